@@ -1,0 +1,564 @@
+"""One data set in memory: a catalogue, the users' sequences in order, and the arrays made from its texts.
+
+    dataset = Dataset.load("data/steam", repeats="drop")
+    dataset.sequences[0]                      # dense item ids of the first user, oldest first
+    dataset.item_map.to_outside([3, 1, 4])    # the ids the source knows
+
+Ids are dense in memory (items 0..N-1 in catalogue order, users 0..U-1 in the order of their outside ids); `IdMap` is
+the one place that translates. Texts and other item columns are read from disk only when asked for.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from recgpt.data import schema
+from recgpt.data.fingerprint import fingerprint_path, fingerprint_sha256, load_array, read_json, save_array, write_json
+from recgpt.data.ragged import Ragged, offsets_of
+from recgpt.data.text import ALL_TEXT_COLUMNS, TEXT_TEMPLATES
+from recgpt.errors import DataError
+
+Repeats = Literal["keep", "drop-consecutive", "drop"]
+REPEATS: tuple[Repeats, ...] = ("keep", "drop-consecutive", "drop")
+NAMED_IN_ERRORS = 5
+ROWS_PER_BLOCK = 1 << 17
+
+
+@dataclass(frozen=True, eq=False)
+class Interactions:
+    """Flat events in the order they happened.
+
+    Parameters
+    ----------
+    user, item
+        (R,) int32, dense ids.
+    timestamp
+        (R,) int64, Unix seconds, -1 where unknown; None where no time is known.
+    rating
+        (R,) float32, NaN where unknown; None where the source has none.
+    """
+
+    user: np.ndarray
+    item: np.ndarray
+    timestamp: np.ndarray | None = None
+    rating: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def select(self, rows: np.ndarray) -> "Interactions":
+        """The events at `rows` (indices or a mask), in that order."""
+        return Interactions(
+            self.user[rows],
+            self.item[rows],
+            None if self.timestamp is None else self.timestamp[rows],
+            None if self.rating is None else self.rating[rows],
+        )
+
+
+class IdMap:
+    """Outside ids (whole numbers or text) to dense ids 0..n-1 and back.
+
+    Parameters
+    ----------
+    ids
+        (n,) the outside ids; the dense id is the place in this series. Its name is used in messages.
+    where
+        Where the ids come from, for messages.
+
+    Raises
+    ------
+    DataError
+        An id is missing or occurs twice.
+    """
+
+    def __init__(self, ids: pl.Series, where: str) -> None:
+        if ids.null_count():
+            raise DataError(f"{where}: {ids.name!r} is missing in row {ids.is_null().arg_max()}")
+        self.ids = ids if ids.dtype == pl.String else ids.cast(pl.Int64)
+        self.where = where
+        if self.ids.n_unique() != len(ids):
+            twice = self.ids.filter(self.ids.is_duplicated()).unique(maintain_order=True)
+            raise DataError(
+                f"{where}: {ids.name!r} must be unique, but {_some(twice)} occurs more than once: keep one row of each"
+            )
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def _is_dense(self) -> bool:
+        return self.ids.dtype == pl.Int64 and np.array_equal(self.ids.to_numpy(), np.arange(len(self.ids)))
+
+    def to_dense(self, values: pl.Series | np.ndarray | Iterable[Any]) -> np.ndarray:
+        """(m,) int32 dense ids of outside ids.
+
+        Raises
+        ------
+        DataError
+            Some are unknown; the message names the first of them.
+        """
+        outside = pl.Series(self.ids.name, values) if not isinstance(values, pl.Series) else values
+        try:
+            outside = outside.cast(self.ids.dtype)
+        except pl.exceptions.InvalidOperationError as error:
+            raise DataError(
+                f"{outside.name!r} is {outside.dtype}, the ids of {self.where} are {self.ids.dtype}"
+            ) from error
+        if self._is_dense:
+            known = outside.is_between(0, len(self) - 1)
+            dense = outside
+        else:
+            table = pl.DataFrame({"id": self.ids, "dense": np.arange(len(self), dtype=np.int32)})
+            dense = outside.to_frame("id").join(table, on="id", how="left", maintain_order="left")["dense"]
+            known = dense.is_not_null()
+        if not known.all():
+            unknown = outside.filter(~known).unique(maintain_order=True)
+            raise DataError(
+                f"{len(unknown):,} {outside.name!r} values are not in {self.where}: {_some(unknown)}."
+                " Add them there or leave out their interactions"
+            )
+        return dense.cast(pl.Int32).to_numpy()
+
+    def to_outside(self, dense: np.ndarray | Iterable[int]) -> pl.Series:
+        """(m,) the outside ids of dense ids."""
+        return self.ids.gather(np.asarray(dense))
+
+
+class Dataset:
+    """A catalogue and what its users did, validated. Make one with `load` or `from_frames`.
+
+    Attributes
+    ----------
+    name
+        The data set's name, for reports.
+    path
+        Its folder; None where it was made in memory.
+    manifest
+        Where it comes from, counts, and the rule applied to repeats.
+    interactions
+        (R,) events, user by user, within a user by `position`; ties are never re-sorted.
+    offsets
+        (U + 1,) int64: user u's events are `offsets[u]:offsets[u + 1]`.
+    item_map, user_map
+        Outside ids to dense ids and back.
+    split
+        (R,) int8 index into `schema.SPLIT_NAMES`, the published split; None where there is none.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        path: Path | None,
+        manifest: dict[str, Any],
+        items: pl.LazyFrame,
+        item_map: IdMap,
+        user_map: IdMap,
+        interactions: Interactions,
+        split: np.ndarray | None,
+    ) -> None:
+        self.name = name
+        self.path = path
+        self.manifest = manifest
+        self.item_map = item_map
+        self.user_map = user_map
+        self.interactions = interactions
+        self.split = split
+        self.offsets = offsets_of(np.bincount(interactions.user, minlength=len(user_map)))
+        self._items = items
+
+    # --- making and writing ---
+
+    @classmethod
+    def load(cls, path: str | Path, *, repeats: Repeats = "keep") -> "Dataset":
+        """Read and validate a data set folder.
+
+        Parameters
+        ----------
+        path
+            Folder with `interactions.parquet` (`user_id, item_id, position`, optional `timestamp, rating, split`) and
+            `items.parquet` (`item_id, title`, optional `categories, brand, description`, more allowed).
+        repeats
+            What becomes of items a user met before, see `drop_repeats`.
+
+        Raises
+        ------
+        DataError
+            Anything missing, damaged, of the wrong type, unknown or double; the message says what and where.
+        """
+        path = Path(path)
+        manifest_path = path / "manifest.json"
+        manifest = read_json(manifest_path) if manifest_path.is_file() else {}
+        dataset = cls._build(
+            name=manifest.get("name", path.resolve().name),
+            path=path,
+            manifest=manifest,
+            interactions=schema.scan_table(path / "interactions.parquet"),
+            items=schema.scan_table(path / "items.parquet"),
+            where=(str(path / "interactions.parquet"), str(path / "items.parquet")),
+        )
+        return dataset.drop_repeats(repeats)
+
+    @classmethod
+    def from_frames(
+        cls,
+        name: str,
+        interactions: pl.DataFrame | pl.LazyFrame,
+        items: pl.DataFrame | pl.LazyFrame,
+        *,
+        manifest: Mapping[str, Any] | None = None,
+    ) -> "Dataset":
+        """Make a data set from two tables, or unread ones, with the columns and checks of `load`."""
+        return cls._build(
+            name=name,
+            path=None,
+            manifest=dict(manifest or {}),
+            interactions=interactions.lazy(),
+            items=items.lazy(),
+            where=(f"{name}: interactions", f"{name}: items"),
+        )
+
+    @classmethod
+    def _build(
+        cls,
+        *,
+        name: str,
+        path: Path | None,
+        manifest: dict[str, Any],
+        interactions: pl.LazyFrame,
+        items: pl.LazyFrame,
+        where: tuple[str, str],
+    ) -> "Dataset":
+        in_interactions, in_items = where
+        items = schema.check_items(items, in_items)
+        item_map = IdMap(_column(items, "item_id", in_items), in_items)
+        interactions = schema.check_interactions(interactions, item_map.ids.dtype, in_interactions)
+
+        # One column at a time: only one raw column (text ids may be long) is ever alive beside the dense arrays.
+        users = _column(interactions, "user_id", in_interactions)
+        if users.is_empty():
+            raise DataError(f"{in_interactions} is empty: a data set needs at least one interaction")
+        user_map = IdMap(users.unique().sort(), in_interactions)
+        user = user_map.to_dense(users)
+        del users
+        item = item_map.to_dense(_column(interactions, "item_id", in_interactions))
+        order = _order(user, _column(interactions, "position", in_interactions).to_numpy())
+        optional: dict[str, np.ndarray | None] = {"timestamp": None, "rating": None, "split": None}
+        present = interactions.collect_schema()
+        for column in optional:
+            if column in present:
+                optional[column] = _column(interactions, column, in_interactions).to_numpy()
+        flat = Interactions(user, item, optional["timestamp"], optional["rating"])
+        split = optional["split"]
+        if order is not None:
+            flat, split = flat.select(order), None if split is None else split[order]
+        manifest = {"name": name, "repeats": "keep", **manifest, **_counts(flat, item_map, user_map)}
+        return cls(
+            name=name,
+            path=path,
+            manifest=manifest,
+            items=items,
+            item_map=item_map,
+            user_map=user_map,
+            interactions=flat,
+            split=split,
+        )
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
+        """Write `interactions.parquet`, `items.parquet` and `manifest.json`; `load` gives the same data set back.
+
+        Raises
+        ------
+        DataError
+            The folder holds a data set already and `overwrite` is False.
+        """
+        path = Path(path)
+        if (path / "interactions.parquet").exists() and not overwrite:
+            raise DataError(f"{path} holds a data set already: choose another folder or pass overwrite=True")
+        path.mkdir(parents=True, exist_ok=True)
+        flat = self.interactions
+        position = np.arange(len(flat)) - np.repeat(self.offsets[:-1], np.diff(self.offsets))
+        columns: dict[str, Any] = {
+            "user_id": self.user_map.to_outside(flat.user),
+            "item_id": self.item_map.to_outside(flat.item),
+            "position": position,
+        }
+        if flat.timestamp is not None:
+            columns["timestamp"] = flat.timestamp
+        if flat.rating is not None:
+            columns["rating"] = flat.rating
+        if self.split is not None:
+            columns["split"] = pl.Series(self.split).replace_strict(
+                dict(enumerate(schema.SPLIT_NAMES)), return_dtype=pl.String
+            )
+        # Written aside and renamed: the catalogue may be a scan of the very file that is being replaced.
+        for name, table in (("interactions.parquet", pl.LazyFrame(columns)), ("items.parquet", self._items)):
+            temporary = path / f".{name}.tmp"
+            table.sink_parquet(temporary, maintain_order=True)
+            temporary.replace(path / name)
+        hashes = {"items_sha256": self.items_sha256, "interactions_sha256": self.interactions_sha256}
+        write_json(path / "manifest.json", {**self.manifest, **hashes})
+
+    # --- users and their sequences ---
+
+    @property
+    def n_users(self) -> int:
+        """Users, U."""
+        return len(self.user_map)
+
+    @property
+    def n_items(self) -> int:
+        """Catalogue items, N, met by a user or not."""
+        return len(self.item_map)
+
+    @property
+    def n_interactions(self) -> int:
+        """Events, R."""
+        return len(self.interactions)
+
+    @property
+    def sequences(self) -> Ragged:
+        """Dense item ids, one sequence a user."""
+        return Ragged(self.interactions.item, self.offsets)
+
+    @property
+    def timestamps(self) -> Ragged | None:
+        """Unix seconds, one sequence a user (-1 = unknown); None where no time is known."""
+        return None if self.interactions.timestamp is None else Ragged(self.interactions.timestamp, self.offsets)
+
+    def drop_repeats(self, rule: Repeats) -> "Dataset":
+        """Apply a rule to items that a user met before; users and catalogue stay, the manifest states the rule.
+
+        Parameters
+        ----------
+        rule
+            `keep`: nothing is dropped. `drop-consecutive`: a run of one item becomes its first event.
+            `drop`: every user-item pair keeps its first event only.
+        """
+        if rule not in REPEATS:
+            raise DataError(f"repeats={rule!r} is not one of {', '.join(REPEATS)}")
+        if REPEATS.index(rule) <= REPEATS.index(self.manifest["repeats"]):
+            return self
+        user, item = self.interactions.user, self.interactions.item
+        if rule == "drop":
+            kept = (pl.Series(user).cast(pl.Int64) * self.n_items + pl.Series(item)).is_first_distinct().to_numpy()
+        else:
+            kept = np.ones(len(user), dtype=bool)
+            kept[1:] = (user[1:] != user[:-1]) | (item[1:] != item[:-1])
+        dataset = self.select(kept)
+        dataset.manifest["repeats"] = rule
+        return dataset
+
+    def select(self, kept: np.ndarray, *, unmet_items: bool = True) -> "Dataset":
+        """Keep the events where the mask `kept` (R,) is true, and the users who have any.
+
+        Parameters
+        ----------
+        unmet_items
+            Whether the catalogue keeps the items that no kept event has; without them, dense item ids change.
+
+        Raises
+        ------
+        DataError
+            No event is kept.
+        """
+        flat = self.interactions.select(kept)
+        if not len(flat):
+            raise DataError(f"{self.name}: no interaction is left")
+        items, item_map = self._items, self.item_map
+        users, user = np.unique(flat.user, return_inverse=True)
+        item = flat.item
+        if not unmet_items:
+            met, item = np.unique(item, return_inverse=True)
+            ids = item_map.to_outside(met)
+            items = items.filter(pl.col("item_id").is_in(ids.implode()))
+            item_map = IdMap(ids, item_map.where)
+        flat = Interactions(user.astype(np.int32), item.astype(np.int32), flat.timestamp, flat.rating)
+        user_map = IdMap(self.user_map.to_outside(users), self.user_map.where)
+        return Dataset(
+            name=self.name,
+            path=self.path if unmet_items else None,
+            manifest={**self.manifest, **_counts(flat, item_map, user_map)},
+            items=items,
+            item_map=item_map,
+            user_map=user_map,
+            interactions=flat,
+            split=None if self.split is None else self.split[kept],
+        )
+
+    @cached_property
+    def interactions_sha256(self) -> str:
+        """Hash of who met what in which order (dense ids)."""
+        digest = hashlib.sha256(f"{self.n_users} {self.n_items}".encode())
+        digest.update(np.ascontiguousarray(self.interactions.user).data)
+        digest.update(np.ascontiguousarray(self.interactions.item).data)
+        return digest.hexdigest()
+
+    # --- the catalogue ---
+
+    @cached_property
+    def items(self) -> pl.DataFrame:
+        """The catalogue, row i is dense item i; `item_id` is the outside id. Read whole on first use."""
+        return schema.collect(self._items, f"{self.name}: items")
+
+    def scan_items(self, columns: list[str], first_id: int) -> pl.LazyFrame:
+        """Some columns of the catalogue, unread, under new ids counted from `first_id`."""
+        return self._items.select(columns).with_row_index("item_id", offset=first_id).cast({"item_id": pl.Int64})
+
+    @property
+    def text_columns(self) -> list[str]:
+        """The catalogue's columns that templates make texts of."""
+        present = self._items.collect_schema()
+        return [c for c in ALL_TEXT_COLUMNS if c in present]
+
+    def item_blocks(self, columns: list[str], start: int = 0, stop: int | None = None) -> Iterator[pl.DataFrame]:
+        """Some columns of items start..stop, read and yielded block by block."""
+        stop = self.n_items if stop is None else min(stop, self.n_items)
+        for first in range(start, stop, ROWS_PER_BLOCK):
+            block = self._items.select(columns).slice(first, min(ROWS_PER_BLOCK, stop - first))
+            yield schema.collect(block, f"{self.name}: items")
+
+    def iter_texts(self, start: int = 0, stop: int | None = None, template: str = "fields") -> Iterator[str]:
+        """The texts of items start..stop, read block by block.
+
+        Raises
+        ------
+        DataError
+            The template is unknown, or items have no text at all; the message names the first of them.
+        """
+        if template not in TEXT_TEMPLATES:
+            raise DataError(f"text template {template!r} is not one of {', '.join(TEXT_TEMPLATES)}")
+        for block in self.item_blocks(["item_id", *self.text_columns], start, stop):
+            texts = TEXT_TEMPLATES[template](block)
+            if not all(texts):
+                silent = block["item_id"].filter(pl.Series(texts) == "")
+                raise DataError(
+                    f"{self.name}: items without any text: {_some(silent)} ({len(silent):,} in this block)."
+                    " Give them a title, or leave them and their interactions out"
+                )
+            yield from texts
+
+    def texts(self, template: str = "fields") -> list[str]:
+        """The texts of all items, N strings; see `iter_texts`."""
+        return list(self.iter_texts(template=template))
+
+    @cached_property
+    def items_sha256(self) -> str:
+        """Hash of the item ids and of all that their texts are made of; how the file is written does not matter."""
+        columns = ["item_id", *self.text_columns]
+        # Lengths and letters apart: then it does not matter where a block ends, and letters cannot move between cells.
+        lengths = {c: hashlib.sha256(c.encode()) for c in columns}
+        letters = {c: hashlib.sha256() for c in columns}
+        for block in self.item_blocks(columns):
+            for column in columns:
+                text = block[column].cast(pl.String).fill_null("")
+                lengths[column].update(text.str.len_bytes().to_numpy().astype("<u4").data)
+                letters[column].update(text.str.join("").item().encode())
+        return hashlib.sha256(b"".join(lengths[c].digest() + letters[c].digest() for c in columns)).hexdigest()
+
+    # --- arrays made from the catalogue ---
+
+    def _array_path(self, name: str) -> Path:
+        if self.path is None:
+            raise DataError(f"{self.name} was made in memory, so it has no {name}: save it to a folder first")
+        return self.path / name
+
+    def embeddings(self, expect: Mapping[str, Any] | None = None) -> np.ndarray:
+        """(N, E) float16 text embeddings, memory-mapped from `embeddings.npy`.
+
+        Parameters
+        ----------
+        expect
+            Further fingerprint keys that must agree, such as the encoder's name.
+
+        Raises
+        ------
+        DataError
+            Missing, damaged, made from other items or with another encoder, NaN or infinity inside.
+        """
+        path = self._array_path("embeddings.npy")
+        remedy = f"run `recgpt encode {self.path}`"
+        embeddings = load_array(path, {"items_sha256": self.items_sha256, **(expect or {})}, remedy=remedy)
+        if embeddings.ndim != 2 or len(embeddings) != self.n_items or embeddings.dtype != np.float16:
+            raise DataError(
+                f"{path} is {embeddings.dtype} {embeddings.shape}, float16 ({self.n_items}, width) is needed: {remedy}"
+            )
+        return embeddings
+
+    def tokens(self, expect_tokenizer: str | None = None) -> np.ndarray:
+        """(N, K) uint16 item codes, memory-mapped from `tokens.npy`.
+
+        Parameters
+        ----------
+        expect_tokenizer
+            Hash of the tokenizer that must have made them (`tokenizer_sha256` in the fingerprint).
+
+        Raises
+        ------
+        DataError
+            Missing, damaged, made by another tokenizer, or from embeddings that are no longer the ones beside them.
+        """
+        path = self._array_path("tokens.npy")
+        remedy = f"run `recgpt tokenize {self.path} --tokenizer PATH`"
+        expect = {"items_sha256": self.items_sha256}
+        if expect_tokenizer is not None:
+            expect["tokenizer_sha256"] = expect_tokenizer
+        embeddings_fingerprint = fingerprint_path(self._array_path("embeddings.npy"))
+        if embeddings_fingerprint.is_file():
+            expect["embeddings_sha256"] = fingerprint_sha256(read_json(embeddings_fingerprint))
+        tokens = load_array(path, expect, remedy=remedy)
+        if tokens.ndim != 2 or len(tokens) != self.n_items or tokens.dtype != np.uint16:
+            raise DataError(f"{path} is {tokens.dtype} {tokens.shape}, uint16 ({self.n_items}, K) is needed: {remedy}")
+        return tokens
+
+    def save_tokens(self, tokens_NK: np.ndarray, *, tokenizer_sha256: str, embeddings: Mapping[str, Any]) -> None:
+        """Write `tokens.npy` with the fingerprint that `tokens` checks.
+
+        Parameters
+        ----------
+        tokens_NK
+            (N, K) codes, below 65,536.
+        tokenizer_sha256
+            Hash of the tokenizer that made them.
+        embeddings
+            Fingerprint of the embeddings they were made from.
+        """
+        fingerprint = {
+            "items_sha256": self.items_sha256,
+            "tokenizer_sha256": tokenizer_sha256,
+            "embeddings_sha256": fingerprint_sha256(embeddings),
+        }
+        save_array(self._array_path("tokens.npy"), tokens_NK.astype(np.uint16), fingerprint)
+
+
+def _column(table: pl.LazyFrame, name: str, where: str) -> pl.Series:
+    """One column of a checked table, in file order, in one piece."""
+    column = schema.collect(table.select(name), where).to_series().rechunk()
+    schema.check_values(column, where)
+    return column
+
+
+def _order(user: np.ndarray, position: np.ndarray) -> np.ndarray | None:
+    """The rows by user, then position, ties as they are; None where they lie so already."""
+    same_user = user[1:] == user[:-1]
+    if bool(np.all((user[1:] > user[:-1]) | (same_user & (position[1:] >= position[:-1])))):
+        return None
+    frame = pl.DataFrame({"user": user, "position": position})
+    return frame.select(pl.arg_sort_by("user", "position", maintain_order=True)).to_series().to_numpy()
+
+
+def _counts(flat: Interactions, item_map: IdMap, user_map: IdMap) -> dict[str, int]:
+    return {"users": len(user_map), "items": len(item_map), "interactions": len(flat)}
+
+
+def _some(ids: pl.Series) -> str:
+    """The first few ids of a list, for a message."""
+    shown = ", ".join(repr(i) for i in ids.head(NAMED_IN_ERRORS).to_list())
+    return shown + (", ..." if len(ids) > NAMED_IN_ERRORS else "")

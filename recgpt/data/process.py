@@ -1,0 +1,254 @@
+"""From raw events to a data set folder, and from several data sets to one: the published steps, out of core.
+
+Tables are scanned, not loaded; what is in memory at any time is one raw column and the dense event arrays of one data
+set (20 bytes an event), never the texts or the embeddings of a catalogue.
+"""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from recgpt.data.dataset import Dataset, Repeats
+from recgpt.data.fingerprint import fingerprint_path, fingerprint_sha256, publish_array, read_json, write_json
+from recgpt.data.schema import collect
+from recgpt.data.text import ALL_TEXT_COLUMNS, has_text
+from recgpt.errors import DataError
+from recgpt.progress import Meter, console
+
+PUBLISHED_MIN_RECORDS = 5
+ROWS_PER_COPY = 1 << 16
+# Fingerprint keys that differ from catalogue to catalogue; all others must agree before arrays are merged.
+OF_ONE_CATALOGUE = ("items_sha256", "embeddings_sha256", "shape", "dtype")
+
+
+@contextmanager
+def workspace(out: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """A temporary folder beside the data set folder `out`, on the same disk.
+
+    Raises
+    ------
+    DataError
+        `out` holds a data set already and `overwrite` is False.
+    """
+    if (out / "interactions.parquet").exists() and not overwrite:
+        raise DataError(f"{out} holds a data set already: choose another folder or overwrite it (--overwrite)")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
+        yield Path(folder)
+
+
+def write_dataset(
+    out: Path,
+    work: Path,
+    *,
+    interactions: pl.LazyFrame,
+    items: pl.LazyFrame,
+    source: str,
+    min_records: int = 1,
+    holes: Literal["drop", "refuse"] = "drop",
+    unmet_items: bool = True,
+) -> None:
+    """Write a data set folder from the two tables a reader has made of its source.
+
+    Parameters
+    ----------
+    out, work
+        The folder to write, and its `workspace`.
+    interactions
+        `user_id, item_id`, in the order of the source; ordered by `position` where there is one, else by `timestamp`
+        (Unix seconds), ties in the order of the source, else as they come. Optional `rating`, `split`.
+    items
+        `item_id, title` and any of the other text columns.
+    source
+        Where the data come from, for the manifest.
+    min_records
+        Users with fewer events are left out.
+    holes
+        `drop`: items without text, further rows of an item, and events of items so unknown are left out and counted, as
+        public dumps have them. `refuse`: they are errors, or show in `inspect`.
+    unmet_items
+        Whether the catalogue keeps items nobody met.
+    """
+    columns = interactions.collect_schema().names()
+    order = next((pl.col(c) for c in ("position", "timestamp") if c in columns), pl.int_range(pl.len()))
+    raw = work / "raw.parquet"
+    interactions.with_columns(order.alias("position")).sink_parquet(raw, maintain_order=True)
+    events = pl.scan_parquet(raw)
+    if unordered := int(events.select(pl.col("position").null_count()).collect().item()):
+        raise DataError(f"{source}: {unordered:,} events have no time, so their order is unknown: give them a position")
+    left_out: dict[str, int] = {}
+    if holes == "drop":
+        listed = _count(items)
+        items = items.filter(has_text([c for c in ALL_TEXT_COLUMNS if c in items.collect_schema()]))
+        items = items.unique("item_id", keep="first", maintain_order=True)
+    items.sink_parquet(work / "items.parquet", maintain_order=True)
+    items = pl.scan_parquet(work / "items.parquet")
+    if holes == "drop":
+        known = collect(items.select("item_id"), str(work)).to_series()
+        events = events.filter(pl.col("item_id").is_in(known.implode()))
+        left_out = {"items": listed - len(known), "interactions": _count(pl.scan_parquet(raw)) - _count(events)}
+    events.sink_parquet(work / "interactions.parquet", maintain_order=True)
+
+    manifest = {"source": source, "left_out": left_out}
+    events = pl.scan_parquet(work / "interactions.parquet")
+    dataset = Dataset.from_frames(out.name, events, items, manifest=manifest)
+    if min_records > 1 or not unmet_items:
+        dataset = keep_active(dataset, user_records=min_records, unmet_items=unmet_items)
+    dataset.save(out, overwrite=True)
+    said = ", ".join(f"{count:,} {what}" for what, count in left_out.items() if count)
+    console.print(
+        f"{out}: {dataset.n_users:,} users, {dataset.n_items:,} items, {dataset.n_interactions:,} interactions"
+        + (f" (left out, without text or unknown: {said})" if said else ""),
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _count(table: pl.LazyFrame) -> int:
+    return int(table.select(pl.len()).collect().item())
+
+
+def keep_active(
+    dataset: Dataset,
+    *,
+    user_records: int = PUBLISHED_MIN_RECORDS,
+    item_records: int = 1,
+    unmet_items: bool = True,
+) -> Dataset:
+    """Keep users and items with at least so many events, again and again until all have.
+
+    The published rule is five a user and any number an item; equal numbers give the k-core.
+    """
+    user, item = dataset.interactions.user, dataset.interactions.item
+    kept = np.ones(len(user), dtype=bool)
+    while True:
+        users = np.bincount(user[kept], minlength=dataset.n_users)
+        items = np.bincount(item[kept], minlength=dataset.n_items)
+        still = kept & (users[user] >= user_records) & (items[item] >= item_records)
+        if still.sum() == kept.sum():
+            break
+        kept = still
+    active = dataset.select(kept, unmet_items=unmet_items)
+    active.manifest.update(min_user_records=user_records, min_item_records=item_records)
+    return active
+
+
+def merge(paths: Sequence[Path], out: Path, *, repeats: Repeats = "keep", overwrite: bool = False) -> None:
+    """Merge data set folders into one id space: items and users numbered through, in the order given.
+
+    `maps.parquet` in `out` leads back: `dataset, item_id` (as text), `merged_id`. One data set is in memory at a time.
+
+    Raises
+    ------
+    DataError
+        `out` holds a data set, two of the data sets have one name, or their rules for repeats differ.
+    """
+    names = [Path(p).resolve().name for p in paths]
+    if len(set(names)) < len(names):
+        raise DataError(f"data sets to merge need different folder names, got {', '.join(names)}")
+    schemas = [pl.scan_parquet(Path(p) / "interactions.parquet").collect_schema() for p in paths]
+    optional = [c for c in ("timestamp", "rating") if any(c in schema for schema in schemas)]
+    types = {"timestamp": pa.int64(), "rating": pa.float32()}
+    fields = [("user_id", pa.int64()), ("item_id", pa.int64()), ("position", pa.int64())]
+    merged_schema = pa.schema(fields + [(c, types[c]) for c in optional])
+    catalogues, maps, sources, rules = [], [], [], set()
+    n_users = n_items = 0
+    with workspace(out, overwrite=overwrite) as work:
+        with (
+            pq.ParquetWriter(work / "interactions.parquet", merged_schema) as writer,
+            Meter("merge data sets", len(paths)) as meter,
+        ):
+            for name, path in zip(names, paths, strict=True):
+                dataset = Dataset.load(path, repeats=repeats)
+                flat = dataset.interactions
+                unknown = {"timestamp": np.int64(-1), "rating": np.float32("nan")}
+                columns: dict[str, np.ndarray] = {
+                    "user_id": flat.user.astype(np.int64) + n_users,
+                    "item_id": flat.item.astype(np.int64) + n_items,
+                    "position": np.arange(len(flat)) - dataset.offsets[flat.user],
+                }
+                for column in optional:
+                    values = getattr(flat, column)
+                    columns[column] = np.full(len(flat), unknown[column]) if values is None else values
+                writer.write_table(pa.table(columns, schema=merged_schema))
+                merged_id = np.arange(n_items, n_items + dataset.n_items)
+                outside = dataset.item_map.ids.cast(pl.String)
+                maps.append(
+                    pl.LazyFrame({"item_id": outside, "merged_id": merged_id}).with_columns(dataset=pl.lit(name))
+                )
+                catalogues.append(dataset.scan_items(dataset.text_columns, first_id=n_items))
+                sources.append({"name": name, "items": dataset.n_items, "items_sha256": dataset.items_sha256})
+                rules.add(dataset.manifest["repeats"])
+                n_users += dataset.n_users
+                n_items += dataset.n_items
+                meter.update(note=name)
+        if len(rules) > 1:
+            raise DataError(f"the rules for repeats differ ({', '.join(sorted(rules))}): pass the strictest to all")
+        items = pl.concat(catalogues, how="diagonal").with_columns(pl.col(pl.String).fill_null(""))
+        items.sink_parquet(work / "items.parquet", maintain_order=True)
+        write_json(work / "manifest.json", {"name": out.name, "repeats": rules.pop(), "merged": sources})
+        Dataset.load(work).save(out, overwrite=True)
+        pl.concat(maps).select("dataset", "item_id", "merged_id").sink_parquet(
+            out / "maps.parquet", maintain_order=True
+        )
+
+
+def merge_arrays(paths: Sequence[Path], out: Path, array: Literal["embeddings", "tokens"]) -> None:
+    """Merge the embeddings (or tokens) of merged data sets into those of `out`, through memory maps, block by block.
+
+    Parameters
+    ----------
+    paths
+        The folders `out` was merged from, in the same order.
+
+    Raises
+    ------
+    DataError
+        They are not what `out` was merged from, or their arrays were not made the same way.
+    """
+    merged = Dataset.load(out)
+    datasets = [Dataset.load(path) for path in paths]
+    expected = [source["items_sha256"] for source in merged.manifest.get("merged", [])]
+    if expected != [dataset.items_sha256 for dataset in datasets]:
+        raise DataError(f"{out} was not merged from {', '.join(map(str, paths))} in this order: see its manifest.json")
+    parts = [getattr(dataset, array)() for dataset in datasets]
+    fingerprint = _common_fingerprint([Path(path) / f"{array}.npy" for path in paths])
+    fingerprint["items_sha256"] = merged.items_sha256
+    embeddings_fingerprint = fingerprint_path(out / "embeddings.npy")
+    if array == "tokens" and embeddings_fingerprint.is_file():
+        fingerprint["embeddings_sha256"] = fingerprint_sha256(read_json(embeddings_fingerprint))
+    temporary = out / f".{array}.npy.tmp"
+    whole = np.lib.format.open_memmap(
+        temporary, mode="w+", dtype=parts[0].dtype, shape=(merged.n_items, parts[0].shape[1])
+    )
+    start = 0
+    with Meter(f"merge {array}", merged.n_items) as meter:
+        for part in parts:
+            for first in range(0, len(part), ROWS_PER_COPY):
+                block = part[first : first + ROWS_PER_COPY]
+                whole[start : start + len(block)] = block
+                start += len(block)
+                meter.update(len(block))
+    whole.flush()
+    publish_array(temporary, out / f"{array}.npy", fingerprint)
+
+
+def _common_fingerprint(array_paths: Sequence[Path]) -> dict[str, Any]:
+    fingerprints = [
+        {k: v for k, v in read_json(fingerprint_path(path)).items() if k not in OF_ONE_CATALOGUE}
+        for path in array_paths
+    ]
+    for path, fingerprint in zip(array_paths, fingerprints, strict=True):
+        if fingerprint != fingerprints[0]:
+            raise DataError(
+                f"{path} was made with {fingerprint}, {array_paths[0]} with {fingerprints[0]}: make both the same way"
+            )
+    return fingerprints[0]

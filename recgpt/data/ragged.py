@@ -1,0 +1,85 @@
+"""Sequences of unequal length in two flat arrays: what every history, split and packed row is made of."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import overload
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Ragged(Sequence[np.ndarray]):
+    """`n` sequences of dense item ids (or of times), oldest first: sequence `i` is `values[offsets[i]:offsets[i + 1]]`.
+
+    Parameters
+    ----------
+    values
+        (R,) integers, all sequences end to end; may be a memory map.
+    offsets
+        (n + 1,) int64, rising from 0 to R.
+    """
+
+    values: np.ndarray
+    offsets: np.ndarray
+
+    @classmethod
+    def from_lists(cls, sequences: Iterable[Sequence[int] | np.ndarray]) -> "Ragged":
+        """Copy any iterable of sequences into flat arrays."""
+        arrays = [np.asarray(sequence, dtype=np.int64) for sequence in sequences]
+        values = np.concatenate(arrays) if arrays else np.empty(0, dtype=np.int64)
+        return cls(values, offsets_of(np.fromiter((len(a) for a in arrays), dtype=np.int64, count=len(arrays))))
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """(n,) int64, the length of each sequence."""
+        return np.diff(self.offsets)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @overload
+    def __getitem__(self, index: int) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, index: "slice | np.ndarray") -> "Ragged": ...
+    def __getitem__(self, index: "int | slice | np.ndarray") -> "np.ndarray | Ragged":
+        """One sequence as a view for an int; a copy of several for a slice, index array or boolean mask."""
+        if isinstance(index, slice) or (isinstance(index, np.ndarray) and index.ndim):
+            rows = np.arange(len(self))[index]
+            return self.spans(self.offsets[rows], self.offsets[rows + 1])
+        i = int(index)
+        if not -len(self) <= i < len(self):
+            raise IndexError(f"sequence {i} of {len(self)}")
+        i %= len(self)
+        return self.values[self.offsets[i] : self.offsets[i + 1]]
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for start, stop in zip(self.offsets[:-1].tolist(), self.offsets[1:].tolist(), strict=True):
+            yield self.values[start:stop]
+
+    def spans(self, starts: np.ndarray, stops: np.ndarray) -> "Ragged":
+        """Copy `values[starts[i]:stops[i]]` for every i; spans may overlap and come in any order."""
+        lengths = stops - starts
+        offsets = offsets_of(lengths)
+        positions = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
+        return Ragged(np.asarray(self.values[positions]), offsets)
+
+    def filter(self, kept: np.ndarray) -> "Ragged":
+        """Keep the values where the mask `kept` (R,) is true; sequences may become empty."""
+        before = np.concatenate([[0], np.cumsum(kept, dtype=np.int64)])
+        return Ragged(self.values[kept], before[self.offsets])
+
+    def tail(self, max_items: int) -> "Ragged":
+        """Keep the last `max_items` of each sequence."""
+        stops = self.offsets[1:]
+        return self.spans(np.maximum(self.offsets[:-1], stops - max_items), stops)
+
+    def contains(self, targets: np.ndarray) -> np.ndarray:
+        """(n,) bool: does sequence i hold `targets[i]`?"""
+        hits = self.values == np.repeat(np.asarray(targets), self.lengths)
+        before = np.concatenate([[0], np.cumsum(hits)])
+        return before[self.offsets[1:]] > before[self.offsets[:-1]]
+
+
+def offsets_of(lengths: np.ndarray) -> np.ndarray:
+    """(n + 1,) int64: where each of `n` sequences of these lengths starts, and where the last one ends."""
+    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])

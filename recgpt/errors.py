@@ -1,0 +1,24 @@
+"""Errors a user can act on: each message names the value, the place and the remedy.
+
+The command line prints them without a traceback; anything else is a bug and keeps its traceback.
+"""
+
+
+class RecGPTError(Exception):
+    """Base of every error that the user, not the programmer, has to act on."""
+
+
+class DataError(RecGPTError, ValueError):
+    """Data is missing, malformed or does not belong together (wrong fingerprint, unknown id, NaN, truncated file)."""
+
+
+class EncoderError(RecGPTError, RuntimeError):
+    """The text encoder cannot be loaded or does not fit the model."""
+
+
+class CheckpointError(RecGPTError, ValueError):
+    """A checkpoint is missing, incomplete or does not fit the run that wants it."""
+
+
+class UntrustedFileError(RecGPTError, ValueError):
+    """A published `.pt`, `.pkl` or archive asks for more than numbers, text and plain containers."""

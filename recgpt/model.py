@@ -1,0 +1,443 @@
+"""The decoder, all of it: histories of item codes in, the codes of the next item out (RecGPT paper, decoder section).
+
+A GPT-2-style transformer over K codes an item. Each token is the embedding of its code plus a projection of the
+item's own slice of its text embedding. Attention is bidirectional inside an item and causal across items. Position
+K*t + j predicts code j of item t + 1, so one pass gives K independent distributions over the next item.
+
+    decoder = RecGPTDecoder(RecGPTConfig(n_layers=3, d_model=768, embedding_dim=768))
+    out = decoder(codes_BSK, slices_BSKW, segments_BS=segments_BS, labels_BSK=next_item_labels(codes_BSK, segments_BS))
+    out.loss.backward()
+
+Two things bite here. (1) Rows are padded or packed on the right only, so positions always count from an item's own
+sequence start and nothing depends on who shares the row. (2) Logits for all rows x 15,361 never exist at once: the
+loss goes through `next_code_loss` in chunks, and ranking reads the last item only.
+
+Shapes: B rows, S items a row, K codes an item, T = S * K tokens, V codes a slot, D model width, W = E / K slice width,
+H heads, R = rows of the loss.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from huggingface_hub import ModelCardData, snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
+from transformers import PretrainedConfig, PreTrainedModel
+from transformers.utils import ModelOutput
+
+from recgpt.errors import CheckpointError, DataError
+from recgpt.tokenizer import FSQTokenizer
+
+TOKENIZER_FOLDER = "tokenizer"
+IGNORE = -100  # label of a position that predicts nothing
+LOSS_CHUNK = 1024  # rows whose logits are alive together: 1024 x 15,361 float32 is 63 MB
+
+
+class RecGPTConfig(PretrainedConfig):
+    """Shape of the decoder; the defaults are the published ones.
+
+    Parameters
+    ----------
+    codebook_size : V, codes a slot; id V is padding.
+    n_codes : K, codes an item.
+    embedding_dim : E, width of the text embedding; each token sees its slice of width E / K.
+    max_items : longest history; older items are cut off. Positions = max_items * n_codes.
+    d_model, n_layers, n_heads, dropout : the transformer.
+    text_encoder : fingerprint of the encoder that made the embeddings; `index(texts)` loads this encoder.
+    training : what the weights were trained on, for the model card.
+    """
+
+    model_type = "recgpt"
+
+    def __init__(
+        self,
+        *,
+        codebook_size: int = 15_360,
+        n_codes: int = 4,
+        embedding_dim: int = 768,
+        max_items: int = 256,
+        d_model: int = 768,
+        n_layers: int = 3,
+        n_heads: int = 12,
+        dropout: float = 0.1,
+        text_encoder: dict[str, Any] | None = None,
+        training: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if d_model % n_heads:
+            raise DataError(f"d_model={d_model} is not divisible by n_heads={n_heads}: choose one that divides it")
+        if embedding_dim % n_codes:
+            raise DataError(f"embedding width {embedding_dim} cannot be cut into {n_codes} equal slices")
+        self.codebook_size = codebook_size
+        self.n_codes = n_codes
+        self.embedding_dim = embedding_dim
+        self.max_items = max_items
+        self.d_model = d_model
+        self.n_layers = n_layers
+        self.n_heads = n_heads
+        self.dropout = dropout
+        self.text_encoder = text_encoder or {}
+        self.training = training or {}
+        super().__init__(**kwargs)
+
+    @property
+    def vocab_size(self) -> int:
+        """V + 1: every code and the padding id."""
+        return self.codebook_size + 1
+
+    @property
+    def slice_dim(self) -> int:
+        """W, the width of one slice of the text embedding."""
+        return self.embedding_dim // self.n_codes
+
+
+KeyValues = tuple[Tensor, Tensor]  # keys and values of one layer, each (B, H, T, D / H)
+Mask = Tensor | BlockMask | None
+
+
+@dataclass
+class RecGPTOutput(ModelOutput):
+    """What one pass gives; only `hidden_BSKD` is always there."""
+
+    loss: Tensor | None = None
+    hidden_BSKD: Tensor | None = None
+    key_values: Sequence[KeyValues] | None = None
+
+
+class Block(nn.Module):
+    """Pre-norm GPT-2 block. Dropout is on what enters the residual stream, not on attention weights: fused attention
+    has none on a CPU, and the slow path would cost more than it brings.
+    """
+
+    def __init__(self, config: RecGPTConfig) -> None:
+        super().__init__()
+        d = config.d_model
+        self.n_heads = config.n_heads
+        self.dropout = config.dropout
+        self.attention_norm = nn.LayerNorm(d)
+        self.qkv = nn.Linear(d, 3 * d)
+        self.attention_out = nn.Linear(d, d)
+        self.mlp_norm = nn.LayerNorm(d)
+        self.mlp_in = nn.Linear(d, 4 * d)
+        self.mlp_out = nn.Linear(4 * d, d)
+
+    def forward(self, x_BTD: Tensor, mask: Mask, past: KeyValues | None) -> tuple[Tensor, KeyValues]:
+        """Returns the new residual stream and this layer's keys and values, the past ones in front."""
+        b, t, d = x_BTD.shape
+        qkv_BTD = self.qkv(self.attention_norm(x_BTD)).view(b, t, 3, self.n_heads, d // self.n_heads)
+        q_BHTd, k_BHTd, v_BHTd = qkv_BTD.permute(2, 0, 3, 1, 4)
+        if past is not None:
+            k_BHTd, v_BHTd = torch.cat((past[0], k_BHTd), 2), torch.cat((past[1], v_BHTd), 2)
+        if isinstance(mask, BlockMask):
+            attended = _flex(q_BHTd, k_BHTd, v_BHTd, mask)
+        else:
+            attended = F.scaled_dot_product_attention(q_BHTd, k_BHTd, v_BHTd, attn_mask=mask)
+        attended = self.attention_out(attended.transpose(1, 2).reshape(b, t, d))
+        x_BTD = x_BTD + F.dropout(attended, self.dropout, self.training)
+        hidden = self.mlp_out(F.gelu(self.mlp_in(self.mlp_norm(x_BTD)), approximate="tanh"))
+        return x_BTD + F.dropout(hidden, self.dropout, self.training), (k_BHTd, v_BHTd)
+
+
+_compiled_flex: Any = None
+
+
+def _flex(q_BHTd: Tensor, k_BHTd: Tensor, v_BHTd: Tensor, mask: BlockMask) -> Tensor:
+    """FlexAttention, compiled once: uncompiled it would build the T x T scores that it exists to avoid."""
+    global _compiled_flex
+    if _compiled_flex is None:
+        _compiled_flex = torch.compile(flex_attention, dynamic=False)
+    return _compiled_flex(q_BHTd, k_BHTd, v_BHTd, block_mask=mask)
+
+
+class RecGPTDecoder(PreTrainedModel):
+    """The decoder with its untied prediction head; a saved folder also holds the tokenizer that its codes come from.
+
+    Attributes
+    ----------
+    tokenizer : FSQTokenizer or None
+        Kept beside the weights (`<folder>/tokenizer`) but no part of them: optimizers and state dicts never see it.
+    """
+
+    config: RecGPTConfig
+    config_class = RecGPTConfig
+    base_model_prefix = "recgpt"
+    main_input_name = "codes_BSK"
+    _no_split_modules = ["Block"]  # noqa: RUF012 - transformers declares it so
+
+    def __init__(self, config: RecGPTConfig) -> None:
+        super().__init__(config)
+        d = config.d_model
+        self.token_embedding = nn.Embedding(config.vocab_size, d)
+        self.token_norm = nn.LayerNorm(d)
+        self.dense_projection = nn.Linear(config.slice_dim, d, bias=False)
+        self.dense_norm = nn.LayerNorm(d)
+        self.position_embedding = nn.Embedding(config.max_items * config.n_codes, d)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
+        self.final_norm = nn.LayerNorm(d)
+        self.head = nn.Linear(d, config.vocab_size, bias=False)
+        self._tokenizer: tuple[FSQTokenizer] | None = None  # in a tuple, so that nn.Module does not adopt it
+        self.post_init()
+
+    @property
+    def tokenizer(self) -> FSQTokenizer | None:
+        """The tokenizer that made the codes this model was trained on."""
+        return self._tokenizer[0] if self._tokenizer else None
+
+    def set_tokenizer(self, tokenizer: FSQTokenizer) -> None:
+        """Keep `tokenizer` with the model, in memory and in what `save_pretrained` writes.
+
+        Raises
+        ------
+        CheckpointError : its shape is not the model's.
+        """
+        theirs = (tokenizer.config.embedding_dim, tokenizer.config.n_codes, tokenizer.config.codebook_size)
+        ours = (self.config.embedding_dim, self.config.n_codes, self.config.codebook_size)
+        if theirs != ours:
+            raise CheckpointError(
+                f"the tokenizer has (embedding width, codes an item, codes a slot) = {theirs}, the model {ours}: "
+                f"use the tokenizer that the model was trained with"
+            )
+        self._tokenizer = (tokenizer,)
+
+    @classmethod
+    def from_pretrained(  # type: ignore[override]
+        cls, pretrained_model_name_or_path: str | Path, *args: Any, **kwargs: Any
+    ) -> Self:
+        """Load a folder, or a repository of the hub, that `save_pretrained` or `push_to_hub` wrote.
+
+        Raises
+        ------
+        CheckpointError : nothing there, or the weights are damaged.
+        """
+        path = Path(pretrained_model_name_or_path)
+        folder = path if path.exists() else Path(_download(str(pretrained_model_name_or_path)))
+        if not (folder / "config.json").is_file():
+            raise CheckpointError(f"{folder} holds no config.json: name a folder that save_pretrained wrote")
+        try:
+            model = super().from_pretrained(folder, *args, **kwargs)
+        except (SafetensorError, OSError) as error:
+            raise CheckpointError(
+                f"the weights in {folder} are missing or damaged ({error}): copy them again"
+            ) from error
+        if (folder / TOKENIZER_FOLDER).is_dir():
+            model.set_tokenizer(FSQTokenizer.from_pretrained(folder / TOKENIZER_FOLDER))
+        return model
+
+    def save_pretrained(self, save_directory: str | Path, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
+        """Write weights (safetensors), config, tokenizer and a model card to a folder."""
+        if self.tokenizer is not None:
+            self.tokenizer.save_pretrained(Path(save_directory) / TOKENIZER_FOLDER)
+        super().save_pretrained(save_directory, *args, **kwargs)
+        (Path(save_directory) / "README.md").write_text(model_card(self.config), encoding="utf-8")
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        """GPT-2 initialisation; projections into the residual stream are scaled by depth."""
+        if isinstance(module, nn.Linear | nn.Embedding):
+            nn.init.normal_(module.weight, std=0.02)
+            if isinstance(module, nn.Linear) and module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.LayerNorm):
+            nn.init.ones_(module.weight)
+            nn.init.zeros_(module.bias)
+        if isinstance(module, Block):
+            for projection in (module.attention_out, module.mlp_out):
+                nn.init.normal_(projection.weight, std=0.02 / (2 * self.config.n_layers) ** 0.5)
+
+    def forward(
+        self,
+        codes_BSK: Tensor,
+        slices_BSKW: Tensor,
+        *,
+        segments_BS: Tensor | None = None,
+        positions_BS: Tensor | None = None,
+        labels_BSK: Tensor | None = None,
+        loss_normaliser: Tensor | float | None = None,
+        past: Sequence[KeyValues] | None = None,
+        past_mask_BT: Tensor | None = None,
+        use_cache: bool = False,
+    ) -> RecGPTOutput:
+        """One pass over rows of items.
+
+        Parameters
+        ----------
+        codes_BSK : int64 codes; `codebook_size` is padding.
+        slices_BSKW : the items' embedding slices; any value at padding.
+        segments_BS : which sequence of the row an item belongs to, -1 at padding. None: one sequence a row, any
+            padding on the right.
+        positions_BS : item positions within their sequence. None: 0, 1, 2, ... along the row.
+        labels_BSK : code to predict at each position, `IGNORE` for none (see `next_item_labels`).
+        loss_normaliser : what the summed loss is divided by. None: the number of labels.
+        past : keys and values of earlier items (`use_cache=True` returned them); the S new items must be one.
+        past_mask_BT : (B, T_past) bool, False where a past position is padding.
+
+        Raises:
+        ------
+        DataError : a row is longer than `max_items`.
+        """
+        b, s, k = codes_BSK.shape
+        if positions_BS is None:
+            positions_BS = torch.arange(s, device=codes_BSK.device).expand(b, s)
+            if s > self.config.max_items:
+                raise DataError(f"a row of {s} items is longer than max_items={self.config.max_items}: cut its oldest")
+        x_BTD = self._embed(codes_BSK, slices_BSKW, positions_BS)
+        mask = self._mask(codes_BSK, segments_BS, past, past_mask_BT)
+        key_values = []
+        for layer, block in enumerate(self.blocks):
+            x_BTD, layer_kv = block(x_BTD, mask, None if past is None else past[layer])
+            if use_cache:
+                key_values.append(layer_kv)
+        hidden_BTD = self.final_norm(x_BTD)
+        loss = None
+        if labels_BSK is not None:
+            labels_R = labels_BSK.reshape(-1)
+            hidden_RD = hidden_BTD.reshape(b * s * k, -1)
+            predicts_R = labels_R != IGNORE
+            total = next_code_loss(hidden_RD[predicts_R], self.head.weight, labels_R[predicts_R])
+            loss = total / (predicts_R.sum() if loss_normaliser is None else loss_normaliser)
+        return RecGPTOutput(
+            loss=loss, hidden_BSKD=hidden_BTD.view(b, s, k, -1), key_values=key_values if use_cache else None
+        )
+
+    def _embed(self, codes_BSK: Tensor, slices_BSKW: Tensor, positions_BS: Tensor) -> Tensor:
+        b, s, k = codes_BSK.shape
+        known_BSK1 = (codes_BSK < self.config.codebook_size).unsqueeze(-1)
+        tokens = self.token_norm(self.token_embedding(codes_BSK))
+        dense = self.dense_norm(self.dense_projection(slices_BSKW.to(self.dense_projection.weight.dtype)))
+        slots = torch.arange(k, device=codes_BSK.device)
+        positions = self.position_embedding(positions_BS.unsqueeze(-1) * k + slots)
+        x_BTD = ((tokens + dense) * known_BSK1 + positions).view(b, s * k, -1)
+        return F.dropout(x_BTD, self.config.dropout, self.training)
+
+    def _mask(
+        self,
+        codes_BSK: Tensor,
+        segments_BS: Tensor | None,
+        past: Sequence[KeyValues] | None,
+        past_mask_BT: Tensor | None,
+    ) -> Mask:
+        b, s, k = codes_BSK.shape
+        if past is None:
+            return block_causal_mask(segments_BS, (b, s), k, codes_BSK.device)
+        if s != 1:
+            raise DataError(f"{s} items were appended at once to a cache: append one at a time")
+        if past_mask_BT is None:
+            return None  # the new item sees all that came before and itself
+        new = torch.ones(b, k, dtype=torch.bool, device=codes_BSK.device)
+        return torch.cat((past_mask_BT, new), 1).view(b, 1, 1, -1)
+
+    def slot_logits(self, hidden_BKD: Tensor) -> Tensor:
+        """Logits over the V codes (and padding) of each slot of the next item: (B, K, D) -> (B, K, V + 1)."""
+        return self.head(hidden_BKD)
+
+
+def block_causal_mask(segments_BS: Tensor | None, shape: tuple[int, int], n_codes: int, device: torch.device) -> Mask:
+    """Bidirectional inside an item, causal across items, closed around each sequence of a row.
+
+    On a GPU packed rows get a FlexAttention `BlockMask`, which skips the blocks that no sequence crosses; elsewhere a
+    bool mask (1 or B, 1, T, T) for SDPA, True = may attend.
+    """
+    b, s = shape
+    if segments_BS is not None and device.type == "cuda":
+        segments_BT = segments_BS.repeat_interleave(n_codes, 1)
+
+        def may_attend(row: Tensor, _head: Tensor, q: Tensor, key: Tensor) -> Tensor:
+            return (key // n_codes <= q // n_codes) & (segments_BT[row, q] == segments_BT[row, key])
+
+        return create_block_mask(may_attend, b, None, s * n_codes, s * n_codes, device=device)
+    allowed_BSS = torch.ones(s, s, dtype=torch.bool, device=device).tril().unsqueeze(0)
+    if segments_BS is not None:
+        allowed_BSS = allowed_BSS & (segments_BS.unsqueeze(2) == segments_BS.unsqueeze(1))
+    return allowed_BSS.repeat_interleave(n_codes, 1).repeat_interleave(n_codes, 2).unsqueeze(1)
+
+
+def next_item_labels(codes_BSK: Tensor, segments_BS: Tensor) -> Tensor:
+    """Labels (B, S, K): the codes of the item that follows in the same sequence, `IGNORE` where none does."""
+    labels_BSK = torch.full_like(codes_BSK, IGNORE)
+    follows_BS = (segments_BS[:, 1:] == segments_BS[:, :-1]) & (segments_BS[:, 1:] >= 0)
+    labels_BSK[:, :-1] = codes_BSK[:, 1:].masked_fill(~follows_BS.unsqueeze(-1), IGNORE)
+    return labels_BSK
+
+
+class _ChunkedCrossEntropy(torch.autograd.Function):
+    """Summed cross-entropy that takes its gradient chunk by chunk while the chunk's logits are alive."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden_RD: Tensor, weight_VD: Tensor, labels_R: Tensor) -> Tensor:
+        with torch.autocast(hidden_RD.device.type, enabled=False):
+            needs_grad = hidden_RD.requires_grad or weight_VD.requires_grad
+            grad_hidden_RD = torch.empty_like(hidden_RD) if needs_grad else None
+            grad_weight_VD = torch.zeros_like(weight_VD, dtype=torch.float32) if needs_grad else None
+            total = hidden_RD.new_zeros((), dtype=torch.float32)
+            for start in range(0, len(hidden_RD), LOSS_CHUNK):
+                hidden, labels = hidden_RD[start : start + LOSS_CHUNK], labels_R[start : start + LOSS_CHUNK]
+                log_probs = torch.log_softmax(hidden @ weight_VD.T, 1, dtype=torch.float32)
+                total -= log_probs.gather(1, labels.unsqueeze(1)).sum()
+                if grad_hidden_RD is not None and grad_weight_VD is not None:
+                    error = log_probs.exp_()
+                    error[torch.arange(len(labels)), labels] -= 1
+                    error = error.to(weight_VD.dtype)
+                    grad_hidden_RD[start : start + LOSS_CHUNK] = error @ weight_VD
+                    grad_weight_VD += error.T @ hidden
+        ctx.save_for_backward(grad_hidden_RD, grad_weight_VD)
+        ctx.weight_dtype = weight_VD.dtype
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
+        grad_hidden_RD, grad_weight_VD = ctx.saved_tensors
+        return grad_hidden_RD * grads[0], (grad_weight_VD * grads[0]).to(ctx.weight_dtype), None
+
+
+def next_code_loss(hidden_RD: Tensor, weight_VD: Tensor, labels_R: Tensor) -> Tensor:
+    """Sum over R rows of the cross-entropy of `hidden @ weight.T`: float32 scalar, `LOSS_CHUNK` rows at a time.
+
+    Under autocast the products run in its dtype; softmax, sums and the weight's gradient stay in float32.
+    """
+    device = hidden_RD.device.type
+    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight_VD.dtype
+    return _ChunkedCrossEntropy.apply(hidden_RD.to(dtype), weight_VD.to(dtype), labels_R)
+
+
+def _download(repo: str) -> str:
+    try:
+        return snapshot_download(repo)
+    except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise CheckpointError(
+            f"{repo!r} is neither a folder here nor a repository that the hub gives ({type(error).__name__}): "
+            f"check the path, the name and the connection"
+        ) from error
+
+
+def model_card(config: RecGPTConfig) -> str:
+    """README.md of a saved model: what it is, what it was trained on, how to use it."""
+    data = ModelCardData(license="mit", library_name="recgpt", tags=["recommendation", "sequential-recommendation"])
+    training = config.training or {}
+    rows = "\n".join(f"| {key} | {value} |" for key, value in training.items())
+    facts = f"## Training\n\n| | |\n|-|-|\n{rows}\n" if training else "Training is not recorded in this folder.\n"
+    encoder = config.text_encoder.get("encoder", "not recorded")
+    return f"""---
+{data.to_yaml()}
+---
+
+# RecGPT
+
+A decoder over item codes for sequential recommendation: {config.n_layers} layers x {config.d_model}, {config.n_codes}
+codes an item from {config.codebook_size:,}, histories of up to {config.max_items} items. Item texts are embedded by
+`{encoder}` (width {config.embedding_dim}).
+
+```python
+from recgpt import RecGPT
+
+model = RecGPT.from_pretrained("this folder")
+catalogue = model.index(["first item's text", "second item's text", "third item's text"])
+print(catalogue.recommend([[0, 2]], k=1).ids)
+```
+
+{facts}"""

@@ -1,0 +1,35 @@
+"""Recommenders behind one protocol: one file and one line here for each.
+
+recommender = make("popularity").fit(dataset)
+ranking = recommender.rank([[3, 1, 4]], k=10)
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from recgpt.errors import DataError
+from recgpt.recommenders.base import Recommender
+from recgpt.recommenders.copy_last import CopyLast
+from recgpt.recommenders.popularity import Popularity
+from recgpt.recommenders.recgpt import RecGPTRecommender
+from recgpt.recommenders.text_knn import TextKNN
+
+REGISTRY: dict[str, Callable[..., Recommender]] = {
+    RecGPTRecommender.name: RecGPTRecommender,
+    CopyLast.name: CopyLast,
+    Popularity.name: Popularity,
+    TextKNN.name: TextKNN,
+}
+
+
+def make(name: str, **options: Any) -> Recommender:
+    """Make a recommender by its registered name, not yet fitted.
+
+    Raises
+    ------
+    DataError
+        If no recommender has that name; the message lists those there are.
+    """
+    if name not in REGISTRY:
+        raise DataError(f"unknown recommender {name!r}: choose among {', '.join(REGISTRY)}")
+    return REGISTRY[name](**options)

@@ -1,0 +1,67 @@
+"""RecGPT as a recommender: the trained model beside its baselines, behind the same protocol."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from recgpt.data.dataset import Dataset, Interactions
+from recgpt.data.ragged import Ragged
+from recgpt.recommenders.base import item_embeddings
+from recgpt.topk import Exclude, Ranking, Request
+
+if TYPE_CHECKING:  # the baselines need neither transformers nor an encoder
+    from recgpt.rank import RecGPT
+    from recgpt.tokenizer import FSQTokenizer
+
+
+class RecGPTRecommender:
+    """Items by their log-probability under the model; equal codes are ordered as `recgpt.rank` states.
+
+    Nothing is ranked after an empty history (ids -1).
+
+    Parameters
+    ----------
+    model
+        A trained model; it is not trained further.
+    embeddings
+        (N, E) floats from the encoder that the model was trained on, row i for dense item i; None takes the
+        `embeddings.npy` of the data-set folder.
+    tokenizer
+        By default the one saved with the model.
+    """
+
+    name = "recgpt"
+
+    def __init__(
+        self, model: "RecGPT", embeddings: np.ndarray | None = None, tokenizer: "FSQTokenizer | None" = None
+    ) -> None:
+        self._model = model
+        self._embeddings_NE = embeddings
+        self._tokenizer = tokenizer
+
+    def fit(self, dataset: Dataset) -> Self:
+        """Index the catalogue's embeddings; no interaction is read (zero-shot)."""
+        embeddings_NE = item_embeddings(dataset, self._embeddings_NE)
+        self._catalogue = self._model.index(embeddings_NE, tokenizer=self._tokenizer)
+        return self
+
+    def rank(
+        self,
+        histories: Sequence[Sequence[int]] | Ragged,
+        k: int,
+        *,
+        exclude: Exclude = "history",
+        candidates: np.ndarray | None = None,
+    ) -> Ranking:
+        """Rank by log-probability after the history. See `Recommender.rank`."""
+        request = Request.checked(histories, k, exclude, candidates, n_items=len(self._catalogue))
+        ranking = request.unranked()
+        told = np.flatnonzero(request.histories.lengths)
+        if len(told):
+            part = self._catalogue.recommend(request.histories[told], k, exclude=exclude, candidates=candidates)
+            ranking.ids[told], ranking.scores[told] = part.ids, part.scores
+        return ranking
+
+    def observe(self, events: Interactions) -> None:
+        """Ignore `events`: the model is not trained here, and what users do comes with their histories."""

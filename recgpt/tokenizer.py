@@ -1,0 +1,349 @@
+"""Item embeddings to K codes and back: the FSQ tokenizer (RecGPT paper, item tokenizer; FSQ arXiv 2309.15505).
+
+An embedding of width E is cut into K consecutive slices of width W = E / K. One shared projection takes each slice to
+`len(levels)` numbers, which finite scalar quantisation rounds to one of V = prod(levels) codes. The decoder, which
+exists only to train the quantizer, rebuilds the embedding from the K codes. Codes learned on one catalogue encode
+any other of the same embedding width.
+
+    tokenizer, report = train_tokenizer(embeddings_NE, FSQTokenizerConfig(embedding_dim=384))
+    codes_NK = tokenizer.encode(embeddings_NE)          # (N, 4) uint16
+    tokenizer.save_pretrained("vae_ckpt/mine")
+
+Shapes: N items, E embedding width, K codes an item, W = E / K, V codes a slot, C = len(levels).
+"""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from huggingface_hub import ModelHubMixin, hf_hub_download
+from safetensors import SafetensorError
+from safetensors.torch import load_model, save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+from vector_quantize_pytorch import FSQ
+from vector_quantize_pytorch.finite_scalar_quantization import round_ste
+
+from recgpt.errors import CheckpointError, DataError
+from recgpt.progress import Meter
+
+ENCODE_CHUNK = 16_384
+START_SAMPLE = 50_000  # items that the first projections are fitted to
+WEIGHTS_FILE = "model.safetensors"
+
+
+@dataclass
+class FSQTokenizerConfig:
+    """Shape of the tokenizer; the defaults are the published ones."""
+
+    embedding_dim: int = 768  # E, width of the text embedding
+    n_codes: int = 4  # K, codes an item
+    levels: list[int] = field(default_factory=lambda: [8, 8, 8, 6, 5])  # V = 15,360
+    n_layers: int = 2  # of the decoder that rebuilds the embedding
+    n_heads: int = 8
+    dropout: float = 0.2
+    published_bound: bool = False  # True for released weights: tan and 1 - eps, not atanh and 1 + eps
+
+    def __post_init__(self) -> None:
+        if self.embedding_dim % self.n_codes:
+            raise DataError(
+                f"embedding width {self.embedding_dim} cannot be cut into {self.n_codes} equal slices: "
+                f"choose a number of codes that divides it"
+            )
+        if (self.embedding_dim // self.n_codes) % self.n_heads:
+            raise DataError(
+                f"slice width {self.embedding_dim // self.n_codes} is not divisible by {self.n_heads} heads: "
+                f"choose n_heads that divides it"
+            )
+        if math.prod(self.levels) > np.iinfo(np.uint16).max:
+            raise DataError(f"levels {self.levels} make {math.prod(self.levels):,} codes; token files hold 65,535")
+
+    @property
+    def slice_dim(self) -> int:
+        """W, the width of one slice."""
+        return self.embedding_dim // self.n_codes
+
+    @property
+    def codebook_size(self) -> int:
+        """V, the number of codes a slot."""
+        return math.prod(self.levels)
+
+
+class PublishedFSQ(FSQ):
+    """FSQ with the arithmetic that the released RecGPT weights were trained with (`tan`, `1 - eps`)."""
+
+    def bound(self, z: Tensor, eps: float = 1e-3, hard_clamp: bool = False) -> Tensor:
+        """Bound and round `z` (..., C); returns codes in [-1, 1]."""
+        half = (self._levels - 1) * (1 - eps) / 2
+        offset = torch.where(self._levels % 2 == 0, 0.5, 0.0)
+        shift = (offset / half).tan()
+        bounded = (z + shift).tanh() * half - offset
+        return round_ste(bounded) / (self._levels // 2)
+
+
+class DecoderLayer(nn.Module):
+    """Pre-norm transformer layer over the K slots of one item (all slots see each other)."""
+
+    def __init__(self, width: int, n_heads: int, dropout: float) -> None:
+        super().__init__()
+        self.n_heads = n_heads
+        self.dropout = dropout
+        self.attention_norm = nn.LayerNorm(width)
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(width, width)
+        self.value = nn.Linear(width, width)
+        self.attention_out = nn.Linear(width, width)
+        self.mlp_norm = nn.LayerNorm(width)
+        self.mlp_in = nn.Linear(width, 4 * width)
+        self.mlp_out = nn.Linear(4 * width, width)
+
+    def forward(self, x_NKW: Tensor) -> Tensor:
+        """(N, K, W) -> (N, K, W)."""
+        n, k, w = x_NKW.shape
+        drop = self.dropout if self.training else 0.0
+        h = self.attention_norm(x_NKW)
+        q, k_, v = (p(h).view(n, k, self.n_heads, -1).transpose(1, 2) for p in (self.query, self.key, self.value))
+        attended = F.scaled_dot_product_attention(q, k_, v, dropout_p=drop)
+        attended = self.attention_out(attended.transpose(1, 2).reshape(n, k, w))
+        x_NKW = x_NKW + F.dropout(attended, drop, self.training)
+        h = F.dropout(F.gelu(self.mlp_in(self.mlp_norm(x_NKW))), drop, self.training)
+        return x_NKW + F.dropout(self.mlp_out(h), drop, self.training)
+
+
+class EmbeddingDecoder(nn.Module):
+    """Quantised slices (N, K, W) -> embedding (N, E), read off the last slot."""
+
+    def __init__(self, config: FSQTokenizerConfig) -> None:
+        super().__init__()
+        width = config.slice_dim
+        self.position_embedding = nn.Embedding(config.n_codes, width)
+        self.layers = nn.ModuleList(DecoderLayer(width, config.n_heads, config.dropout) for _ in range(config.n_layers))
+        self.head_in = nn.Linear(width, config.embedding_dim)
+        self.head_out = nn.Linear(config.embedding_dim, config.embedding_dim)
+
+    def forward(self, x_NKW: Tensor) -> Tensor:
+        """(N, K, W) -> (N, E)."""
+        x_NKW = x_NKW + self.position_embedding.weight
+        for layer in self.layers:
+            x_NKW = layer(x_NKW)
+        return self.head_out(F.relu(self.head_in(x_NKW[:, -1])))
+
+
+class FSQTokenizer(
+    nn.Module,
+    ModelHubMixin,
+    library_name="recgpt",
+    tags=["recommendation", "fsq", "tokenizer"],
+    license="mit",
+):
+    """The tokenizer. Quantisation always runs in float32: bfloat16 codes come out as other, even illegal, indices."""
+
+    def __init__(self, config: FSQTokenizerConfig) -> None:
+        super().__init__()
+        self.config = config
+        quantizer = PublishedFSQ if config.published_bound else FSQ
+        self.quantizer = quantizer(config.levels, dim=config.slice_dim)
+        self.decoder = EmbeddingDecoder(config)
+
+    def slices(self, embeddings_NE: Tensor) -> Tensor:
+        """(N, E) -> (N, K, W), the consecutive slices of each embedding."""
+        if embeddings_NE.shape[-1] != self.config.embedding_dim:
+            raise DataError(
+                f"embeddings are {embeddings_NE.shape[-1]} wide but this tokenizer reads width "
+                f"{self.config.embedding_dim}: encode the items with the encoder that the tokenizer was trained on"
+            )
+        return embeddings_NE.reshape(-1, self.config.n_codes, self.config.slice_dim)
+
+    def forward(self, embeddings_NE: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, E) -> reconstruction (N, E) and codes (N, K) int32."""
+        with torch.autocast(embeddings_NE.device.type, enabled=False):
+            quantised_NKW, codes_NK = self.quantizer(self.slices(embeddings_NE.float()))
+        return self.decoder(quantised_NKW), codes_NK
+
+    @torch.inference_mode()
+    def encode(self, embeddings_NE: np.ndarray | Tensor, *, progress: bool = False) -> np.ndarray:
+        """Codes of every item, (N, K) uint16; chunked, so a memory-mapped `embeddings_NE` is never loaded whole.
+
+        Raises DataError where an embedding holds NaN or infinity, naming the first such item.
+        """
+        codes_NK = np.empty((len(embeddings_NE), self.config.n_codes), np.uint16)
+        with Meter("tokenize items", len(embeddings_NE), disable=not progress) as meter:
+            for start in range(0, len(embeddings_NE), ENCODE_CHUNK):
+                chunk = finite_rows(embeddings_NE, start, start + ENCODE_CHUNK).to(self.device)
+                with torch.autocast(self.device.type, enabled=False):
+                    _, codes = self.quantizer(self.slices(chunk))
+                codes_NK[start : start + len(chunk)] = codes.cpu().numpy().astype(np.uint16)
+                meter.update(len(chunk))
+        return codes_NK
+
+    @torch.inference_mode()
+    def decode(self, codes_NK: np.ndarray | Tensor) -> Tensor:
+        """Rebuild embeddings (N, E) float32 from codes (N, K)."""
+        codes = torch.as_tensor(np.asarray(codes_NK, dtype=np.int64), device=self.device)
+        training = self.training
+        self.eval()
+        embeddings_NE = self.decoder(self.quantizer.indices_to_codes(codes))
+        self.train(training)
+        return embeddings_NE
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        """Weights beside the config that the mixin writes."""
+        save_file(self.state_dict(), save_directory / WEIGHTS_FILE)
+
+    @classmethod
+    def _from_pretrained(cls, *, model_id: str, config: FSQTokenizerConfig | None = None, **hub: Any) -> Self:
+        """Load a folder or a hub repository that `save_pretrained` or `push_to_hub` wrote."""
+        folder = Path(model_id)
+        if folder.is_dir():
+            weights = folder / WEIGHTS_FILE
+        else:
+            known = ("revision", "cache_dir", "force_download", "token", "local_files_only")
+            weights = Path(hf_hub_download(model_id, WEIGHTS_FILE, **{k: hub[k] for k in known if k in hub}))
+        if config is None or not weights.is_file():
+            raise CheckpointError(f"{model_id} lacks config.json or {WEIGHTS_FILE}: name a folder that was saved whole")
+        tokenizer = cls(config)
+        try:
+            load_model(tokenizer, weights)
+        except (SafetensorError, RuntimeError) as error:
+            raise CheckpointError(f"{weights} is damaged or of another shape ({error}): copy it again") from error
+        return tokenizer.eval()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.quantizer.project_in.weight.device
+
+    @property
+    def sha256(self) -> str:
+        """Hash of what decides the codes (levels, bound, `project_in`); token files carry it as their fingerprint."""
+        digest = hashlib.sha256(repr((self.config.n_codes, self.config.levels, self.config.published_bound)).encode())
+        for parameter in (self.quantizer.project_in.weight, self.quantizer.project_in.bias):
+            digest.update(parameter.detach().cpu().float().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+
+def finite_rows(embeddings_NE: np.ndarray | Tensor, start: int, stop: int) -> Tensor:
+    """Rows [start, stop) as float32; a NaN or infinity is an error that names its row."""
+    rows = embeddings_NE[start:stop]
+    chunk = rows.float() if isinstance(rows, Tensor) else torch.from_numpy(np.asarray(rows, dtype=np.float32))
+    bad = ~torch.isfinite(chunk).all(dim=1)
+    if bad.any():
+        row = start + int(bad.nonzero()[0])
+        raise DataError(f"the embedding of item {row} holds NaN or infinity: encode that item's text again")
+    return chunk
+
+
+@torch.no_grad()
+def start_from_principal_axes(quantizer: FSQ, slices_NKW: Tensor) -> None:
+    """Point the shared projections along the axes in which items differ most, scaled to unit variance.
+
+    From a random start the small numbers of a unit-length embedding all round to the same few codes, and most of the
+    codebook is never found. Unit variance spreads them over the levels before the first step. Directions in which the
+    slots' means differ are left out: along them a projection shared by all slots would tell slots, not items, apart.
+    """
+    n, k, w = slices_NKW.shape
+    mean_KW = slices_NKW.mean(0)
+    mean_W = mean_KW.mean(0)
+    between_WK = torch.linalg.qr((mean_KW - mean_W).T).Q[:, : k - 1]
+    inside_WW = torch.eye(w, device=slices_NKW.device) - between_WK @ between_WK.T
+    centred_RW = (slices_NKW - mean_KW).reshape(n * k, w) @ inside_WW
+    variances_W, axes_WW = torch.linalg.eigh(centred_RW.T @ centred_RW / len(centred_RW))
+    axes_WC = axes_WW[:, -quantizer.codebook_dim :].flip(1)
+    deviations_C = variances_W[-quantizer.codebook_dim :].flip(0).clamp_min(1e-12).sqrt()
+    quantizer.project_in.weight.copy_((axes_WC / deviations_C).T)
+    quantizer.project_in.bias.copy_(-quantizer.project_in.weight @ mean_W)
+    quantizer.project_out.weight.copy_(axes_WC * deviations_C)
+    quantizer.project_out.bias.copy_(mean_W)
+
+
+@dataclass(frozen=True)
+class TokenizerReport:
+    """How well a tokenizer fits a catalogue, and how it got there."""
+
+    n_items: int
+    code_use: list[float]  # share of the V codes that some item uses, a slot
+    perplexity: list[float]  # exp of the entropy of the code distribution, a slot
+    reconstruction_cosine: float  # mean over items
+    collision_rate: float  # share of items that share all K codes with another item
+    loss_curve: list[float] = field(default_factory=list)  # mean L1 an epoch
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types, for JSON."""
+        return dict(self.__dict__)
+
+
+def code_statistics(codes_NK: np.ndarray, codebook_size: int) -> tuple[list[float], list[float], float]:
+    """Code use and perplexity a slot, and the collision rate, of codes (N, K)."""
+    use, perplexity = [], []
+    for slot in codes_NK.T:
+        counts = np.bincount(slot, minlength=codebook_size)
+        p = counts[counts > 0] / len(slot)
+        use.append(float((counts > 0).mean()))
+        perplexity.append(float(np.exp(-(p * np.log(p)).sum())))
+    _, counts = np.unique(codes_NK, axis=0, return_counts=True)
+    return use, perplexity, float(counts[counts > 1].sum() / len(codes_NK))
+
+
+@torch.inference_mode()
+def report_on(tokenizer: FSQTokenizer, embeddings_NE: np.ndarray, loss_curve: Sequence[float] = ()) -> TokenizerReport:
+    """Measure `tokenizer` on a catalogue it may or may not have been trained on."""
+    tokenizer.eval()
+    codes_NK = tokenizer.encode(embeddings_NE)
+    cosine = 0.0
+    for start in range(0, len(codes_NK), ENCODE_CHUNK):
+        rows = finite_rows(embeddings_NE, start, start + ENCODE_CHUNK).to(tokenizer.device)
+        rebuilt = tokenizer.decode(codes_NK[start : start + len(rows)])
+        cosine += float(F.cosine_similarity(rebuilt, rows).sum())
+    use, perplexity, collisions = code_statistics(codes_NK, tokenizer.config.codebook_size)
+    return TokenizerReport(len(codes_NK), use, perplexity, cosine / len(codes_NK), collisions, list(loss_curve))
+
+
+def train_tokenizer(
+    embeddings_NE: np.ndarray,
+    config: FSQTokenizerConfig,
+    *,
+    epochs: int = 100,
+    batch_size: int = 256,
+    lr: float = 1e-4,
+    seed: int = 0,
+    device: str = "cpu",
+) -> tuple[FSQTokenizer, TokenizerReport]:
+    """Fit a tokenizer to a catalogue: L1 between the embedding and its reconstruction, Adam (paper's recipe).
+
+    Parameters
+    ----------
+    embeddings_NE : (N, E) float, may be a memory map; every epoch visits all rows in an order given by `seed`.
+
+    Raises:
+    ------
+    DataError : the width does not fit the config, or an embedding is not finite.
+    """
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    tokenizer = FSQTokenizer(config).to(device).train()
+    sample = np.sort(rng.permutation(len(embeddings_NE))[:START_SAMPLE])
+    rows = finite_rows(embeddings_NE[sample], 0, len(sample)).to(device)
+    start_from_principal_axes(tokenizer.quantizer, tokenizer.slices(rows))
+    optimizer = torch.optim.Adam(tokenizer.parameters(), lr=lr)
+    curve: list[float] = []
+    with Meter("train tokenizer", epochs) as meter:
+        for _ in range(epochs):
+            total = 0.0
+            order = rng.permutation(len(embeddings_NE))
+            for start in range(0, len(order), batch_size):
+                picked = np.sort(order[start : start + batch_size])
+                batch = finite_rows(embeddings_NE[picked], 0, len(picked)).to(device)
+                rebuilt, _ = tokenizer(batch)
+                loss = F.l1_loss(rebuilt, batch)
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                optimizer.step()
+                total += loss.item() * len(batch)
+            curve.append(total / len(order))
+            meter.update(note=f"L1 {curve[-1]:.5f}")
+    return tokenizer.eval(), report_on(tokenizer, embeddings_NE, curve)

