@@ -2,6 +2,8 @@
 
 python benchmarks/out_of_core.py                                       # 2 M items x 768, 20 M interactions
 python benchmarks/out_of_core.py --items 20000 --interactions 200000 --json /dev/null
+python benchmarks/out_of_core.py --items 15500000 --interactions 130000000 --width 16 \\
+    --steps write load sequences epoch --json benchmarks/results/out_of_core_15m.json     # the published scale
 
 Synthetic data go to a temporary folder and are deleted. `peak` is the resident set with all pages mapped from files,
 which the system takes back when it needs them; `peak_private` is what has to fit.
@@ -17,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 
@@ -29,7 +31,7 @@ from rich.console import Console
 from rich.table import Table
 
 from recgpt.data.dataset import Dataset
-from recgpt.data.fingerprint import publish_array
+from recgpt.data.fingerprint import save_blocks
 from recgpt.data.packing import PackedDataset
 from recgpt.data.process import merge, merge_arrays
 from recgpt.data.splits import leave_one_out
@@ -39,15 +41,6 @@ BLOCK_ROWS = 1 << 17
 BATCH_ROWS = 32
 MEAN_LENGTH = 10
 SAMPLE_S = 0.02
-
-parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-parser.add_argument("--items", type=int, default=2_000_000)
-parser.add_argument("--interactions", type=int, default=20_000_000)
-parser.add_argument("--width", type=int, default=768)
-parser.add_argument("--seed", type=int, default=0)
-parser.add_argument("--folder", type=Path, help="where the temporary folder goes; the default is the system's")
-parser.add_argument("--json", type=Path, default=RESULT)
-parser.add_argument("--step", help=argparse.SUPPRESS)  # run one step in this process, on --folder
 
 
 def write(folder: Path, args: argparse.Namespace) -> dict[str, float]:
@@ -75,15 +68,18 @@ def write(folder: Path, args: argparse.Namespace) -> dict[str, float]:
             out.write_table(pa.table([users, items, position, 1_500_000_000 + 3600 * position], schema=schema))
             first_user, written = first_user + len(lengths), written + rows
 
-    temporary = folder / ".embeddings.npy.tmp"
-    shape = (args.items, args.width)
-    embeddings = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
-    for start in range(0, args.items, BLOCK_ROWS):
-        block = rng.standard_normal((min(BLOCK_ROWS, args.items - start), args.width), dtype=np.float32)
-        embeddings[start : start + len(block)] = block / np.linalg.norm(block, axis=1, keepdims=True)
-    embeddings.flush()
-    dataset = Dataset.load(folder)
-    publish_array(temporary, folder / "embeddings.npy", {"items_sha256": dataset.items_sha256, "encoder": "random"})
+    def unit_vectors() -> Iterator[np.ndarray]:
+        for start in range(0, args.items, BLOCK_ROWS):
+            block = rng.standard_normal((min(BLOCK_ROWS, args.items - start), args.width), dtype=np.float32)
+            yield block / np.linalg.norm(block, axis=1, keepdims=True)
+
+    save_blocks(
+        folder / "embeddings.npy",
+        unit_vectors(),
+        shape=(args.items, args.width),
+        dtype=np.float16,
+        fingerprint={"items_sha256": Dataset.load(folder).items_sha256, "encoder": "random"},
+    )
     return {"gigabytes_on_disk": sum(path.stat().st_size for path in folder.iterdir()) / 1e9}
 
 
@@ -143,6 +139,17 @@ STEPS: dict[str, Callable[[Path, argparse.Namespace], dict[str, float]]] = {
 }
 
 
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("--items", type=int, default=2_000_000)
+parser.add_argument("--interactions", type=int, default=20_000_000)
+parser.add_argument("--width", type=int, default=768)
+parser.add_argument("--seed", type=int, default=0)
+parser.add_argument("--folder", type=Path, help="where the temporary folder goes; the default is the system's")
+parser.add_argument("--json", type=Path, default=RESULT)
+parser.add_argument("--steps", nargs="+", choices=STEPS, default=list(STEPS), help="`write` must be the first")
+parser.add_argument("--step", help=argparse.SUPPRESS)  # run one step in this process, on --folder
+
+
 def run_step(args: argparse.Namespace) -> None:
     """Run one step here and print its figures as JSON."""
     peak_private = 0
@@ -166,6 +173,12 @@ def run_step(args: argparse.Namespace) -> None:
     print(json.dumps({**memory, **figures}))
 
 
+def cpu_model() -> str:
+    """The processor's name as Linux gives it."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
 def main() -> None:
     """Run all steps, each in a process of its own, and keep their figures."""
     args = parser.parse_args()
@@ -177,7 +190,7 @@ def main() -> None:
         folder = Path(temporary) / "synthetic"
         folder.mkdir()
         sizes = [f"--{name}={getattr(args, name)}" for name in ("items", "interactions", "width", "seed")]
-        for step in STEPS:
+        for step in args.steps:
             print(step, file=sys.stderr)
             command = [sys.executable, __file__, f"--step={step}", f"--folder={folder}", *sizes]
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
@@ -191,7 +204,7 @@ def main() -> None:
     report = {
         "date": date.today().isoformat(),
         "hardware": {
-            "cpu": platform.processor() or platform.machine(),
+            "cpu": cpu_model(),
             "cores": os.cpu_count(),
             "memory_gigabytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9,
         },

@@ -1,3 +1,25 @@
-"""RecGPT: a foundation model for sequential recommendation, and the simulated people to try it on."""
+"""RecGPT: a foundation model for sequential recommendation, and the simulated people to try it on.
+
+from recgpt import RecGPT
+
+model = RecGPT.from_pretrained(path)
+catalogue = model.index(items)
+ranking = catalogue.recommend(histories, k=10, exclude="history")
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from recgpt.rank import RecGPT
 
 __version__ = "0.1.0"
+__all__ = ["RecGPT"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the model when it is asked for: torch takes seconds, and `recgpt --help` needs none of it."""
+    if name == "RecGPT":
+        from recgpt.rank import RecGPT
+
+        return RecGPT
+    raise AttributeError(f"module 'recgpt' has no attribute {name!r}")

@@ -199,6 +199,23 @@ class TextEncoder:
         """
         return cls(find_encoder(name), device=device)
 
+    @classmethod
+    def of(cls, fingerprint: Mapping[str, Any], *, device: str | None = None) -> "TextEncoder":
+        """The encoder that made embeddings with this fingerprint, or a model trained on them.
+
+        Raises
+        ------
+        EncoderError
+            It is not recorded there, cannot be loaded, or what can be loaded is another one.
+        """
+        name = fingerprint.get("encoder")
+        if name is None:
+            raise EncoderError("no text encoder is recorded: give embeddings (N, E) instead of texts")
+        from_folder = "@" in name
+        encoder = cls.load(fingerprint["requested"] if from_folder else name, device=device)
+        encoder.require(name, fingerprint["dim"])
+        return encoder
+
     def require(self, name: str, dim: int) -> None:
         """Check that this is the encoder `name` of width `dim` which a model was trained on, not a stand-in.
 
@@ -422,8 +439,11 @@ def embeddings_for(dataset: Dataset, encoder_name: str = DEFAULT, template: str 
     DataError, EncoderError
         See `Dataset.embeddings`, `find_encoder`, `encode_dataset`.
     """
+    made_of = {"items_sha256": dataset.items_sha256, "encoder": encoder_name, "template": template}
+    if dataset.path is not None and _fits(dataset.path / "embeddings.npy", made_of):
+        return dataset.embeddings(made_of)  # without asking whether the encoder itself is to be had
     source = find_encoder(encoder_name)
-    made_of = {"items_sha256": dataset.items_sha256, "encoder": source.name, "template": template}
+    made_of["encoder"] = source.name
     cache = _cache_folder(dataset, source.name, template)
     if dataset.path is not None and _fits(dataset.path / "embeddings.npy", made_of):
         return dataset.embeddings(made_of)

@@ -36,7 +36,7 @@ from recgpt.tokenizer import FSQTokenizer
 
 TOKENIZER_FOLDER = "tokenizer"
 IGNORE = -100  # label of a position that predicts nothing
-LOSS_CHUNK = 1024  # rows whose logits are alive together: 1024 x 15,361 float32 is 63 MB
+LOSS_CHUNK = 512  # rows whose logits are alive together: 512 x 15,361 float32 is 31 MB
 
 
 class RecGPTConfig(PretrainedConfig):

@@ -75,24 +75,20 @@ class RecGPT(RecGPTDecoder):
         return Catalogue(self, tokenizer, codes, embeddings_NE)
 
     def _encode(self, items: "Sequence[str] | pl.DataFrame | pd.DataFrame") -> np.ndarray:
-        texts = items if isinstance(items, Sequence) else catalogue_texts(items)
-        name = self.config.text_encoder.get("encoder")
-        if name is None:
-            raise DataError("this model does not record its text encoder: index embeddings (N, E) instead of texts")
-        encoder = TextEncoder.load(name)
-        encoder.require(name, self.config.embedding_dim)
-        return encoder.encode(texts, progress=len(texts) > 1000)
+        encoder = self.config.text_encoder
+        texts = items if isinstance(items, Sequence) else catalogue_texts(items, encoder.get("template", "fields"))
+        return TextEncoder.of(encoder).encode(texts, progress=len(texts) > 1000)
 
 
-def catalogue_texts(items: "pl.DataFrame | pd.DataFrame") -> list[str]:
-    """The text of each row by the default template; checks `item_id`, where there is one, for duplicates."""
+def catalogue_texts(items: "pl.DataFrame | pd.DataFrame", template: str = "fields") -> list[str]:
+    """The text of each row; checks `item_id`, where there is one, for duplicates."""
     table = items if isinstance(items, pl.DataFrame) else pl.from_pandas(items)
     if "title" not in table.columns:
         raise DataError(f"the items table has no column 'title', only {table.columns}: rename the one that holds it")
     if "item_id" in table.columns and table["item_id"].is_duplicated().any():
         twice = table["item_id"].filter(table["item_id"].is_duplicated())[0]
         raise DataError(f"item_id {twice!r} stands in more than one row: keep one row of each item")
-    return TEXT_TEMPLATES["fields"](table)
+    return TEXT_TEMPLATES[template](table)
 
 
 class Catalogue:

@@ -22,6 +22,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 from huggingface_hub import ModelHubMixin, hf_hub_download
+from rich.table import Table
 from safetensors import SafetensorError
 from safetensors.torch import load_model, save_file
 from torch import Tensor, nn
@@ -275,6 +276,17 @@ class TokenizerReport:
     def to_dict(self) -> dict[str, Any]:
         """Plain types, for JSON."""
         return dict(self.__dict__)
+
+    def table(self) -> Table:
+        """For the terminal."""
+        table = Table(title=f"Tokenizer on {self.n_items:,} items", title_justify="left", show_header=False, box=None)
+        table.add_row("codes in use, by slot", ", ".join(f"{share:.1%}" for share in self.code_use))
+        table.add_row("perplexity, by slot", ", ".join(f"{value:,.0f}" for value in self.perplexity))
+        table.add_row("reconstruction cosine", f"{self.reconstruction_cosine:.3f}")
+        table.add_row("items that share all codes", f"{self.collision_rate:.2%}")
+        if self.loss_curve:
+            table.add_row("L1, first to last epoch", f"{self.loss_curve[0]:.5f} to {self.loss_curve[-1]:.5f}")
+        return table
 
 
 def code_statistics(codes_NK: np.ndarray, codebook_size: int) -> tuple[list[float], list[float], float]:

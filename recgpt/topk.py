@@ -146,21 +146,6 @@ def _has_ties(values_BC: torch.Tensor) -> bool:
     return bool(same.any())
 
 
-def target_ranks(scores_BN: torch.Tensor | np.ndarray, targets_B: np.ndarray) -> np.ndarray:
-    """1-based rank of each target among all N items, ties by item id; N + 1 where the target's score is -inf.
-
-    Returns (B,) int64. The same order as `top_k` without a second score.
-    """
-    scores_BN = torch.as_tensor(scores_BN)
-    targets_B1 = torch.as_tensor(targets_B, device=scores_BN.device).view(-1, 1)
-    target_score_B1 = scores_BN.gather(1, targets_B1)
-    ids_1N = torch.arange(scores_BN.shape[1], device=scores_BN.device).view(1, -1)
-    ahead_BN = (scores_BN > target_score_B1) | ((scores_BN == target_score_B1) & (ids_1N < targets_B1))
-    ranks = ahead_BN.sum(1) + 1
-    ranks[target_score_B1[:, 0] == -torch.inf] = scores_BN.shape[1] + 1
-    return ranks.cpu().numpy()
-
-
 def first_unknown(ids: np.ndarray, n_items: int) -> int | None:
     """Place of the first id that is not a catalogue row; None where all are."""
     unknown = (ids < 0) | (ids >= n_items)

@@ -357,22 +357,19 @@ class Trainer:
         self.progress.curve.append(point)
         self.accelerator.log({key: value for key, value in point.items() if key != "step"}, step=int(point["step"]))
 
-    @torch.no_grad()
     def _validation_loss(self) -> float:
         """Mean over the held-out sets of their mean loss a predicted code; each process reads its share of the rows."""
-        world, rank = self.accelerator.num_processes, self.accelerator.process_index
-        self.model.eval()
+        max_items = self.bare.config.max_items
         means = []
         for data in self.valid:
-            rows = PackedDataset(data.sequences.tail(self.bare.config.max_items), row_items=self.bare.config.max_items)
-            total = torch.zeros(2, device=self.accelerator.device, dtype=torch.float64)
-            share = np.arange(len(rows))[rank::world]
-            for start in range(0, len(share), self.rows_per_micro_batch):
-                indices = share[start : start + self.rows_per_micro_batch]
-                batch = batch_tensors(data, rows, indices, self.bare.config.codebook_size)
-                batch = {name: value.to(self.accelerator.device) for name, value in batch.items()}
-                total[0] += self.bare(**batch, loss_normaliser=1.0).loss
-                total[1] += (batch["labels_BSK"] != IGNORE).sum()
+            rows = PackedDataset(data.sequences.tail(max_items), row_items=max_items)
+            total = summed_loss(
+                self.bare.eval(),
+                data,
+                rows,
+                np.arange(len(rows))[self.accelerator.process_index :: self.accelerator.num_processes],
+                self.rows_per_micro_batch,
+            )
             total = self.accelerator.reduce(total, "sum")
             means.append(float(total[0] / total[1]))
         return sum(means) / len(means)
@@ -415,3 +412,23 @@ class Trainer:
 def stream(seed: int, step: int, process: int) -> int:
     """The seed of one process's random numbers in one step."""
     return int(np.random.SeedSequence([seed, step, process]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+@torch.no_grad()
+def summed_loss(
+    model: RecGPTDecoder, data: TrainData, rows: PackedDataset, indices: np.ndarray, batch_rows: int
+) -> Tensor:
+    """(2,) float64: the loss summed over what the rows at `indices` predict, and how many codes that is."""
+    total = torch.zeros(2, device=model.device, dtype=torch.float64)
+    for start in range(0, len(indices), batch_rows):
+        batch = batch_tensors(data, rows, indices[start : start + batch_rows], model.config.codebook_size)
+        batch = {name: value.to(model.device) for name, value in batch.items()}
+        total[0] += model(**batch, loss_normaliser=1.0).loss
+        total[1] += (batch["labels_BSK"] != IGNORE).sum()
+    return total
+
+
+def mean_loss(model: RecGPTDecoder, data: TrainData, rows: PackedDataset, batch_rows: int) -> float:
+    """Mean cross-entropy (nats) a predicted code over all rows."""
+    total, count = summed_loss(model.eval(), data, rows, np.arange(len(rows)), batch_rows).tolist()
+    return total / count

@@ -42,6 +42,7 @@ MAX_DEPTH = 64  # containers inside containers
 MAX_CHECKPOINT_BYTES = 16 * 2**30  # declared size of an unpacked checkpoint; the released one has 0.3 GB
 PUBLISHED_LEVELS = [8, 8, 8, 6, 5]
 HEAD_WIDTH = 64  # GPT-2's
+PUBLISHED_TOKENIZER = "vae_ckpt/vae_len4_fsq88865_ep90.pt"  # where the published scripts look for it
 
 
 # --- pickles ---
@@ -364,46 +365,50 @@ def load_upstream(
     CheckpointError
         A key is missing, unknown or has the wrong shape; the message names it. Also what `read_state_dict` raises.
     """
-    decoder, published_tokenizer = read_state_dict(decoder_state), read_state_dict(tokenizer_state)
-
-    n_codes, slice_dim = _shape(published_tokenizer, "decoder.position_emb.weight")
-    levels = PUBLISHED_LEVELS
-    if _shape(published_tokenizer, "quantizer.project_in.weight")[0] != len(levels):
-        raise CheckpointError(f"quantizer.project_in.weight does not fit the published levels {levels}")
-    tokenizer = FSQTokenizer(
-        FSQTokenizerConfig(
-            embedding_dim=n_codes * slice_dim,
-            n_codes=n_codes,
-            levels=list(levels),
-            n_layers=_n_layers(published_tokenizer, "decoder.transformer_layers"),
-            published_bound=True,
-        )
-    )
-    # The published encoder owns layers that its forward pass never uses.
-    used = {key: tensor for key, tensor in published_tokenizer.items() if not key.startswith("encoder.")}
-    _fill(tokenizer, used, _TOKENIZER, ("decoder.layers", "decoder.transformer_layers"), _LAYER)
-
-    n_positions, d_model = _shape(decoder, "gpt2model.wpe.weight")
-    if d_model % HEAD_WIDTH:
-        raise CheckpointError(f"gpt2model.wpe.weight is {d_model} wide, which is no multiple of {HEAD_WIDTH} a head")
-    model = RecGPT(
-        RecGPTConfig(
-            codebook_size=math.prod(levels),
-            n_codes=n_codes,
-            embedding_dim=n_codes * slice_dim,
-            max_items=n_positions // n_codes,
-            d_model=d_model,
-            n_layers=_n_layers(decoder, "gpt2model.h"),
-            n_heads=d_model // HEAD_WIDTH,
-            text_encoder={"encoder": DEFAULT, "template": "published", "dim": n_codes * slice_dim},
-        )
-    )
-    # The published token table has GPT-2's 50,257 rows, of which the codes and the padding id use the first.
-    table = "gpt2model.wte.weight"
-    decoder = {key: tensor[: model.config.vocab_size] if key == table else tensor for key, tensor in decoder.items()}
-    _fill(model, decoder, _DECODER, ("blocks", "gpt2model.h"), _BLOCK)
+    tokenizer = _tokenizer(read_state_dict(tokenizer_state))
+    model = _decoder(read_state_dict(decoder_state), tokenizer.config)
     model.set_tokenizer(tokenizer)
     return model.eval(), tokenizer.eval()
+
+
+def _tokenizer(published: StateDict) -> FSQTokenizer:
+    n_codes, slice_dim = _shape(published, "decoder.position_emb.weight")
+    if _shape(published, "quantizer.project_in.weight")[0] != len(PUBLISHED_LEVELS):
+        raise CheckpointError(f"quantizer.project_in.weight does not fit the published levels {PUBLISHED_LEVELS}")
+    config = FSQTokenizerConfig(
+        embedding_dim=n_codes * slice_dim,
+        n_codes=n_codes,
+        levels=list(PUBLISHED_LEVELS),
+        n_layers=_n_layers(published, "decoder.transformer_layers"),
+        published_bound=True,
+    )
+    tokenizer = FSQTokenizer(config)
+    # The published encoder owns layers that its forward pass never uses.
+    used = {key: tensor for key, tensor in published.items() if not key.startswith("encoder.")}
+    _fill(tokenizer, used, _TOKENIZER, ("decoder.layers", "decoder.transformer_layers"), _LAYER)
+    return tokenizer
+
+
+def _decoder(published: StateDict, codes: FSQTokenizerConfig) -> RecGPT:
+    n_positions, d_model = _shape(published, "gpt2model.wpe.weight")
+    if d_model % HEAD_WIDTH:
+        raise CheckpointError(f"gpt2model.wpe.weight is {d_model} wide, which is no multiple of {HEAD_WIDTH} a head")
+    config = RecGPTConfig(
+        codebook_size=codes.codebook_size,
+        n_codes=codes.n_codes,
+        embedding_dim=codes.embedding_dim,
+        max_items=n_positions // codes.n_codes,
+        d_model=d_model,
+        n_layers=_n_layers(published, "gpt2model.h"),
+        n_heads=d_model // HEAD_WIDTH,
+        text_encoder={"encoder": DEFAULT, "template": "published", "dim": codes.embedding_dim},
+    )
+    model = RecGPT(config)
+    # The token table has GPT-2's 50,257 rows, of which the codes and the padding id use the first.
+    table = "gpt2model.wte.weight"
+    used = {key: tensor[: config.vocab_size] if key == table else tensor for key, tensor in published.items()}
+    _fill(model, used, _DECODER, ("blocks", "gpt2model.h"), _BLOCK)
+    return model
 
 
 def convert(decoder_state: str | Path | StateDict, tokenizer_state: str | Path | StateDict, out: str | Path) -> RecGPT:
@@ -419,6 +424,21 @@ def convert(decoder_state: str | Path | StateDict, tokenizer_state: str | Path |
         raise CheckpointError(f"{out} is not empty: choose a new folder")
     model, _ = load_upstream(decoder_state, tokenizer_state)
     save_model(out, model)
+    return model
+
+
+def load_model(path: str | Path, tokenizer: str | Path = PUBLISHED_TOKENIZER, *, n_layers: int | None = None) -> RecGPT:
+    """A model from a folder or repository of ours, or from the published files beside `tokenizer`.
+
+    Raises
+    ------
+    CheckpointError
+        It cannot be read, or has another number of layers than `n_layers`.
+    """
+    published = re.search(r"\.(pt|pkl|zip|part[a-z]+)$", str(path)) is not None
+    model = load_upstream(path, tokenizer)[0] if published else RecGPT.from_pretrained(path)
+    if n_layers is not None and n_layers != model.config.n_layers:
+        raise CheckpointError(f"{path} has {model.config.n_layers} layers, not {n_layers}: correct or omit --tf_layer")
     return model
 
 

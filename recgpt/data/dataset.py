@@ -10,7 +10,7 @@ the one place that translates. Texts and other item columns are read from disk o
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -81,7 +81,10 @@ class IdMap:
     def __init__(self, ids: pl.Series, where: str) -> None:
         if ids.null_count():
             raise DataError(f"{where}: {ids.name!r} is missing in row {ids.is_null().arg_max()}")
-        self.ids = ids if ids.dtype == pl.String else ids.cast(pl.Int64)
+        try:
+            self.ids = ids if ids.dtype == pl.String else ids.cast(pl.Int64)
+        except pl.exceptions.InvalidOperationError as error:
+            raise DataError(f"{where}: {ids.name!r} has numbers of more than 64 bits: give them as text") from error
         self.where = where
         if self.ids.n_unique() != len(ids):
             twice = self.ids.filter(self.ids.is_duplicated()).unique(maintain_order=True)
@@ -105,12 +108,10 @@ class IdMap:
             Some are unknown; the message names the first of them.
         """
         outside = pl.Series(self.ids.name, values) if not isinstance(values, pl.Series) else values
-        try:
-            outside = outside.cast(self.ids.dtype)
-        except pl.exceptions.InvalidOperationError as error:
-            raise DataError(
-                f"{outside.name!r} is {outside.dtype}, the ids of {self.where} are {self.ids.dtype}"
-            ) from error
+        same_kind = (outside.dtype == pl.String) == (self.ids.dtype == pl.String) and not outside.dtype.is_float()
+        if len(outside) and not same_kind:
+            raise DataError(f"{outside.name!r} is {outside.dtype}, the ids of {self.where} are {self.ids.dtype}")
+        outside = outside.cast(self.ids.dtype)
         if self._is_dense:
             known = outside.is_between(0, len(self) - 1)
             dense = outside
@@ -196,6 +197,10 @@ class Dataset:
         path = Path(path)
         manifest_path = path / "manifest.json"
         manifest = read_json(manifest_path) if manifest_path.is_file() else {}
+        for of_the_files in ("items_sha256", "interactions_sha256"):  # `save` states them anew
+            manifest.pop(of_the_files, None)
+        if manifest.get("repeats", "keep") not in REPEATS:
+            raise DataError(f"{manifest_path}: repeats={manifest['repeats']!r} is not one of {', '.join(REPEATS)}")
         dataset = cls._build(
             name=manifest.get("name", path.resolve().name),
             path=path,
@@ -372,16 +377,19 @@ class Dataset:
         flat = self.interactions.select(kept)
         if not len(flat):
             raise DataError(f"{self.name}: no interaction is left")
-        items, item_map = self._items, self.item_map
-        users, user = np.unique(flat.user, return_inverse=True)
-        item = flat.item
+        items, item_map, user_map = self._items, self.item_map, self.user_map
+        events_of_user = np.bincount(flat.user, minlength=self.n_users)
+        if not events_of_user.all():
+            users = np.flatnonzero(events_of_user)
+            user_map = IdMap(user_map.to_outside(users), user_map.where)
+            user = np.repeat(np.arange(len(users), dtype=np.int32), events_of_user[users])
+            flat = replace(flat, user=user)
         if not unmet_items:
-            met, item = np.unique(item, return_inverse=True)
-            ids = item_map.to_outside(met)
+            met = np.bincount(flat.item, minlength=self.n_items) > 0
+            ids = item_map.to_outside(np.flatnonzero(met))
             items = items.filter(pl.col("item_id").is_in(ids.implode()))
             item_map = IdMap(ids, item_map.where)
-        flat = Interactions(user.astype(np.int32), item.astype(np.int32), flat.timestamp, flat.rating)
-        user_map = IdMap(self.user_map.to_outside(users), self.user_map.where)
+            flat = replace(flat, item=(np.cumsum(met, dtype=np.int32) - 1)[flat.item])
         return Dataset(
             name=self.name,
             path=self.path if unmet_items else None,

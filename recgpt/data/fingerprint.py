@@ -7,7 +7,7 @@ leaves either a whole array with its fingerprint or none that anyone would trust
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,10 +74,25 @@ def publish_array(temporary: Path, path: Path, fingerprint: Mapping[str, Any]) -
 
 def save_array(path: Path, array: np.ndarray, fingerprint: Mapping[str, Any]) -> None:
     """Write `array` to `path` atomically, with its fingerprint beside it."""
+    save_blocks(path, [array], shape=array.shape, dtype=array.dtype, fingerprint=fingerprint)
+
+
+def save_blocks(
+    path: Path,
+    blocks: Iterable[np.ndarray],
+    *,
+    shape: tuple[int, ...],
+    dtype: np.dtype | type[np.generic],
+    fingerprint: Mapping[str, Any],
+) -> None:
+    """Write consecutive blocks of rows as one array of `shape`; like `save_array`, one block in memory at a time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    descr = np.lib.format.dtype_to_descr(np.dtype(dtype))
     with temporary.open("wb") as file:
-        np.save(file, array, allow_pickle=False)
+        np.lib.format.write_array_header_1_0(file, {"descr": descr, "fortran_order": False, "shape": shape})
+        for block in blocks:
+            file.write(np.ascontiguousarray(block, dtype=dtype).data)
     publish_array(temporary, path, fingerprint)
 
 

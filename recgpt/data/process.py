@@ -16,14 +16,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recgpt.data.dataset import Dataset, Repeats
-from recgpt.data.fingerprint import fingerprint_path, fingerprint_sha256, publish_array, read_json, write_json
+from recgpt.data.fingerprint import fingerprint_path, fingerprint_sha256, read_json, save_blocks, write_json
 from recgpt.data.schema import collect
 from recgpt.data.text import ALL_TEXT_COLUMNS, has_text
 from recgpt.errors import DataError
-from recgpt.progress import Meter, console
+from recgpt.progress import Meter, console, track
 
 PUBLISHED_MIN_RECORDS = 5
-ROWS_PER_COPY = 1 << 16
+ROWS_PER_BLOCK = 1 << 16
 # Fingerprint keys that differ from catalogue to catalogue; all others must agree before arrays are merged.
 OF_ONE_CATALOGUE = ("items_sha256", "embeddings_sha256", "shape", "dtype")
 
@@ -79,7 +79,7 @@ def write_dataset(
     columns = interactions.collect_schema().names()
     order = next((pl.col(c) for c in ("position", "timestamp") if c in columns), pl.int_range(pl.len()))
     raw = work / "raw.parquet"
-    interactions.with_columns(order.alias("position")).sink_parquet(raw, maintain_order=True)
+    _sink(interactions.with_columns(order.alias("position")), raw, source)
     events = pl.scan_parquet(raw)
     if unordered := int(events.select(pl.col("position").null_count()).collect().item()):
         raise DataError(f"{source}: {unordered:,} events have no time, so their order is unknown: give them a position")
@@ -88,7 +88,7 @@ def write_dataset(
         listed = _count(items)
         items = items.filter(has_text([c for c in ALL_TEXT_COLUMNS if c in items.collect_schema()]))
         items = items.unique("item_id", keep="first", maintain_order=True)
-    items.sink_parquet(work / "items.parquet", maintain_order=True)
+    _sink(items, work / "items.parquet", source)
     items = pl.scan_parquet(work / "items.parquet")
     if holes == "drop":
         known = collect(items.select("item_id"), str(work)).to_series()
@@ -110,6 +110,13 @@ def write_dataset(
         markup=False,
         soft_wrap=True,
     )
+
+
+def _sink(table: pl.LazyFrame, path: Path, source: str) -> None:
+    try:
+        table.sink_parquet(path, maintain_order=True)
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"{source} cannot be read: {error}") from error
 
 
 def _count(table: pl.LazyFrame) -> int:
@@ -225,20 +232,14 @@ def merge_arrays(paths: Sequence[Path], out: Path, array: Literal["embeddings", 
     embeddings_fingerprint = fingerprint_path(out / "embeddings.npy")
     if array == "tokens" and embeddings_fingerprint.is_file():
         fingerprint["embeddings_sha256"] = fingerprint_sha256(read_json(embeddings_fingerprint))
-    temporary = out / f".{array}.npy.tmp"
-    whole = np.lib.format.open_memmap(
-        temporary, mode="w+", dtype=parts[0].dtype, shape=(merged.n_items, parts[0].shape[1])
+    blocks = [part[start : start + ROWS_PER_BLOCK] for part in parts for start in range(0, len(part), ROWS_PER_BLOCK)]
+    save_blocks(
+        out / f"{array}.npy",
+        track(blocks, f"merge {array}", total=len(blocks)),
+        shape=(merged.n_items, parts[0].shape[1]),
+        dtype=parts[0].dtype,
+        fingerprint=fingerprint,
     )
-    start = 0
-    with Meter(f"merge {array}", merged.n_items) as meter:
-        for part in parts:
-            for first in range(0, len(part), ROWS_PER_COPY):
-                block = part[first : first + ROWS_PER_COPY]
-                whole[start : start + len(block)] = block
-                start += len(block)
-                meter.update(len(block))
-    whole.flush()
-    publish_array(temporary, out / f"{array}.npy", fingerprint)
 
 
 def _common_fingerprint(array_paths: Sequence[Path]) -> dict[str, Any]:

@@ -122,18 +122,33 @@ def leave_one_out(
     max_users
         Ask only this many users, drawn with `seed`; the past is that of all users.
     """
+    params = {"past": past, "max_users": max_users}
+    held_back = {"train": 2, "train+valid": 1}[past]
+    return _ask_near_the_end(dataset, "leave_one_out", 1, held_back, params, seed)
+
+
+def second_last(dataset: Dataset, *, max_users: int | None = None, seed: int = 0) -> Split:
+    """Ask for every user's second-last item: what models and weights are chosen on, so that the last stays unseen.
+
+    Parameters as of `leave_one_out`, whose past with `past="train"` is the past here.
+    """
+    return _ask_near_the_end(dataset, "second_last", 2, 2, {"max_users": max_users}, seed)
+
+
+def _ask_near_the_end(
+    dataset: Dataset, protocol: str, from_end: int, held_back: int, params: dict[str, Any], seed: int
+) -> Split:
+    """Ask for the item `from_end` places from the end; the past of users so asked ends `held_back` places from it."""
     sequences = dataset.sequences
-    lengths = sequences.lengths
-    asked = lengths >= 3
-    held_back = np.where(asked, 2 if past == "train" else 1, 0)
-    users = _sample(np.flatnonzero(asked), max_users, seed)
+    asked = sequences.lengths >= 3
+    users = _sample(np.flatnonzero(asked), params["max_users"], seed)
     starts, stops = sequences.offsets[:-1], sequences.offsets[1:]
-    target_rows = stops[users] - 1
+    target_rows = stops[users] - from_end
     return Split(
-        protocol="leave_one_out",
+        protocol=protocol,
         seed=seed,
-        params={"past": past, "max_users": max_users},
-        past=sequences.spans(starts, stops - held_back),
+        params=params,
+        past=sequences.spans(starts, stops - np.where(asked, held_back, 0)),
         histories=sequences.spans(starts[users], target_rows),
         **_targets(dataset, target_rows),
     )

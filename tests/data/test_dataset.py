@@ -61,9 +61,14 @@ def test_id_map_names_unknown_ids(outside):
         IdMap(pl.Series("item_id", outside), "here").to_dense([outside[0], *unknown])
 
 
-def test_text_asked_of_a_map_of_numbers():
-    with pytest.raises(DataError, match="the ids of here are Int64"):
-        IdMap(pl.Series("item_id", [1, 2]), "here").to_dense(["x"])
+def test_ids_of_another_kind():
+    numbers, texts = IdMap(pl.Series("item_id", [1, 2]), "here"), IdMap(pl.Series("item_id", ["1", "2"]), "here")
+    for values, id_map in ((["x"], numbers), ([1.5], numbers), ([1], texts)):
+        with pytest.raises(DataError, match=rf"the ids of here are {id_map.ids.dtype}"):
+            id_map.to_dense(values)
+    assert len(texts.to_dense([])) == 0
+    with pytest.raises(DataError, match="numbers of more than 64 bits: give them as text"):
+        IdMap(pl.Series("item_id", [2**70], dtype=pl.Int128), "here")
 
 
 def test_text_ids(tmp_path):
@@ -222,6 +227,9 @@ def test_missing_item_id():
 def test_damaged_manifest(folder):
     (folder / "manifest.json").write_text("{")
     with pytest.raises(DataError, match=r"manifest.json is not readable JSON"):
+        Dataset.load(folder)
+    (folder / "manifest.json").write_text('{"repeats": "some"}')
+    with pytest.raises(DataError, match=r"manifest.json: repeats='some' is not one of keep"):
         Dataset.load(folder)
 
 

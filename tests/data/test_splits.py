@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recgpt.data.dataset import Dataset
-from recgpt.data.splits import Split, cold_item, cold_user, global_time, held_out_users, leave_one_out
+from recgpt.data.splits import Split, cold_item, cold_user, global_time, held_out_users, leave_one_out, second_last
 from recgpt.errors import DataError
 
 from .conftest import INTERACTIONS, ITEMS
@@ -179,3 +179,14 @@ def test_a_split_of_another_data_set_is_refused(tmp_path):
         Split.load(tmp_path, kept.drop_repeats("drop"))
     with pytest.raises(DataError, match="it is not a stored split"):
         Split.load(tmp_path / "nowhere", kept)
+
+
+@given(sequences_of_items)
+def test_second_last_asks_before_what_leave_one_out_asks(sequences):
+    dataset = dataset_of(sequences)
+    chosen_on, reported_on = second_last(dataset), leave_one_out(dataset, past="train")
+    assert_sound(chosen_on, dataset)
+    assert chosen_on.users.tolist() == reported_on.users.tolist()
+    assert as_lists(chosen_on.past) == as_lists(reported_on.past)
+    for history, target, user in zip(chosen_on.histories, chosen_on.targets, chosen_on.users, strict=True):
+        assert [*history.tolist(), int(target)] == sequences[user][:-1]

@@ -13,12 +13,12 @@ import numpy as np
 import polars as pl
 
 from recgpt.data.dataset import Dataset
-from recgpt.data.fingerprint import publish_array, read_fingerprint
+from recgpt.data.fingerprint import read_fingerprint, save_blocks
 from recgpt.data.process import workspace, write_dataset
 from recgpt.data.ragged import Ragged
 from recgpt.data.text import PUBLISHED_COLUMNS
 from recgpt.errors import DataError
-from recgpt.progress import Meter
+from recgpt.progress import track
 
 # A pre-training folder has both, with different users; a test folder has the second.
 DEFAULT_SEQUENCES = ("train", "test")
@@ -130,12 +130,11 @@ def _as_text(value: Any, separator: str) -> str:
 
 
 def _save_embeddings(dataset: Dataset, path: Path, embeddings: np.ndarray) -> None:
-    temporary = path.with_name(".embeddings.npy.tmp")
-    halves = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=embeddings.shape)
-    with Meter("convert embeddings", len(embeddings)) as meter:
-        for start in range(0, len(embeddings), ROWS_PER_BLOCK):
-            block = embeddings[start : start + ROWS_PER_BLOCK]
-            halves[start : start + len(block)] = block
-            meter.update(len(block))
-    halves.flush()
-    publish_array(temporary, path, {**ENCODER, "items_sha256": dataset.items_sha256})
+    blocks = [embeddings[start : start + ROWS_PER_BLOCK] for start in range(0, len(embeddings), ROWS_PER_BLOCK)]
+    save_blocks(
+        path,
+        track(blocks, "convert embeddings", total=len(blocks)),
+        shape=embeddings.shape,
+        dtype=np.float16,
+        fingerprint={**ENCODER, "items_sha256": dataset.items_sha256},
+    )

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from recgpt.data.process import workspace, write_dataset
+from recgpt.data.schema import collect
 from recgpt.data.text import TEXT_COLUMNS
 from recgpt.errors import DataError
 
@@ -72,6 +73,13 @@ def read(
             min_records=min_records,
             holes="refuse",
         )
+
+
+def read_items(path: Path) -> pl.DataFrame:
+    """A catalogue file with a column `title`; the other columns are kept."""
+    table = _scan(path)
+    _column(table, path, "title")
+    return collect(table, str(path))
 
 
 def _scan(path: Path) -> pl.LazyFrame:

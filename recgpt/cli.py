@@ -1,0 +1,262 @@
+"""`recgpt ...`: the command line, thin over the library. Heavy imports happen inside the command that needs them."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from recgpt.errors import RecGPTError
+
+app = typer.Typer(
+    add_completion=False,
+    help="A foundation model for sequential recommendation. Training: accelerate launch pre_train.py --help",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_show_locals=False,
+)
+data_app = typer.Typer(help="Make data set folders from public sources, and look into them.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+DatasetDir = Annotated[Path, typer.Argument(help="data set folder", exists=True, file_okay=False)]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+
+
+@data_app.command(
+    "import", context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+)
+def data_import(ctx: typer.Context) -> None:
+    """Read a public source into a data set folder. `recgpt data import --help` lists the sources.
+
+    Example: recgpt data import movielens ml-1m --out data/ml-1m
+    """
+    import inspect
+
+    from recgpt.data.readers import READERS
+
+    sources = typer.Typer(no_args_is_help=True, add_completion=False, help="Read a public source into a data set folder.")
+    for name, reader in READERS.items():
+        parameters = inspect.signature(reader.read, eval_str=True).parameters.values()
+        optional_source = typer.Argument(help="where the source's files are")
+        out_option = typer.Option("--out", help="data set folder to write")
+        changed = {
+            "source": lambda p, a=optional_source: p.replace(annotation=Annotated[p.annotation, a]),
+            "out": lambda p, a=out_option: p.replace(annotation=Annotated[Path, a], kind=p.KEYWORD_ONLY),
+        }
+
+        def command(reader: Any = reader, **options: Any) -> None:
+            reader.read(**options)
+
+        signature = [changed[p.name](p) if p.name in changed else p for p in parameters]
+        if any(p.name == "source" and "None" in str(p.annotation) for p in signature):
+            signature = [p.replace(default=None) if p.name == "source" else p for p in signature]
+        command.__signature__ = inspect.Signature(signature)  # type: ignore[attr-defined]
+        sources.command(name, help=reader.description)(command)
+    sources(args=ctx.args, prog_name="recgpt data import")
+
+
+@data_app.command("inspect")
+def data_inspect(
+    dataset: DatasetDir,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+) -> None:
+    """Counts, density, repeats, lengths, text coverage and ties in time of a data set folder."""
+    from rich.console import Console
+
+    from recgpt.data.dataset import Dataset
+    from recgpt.data.inspect import inspect, render
+
+    found = inspect(Dataset.load(dataset))
+    if as_json:
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        Console().print(render(found))
+
+
+@app.command()
+def encode(
+    dataset: DatasetDir,
+    encoder: Annotated[str, typer.Option(help="sentence-transformers model, or a folder")] = "all-mpnet-base-v2",
+    template: Annotated[str, typer.Option(help="how an item's fields become a text: fields or published")] = "fields",
+    out: Annotated[Path | None, typer.Option(help="folder for embeddings.npy; by default the data set's")] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Embed the item texts into embeddings.npy; a killed run goes on where it stopped.
+
+    Example: recgpt encode data/demo --encoder all-MiniLM-L6-v2
+    """
+    from recgpt.data.dataset import Dataset
+    from recgpt.encode import TextEncoder, encode_dataset
+
+    encoded = encode_dataset(
+        Dataset.load(dataset), TextEncoder.load(encoder), out=out, template=template, overwrite=overwrite
+    )
+    print(f"{out or dataset}/embeddings.npy: {encoded.shape[0]:,} items x {encoded.shape[1]}")
+
+
+@app.command("train-tokenizer")
+def train_tokenizer_command(
+    dataset: DatasetDir,
+    out: Annotated[Path, typer.Option(help="folder for the tokenizer and its report")],
+    epochs: int = 100,
+    batch_size: int = 256,
+    lr: float = 1e-4,
+    codes: Annotated[int, typer.Option(help="codes an item")] = 4,
+    levels: Annotated[str, typer.Option(help="FSQ levels; their product is the number of codes a slot")] = "8,8,8,6,5",
+    seed: int = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Train an FSQ tokenizer on the embeddings of a data set folder.
+
+    Example: recgpt train-tokenizer data/demo --out vae_ckpt/demo --epochs 20 --lr 0.001
+    """
+    import torch
+    from rich.console import Console
+
+    from recgpt.data.dataset import Dataset
+    from recgpt.data.fingerprint import write_json
+    from recgpt.errors import CheckpointError
+    from recgpt.tokenizer import FSQTokenizerConfig, train_tokenizer
+
+    if (out / "config.json").exists() and not overwrite:
+        raise CheckpointError(f"{out} holds a tokenizer already: pass --overwrite, or choose another --out")
+    embeddings_NE = Dataset.load(dataset).embeddings()
+    config = FSQTokenizerConfig(
+        embedding_dim=embeddings_NE.shape[1], n_codes=codes, levels=[int(level) for level in levels.split(",")]
+    )
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    tokenizer, report = train_tokenizer(
+        embeddings_NE, config, epochs=epochs, batch_size=batch_size, lr=lr, seed=seed, device=device
+    )
+    tokenizer.save_pretrained(out)
+    write_json(out / "report.json", report.to_dict())
+    Console().print(report.table())
+
+
+@app.command()
+def tokenize(
+    dataset: DatasetDir,
+    tokenizer: Annotated[str, typer.Option(help="folder or hub name of a tokenizer")],
+) -> None:
+    """Turn embeddings.npy into tokens.npy, K codes an item.
+
+    Example: recgpt tokenize data/demo --tokenizer vae_ckpt/demo
+    """
+    from recgpt.data.dataset import Dataset
+    from recgpt.data.fingerprint import read_fingerprint
+    from recgpt.tokenizer import FSQTokenizer, code_statistics
+
+    data, fsq = Dataset.load(dataset), FSQTokenizer.from_pretrained(tokenizer)
+    tokens_NK = fsq.encode(data.embeddings(), progress=True)
+    made_from = read_fingerprint(dataset / "embeddings.npy", f"run `recgpt encode {dataset}`")
+    data.save_tokens(tokens_NK, tokenizer_sha256=fsq.sha256, embeddings=made_from)
+    collisions = code_statistics(tokens_NK, fsq.config.codebook_size)[2]
+    print(f"{dataset}/tokens.npy: {len(tokens_NK):,} items, {collisions:.2%} share all codes with another")
+
+
+@app.command()
+def recommend(
+    model: Annotated[str, typer.Option(help="model folder, hub repository, or published .pt")],
+    items: Annotated[Path, typer.Option(help="catalogue: .csv, .tsv, .jsonl or .parquet with a column `title`")],
+    history: Annotated[str, typer.Option(help="titles, oldest first, separated by `;`")],
+    k: Annotated[int, typer.Option("-k", help="how many")] = 10,
+    keep_history: Annotated[bool, typer.Option("--keep-history", help="Items of the history may come again.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+) -> None:
+    """Recommend from a catalogue the model has never seen.
+
+    Example: recgpt recommend --model runs/demo/model/best --items items.csv --history "Toy Story (1995); Heat (1995)"
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from recgpt.data.readers.tables import read_items
+    from recgpt.titles import find_titles
+    from recgpt.upstream import load_model
+
+    catalogue_table = read_items(items)
+    titles = catalogue_table["title"].to_list()
+    rows = find_titles(titles, [title for title in history.split(";") if title.strip()])
+    catalogue = load_model(model).index(catalogue_table)
+    ranking = catalogue.recommend([rows], min(k, len(titles)), exclude="nothing" if keep_history else "history")
+    best = [
+        {"rank": place + 1, "row": int(item), "title": titles[item], "log_probability": float(score)}
+        for place, (item, score) in enumerate(zip(ranking.ids[0], ranking.scores[0], strict=True))
+        if item >= 0
+    ]
+    if as_json:
+        print(json.dumps({"history": [titles[row] for row in rows], "recommendations": best}, ensure_ascii=False))
+        return
+    shown = Table("", "title", "log-probability", box=None)
+    for each in best:
+        shown.add_row(str(each["rank"]), str(each["title"]), f"{each['log_probability']:.2f}")
+    Console().print(f"After {' -> '.join(titles[row] for row in rows)}:", shown)
+
+
+@app.command()
+def evaluate(
+    dataset: DatasetDir,
+    model: Annotated[str | None, typer.Option(help="model folder, hub repository, or published .pt")] = None,
+    recommenders: Annotated[str, typer.Option(help="registered names, comma-separated; baselines always join")] = "",
+    past: Annotated[str, typer.Option(help="what may be counted: train (all but two items) or train+valid")] = (
+        "train+valid"
+    ),
+    repeats: Annotated[str, typer.Option(help="keep, drop-consecutive or drop")] = "drop",
+    max_users: Annotated[int | None, typer.Option(help="ask only so many users, drawn with --seed")] = None,
+    seed: int = 0,
+    json_out: Annotated[Path | None, typer.Option("--json", help="write the report here")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="write the table here")] = None,
+) -> None:
+    """Leave-one-out over the full catalogue, beside Copy-Last, Popularity and Text-kNN, with 95 % intervals.
+
+    Example: recgpt evaluate data/demo --model runs/demo/model/best --json report.json
+    """
+    from rich.console import Console
+
+    from recgpt.data.dataset import Dataset
+    from recgpt.data.splits import leave_one_out
+    from recgpt.evaluate import evaluate as run
+    from recgpt.evaluate.arena import recommenders_for
+    from recgpt.upstream import load_model
+
+    data = Dataset.load(dataset, repeats=repeats)  # type: ignore[arg-type]
+    split = leave_one_out(data, past=past, max_users=max_users, seed=seed)  # type: ignore[arg-type]
+    names = [name.strip() for name in recommenders.split(",") if name.strip()]
+    report = run(
+        data, split, recommenders_for(data, names, model=load_model(model) if model is not None else None), seed=seed
+    )
+    Console().print(report.table())
+    if json_out is not None:
+        report.save(json_out)
+    if markdown is not None:
+        markdown.write_text(report.markdown(), encoding="utf-8")
+
+
+@app.command()
+def convert(
+    decoder: Annotated[Path, typer.Argument(help="published decoder: .pt, or its first part (*.pt.zip.partaa)")],
+    tokenizer: Annotated[Path, typer.Argument(help="published tokenizer: .pt")],
+    out: Annotated[Path, typer.Option(help="new folder")],
+) -> None:
+    """Turn the published weights into a folder that `RecGPT.from_pretrained` reads (safetensors).
+
+    Example: recgpt convert ckpt/layer_3_epoch_0_model_06.pt.zip.partaa vae_ckpt/vae_len4.pt --out ckpt/recgpt
+    """
+    from recgpt.upstream import convert as run
+
+    model = run(decoder, tokenizer, out)
+    print(f"{out}: {model.config.n_layers} layers x {model.config.d_model}, {model.num_parameters():,} parameters")
+
+
+def main() -> None:
+    """Entry point: errors a user can act on are printed without a traceback."""
+    try:
+        app()
+    except RecGPTError as error:
+        print(f"recgpt: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

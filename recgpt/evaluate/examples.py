@@ -1,0 +1,34 @@
+"""A few users to read: what they had, what a recommender would show them, and what they took."""
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from recgpt.data.dataset import Dataset
+from recgpt.data.splits import Split
+from recgpt.recommenders.base import Recommender
+
+SHOWN_HISTORY = 6
+
+
+def show_examples(
+    dataset: Dataset, split: Split, recommender: Recommender, n_users: int, *, k: int = 5, seed: int = 0
+) -> None:
+    """Print, for users drawn with `seed`, the end of the history and the top `k` new items, by title."""
+    drawn = np.random.default_rng(seed).choice(len(split), min(n_users, len(split)), replace=False)
+    cases = np.sort(drawn)
+    ranking = recommender.rank(split.histories[cases], k)
+    titles = dataset.items["title"]
+    for row, case in enumerate(cases):
+        history, target = split.histories[int(case)], int(split.targets[case])
+        user = dataset.user_map.to_outside([int(split.users[case])])[0]
+        table = Table(title=f"User {user}: {len(history)} items before", title_justify="left", box=None)
+        table.add_column("had last (newest at the bottom)")
+        table.add_column(f"{recommender.name} recommends")
+        table.add_column("took next")
+        had = [titles[int(item)] for item in history[-SHOWN_HISTORY:]]
+        best = [f"{titles[int(i)]}{'  <- taken' if i == target else ''}" for i in ranking.ids[row] if i >= 0]
+        for line in range(max(len(had), len(best))):
+            cells = (had[line : line + 1], best[line : line + 1], [titles[target]] if line == 0 else [])
+            table.add_row(*(cell[0] if cell else "" for cell in cells))
+        Console().print(table, "")

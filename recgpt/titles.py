@@ -1,0 +1,32 @@
+"""From a title that a person types to the row of a catalogue."""
+
+import difflib
+from collections.abc import Sequence
+
+from recgpt.errors import DataError
+
+
+def find_titles(titles: Sequence[str], wanted: Sequence[str]) -> list[int]:
+    """Rows of the catalogue, one for each wanted title: equal (case aside) first, else the only one that contains it.
+
+    Raises
+    ------
+    DataError
+        No title fits, the message offering the nearest; or several do, the message listing some.
+    """
+    folded = [title.casefold().strip() for title in titles]
+    return [_find(titles, folded, each) for each in wanted]
+
+
+def _find(titles: Sequence[str], folded: list[str], wanted: str) -> int:
+    key = wanted.casefold().strip()
+    if key in folded:
+        return folded.index(key)
+    containing = [row for row, title in enumerate(folded) if key in title]
+    if len(containing) == 1:
+        return containing[0]
+    if containing:
+        some = "; ".join(titles[row] for row in containing[:5])
+        raise DataError(f"{wanted.strip()!r} fits {len(containing)} titles: {some}. Write the one you mean in full")
+    near = "; ".join(titles[folded.index(each)] for each in difflib.get_close_matches(key, folded, n=3, cutoff=0.4))
+    raise DataError(f"no title contains {wanted.strip()!r}" + (f"; near it: {near}" if near else ""))

@@ -1,0 +1,25 @@
+# Sourced by run.sh and test.sh: `setup EXTRA,EXTRA` makes or refreshes .venv and puts it first on PATH.
+# Needs Python 3.11 or later with venv and pip; PYTHON names it where it is not `python3`.
+
+setup() {
+    local python=${PYTHON:-python3} extras=$1 wanted
+    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || {
+        echo "Python 3.11 or later is needed: install it, or say where it is (PYTHON=/path/to/python3.11 $0)" >&2
+        return 1
+    }
+    [ -x .venv/bin/python ] || "$python" -m venv .venv
+    wanted=$(cat pyproject.toml constraints.txt | cksum)
+    # Installed already with these files, and with these extras or more?
+    if [ "$(head -n 1 .venv/installed 2>/dev/null)" != "$wanted" ]; then
+        echo "$wanted" >.venv/installed.new
+    else
+        cp .venv/installed .venv/installed.new
+    fi
+    if ! grep -qx "extras $extras" .venv/installed.new; then
+        echo "Setting up .venv (extras: $extras); the first time takes a few minutes"
+        .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$extras]"
+        echo "extras $extras" >>.venv/installed.new
+        mv .venv/installed.new .venv/installed
+    fi
+    PATH=$PWD/.venv/bin:$PATH
+}

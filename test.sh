@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Set-up, then all checks: format, lint, types, tests. Arguments go to pytest: ./test.sh -k packing
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+source scripts/setup.sh
+setup offline,tensorboard,dev
+export HF_HUB_OFFLINE=1 # no test may wait for a network
+ruff format --check .
+ruff check .
+mypy
+python -m pytest "$@"
