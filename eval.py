@@ -12,14 +12,13 @@ import sys
 from pathlib import Path
 
 import torch
-from transformers.utils import logging as transformers_logging
 
 from recgpt.data.dataset import REPEATS, Dataset
 from recgpt.data.packing import PackedDataset
 from recgpt.errors import DataError, RecGPTError
 from recgpt.progress import track
 from recgpt.train import TrainData, mean_loss
-from recgpt.upstream import PUBLISHED_TOKENIZER, load_model
+from recgpt.upstream import PUBLISHED_DECODER, PUBLISHED_TOKENIZER, load_model
 
 
 def parse() -> argparse.Namespace:
@@ -27,7 +26,9 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tf_layer", type=int, help="checked against the checkpoint, which knows its own depth")
     parser.add_argument("--test_batch_size", type=int, default=96, help="sequences a batch; changes no figure")
-    parser.add_argument("--ckpt_path", nargs="+", required=True, help="model folders or published .pt files")
+    parser.add_argument(
+        "--ckpt_path", nargs="+", default=[PUBLISHED_DECODER], help="model folders or published .pt files"
+    )
     parser.add_argument("--data", type=Path, nargs="*", help="data set folders; by default all under data/eval")
     parser.add_argument("--tokenizer", default=PUBLISHED_TOKENIZER, help="for published .pt files")
     parser.add_argument("--repeats", choices=REPEATS, default="drop")
@@ -38,7 +39,6 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     """Print one line a checkpoint, best marked."""
     args = parse()
-    transformers_logging.disable_progress_bar()
     folders = args.data or sorted(path.parent for path in Path("data/eval").glob("*/interactions.parquet"))
     if not folders:
         raise DataError("no data to evaluate on: name folders with --data, or put them under data/eval")

@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 
 import torch
-from transformers.utils import logging as transformers_logging
 
 from recgpt.data.dataset import REPEATS, Dataset
 from recgpt.data.fingerprint import read_fingerprint
@@ -66,7 +65,6 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     """Load, build, train."""
     args = parse()
-    transformers_logging.disable_progress_bar()
     dataset = Dataset.load(args.data, repeats=args.repeats)
     model, tokenizer = load_model(args, dataset)
     data, valid, ranked = held_out(args, dataset, tokenizer)

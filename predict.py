@@ -13,7 +13,6 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
-from transformers.utils import logging as transformers_logging
 
 from recgpt.data.dataset import REPEATS, Dataset
 from recgpt.data.readers import published
@@ -21,9 +20,10 @@ from recgpt.data.splits import Split, cold_user, leave_one_out
 from recgpt.errors import DataError, RecGPTError
 from recgpt.evaluate import evaluate
 from recgpt.evaluate.arena import recommenders_for
+from recgpt.evaluate.control import ShuffledHistories
 from recgpt.evaluate.examples import show_examples
 from recgpt.progress import console
-from recgpt.upstream import PUBLISHED_TOKENIZER, load_model
+from recgpt.upstream import PUBLISHED_DECODER, PUBLISHED_TOKENIZER, load_model
 
 
 def parse() -> argparse.Namespace:
@@ -32,7 +32,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--tf_layer", type=int, help="checked against the checkpoint, which knows its own depth")
     parser.add_argument("--test_batch_size", type=int, default=48, help="users a batch; changes no figure")
     parser.add_argument("--dataset", default="steam", help="a name under data/test, or a data set folder")
-    parser.add_argument("--ckpt_path", required=True, help="model folder, or published .pt file")
+    parser.add_argument("--ckpt_path", default=PUBLISHED_DECODER, help="model folder, or published .pt file")
     parser.add_argument("--cold", type=true_or_false, default=False, metavar="True|False", help="short histories")
     parser.add_argument("--gpu", type=int, default=0, help="which GPU, where there is one")
     parser.add_argument("--tokenizer", default=PUBLISHED_TOKENIZER, help="for published .pt files")
@@ -40,6 +40,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--past", choices=("train", "train+valid"), default="train+valid", help="what baselines count")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="write the report here as well")
+    parser.add_argument("--control", action="store_true", help="also rank after shuffled histories")
     parser.add_argument("--show", type=int, default=0, help="print so many users' histories and recommendations")
     return parser.parse_args()
 
@@ -79,17 +80,19 @@ def make_split(dataset: Dataset, args: argparse.Namespace) -> Split:
 def main() -> None:
     """Load, rank, print."""
     args = parse()
-    transformers_logging.disable_progress_bar()
     dataset = Dataset.load(find_dataset(args.dataset, cold=args.cold), repeats=args.repeats)
     model = load_model(args.ckpt_path, args.tokenizer, n_layers=args.tf_layer)
     if torch.cuda.is_available():
         model.to(torch.device("cuda", args.gpu))  # type: ignore[arg-type]
     split = make_split(dataset, args)
     recommenders = recommenders_for(dataset, model=model)
+    model_row = recommenders[-1]
+    if args.control:
+        recommenders.append(ShuffledHistories(model_row, seed=args.seed))
     report = evaluate(dataset, split, recommenders, batch_size=args.test_batch_size, seed=args.seed)
     Console().print(report.table())
     if args.show:
-        show_examples(dataset, split, recommenders[-1], args.show, seed=args.seed)
+        show_examples(dataset, split, model_row, args.show, seed=args.seed)
     if args.json:
         report.save(args.json)
 

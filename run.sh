@@ -70,7 +70,7 @@ step "$RUN/model/last/config.json" \
     --out "$RUN/model" "${TRAIN_FLAGS[@]}" "${validation[@]+"${validation[@]}"}"
 for name in "${TEST[@]}"; do
     step - python predict.py --dataset "$data/$name" --ckpt_path "$RUN/model/best" \
-        --json "$RUN/report-$name.json" --show 3
+        --json "$RUN/report-$name.json" --show 3 --control
 done
 
 [ -n "$dry_run" ] || cat <<DONE

@@ -1,6 +1,6 @@
 # `./run.sh --full`: the published scale. 11 data sets to pre-train on, 3 to validate on, 6 to test on, MPNet, 3 x 768.
 # Amazon Reviews 2023 comes from the Hugging Face hub. Yelp, Google Local and Steam have licences to accept: put their
-# files into $RAW/yelp, $RAW/google_local and $RAW/steam as docs/data.md says, before you start.
+# files into $RAW/yelp, $RAW/google_local and $RAW/steam as data/README.md says, before you start.
 RUN=runs/full
 RAW=${RAW:-data/raw}
 EXTRAS=offline

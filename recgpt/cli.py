@@ -2,6 +2,7 @@
 
 import json
 import sys
+import typing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,25 +36,32 @@ def data_import(ctx: typer.Context) -> None:
 
     from recgpt.data.readers import READERS
 
-    sources = typer.Typer(no_args_is_help=True, add_completion=False, help="Read a public source into a data set folder.")
+    sources = typer.Typer(
+        no_args_is_help=True, add_completion=False, help="Read a public source into a data set folder."
+    )
     for name, reader in READERS.items():
         parameters = inspect.signature(reader.read, eval_str=True).parameters.values()
-        optional_source = typer.Argument(help="where the source's files are")
-        out_option = typer.Option("--out", help="data set folder to write")
-        changed = {
-            "source": lambda p, a=optional_source: p.replace(annotation=Annotated[p.annotation, a]),
-            "out": lambda p, a=out_option: p.replace(annotation=Annotated[Path, a], kind=p.KEYWORD_ONLY),
-        }
 
         def command(reader: Any = reader, **options: Any) -> None:
             reader.read(**options)
 
-        signature = [changed[p.name](p) if p.name in changed else p for p in parameters]
-        if any(p.name == "source" and "None" in str(p.annotation) for p in signature):
-            signature = [p.replace(default=None) if p.name == "source" else p for p in signature]
-        command.__signature__ = inspect.Signature(signature)  # type: ignore[attr-defined]
+        command.__signature__ = inspect.Signature([_as_option(p) for p in parameters])  # type: ignore[attr-defined]
         sources.command(name, help=reader.description)(command)
     sources(args=ctx.args, prog_name="recgpt data import")
+
+
+def _as_option(parameter: Any) -> Any:
+    """A reader's parameter for the command line: `source` stays an argument, `out` and keywords become options."""
+    import inspect
+
+    optional = type(None) in typing.get_args(parameter.annotation)
+    if parameter.name == "source":
+        default = None if optional else parameter.default
+        help_text = "where the source's files are" + (" (not needed, or fetched, without it)" if optional else "")
+        declared = typer.Argument(help=help_text)
+        return parameter.replace(annotation=Annotated[parameter.annotation, declared], default=default)
+    declared = typer.Option(f"--{parameter.name.replace('_', '-')}")
+    return parameter.replace(annotation=Annotated[parameter.annotation, declared], kind=inspect.Parameter.KEYWORD_ONLY)
 
 
 @data_app.command("inspect")
@@ -72,6 +80,30 @@ def data_inspect(
         print(json.dumps(found, indent=2, ensure_ascii=False))
     else:
         Console().print(render(found))
+
+
+@data_app.command("split")
+def data_split(
+    dataset: DatasetDir,
+    protocol: Annotated[str, typer.Argument(help="leave_one_out, global_time, held_out_users, cold_user or cold_item")],
+    out: Annotated[Path, typer.Option(help="folder for the split")],
+    repeats: Annotated[str, typer.Option(help="keep, drop-consecutive or drop")] = "drop",
+    seed: int = 0,
+) -> None:
+    """Make a split and store it: histories, targets, and the past that recommenders may learn from.
+
+    Example: recgpt data split data/demo cold_item --seed 1 --out data/demo/splits/cold_item_1
+    """
+    from recgpt.data.dataset import Dataset
+    from recgpt.data.splits import PROTOCOLS
+    from recgpt.errors import DataError
+
+    if protocol not in PROTOCOLS:
+        raise DataError(f"unknown protocol {protocol!r}: choose among {', '.join(PROTOCOLS)}")
+    data = Dataset.load(dataset, repeats=repeats)  # type: ignore[arg-type]
+    split = PROTOCOLS[protocol](data, seed=seed)
+    split.save(out, data)
+    print(f"{out}: {len(split):,} cases, {len(split.past.values):,} interactions in the past")
 
 
 @app.command()

@@ -34,7 +34,7 @@ from torch import Tensor, nn
 from recgpt.data.dataset import Dataset
 from recgpt.data.fingerprint import fingerprint_path, load_array, publish_array, read_json, write_json
 from recgpt.errors import DataError, EncoderError
-from recgpt.progress import Meter, console
+from recgpt.progress import Meter, console, quiet_transformers
 
 DEFAULT = "all-mpnet-base-v2"
 PACKAGED = "all-MiniLM-L6-v2"
@@ -172,7 +172,8 @@ class TextEncoder:
         from sentence_transformers import SentenceTransformer  # imports for seconds, so only where a model is needed
 
         try:
-            model = SentenceTransformer(source.location, device=device, local_files_only=source.on_disk)
+            with quiet_transformers():
+                model = SentenceTransformer(source.location, device=device, local_files_only=source.on_disk)
         except (OSError, ValueError, KeyError) as error:
             raise EncoderError(
                 f"the text encoder {source.requested!r} cannot be loaded from {source.location}: {error}"

@@ -32,6 +32,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 from transformers.utils import ModelOutput
 
 from recgpt.errors import CheckpointError, DataError
+from recgpt.progress import quiet_transformers
 from recgpt.tokenizer import FSQTokenizer
 
 TOKENIZER_FOLDER = "tokenizer"
@@ -220,7 +221,8 @@ class RecGPTDecoder(PreTrainedModel):
         if not (folder / "config.json").is_file():
             raise CheckpointError(f"{folder} holds no config.json: name a folder that save_pretrained wrote")
         try:
-            model = super().from_pretrained(folder, *args, **kwargs)
+            with quiet_transformers():
+                model = super().from_pretrained(folder, *args, **kwargs)
         except (SafetensorError, OSError) as error:
             raise CheckpointError(
                 f"the weights in {folder} are missing or damaged ({error}): copy them again"
@@ -233,7 +235,8 @@ class RecGPTDecoder(PreTrainedModel):
         """Write weights (safetensors), config, tokenizer and a model card to a folder."""
         if self.tokenizer is not None:
             self.tokenizer.save_pretrained(Path(save_directory) / TOKENIZER_FOLDER)
-        super().save_pretrained(save_directory, *args, **kwargs)
+        with quiet_transformers():
+            super().save_pretrained(save_directory, *args, **kwargs)
         (Path(save_directory) / "README.md").write_text(model_card(self.config), encoding="utf-8")
 
     @torch.no_grad()

@@ -42,7 +42,8 @@ MAX_DEPTH = 64  # containers inside containers
 MAX_CHECKPOINT_BYTES = 16 * 2**30  # declared size of an unpacked checkpoint; the released one has 0.3 GB
 PUBLISHED_LEVELS = [8, 8, 8, 6, 5]
 HEAD_WIDTH = 64  # GPT-2's
-PUBLISHED_TOKENIZER = "vae_ckpt/vae_len4_fsq88865_ep90.pt"  # where the published scripts look for it
+PUBLISHED_DECODER = "ckpt/recgpt_layer_3_weight.pt"  # where the published scripts look for them
+PUBLISHED_TOKENIZER = "vae_ckpt/vae_len4_fsq88865_ep90.pt"
 
 
 # --- pickles ---

@@ -8,7 +8,7 @@
 Every split is a function of the data set, its parameters and its seed; `save` and `load` keep it for later comparison.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -314,3 +314,8 @@ def _to_arrow(sequences: Ragged) -> pa.LargeListArray:
 def _from_arrow(column: pa.ChunkedArray) -> Ragged:
     lists = column.combine_chunks()
     return Ragged(lists.flatten().to_numpy(), lists.offsets.to_numpy())
+
+
+PROTOCOLS: dict[str, Callable[..., Split]] = {
+    make.__name__: make for make in (leave_one_out, global_time, held_out_users, cold_user, cold_item)
+}

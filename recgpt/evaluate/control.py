@@ -1,0 +1,43 @@
+"""A control: the same recommender after shuffled histories. What reads order must fall; what does not, will not."""
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+
+from recgpt.data.dataset import Dataset, Interactions
+from recgpt.data.ragged import Ragged
+from recgpt.recommenders.base import Recommender
+from recgpt.topk import Exclude, Ranking
+
+
+class ShuffledHistories:
+    """`recommender`, shown each history in an order drawn from the seed and that history, not from its company."""
+
+    def __init__(self, recommender: Recommender, *, seed: int = 0) -> None:
+        self.name = f"{recommender.name}_shuffled"
+        self._recommender = recommender
+        self._seed = seed
+
+    def fit(self, dataset: Dataset) -> Self:
+        """Fit the recommender."""
+        self._recommender.fit(dataset)
+        return self
+
+    def rank(
+        self,
+        histories: Sequence[Sequence[int]] | Ragged,
+        k: int,
+        *,
+        exclude: Exclude = "history",
+        candidates: np.ndarray | None = None,
+    ) -> Ranking:
+        """Rank after the shuffled histories. See `Recommender.rank`."""
+        shuffled = [
+            np.random.default_rng([self._seed, *map(int, history)]).permutation(history) for history in histories
+        ]
+        return self._recommender.rank(Ragged.from_lists(shuffled), k, exclude=exclude, candidates=candidates)
+
+    def observe(self, events: Interactions) -> None:
+        """Pass `events` on."""
+        self._recommender.observe(events)
