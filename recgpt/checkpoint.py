@@ -13,39 +13,39 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
 
 from recgpt.errors import CheckpointError
 from recgpt.model import RecGPTDecoder
 
 KEPT = 2  # the newest, and one before it
 PREFIX = "step-"
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # what AdamW keeps of a parameter
 
 
 def save(folder: Path, model: RecGPTDecoder, optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """Write checkpoint `step-<state['step']>` under `folder` and delete all but the newest `KEPT`."""
     final = folder / f"{PREFIX}{state['step']:08d}"
     draft = folder / f".{final.name}.draft"
-    shutil.rmtree(draft, ignore_errors=True)
+    for left_by_a_kill in folder.glob(f".{PREFIX}*"):
+        shutil.rmtree(left_by_a_kill)
     draft.mkdir(parents=True)
     model.save_pretrained(draft)
     save_file(_moments(model, optimizer), draft / "optimizer.safetensors")
     (draft / "training.json").write_text(json.dumps(state), encoding="utf-8")
     publish(draft, final)
     for old in complete(folder)[:-KEPT]:
-        shutil.rmtree(old)
+        retired = old.replace(_retired(old))  # a deletion that is killed half-way must not look like a checkpoint
+        shutil.rmtree(retired)
 
 
 def publish(draft: Path, final: Path) -> None:
     """Put a finished folder in the place of `final`."""
+    retired = _retired(final)
     if final.exists():
-        retired = final.with_name(f".{final.name}.old")
         shutil.rmtree(retired, ignore_errors=True)
         final.replace(retired)
-        draft.replace(final)
-        shutil.rmtree(retired)
-    else:
-        draft.replace(final)
+    draft.replace(final)
+    shutil.rmtree(retired, ignore_errors=True)
 
 
 def save_model(final: Path, model: RecGPTDecoder) -> None:
@@ -66,7 +66,7 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
     path = checkpoint / "training.json"
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise CheckpointError(
             f"{path} is missing or damaged ({error}): delete {checkpoint} to resume earlier"
         ) from error
@@ -83,25 +83,31 @@ def restore(checkpoint: Path, model: RecGPTDecoder, optimizer: torch.optim.Optim
         weights = load_file(checkpoint / "model.safetensors")
         moments = load_file(checkpoint / "optimizer.safetensors")
         model.load_state_dict(weights)
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise CheckpointError(f"{checkpoint} is damaged ({error}): delete it to resume from an earlier one") from error
-    optimizer.state.clear()
-    for name, parameter in _named(model, optimizer):
-        optimizer.state[parameter] = {
-            "step": moments[f"{name}/step"],
-            "exp_avg": moments[f"{name}/exp_avg"].to(parameter.device),
-            "exp_avg_sq": moments[f"{name}/exp_avg_sq"].to(parameter.device),
+        state = {
+            place: {key: moments[f"{name}/{key}"] for key in MOMENTS}
+            for place, name in enumerate(_names(model, optimizer))
         }
+    except (OSError, SafetensorError, RuntimeError, KeyError) as error:
+        what = " ".join(str(error).split())
+        raise CheckpointError(f"{checkpoint} is damaged ({what}): delete it to resume from an earlier one") from error
+    # Not set by hand: a fused optimizer wants even the step count on its device.
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
 def _moments(model: RecGPTDecoder, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    state = optimizer.state_dict()["state"]
     return {
-        f"{name}/{key}": value.detach().contiguous()
-        for name, parameter in _named(model, optimizer)
-        for key, value in optimizer.state[parameter].items()
+        f"{name}/{key}": state[place][key].contiguous()
+        for place, name in enumerate(_names(model, optimizer))
+        for key in MOMENTS
     }
 
 
-def _named(model: RecGPTDecoder, optimizer: torch.optim.Optimizer) -> list[tuple[str, nn.Parameter]]:
-    trained = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
-    return [(name, parameter) for name, parameter in model.named_parameters() if id(parameter) in trained]
+def _names(model: RecGPTDecoder, optimizer: torch.optim.Optimizer) -> list[str]:
+    """The names of what is trained, in the order in which the optimizer counts it."""
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    return [names[id(parameter)] for group in optimizer.param_groups for parameter in group["params"]]
+
+
+def _retired(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.old")

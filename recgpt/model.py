@@ -19,11 +19,11 @@ H heads, R = rows of the loss.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 import torch
-from huggingface_hub import ModelCardData, snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from huggingface_hub import HfApi, ModelCardData
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -32,6 +32,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 from transformers.utils import ModelOutput
 
 from recgpt.errors import CheckpointError, DataError
+from recgpt.hub import OPTIONS, local_folder
 from recgpt.progress import quiet_transformers
 from recgpt.tokenizer import FSQTokenizer
 
@@ -197,6 +198,11 @@ class RecGPTDecoder(PreTrainedModel):
         ------
         CheckpointError : its shape is not the model's.
         """
+        self.check_fits(tokenizer)
+        self._tokenizer = (tokenizer,)
+
+    def check_fits(self, tokenizer: FSQTokenizer) -> None:
+        """Raise a CheckpointError if the shape of `tokenizer` is not the model's."""
         theirs = (tokenizer.config.embedding_dim, tokenizer.config.n_codes, tokenizer.config.codebook_size)
         ours = (self.config.embedding_dim, self.config.n_codes, self.config.codebook_size)
         if theirs != ours:
@@ -204,7 +210,6 @@ class RecGPTDecoder(PreTrainedModel):
                 f"the tokenizer has (embedding width, codes an item, codes a slot) = {theirs}, the model {ours}: "
                 f"use the tokenizer that the model was trained with"
             )
-        self._tokenizer = (tokenizer,)
 
     @classmethod
     def from_pretrained(  # type: ignore[override]
@@ -214,30 +219,68 @@ class RecGPTDecoder(PreTrainedModel):
 
         Raises
         ------
-        CheckpointError : nothing there, or the weights are damaged.
+        CheckpointError : nothing there, or the weights are damaged or of another shape.
         """
-        path = Path(pretrained_model_name_or_path)
-        folder = path if path.exists() else Path(_download(str(pretrained_model_name_or_path)))
+        hub = {option: kwargs.pop(option) for option in OPTIONS if option in kwargs}
+        folder = local_folder(pretrained_model_name_or_path, **hub)
         if not (folder / "config.json").is_file():
             raise CheckpointError(f"{folder} holds no config.json: name a folder that save_pretrained wrote")
+        # transformers would give random values to what is missing or of another shape, and drop what is unknown.
+        kwargs |= {"output_loading_info": True, "ignore_mismatched_sizes": True}
         try:
             with quiet_transformers():
-                model = super().from_pretrained(folder, *args, **kwargs)
+                loaded: Any = super().from_pretrained(folder, *args, **kwargs)
         except (SafetensorError, OSError) as error:
             raise CheckpointError(
                 f"the weights in {folder} are missing or damaged ({error}): copy them again"
             ) from error
+        model, loading = loaded
+        problems = [f"{name} is missing" for name in loading["missing_keys"]]
+        problems += [f"{name} is unknown" for name in loading["unexpected_keys"]]
+        problems += [f"{name} has shape {tuple(saved)}" for name, saved, _ in loading["mismatched_keys"]]
+        if problems:
+            raise CheckpointError(f"the weights in {folder} are not those of its config.json: {sorted(problems)[0]}")
         if (folder / TOKENIZER_FOLDER).is_dir():
             model.set_tokenizer(FSQTokenizer.from_pretrained(folder / TOKENIZER_FOLDER))
         return model
 
-    def save_pretrained(self, save_directory: str | Path, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
-        """Write weights (safetensors), config, tokenizer and a model card to a folder."""
+    def save_pretrained(  # type: ignore[override]
+        self,
+        save_directory: str | Path,
+        *args: Any,
+        push_to_hub: bool = False,
+        repo_id: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Write weights (safetensors), config, tokenizer and a model card to a folder; see also `push_to_hub`."""
         if self.tokenizer is not None:
             self.tokenizer.save_pretrained(Path(save_directory) / TOKENIZER_FOLDER)
         with quiet_transformers():
             super().save_pretrained(save_directory, *args, **kwargs)
         (Path(save_directory) / "README.md").write_text(model_card(self.config), encoding="utf-8")
+        if push_to_hub:
+            self.push_to_hub(repo_id or Path(save_directory).name, token=kwargs.get("token"))
+
+    def push_to_hub(  # type: ignore[override]
+        self, repo_id: str, *, private: bool | None = None, token: str | bool | None = None, **upload: Any
+    ) -> str:
+        """Upload what `save_pretrained` writes, tokenizer and model card included, to a repository of the hub.
+
+        Parameters
+        ----------
+        repo_id : "owner/name", made if it is not there; `private` is for a new one.
+        upload : what else `huggingface_hub.HfApi.upload_folder` takes: `commit_message`, `revision`, `create_pr`.
+
+        Returns
+        -------
+        str
+            Address of the commit.
+        """
+        api = HfApi(token=token)
+        repo_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
+        with TemporaryDirectory() as folder:
+            self.save_pretrained(folder)
+            return str(api.upload_folder(repo_id=repo_id, folder_path=folder, **upload))
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -406,16 +449,6 @@ def next_code_loss(hidden_RD: Tensor, weight_VD: Tensor, labels_R: Tensor) -> Te
     device = hidden_RD.device.type
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight_VD.dtype
     return _ChunkedCrossEntropy.apply(hidden_RD.to(dtype), weight_VD.to(dtype), labels_R)
-
-
-def _download(repo: str) -> str:
-    try:
-        return snapshot_download(repo)
-    except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise CheckpointError(
-            f"{repo!r} is neither a folder here nor a repository that the hub gives ({type(error).__name__}): "
-            f"check the path, the name and the connection"
-        ) from error
 
 
 def model_card(config: RecGPTConfig) -> str:

@@ -70,8 +70,8 @@ class Meter:
 
     def _log(self, note: str) -> None:
         now = time.monotonic()
-        elapsed, fresh = now - self._start, self.done - self._resumed_from
-        eta = duration(elapsed / fresh * (self.total - self.done)) if fresh else "?"
+        elapsed, fresh, left = now - self._start, self.done - self._resumed_from, self.total - self.done
+        eta = duration(elapsed / max(fresh, 1) * left) if fresh or not left else "?"
         share = 100 * self.done / max(self.total, 1)
         line = f"{self.description}: {self.done:,}/{self.total:,} ({share:.0f} %) in {duration(elapsed)}, ETA {eta}"
         print(f"{line} {note}".rstrip(), file=sys.stderr, flush=True)

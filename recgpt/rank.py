@@ -60,16 +60,23 @@ class RecGPT(RecGPTDecoder):
         Raises
         ------
         DataError : an empty catalogue, an item without text, embeddings of another width, NaN, duplicate `item_id`.
+        CheckpointError : the shape of `tokenizer` is not the model's.
         EncoderError : the texts' encoder cannot be loaded or is not the model's.
         """
         tokenizer = tokenizer or self.tokenizer
         if tokenizer is None:
             raise DataError("this model was saved without its tokenizer: pass index(..., tokenizer=...)")
+        self.check_fits(tokenizer)
+        if isinstance(items, str):
+            raise DataError(f"a single text was given, {items[:40]!r}: index a list of texts, one an item")
         if len(items) == 0:
             raise DataError("the catalogue is empty: index at least one item")
         embeddings_NE = items if isinstance(items, np.ndarray) else self._encode(items)
-        if embeddings_NE.ndim != 2:
-            raise DataError(f"embeddings have shape {embeddings_NE.shape}: an (items, width) array is needed")
+        if embeddings_NE.ndim != 2 or embeddings_NE.shape[1] != self.config.embedding_dim:
+            raise DataError(
+                f"embeddings have shape {embeddings_NE.shape}, the model reads (items, {self.config.embedding_dim}): "
+                f"encode the items with the encoder that the model was trained on"
+            )
         if codes is None:
             codes = tokenizer.encode(embeddings_NE, progress=len(embeddings_NE) > 1_000_000)
         return Catalogue(self, tokenizer, codes, embeddings_NE)
@@ -148,8 +155,10 @@ class Catalogue:
 
         Raises
         ------
-        DataError : an empty history, an id outside the catalogue, `k` out of range.
+        DataError : an empty history, an id outside the catalogue, `k` out of range, an unknown `mode`.
         """
+        if mode not in ("exact", "beam"):
+            raise DataError(f'mode={mode!r} is unknown: use "exact" or "beam"')
         request = self._request(histories, k, exclude, candidates)
         ranking = request.unranked()
         for rows, hidden_BKD in self._next_item_states(request.histories, batch_size):
@@ -220,8 +229,11 @@ class Catalogue:
     def _dense_scores(self, logits_BKV: Tensor, ids_BC: Tensor) -> Tensor:
         """Cosine (B, C) of the predicted embedding with those of the candidates."""
         predicted_BE = self.tokenizer.decode(logits_BKV[..., : self.model.config.codebook_size].argmax(-1).cpu())
-        candidates_BCE = torch.from_numpy(np.asarray(self.embeddings_NE[ids_BC.cpu().numpy()], dtype=np.float32))
-        return F.cosine_similarity(predicted_BE.unsqueeze(1), candidates_BCE.to(predicted_BE.device), dim=-1)
+        parts = []
+        for ids_Bc in ids_BC.cpu().split(max(1, SCORES_IN_MEMORY // predicted_BE.numel()), dim=1):
+            candidates_BcE = torch.from_numpy(np.asarray(self.embeddings_NE[ids_Bc.numpy()], dtype=np.float32))
+            parts.append(F.cosine_similarity(predicted_BE.unsqueeze(1), candidates_BcE.to(predicted_BE.device), dim=-1))
+        return torch.cat(parts, 1).to(ids_BC.device)
 
 
 def item_log_probs(logits_BKV: Tensor, codes_NK: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ Shapes: N items, E embedding width, K codes an item, W = E / K, V codes a slot, 
 """
 
 import hashlib
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from huggingface_hub import ModelHubMixin, hf_hub_download
+from huggingface_hub import ModelHubMixin
 from rich.table import Table
 from safetensors import SafetensorError
 from safetensors.torch import load_model, save_file
@@ -31,6 +32,7 @@ from vector_quantize_pytorch import FSQ
 from vector_quantize_pytorch.finite_scalar_quantization import round_ste
 
 from recgpt.errors import CheckpointError, DataError
+from recgpt.hub import local_folder
 from recgpt.progress import Meter
 
 ENCODE_CHUNK = 16_384
@@ -60,6 +62,13 @@ class FSQTokenizerConfig:
             raise DataError(
                 f"slice width {self.embedding_dim // self.n_codes} is not divisible by {self.n_heads} heads: "
                 f"choose n_heads that divides it"
+            )
+        if min(self.levels) < 3:
+            raise DataError(f"levels {self.levels}: each must be 3 or more")
+        if self.slice_dim <= len(self.levels):
+            raise DataError(
+                f"slice width {self.slice_dim} is no wider than the {len(self.levels)} levels it is projected to: "
+                f"choose fewer levels or fewer codes"
             )
         if math.prod(self.levels) > np.iinfo(np.uint16).max:
             raise DataError(f"levels {self.levels} make {math.prod(self.levels):,} codes; token files hold 65,535")
@@ -175,7 +184,7 @@ class FSQTokenizer(
         codes_NK = np.empty((len(embeddings_NE), self.config.n_codes), np.uint16)
         with Meter("tokenize items", len(embeddings_NE), disable=not progress) as meter:
             for start in range(0, len(embeddings_NE), ENCODE_CHUNK):
-                chunk = finite_rows(embeddings_NE, start, start + ENCODE_CHUNK).to(self.device)
+                chunk = finite_rows(embeddings_NE, slice(start, start + ENCODE_CHUNK)).to(self.device)
                 with torch.autocast(self.device.type, enabled=False):
                     _, codes = self.quantizer(self.slices(chunk))
                 codes_NK[start : start + len(chunk)] = codes.cpu().numpy().astype(np.uint16)
@@ -197,14 +206,23 @@ class FSQTokenizer(
         save_file(self.state_dict(), save_directory / WEIGHTS_FILE)
 
     @classmethod
-    def _from_pretrained(cls, *, model_id: str, config: FSQTokenizerConfig | None = None, **hub: Any) -> Self:
-        """Load a folder or a hub repository that `save_pretrained` or `push_to_hub` wrote."""
-        folder = Path(model_id)
-        if folder.is_dir():
-            weights = folder / WEIGHTS_FILE
-        else:
-            known = ("revision", "cache_dir", "force_download", "token", "local_files_only")
-            weights = Path(hf_hub_download(model_id, WEIGHTS_FILE, **{k: hub[k] for k in known if k in hub}))
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **hub: Any) -> Self:
+        """Load a folder, or a repository of the hub, that `save_pretrained` or `push_to_hub` wrote.
+
+        Raises
+        ------
+        CheckpointError : nothing there, or a file of it is missing or damaged.
+        """
+        folder = local_folder(pretrained_model_name_or_path, **hub)
+        try:
+            return super().from_pretrained(folder)
+        except json.JSONDecodeError as error:
+            raise CheckpointError(f"{folder / 'config.json'} is damaged ({error}): copy it again") from error
+
+    @classmethod
+    def _from_pretrained(cls, *, model_id: str, config: FSQTokenizerConfig | None = None, **_hub: Any) -> Self:
+        """Called by the mixin once it has read the config of a folder."""
+        weights = Path(model_id) / WEIGHTS_FILE
         if config is None or not weights.is_file():
             raise CheckpointError(f"{model_id} lacks config.json or {WEIGHTS_FILE}: name a folder that was saved whole")
         tokenizer = cls(config)
@@ -228,14 +246,14 @@ class FSQTokenizer(
         return digest.hexdigest()
 
 
-def finite_rows(embeddings_NE: np.ndarray | Tensor, start: int, stop: int) -> Tensor:
-    """Rows [start, stop) as float32; a NaN or infinity is an error that names its row."""
-    rows = embeddings_NE[start:stop]
-    chunk = rows.float() if isinstance(rows, Tensor) else torch.from_numpy(np.asarray(rows, dtype=np.float32))
+def finite_rows(embeddings_NE: np.ndarray | Tensor, rows: slice | np.ndarray) -> Tensor:
+    """The chosen rows as float32; a NaN or infinity is an error that names its item."""
+    picked = embeddings_NE[rows]
+    chunk = picked.float() if isinstance(picked, Tensor) else torch.from_numpy(np.array(picked, dtype=np.float32))
     bad = ~torch.isfinite(chunk).all(dim=1)
     if bad.any():
-        row = start + int(bad.nonzero()[0])
-        raise DataError(f"the embedding of item {row} holds NaN or infinity: encode that item's text again")
+        item = np.arange(len(embeddings_NE))[rows][int(bad.nonzero()[0])]
+        raise DataError(f"the embedding of item {item} holds NaN or infinity: encode that item's text again")
     return chunk
 
 
@@ -308,7 +326,7 @@ def report_on(tokenizer: FSQTokenizer, embeddings_NE: np.ndarray, loss_curve: Se
     codes_NK = tokenizer.encode(embeddings_NE)
     cosine = 0.0
     for start in range(0, len(codes_NK), ENCODE_CHUNK):
-        rows = finite_rows(embeddings_NE, start, start + ENCODE_CHUNK).to(tokenizer.device)
+        rows = finite_rows(embeddings_NE, slice(start, start + ENCODE_CHUNK)).to(tokenizer.device)
         rebuilt = tokenizer.decode(codes_NK[start : start + len(rows)])
         cosine += float(F.cosine_similarity(rebuilt, rows).sum())
     use, perplexity, collisions = code_statistics(codes_NK, tokenizer.config.codebook_size)
@@ -339,7 +357,7 @@ def train_tokenizer(
     rng = np.random.default_rng(seed)
     tokenizer = FSQTokenizer(config).to(device).train()
     sample = np.sort(rng.permutation(len(embeddings_NE))[:START_SAMPLE])
-    rows = finite_rows(embeddings_NE[sample], 0, len(sample)).to(device)
+    rows = finite_rows(embeddings_NE, sample).to(device)
     start_from_principal_axes(tokenizer.quantizer, tokenizer.slices(rows))
     optimizer = torch.optim.Adam(tokenizer.parameters(), lr=lr)
     curve: list[float] = []
@@ -349,7 +367,7 @@ def train_tokenizer(
             order = rng.permutation(len(embeddings_NE))
             for start in range(0, len(order), batch_size):
                 picked = np.sort(order[start : start + batch_size])
-                batch = finite_rows(embeddings_NE[picked], 0, len(picked)).to(device)
+                batch = finite_rows(embeddings_NE, picked).to(device)
                 rebuilt, _ = tokenizer(batch)
                 loss = F.l1_loss(rebuilt, batch)
                 optimizer.zero_grad(set_to_none=True)

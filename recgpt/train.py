@@ -14,6 +14,7 @@ Shapes: B rows, S items a row, K codes an item, W slice width.
 
 import hashlib
 import math
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.tracking import get_available_trackers
 from accelerate.utils import broadcast_object_list
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -62,8 +64,14 @@ class TrainConfig:
     log_every: int = 10  # steps a point of the training curve
     tracker: str | None = None  # an Accelerate tracker such as "tensorboard"
 
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "gradient_accumulation", "log_every", "evaluations_per_epoch"):
+            value = getattr(self, name)
+            if value <= 0:
+                raise DataError(f"{name}={value}: a number above 0 is needed")
+
     def decisive(self) -> dict[str, Any]:
-        """What must agree for a run to resume; how the global batch is spread over processes need not."""
+        """The settings that must agree for a run to resume; how a batch is spread over processes need not."""
         free = ("out", "workers", "tracker", "batch_size", "gradient_accumulation")
         return {key: value for key, value in asdict(self).items() if key not in free}
 
@@ -115,17 +123,17 @@ class MicroBatches(Dataset[dict[str, Tensor]]):
     Every process knows the epoch's whole packing and builds only its own rows; none feeds the others.
     """
 
-    def __init__(self, data: TrainData, rows: PackedDataset, share: np.ndarray, codebook_size: int) -> None:
+    def __init__(self, data: TrainData, rows: PackedDataset, shares: list[np.ndarray], codebook_size: int) -> None:
         self.data = data
         self.rows = rows
-        self.share = share
+        self.shares = shares
         self.codebook_size = codebook_size
 
     def __len__(self) -> int:
-        return len(self.share)
+        return len(self.shares)
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        return batch_tensors(self.data, self.rows, self.share[index], self.codebook_size)
+        return batch_tensors(self.data, self.rows, self.shares[index], self.codebook_size)
 
 
 def batch_tensors(data: TrainData, rows: PackedDataset, indices: np.ndarray, padding: int) -> dict[str, Tensor]:
@@ -197,10 +205,16 @@ class Trainer:
             raise DataError("no validation data: hold some users out or name a data set to validate on")
         if config.select_by != "loss" and validate is None:
             raise DataError(f"select_by={config.select_by!r} needs ranking on held-out users: use select_by='loss'")
+        trackers = [str(tracker) for tracker in get_available_trackers()]
+        if config.tracker is not None and config.tracker not in trackers:
+            raise DataError(f"tracker {config.tracker!r} is not here (there are: {trackers}): install it, or use none")
         precision = config.mixed_precision
         if precision == "auto":
             precision = "bf16" if bf16_is_fast() else "no"
+        # Without a GPU Accelerate takes the processes of one launch for lone runs, unless told that the CPU is meant.
+        several_on_cpu = int(os.environ.get("WORLD_SIZE", "1")) > 1 and not torch.accelerator.is_available()
         self.accelerator = Accelerator(
+            cpu=several_on_cpu,
             mixed_precision=precision,
             gradient_accumulation_steps=config.gradient_accumulation,
             log_with=config.tracker,
@@ -219,6 +233,7 @@ class Trainer:
         optimizer = torch.optim.AdamW(groups, lr=config.lr, fused=self.accelerator.device.type == "cuda")
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.bare: RecGPTDecoder = self.accelerator.unwrap_model(self.model)
+        self.identity = self._identity()
         self._resume(overwrite)
 
     def _plan(self, max_items: int) -> None:
@@ -230,25 +245,27 @@ class Trainer:
                 f"{len(rows)} packed rows cannot feed {self.accelerator.num_processes} processes x "
                 f"{self.config.gradient_accumulation} accumulation steps: use fewer of either"
             )
-        wanted = round(self.config.batch_size * len(rows) / rows.n_sequences)
-        self.rows_per_micro_batch = min(max(1, wanted), len(rows) // micro_batches)
-        self.rows_per_step = self.rows_per_micro_batch * micro_batches
+        wanted = round(self.config.batch_size * micro_batches * len(rows) / rows.n_sequences)
+        self.rows_per_step = min(max(micro_batches, wanted), len(rows))
         self.steps_per_epoch = len(rows) // self.rows_per_step
         self.total_steps = self.steps_per_epoch * self.config.epochs
         self.evaluate_every = max(1, round(self.steps_per_epoch / self.config.evaluations_per_epoch))
         self.useful_fraction = rows.useful_fraction
 
     def _identity(self) -> dict[str, Any]:
-        digest = hashlib.sha256(np.ascontiguousarray(self.data.sequences.offsets).data)
-        digest.update(np.ascontiguousarray(self.data.sequences.values).data)
-        digest.update(np.ascontiguousarray(self.data.codes_NK).data)
+        """What must agree for a run to resume; read off before the weights move."""
+        weights = hashlib.sha256()
+        for parameter in self.bare.state_dict().values():
+            weights.update(parameter.detach().float().cpu().contiguous().numpy().data)
         model = self.bare.config
         shape = {key: getattr(model, key) for key in ("n_layers", "d_model", "n_heads", "max_items", "dropout")}
         return {
             **self.config.decisive(),
             **shape,
             "rows_per_step": self.rows_per_step,
-            "data_sha256": digest.hexdigest(),
+            "data_sha256": sha256(self.data),
+            "valid_sha256": sha256(*self.valid),
+            "initial_weights_sha256": weights.hexdigest(),
         }
 
     @property
@@ -259,12 +276,14 @@ class Trainer:
         if overwrite and self.accelerator.is_main_process:
             for name in ("checkpoints", "best", "last"):
                 shutil.rmtree(self.config.out / name, ignore_errors=True)
+            for name in ("curve.json", "curve.png"):
+                (self.config.out / name).unlink(missing_ok=True)
         self.accelerator.wait_for_everyone()
         found = checkpoint.complete(self._checkpoints)
         if not found:
             return
         state = checkpoint.read_state(found[-1])
-        ours, theirs = self._identity(), state["identity"]
+        ours, theirs = self.identity, state["identity"]
         differing = [key for key in ours if ours[key] != theirs.get(key)]
         if differing:
             key = differing[0]
@@ -280,7 +299,7 @@ class Trainer:
     def run(self) -> Progress:
         """Train to the end, or to an early stop. `best/` then holds the model to use, `last/` the final one."""
         started = time.monotonic() - self.progress.seconds
-        self.accelerator.init_trackers("recgpt", config={k: str(v) for k, v in self._identity().items()})
+        self.accelerator.init_trackers("recgpt", config={k: str(v) for k, v in self.identity.items()})
         first_epoch = self.progress.step // self.steps_per_epoch
         quiet = not self.accelerator.is_main_process
         with Meter("train", self.total_steps, done=self.progress.step, disable=quiet) as meter:
@@ -324,10 +343,12 @@ class Trainer:
     def _loader(self, rows: PackedDataset, first_step: int) -> DataLoader[dict[str, Tensor]]:
         """This process's micro-batches of one epoch, from step `first_step` on."""
         world, rank = self.accelerator.num_processes, self.accelerator.process_index
-        steps = np.arange(self.steps_per_epoch * self.rows_per_step)
-        shares = steps.reshape(-1, world, self.rows_per_micro_batch)[:, rank]
-        fresh = shares[first_step * self.config.gradient_accumulation :]
-        batches = MicroBatches(self.data, rows, fresh, self.bare.config.codebook_size)
+        micro_batches = world * self.config.gradient_accumulation
+        shares = []
+        for step in range(first_step, self.steps_per_epoch):
+            of_step = np.arange(step * self.rows_per_step, (step + 1) * self.rows_per_step)
+            shares += np.array_split(of_step, micro_batches)[rank::world]  # a row more or less changes no loss
+        batches = MicroBatches(self.data, rows, shares, self.bare.config.codebook_size)
         return DataLoader(batches, batch_size=None, shuffle=False, num_workers=self.config.workers)
 
     def _step(self, batches: Iterator[dict[str, Tensor]], rows: PackedDataset, within: int) -> Tensor:
@@ -368,7 +389,7 @@ class Trainer:
                 data,
                 rows,
                 np.arange(len(rows))[self.accelerator.process_index :: self.accelerator.num_processes],
-                self.rows_per_micro_batch,
+                max(1, self.rows_per_step // (self.accelerator.num_processes * self.config.gradient_accumulation)),
             )
             total = self.accelerator.reduce(total, "sum")
             means.append(float(total[0] / total[1]))
@@ -402,11 +423,20 @@ class Trainer:
 
     def _save(self) -> None:
         if self.accelerator.is_main_process:
-            state = {"step": self.progress.step, "progress": asdict(self.progress), "identity": self._identity()}
+            state = {"step": self.progress.step, "progress": asdict(self.progress), "identity": self.identity}
             checkpoint.save(self._checkpoints, self.bare, self.optimizer.optimizer, state)
             write_json(self.config.out / "curve.json", asdict(self.progress))
             training_curve(asdict(self.progress), self.config.out / "curve.png")
         self.accelerator.wait_for_everyone()
+
+
+def sha256(*data: TrainData) -> str:
+    """Hash of who met what and of the items' codes; what the codes were made of, `Dataset.tokens` has checked."""
+    digest = hashlib.sha256()
+    for each in data:
+        for array in (each.sequences.offsets, each.sequences.values, each.codes_NK):
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def stream(seed: int, step: int, process: int) -> int:

