@@ -8,7 +8,7 @@ VALID=()
 TEST=(movielens)
 TOKENIZER_FLAGS=(--epochs 15 --batch-size 512 --lr 0.0005)
 LAUNCH_FLAGS=(--cpu --num_processes 1 --num_cpu_threads_per_process "$(getconf _NPROCESSORS_ONLN)" --num_machines 1 --mixed_precision no --dynamo_backend no)
-TRAIN_FLAGS=(--holdout last --tf_layer 2 --d_model 128 --heads 4 --max_items 64 --batch_size 16 --epoch 5 --lr 0.001
+TRAIN_FLAGS=(--holdout last --tf_layer 2 --d_model 128 --heads 4 --max_items 64 --batch_size 16 --epoch 4 --lr 0.002
     --evaluations_per_epoch 1 --select_by ndcg@10)
 
 import_flags() {

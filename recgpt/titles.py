@@ -28,5 +28,6 @@ def _find(titles: Sequence[str], folded: list[str], wanted: str) -> int:
     if containing:
         some = "; ".join(titles[row] for row in containing[:5])
         raise DataError(f"{wanted.strip()!r} fits {len(containing)} titles: {some}. Write the one you mean in full")
-    near = "; ".join(titles[folded.index(each)] for each in difflib.get_close_matches(key, folded, n=3, cutoff=0.4))
+    close = difflib.get_close_matches(key, dict.fromkeys(folded), n=3, cutoff=0.4)
+    near = "; ".join(titles[folded.index(each)] for each in close)
     raise DataError(f"no title contains {wanted.strip()!r}" + (f"; near it: {near}" if near else ""))

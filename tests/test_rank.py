@@ -147,7 +147,7 @@ def test_lists_and_ragged_histories_are_the_same(catalogue, histories):
 
 
 def test_of_a_long_history_the_last_items_count(catalogue):
-    long = list(range(40)) + [70, 71]
+    long = [*range(40), 70, 71]
     everything = catalogue.recommend([long], N, exclude="nothing")
     same(everything, catalogue.recommend([long[-MAX_ITEMS:]], N, exclude="nothing"))
     assert (everything.ids != catalogue.recommend([long[-MAX_ITEMS + 1 :]], N, exclude="nothing").ids).any()
@@ -453,7 +453,7 @@ def test_tables_that_cannot_be_read(model, encoder):
         model.index(pl.DataFrame({"name": TITLES}))
     with pytest.raises(DataError, match="item_id 'a' stands in more than one row: keep one row of each item"):
         model.index(pl.DataFrame({"item_id": ["a", "b", "a"], "title": TITLES[:3]}))
-    with pytest.raises(DataError, match="a single text was given, 'Heat .1995.': index a list of texts, one an item"):
+    with pytest.raises(DataError, match=r"a single text was given, 'Heat .1995.': index a list of texts, one an item"):
         model.index("Heat (1995)")
 
 
@@ -482,5 +482,5 @@ def test_tokenizers_that_do_not_fit(embeddings):
     bare = RecGPT(make_model().config)
     with pytest.raises(DataError, match=r"saved without its tokenizer: pass index\(\.\.\., tokenizer=\.\.\.\)"):
         bare.index(embeddings)
-    with pytest.raises(CheckpointError, match="the tokenizer has .*use the tokenizer that the model was trained with"):
+    with pytest.raises(CheckpointError, match=r"the tokenizer has .*use the tokenizer that the model was trained with"):
         bare.index(embeddings, tokenizer=make_model(levels=(5, 5, 5)).tokenizer)

@@ -61,7 +61,7 @@ def test_none_fits():
 
 def test_the_nearest_titles_are_each_named_once():
     titles = ["Solaris", "Solaris", "Solaris", "Polaris"]
-    with pytest.raises(DataError, match="near it: Solaris; Polaris$"):
+    with pytest.raises(DataError, match=r"near it: Solaris; Polaris$"):
         find_titles(titles, ["Solariss"])
 
 
