@@ -42,25 +42,26 @@ def main() -> None:
     folders = args.data or sorted(path.parent for path in Path("data/eval").glob("*/interactions.parquet"))
     if not folders:
         raise DataError("no data to evaluate on: name folders with --data, or put them under data/eval")
-    datasets = [Dataset.load(folder, repeats=args.repeats) for folder in folders]
+    datasets = {str(folder): Dataset.load(folder, repeats=args.repeats) for folder in folders}
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     losses: dict[str, dict[str, float]] = {}
     for path in args.ckpt_path:
         model = load_model(path, args.tokenizer, n_layers=args.tf_layer)
         model.to(device)  # type: ignore[arg-type]
         losses[path] = {}
-        for dataset in track(datasets, f"loss of {path}", total=len(datasets)):
+        for folder, dataset in track(datasets.items(), f"loss of {path}", total=len(datasets)):
             tokens_NK = dataset.tokens(model.tokenizer.sha256 if model.tokenizer else None)
             data = TrainData(dataset.sequences, tokens_NK, dataset.embeddings())
             rows = PackedDataset(data.sequences.tail(model.config.max_items), row_items=model.config.max_items)
             batch_rows = max(1, round(args.test_batch_size * len(rows) / rows.n_sequences))
-            losses[path][dataset.name] = mean_loss(model, data, rows, batch_rows)
+            losses[path][folder] = mean_loss(model, data, rows, batch_rows)
     means = {path: sum(by_set.values()) / len(by_set) for path, by_set in losses.items()}
     best = min(means, key=means.__getitem__)
     for path, by_set in losses.items():
         sets = ", ".join(f"{name} {loss:.4f}" for name, loss in by_set.items())
         print(f"{path}: mean loss {means[path]:.4f} ({sets}){' <- lowest' if path == best and len(means) > 1 else ''}")
     if args.json:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
         args.json.write_text(json.dumps({"mean": means, "by_dataset": losses}, indent=2), encoding="utf-8")
 
 

@@ -87,16 +87,28 @@ def main() -> None:
     if trainer.accelerator.is_main_process:
         console.print(
             f"{args.out}/best is the model of step {progress.best_step:,} ({args.select_by} {progress.best:.4f}); "
-            f"{trainer.useful_fraction:.1%} of positions were useful; the curve is {args.out}/curve.png"
+            f"{trainer.useful_fraction:.1%} of positions were useful; the curve is {args.out}/curve.png",
+            soft_wrap=True,
         )
 
 
 def load_model(args: argparse.Namespace, dataset: Dataset) -> tuple[RecGPT, FSQTokenizer]:
     """A fresh model for the data's encoder and the given tokenizer, or the checkpoint to fine-tune."""
+    facts = {
+        "data": dataset.name,
+        "users": dataset.n_users,
+        "items": dataset.n_items,
+        "interactions": dataset.n_interactions,
+        "repeats": args.repeats,
+        "held out": args.holdout if not args.valid else ", ".join(path.name for path in args.valid),
+        "seed": args.seed,
+    }
     if args.checkpoint:
         model = RecGPT.from_pretrained(args.checkpoint)
         if model.tokenizer is None:
             raise CheckpointError(f"{args.checkpoint} holds no tokenizer: convert or save the model with its tokenizer")
+        before = model.config.training.get("data", "unknown data")
+        model.config.training = {**facts, "fine-tuned from": args.checkpoint, "trained before on": before}
         return model, model.tokenizer
     if args.tokenizer is None:
         raise DataError("name the tokenizer that made tokens.npy: --tokenizer FOLDER (see `recgpt train-tokenizer`)")
@@ -114,15 +126,7 @@ def load_model(args: argparse.Namespace, dataset: Dataset) -> tuple[RecGPT, FSQT
         n_heads=args.heads,
         dropout=args.dropout,
         text_encoder={key: encoder[key] for key in ("encoder", "template", "dim", "requested") if key in encoder},
-        training={
-            "data": dataset.name,
-            "users": dataset.n_users,
-            "items": dataset.n_items,
-            "interactions": dataset.n_interactions,
-            "repeats": args.repeats,
-            "held out": args.holdout if not args.valid else ", ".join(path.name for path in args.valid),
-            "seed": args.seed,
-        },
+        training=facts,
     )
     model = RecGPT(config)
     model.set_tokenizer(tokenizer)
@@ -148,7 +152,7 @@ def held_out(
     else:
         split = held_out_users(dataset, seed=args.seed)
         valid = [TrainData(dataset.sequences[split.users], *tables)]
-    return TrainData(split.past, *tables), valid, ranking_validation(split, tokenizer, *tables)
+    return TrainData(split.past, *tables), valid, ranking_validation(split, tokenizer, *tables, max_cases=RANKED_USERS)
 
 
 if __name__ == "__main__":

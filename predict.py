@@ -65,7 +65,7 @@ def find_dataset(name: str, *, cold: bool) -> Path:
             f"{folder} holds neither interactions.parquet nor {sequences}.pkl: name a data set folder, "
             f"or make one with `recgpt data import`"
         )
-    console.print(f"importing {folder}/{sequences}.pkl into {imported}", markup=False)
+    console.print(f"importing {folder}/{sequences}.pkl into {imported}", markup=False, soft_wrap=True)
     published.read(folder, imported, sequences=sequences)
     return imported
 

@@ -66,7 +66,7 @@ done
 validation=()
 [ ${#VALID[@]} -eq 0 ] || validation=(--valid "${VALID[@]/#/$data/}")
 step "$RUN/model/last/config.json" \
-    accelerate launch "${LAUNCH_FLAGS[@]}" pre_train.py --data "$trained_on" --tokenizer "$RUN/tokenizer" \
+    accelerate launch --quiet "${LAUNCH_FLAGS[@]}" pre_train.py --data "$trained_on" --tokenizer "$RUN/tokenizer" \
     --out "$RUN/model" "${TRAIN_FLAGS[@]}" "${validation[@]+"${validation[@]}"}"
 for name in "${TEST[@]}"; do
     step - python predict.py --dataset "$data/$name" --ckpt_path "$RUN/model/best" \

@@ -4,11 +4,11 @@ python benchmarks/against_published.py                                       # s
 python benchmarks/against_published.py --data ../shared/data/test/steam      # real ones; the catalogue is filled up
 python benchmarks/against_published.py --items 200 --users 4 --d_model 64 --layers 1 --json /dev/null
 
-The published system is described here from its behaviour, not copied. In training it pads every sequence to 1,024
-positions. In prediction it pads a batch of 48 users on the left, to the longest history among them, gives every
-position its logits, and searches a trie in Python: each beam of each user masks, normalises and sorts the whole
-vocabulary. One history of 255 items makes a batch as long as the 1,024 positions; that case is timed too. The beam
-reference of `recgpt.beam` finds the same items with less work and stands between the two.
+The published system is written anew here, on our weights. In training it pads every sequence to 1,024 positions. In
+prediction it pads a batch of 48 users on the left, to the longest history among them, writes out all attention scores,
+gives every position its logits, and searches a trie in Python: each beam of each user masks, normalises and sorts the
+whole vocabulary. One history of 255 items makes a batch as long as the 1,024 positions; that case is timed too. The
+beam reference of `recgpt.beam` finds the same items with less work and stands between the two.
 """
 
 import argparse
@@ -30,12 +30,13 @@ import torch
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
+from torch.nn import functional as F
 
 from recgpt.beam import BRANCHES, FIRST_WIDTH, KEPT, LOST, TEMPERATURE, CodeTrie, beam_scores
 from recgpt.data.dataset import Dataset
 from recgpt.data.packing import MIN_ITEMS, PackedDataset
 from recgpt.data.ragged import Ragged
-from recgpt.model import RecGPTConfig
+from recgpt.model import Block, RecGPTConfig
 from recgpt.rank import Catalogue, RecGPT, item_log_probs
 from recgpt.tokenizer import FSQTokenizer, FSQTokenizerConfig, start_from_principal_axes
 from recgpt.topk import top_k
@@ -72,8 +73,19 @@ def published_logits(catalogue: Catalogue, items_BS: np.ndarray) -> Tensor:
     mask_B1TT = torch.where(allowed_BTT, 0.0, torch.finfo(torch.float32).min).unsqueeze(1)
     x_BTD = model._embed(codes_BSK, slices_BSKW, torch.arange(s).expand(b, s))
     for block in model.blocks:
-        x_BTD, _ = block(x_BTD, mask_B1TT, None)
+        x_BTD = published_block(block, x_BTD, mask_B1TT)
     return model.head(model.final_norm(x_BTD))[:, -k:].clone()
+
+
+def published_block(block: Block, x_BTD: Tensor, mask_B1TT: Tensor) -> Tensor:
+    """A transformer block that writes out its (B, H, T, T) attention scores."""
+    b, t, d = x_BTD.shape
+    qkv_BTD = block.qkv(block.attention_norm(x_BTD)).view(b, t, 3, block.n_heads, d // block.n_heads)
+    q_BHTd, k_BHTd, v_BHTd = qkv_BTD.permute(2, 0, 3, 1, 4)
+    scores_BHTT = q_BHTd @ k_BHTd.transpose(-1, -2) / (d // block.n_heads) ** 0.5 + mask_B1TT
+    attended_BTD = (scores_BHTT.softmax(-1) @ v_BHTd).transpose(1, 2).reshape(b, t, d)
+    x_BTD = x_BTD + block.attention_out(attended_BTD)
+    return x_BTD + block.mlp_out(F.gelu(block.mlp_in(block.mlp_norm(x_BTD)), approximate="tanh"))
 
 
 def published_decoding(logits_BKV: Tensor, trie: CodeTrie) -> Tensor:
@@ -225,7 +237,7 @@ def lost_by_the_beam(logits_BKV: Tensor, catalogue: Catalogue, trie: CodeTrie) -
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--data", type=Path, help="data-set folder with the histories; the default is synthetic")
 parser.add_argument("--items", type=int, default=15_066, help="catalogue, as the published Steam test")
-parser.add_argument("--users", type=int, default=PUBLISHED_BATCH)
+parser.add_argument("--users", type=int, default=2 * PUBLISHED_BATCH)
 parser.add_argument("--layers", type=int, default=3)
 parser.add_argument("--d_model", type=int, default=768, help="a multiple of 64, the width of a head")
 parser.add_argument("--repetitions", type=int, default=5)

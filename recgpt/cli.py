@@ -4,7 +4,7 @@ import json
 import sys
 import typing
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -22,6 +22,9 @@ app.add_typer(data_app, name="data")
 
 DatasetDir = Annotated[Path, typer.Argument(help="data set folder", exists=True, file_okay=False)]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+Repeats = Annotated[
+    Literal["keep", "drop-consecutive", "drop"], typer.Option(help="what becomes of items a user met before")
+]
 
 
 @data_app.command(
@@ -87,7 +90,7 @@ def data_split(
     dataset: DatasetDir,
     protocol: Annotated[str, typer.Argument(help="leave_one_out, global_time, held_out_users, cold_user or cold_item")],
     out: Annotated[Path, typer.Option(help="folder for the split")],
-    repeats: Annotated[str, typer.Option(help="keep, drop-consecutive or drop")] = "drop",
+    repeats: Repeats = "drop",
     seed: int = 0,
 ) -> None:
     """Make a split and store it: histories, targets, and the past that recommenders may learn from.
@@ -100,7 +103,7 @@ def data_split(
 
     if protocol not in PROTOCOLS:
         raise DataError(f"unknown protocol {protocol!r}: choose among {', '.join(PROTOCOLS)}")
-    data = Dataset.load(dataset, repeats=repeats)  # type: ignore[arg-type]
+    data = Dataset.load(dataset, repeats=repeats)
     split = PROTOCOLS[protocol](data, seed=seed)
     split.save(out, data)
     print(f"{out}: {len(split):,} cases, {len(split.past.values):,} interactions in the past")
@@ -131,10 +134,10 @@ def encode(
 def train_tokenizer_command(
     dataset: DatasetDir,
     out: Annotated[Path, typer.Option(help="folder for the tokenizer and its report")],
-    epochs: int = 100,
-    batch_size: int = 256,
+    epochs: Annotated[int, typer.Option(min=1)] = 100,
+    batch_size: Annotated[int, typer.Option(min=1)] = 256,
     lr: float = 1e-4,
-    codes: Annotated[int, typer.Option(help="codes an item")] = 4,
+    codes: Annotated[int, typer.Option(min=1, help="codes an item")] = 4,
     levels: Annotated[str, typer.Option(help="FSQ levels; their product is the number of codes a slot")] = "8,8,8,6,5",
     seed: int = 0,
     overwrite: Overwrite = False,
@@ -151,12 +154,14 @@ def train_tokenizer_command(
     from recgpt.errors import CheckpointError
     from recgpt.tokenizer import FSQTokenizerConfig, train_tokenizer
 
+    try:
+        fsq_levels = [int(level) for level in levels.split(",")]
+    except ValueError as error:
+        raise typer.BadParameter(f"{levels!r}: numbers are needed, such as 8,8,8,6,5", param_hint="--levels") from error
     if (out / "config.json").exists() and not overwrite:
         raise CheckpointError(f"{out} holds a tokenizer already: pass --overwrite, or choose another --out")
     embeddings_NE = Dataset.load(dataset).embeddings()
-    config = FSQTokenizerConfig(
-        embedding_dim=embeddings_NE.shape[1], n_codes=codes, levels=[int(level) for level in levels.split(",")]
-    )
+    config = FSQTokenizerConfig(embedding_dim=embeddings_NE.shape[1], n_codes=codes, levels=fsq_levels)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     tokenizer, report = train_tokenizer(
         embeddings_NE, config, epochs=epochs, batch_size=batch_size, lr=lr, seed=seed, device=device
@@ -200,14 +205,19 @@ def recommend(
 
     Example: recgpt recommend --model runs/demo/model/best --items items.csv --history "Toy Story (1995); Heat (1995)"
     """
+    import polars as pl
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from recgpt.data.readers.tables import read_items
+    from recgpt.data.text import ALL_TEXT_COLUMNS
     from recgpt.titles import find_titles
     from recgpt.upstream import load_model
 
     catalogue_table = read_items(items)
+    texts = [column for column in ALL_TEXT_COLUMNS if column in catalogue_table.columns]
+    catalogue_table = catalogue_table.with_columns(pl.col(texts).cast(pl.String).fill_null(""))  # 1984 is a title, too
     titles = catalogue_table["title"].to_list()
     rows = find_titles(titles, [title for title in history.split(";") if title.strip()])
     catalogue = load_model(model).index(catalogue_table)
@@ -222,8 +232,8 @@ def recommend(
         return
     shown = Table("", "title", "log-probability", box=None)
     for each in best:
-        shown.add_row(str(each["rank"]), str(each["title"]), f"{each['log_probability']:.2f}")
-    Console().print(f"After {' -> '.join(titles[row] for row in rows)}:", shown)
+        shown.add_row(str(each["rank"]), escape(str(each["title"])), f"{each['log_probability']:.2f}")
+    Console().print(escape(f"After {' -> '.join(titles[row] for row in rows)}:"), shown)
 
 
 @app.command()
@@ -231,10 +241,10 @@ def evaluate(
     dataset: DatasetDir,
     model: Annotated[str | None, typer.Option(help="model folder, hub repository, or published .pt")] = None,
     recommenders: Annotated[str, typer.Option(help="registered names, comma-separated; baselines always join")] = "",
-    past: Annotated[str, typer.Option(help="what may be counted: train (all but two items) or train+valid")] = (
-        "train+valid"
-    ),
-    repeats: Annotated[str, typer.Option(help="keep, drop-consecutive or drop")] = "drop",
+    past: Annotated[
+        Literal["train", "train+valid"], typer.Option(help="what may be counted: all but two items of a user, or one")
+    ] = "train+valid",
+    repeats: Repeats = "drop",
     max_users: Annotated[int | None, typer.Option(help="ask only so many users, drawn with --seed")] = None,
     seed: int = 0,
     json_out: Annotated[Path | None, typer.Option("--json", help="write the report here")] = None,
@@ -252,8 +262,8 @@ def evaluate(
     from recgpt.evaluate.arena import recommenders_for
     from recgpt.upstream import load_model
 
-    data = Dataset.load(dataset, repeats=repeats)  # type: ignore[arg-type]
-    split = leave_one_out(data, past=past, max_users=max_users, seed=seed)  # type: ignore[arg-type]
+    data = Dataset.load(dataset, repeats=repeats)
+    split = leave_one_out(data, past=past, max_users=max_users, seed=seed)
     names = [name.strip() for name in recommenders.split(",") if name.strip()]
     report = run(
         data, split, recommenders_for(data, names, model=load_model(model) if model is not None else None), seed=seed
@@ -262,6 +272,7 @@ def evaluate(
     if json_out is not None:
         report.save(json_out)
     if markdown is not None:
+        markdown.parent.mkdir(parents=True, exist_ok=True)
         markdown.write_text(report.markdown(), encoding="utf-8")
 
 

@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 
 Mode = Literal["exact", "beam"]
 
+SIMILAR = (
+    0.7  # a few long histories would make most of a batch padding; more batches than this cost more than they save
+)
+
 
 class RecGPT(RecGPTDecoder):
     """The model as its users meet it: the decoder, its tokenizer, and `index`."""
@@ -203,10 +207,8 @@ class Catalogue:
         Rows are padded on the right: the mask is causal across items, so no item ever sees padding.
         """
         lengths = np.minimum(histories.lengths, self.model.config.max_items)
-        order = np.argsort(lengths, kind="stable")
         batch_size = max(1, min(batch_size, SCORES_IN_MEMORY // len(self)))
-        for start in range(0, len(order), batch_size):
-            rows = order[start : start + batch_size]
+        for rows in similar_lengths(lengths, batch_size):
             items_BS = padded(histories[rows].tail(self.model.config.max_items))
             hidden_BSKD = self.model(*self._inputs(items_BS)).hidden_BSKD
             last_B = torch.from_numpy(lengths[rows] - 1).to(hidden_BSKD.device)
@@ -246,6 +248,18 @@ def item_log_probs(logits_BKV: Tensor, codes_NK: Tensor) -> Tensor:
     for slot in range(1, codes_NK.shape[1]):
         scores_BN += log_probs_BKV[:, slot].index_select(1, codes_NK[:, slot])
     return scores_BN
+
+
+def similar_lengths(lengths: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
+    """Batches of at most `batch_size` places, longest first, none shorter than `SIMILAR` times the longest with it."""
+    order = np.argsort(-lengths, kind="stable")
+    descending = lengths[order]
+    start = 0
+    while start < len(order):
+        similar = np.searchsorted(-descending, -SIMILAR * descending[start], side="right")
+        stop = min(start + batch_size, int(similar))
+        yield order[start:stop]
+        start = stop
 
 
 def padded(histories: Ragged) -> np.ndarray:

@@ -308,6 +308,10 @@ class Trainer:
                     self._epoch(epoch, meter, started)
         if self.accelerator.is_main_process:
             checkpoint.save_model(self.config.out / "last", self.bare)
+        # The wrapper around several processes goes before their group: the other way round gloo's threads and Python
+        # may wait for each other for ever (pytorch/pytorch#56297).
+        self.model = self.bare
+        self.accelerator.free_memory()
         self.accelerator.end_training()
         return self.progress
 

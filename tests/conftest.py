@@ -158,3 +158,18 @@ def run_script(
         return Finished(code, *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture
+def run_recgpt(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Finished]:
+    """Run `recgpt ARGUMENTS` in this process; what would end in a traceback comes through and fails the test."""
+    from recgpt import cli
+
+    def run(*arguments: object) -> Finished:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["recgpt", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        return Finished(stop.value.code or 0, *capsys.readouterr())
+
+    return run

@@ -140,6 +140,21 @@ def test_defect_1_a_ranking_does_not_depend_on_the_company(catalogue, histories)
         np.testing.assert_array_equal(other.ids[0], alone.ids[row])
 
 
+def test_a_long_history_does_not_make_a_batch_of_padding(catalogue, monkeypatch):
+    histories = [[1]] * 20 + [[1, 2]] * 20 + [list(range(MAX_ITEMS))] * 2
+    read = []
+    forward = catalogue.model.forward
+    monkeypatch.setattr(
+        catalogue.model, "forward", lambda codes, *args: read.append(codes.shape) or forward(codes, *args)
+    )
+    catalogue.recommend(histories, 3, batch_size=64)
+    assert sum(rows * items for rows, items, _ in read) == 20 + 40 + 2 * MAX_ITEMS
+    assert len(read) == 3
+    read.clear()
+    catalogue.recommend(histories, 3, batch_size=16)
+    assert max(rows for rows, *_ in read) == 16
+
+
 def test_lists_and_ragged_histories_are_the_same(catalogue, histories):
     same(catalogue.recommend(histories, 5), catalogue.recommend(Ragged.from_lists(histories), 5))
     same(catalogue.recommend(histories, 5), catalogue.recommend([np.array(h, np.int32) for h in histories], 5))

@@ -20,11 +20,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recgpt import checkpoint
+from recgpt import checkpoint, train
 from recgpt.data.packing import PackedDataset
 from recgpt.data.ragged import Ragged
 from recgpt.errors import CheckpointError, DataError
 from recgpt.model import IGNORE, RecGPTConfig
+from recgpt.plots import training_curve
 from recgpt.rank import RecGPT
 from recgpt.train import TrainConfig, TrainData, Trainer, batch_tensors, learning_rate, mean_loss, windows
 
@@ -67,8 +68,9 @@ def config(out: Path, **options) -> TrainConfig:
 
 
 @pytest.fixture
-def trainer(fresh_accelerator, tmp_path):
-    """Make a run in `tmp_path/run`: `trainer(lr=.1, decoder=..., data=...)`."""
+def trainer(fresh_accelerator, tmp_path, monkeypatch):
+    """Make a run in `tmp_path/run`: `trainer(lr=.1, decoder=..., data=...)`. Pictures would take half of its time."""
+    monkeypatch.setattr(train, "training_curve", lambda _, path: path.write_bytes(b"a picture"))
 
     def make(*, decoder=None, data=DATA, valid=(HELD_OUT,), validate=None, overwrite=False, **options) -> Trainer:
         settings = config(options.pop("out", tmp_path / "run"), **options)
@@ -449,6 +451,23 @@ def test_selecting_by_a_figure_that_nobody_measures_is_refused(trainer):
         trainer(select_by="ndcg@10", validate=lambda _: {"hit@10": 1.0}).run()
 
 
+def test_ranking_validation_asks_a_sample_and_only_for_new_items(tiny):
+    from recgpt.data.dataset import Dataset
+    from recgpt.data.splits import leave_one_out
+    from recgpt.evaluate.arena import ranking_validation
+
+    dataset, trained = Dataset.load(tiny.data), RecGPT.from_pretrained(tiny.model)
+    tables = (trained.tokenizer, dataset.tokens(), dataset.embeddings())
+    split = leave_one_out(dataset)
+    all_of_them = ranking_validation(split, *tables)(trained)
+    assert set(all_of_them) == {"hit@10", "ndcg@10"}
+    some = [ranking_validation(split, *tables, max_cases=7)(trained)["hit@10"] for _ in range(2)]
+    assert some[0] == some[1]
+    assert some[0] * 7 == pytest.approx(round(some[0] * 7))
+    with pytest.raises(DataError, match="no held-out user takes a new item next"):
+        ranking_validation(replace(split, targets=split.histories.values[split.histories.offsets[:-1]]), *tables)
+
+
 # --- what it refuses ---
 
 
@@ -494,9 +513,10 @@ def test_a_tracker_gets_the_curve(trainer, tmp_path):
 # --- what it leaves ---
 
 
-def test_the_curve_is_json_and_a_picture(trainer, tmp_path):
+def test_the_curve_is_json_and_a_picture(trainer, tmp_path, monkeypatch):
     from matplotlib import image
 
+    monkeypatch.setattr(train, "training_curve", training_curve)
     run = trainer(validate=scripted("ndcg@10", [0.1, 0.2])).run()
     curve = json.loads((tmp_path / "run" / "curve.json").read_text())
     assert curve["step"] == run.step
@@ -552,7 +572,7 @@ def command(repo: Path, tiny, out: Path, *flags: object, processes: int = 1) -> 
 
 
 def run_program(arguments: list[str]) -> None:
-    done = subprocess.run(arguments, capture_output=True, text=True, env={**os.environ, **NO_GPU})
+    done = subprocess.run(arguments, capture_output=True, text=True, env={**os.environ, **NO_GPU}, timeout=300)
     assert done.returncode == 0, done.stderr
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from recgpt.data.dataset import Dataset
 from recgpt.data.splits import Split
 from recgpt.encode import DEFAULT, embeddings_for
+from recgpt.errors import DataError
 from recgpt.evaluate.metrics import per_case, target_ranks
 from recgpt.model import RecGPTDecoder
 from recgpt.rank import Catalogue, RecGPT
@@ -18,6 +19,7 @@ from recgpt.recommenders.base import Recommender
 from recgpt.tokenizer import FSQTokenizer
 
 BASELINES = ("copy_last", "popularity", "text_knn")
+_READS_TEXT = ("text_knn", "text_knn_white", "hybrid_knn", "recgpt")
 
 
 def embeddings_of(dataset: Dataset, model: RecGPT | None) -> np.ndarray:
@@ -38,17 +40,36 @@ def recommenders_for(
     """
     wanted = list(dict.fromkeys([*BASELINES, *names, *(["recgpt"] if model is not None else [])]))
     options: dict[str, dict[str, object]] = {}
-    if {"text_knn", "recgpt"} & set(wanted):
+    if set(_READS_TEXT) & set(wanted):
         embeddings_NE = embeddings_of(dataset, model)
-        options = {"text_knn": {"embeddings": embeddings_NE}, "recgpt": {"embeddings": embeddings_NE, "model": model}}
+        options = {name: {"embeddings": embeddings_NE} for name in _READS_TEXT}
+        options["recgpt"]["model"] = model
     return [make(name, **options.get(name, {})) for name in wanted]
 
 
 def ranking_validation(
-    split: Split, tokenizer: FSQTokenizer, codes_NK: np.ndarray, embeddings_NE: np.ndarray, *, k: int = 10
+    split: Split,
+    tokenizer: FSQTokenizer,
+    codes_NK: np.ndarray,
+    embeddings_NE: np.ndarray,
+    *,
+    k: int = 10,
+    max_cases: int = 2_000,
 ) -> Callable[[RecGPTDecoder], dict[str, float]]:
-    """A function for `recgpt.train` that ranks a split's new items over the full catalogue: hit@k and ndcg@k."""
+    """A function for `recgpt.train` that ranks a split's new items over the full catalogue: hit@k and ndcg@k.
+
+    At most `max_cases` of them, drawn with the split's seed: every evaluation of a run ranks them again.
+
+    Raises
+    ------
+    DataError
+        No held-out user takes a new item next.
+    """
     new = np.flatnonzero(~split.histories.contains(split.targets) & (split.histories.lengths > 0))
+    if not len(new):
+        raise DataError(f"{split.protocol}: no held-out user takes a new item next, so there is nothing to rank")
+    if len(new) > max_cases:
+        new = np.sort(np.random.default_rng(split.seed).choice(new, max_cases, replace=False))
     histories, targets = split.histories[new], split.targets[new]
 
     def validate(model: RecGPTDecoder) -> dict[str, float]:

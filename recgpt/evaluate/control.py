@@ -16,6 +16,7 @@ class ShuffledHistories:
 
     def __init__(self, recommender: Recommender, *, seed: int = 0) -> None:
         self.name = f"{recommender.name}_shuffled"
+        self.knows = recommender.knows
         self._recommender = recommender
         self._seed = seed
 

@@ -10,15 +10,20 @@ from typing import Any
 from recgpt.errors import DataError
 from recgpt.recommenders.base import Recommender
 from recgpt.recommenders.copy_last import CopyLast
+from recgpt.recommenders.hybrid_knn import HybridKNN
+from recgpt.recommenders.item_knn import ItemKNN
 from recgpt.recommenders.popularity import Popularity
 from recgpt.recommenders.recgpt import RecGPTRecommender
-from recgpt.recommenders.text_knn import TextKNN
+from recgpt.recommenders.text_knn import TextKNN, TextKNNWhite
 
 REGISTRY: dict[str, Callable[..., Recommender]] = {
     RecGPTRecommender.name: RecGPTRecommender,
     CopyLast.name: CopyLast,
     Popularity.name: Popularity,
     TextKNN.name: TextKNN,
+    TextKNNWhite.name: TextKNNWhite,
+    ItemKNN.name: ItemKNN,
+    HybridKNN.name: HybridKNN,
 }
 
 

@@ -5,15 +5,23 @@ Suffixes: B histories, N items in the catalogue, E text-embedding width.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, Self, runtime_checkable
+from typing import Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 import torch
+from scipy import sparse
 
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
 from recgpt.topk import SCORES_IN_MEMORY, Exclude, Ranking, Request, first_unknown, top_k
+
+Knows = Literal["text", "context", "trained"]
+"""What a recommender has seen, which is what tables group by.
+
+`text`: of this data set nothing but the catalogue's texts and the history it is asked about. `context`: also the
+interactions it was fitted on, without a gradient step. `trained`: gradient steps on them.
+"""
 
 
 @runtime_checkable
@@ -24,6 +32,7 @@ class Recommender(Protocol):
     """
 
     name: str
+    knows: Knows
 
     def fit(self, dataset: Dataset) -> Self:
         """Learn from, or index, what `dataset` holds; every interaction in it may be known. Returns itself."""
@@ -106,3 +115,11 @@ def item_embeddings(dataset: Dataset, given_NE: np.ndarray | None) -> np.ndarray
             "encode the texts of these items"
         )
     return embeddings_NE
+
+
+def decayed(histories: Ragged, decay: float, max_items: int, n_items: int) -> sparse.csr_array:
+    """(B, N) weights of the last `max_items` items of each history: decay^age, age 0 for the last; repeats add up."""
+    recent = histories.tail(max_items)
+    age = np.repeat(recent.offsets[1:], recent.lengths) - 1 - np.arange(len(recent.values))
+    # Items stay in the order of the history, so that sums over a row never depend on the rows beside it.
+    return sparse.csr_array((decay**age, recent.values, recent.offsets), shape=(len(recent), n_items))

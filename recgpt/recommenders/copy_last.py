@@ -7,6 +7,7 @@ import numpy as np
 
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.ragged import Ragged
+from recgpt.recommenders.base import Knows
 from recgpt.topk import Exclude, Ranking, Request
 
 
@@ -17,6 +18,7 @@ class CopyLast:
     """
 
     name = "copy_last"
+    knows: Knows = "text"
 
     def fit(self, dataset: Dataset) -> Self:
         """Take the size of the catalogue; no interaction is read."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.ragged import Ragged
-from recgpt.recommenders.base import check_events
+from recgpt.recommenders.base import Knows, check_events
 from recgpt.topk import Exclude, Ranking, Request
 
 _ROWS = 4096
@@ -17,6 +17,7 @@ class Popularity:
     """Items by their number of interactions in what it was fitted on; items nobody took come last, by id."""
 
     name = "popularity"
+    knows: Knows = "context"
 
     def fit(self, dataset: Dataset) -> Self:
         """Count the interactions of each item."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.ragged import Ragged
-from recgpt.recommenders.base import item_embeddings
+from recgpt.recommenders.base import Knows, item_embeddings
 from recgpt.topk import Exclude, Ranking, Request
 
 if TYPE_CHECKING:  # the baselines need neither transformers nor an encoder
@@ -32,6 +32,7 @@ class RecGPTRecommender:
     """
 
     name = "recgpt"
+    knows: Knows = "text"  # zero-shot; set "trained" on one whose model was trained on the data set that it ranks
 
     def __init__(
         self, model: "RecGPT", embeddings: np.ndarray | None = None, tokenizer: "FSQTokenizer | None" = None

@@ -1,5 +1,7 @@
 """What every recommender in the registry must keep; a new one adds a line to `MAKERS`."""
 
+from typing import get_args
+
 import numpy as np
 import polars as pl
 import pytest
@@ -11,7 +13,7 @@ from recgpt.errors import DataError
 from recgpt.model import RecGPTConfig
 from recgpt.rank import RecGPT
 from recgpt.recommenders import REGISTRY, make
-from recgpt.recommenders.base import Recommender
+from recgpt.recommenders.base import Knows, Recommender
 from recgpt.tokenizer import FSQTokenizer, FSQTokenizerConfig
 
 N_ITEMS, N_USERS, WIDTH = 60, 40, 16
@@ -37,6 +39,9 @@ MAKERS = {
     "copy_last": lambda: make("copy_last"),
     "popularity": lambda: make("popularity"),
     "text_knn": lambda: make("text_knn", embeddings=embeddings()),
+    "text_knn_white": lambda: make("text_knn_white", embeddings=embeddings()),
+    "item_knn": lambda: make("item_knn"),
+    "hybrid_knn": lambda: make("hybrid_knn", embeddings=embeddings()),
 }
 
 
@@ -70,6 +75,7 @@ def test_every_registered_recommender_is_held_to_the_contract():
     for name, maker in MAKERS.items():
         assert isinstance(maker(), Recommender)
         assert maker().name == name
+        assert maker().knows in get_args(Knows)
 
 
 def test_unknown_name_lists_the_known():
@@ -177,15 +183,35 @@ def test_unknown_exclude_is_an_error(recommender):
         recommender.rank([[1]], 3, exclude="everything")
 
 
-def test_only_popularity_changes_with_what_it_observes(recommender, dataset):
+APPEND = {"popularity", "item_knn", "hybrid_knn"}
+
+
+def test_what_is_observed_is_appended_or_ignored(recommender, dataset):
     watcher = MAKERS[recommender.name]().fit(dataset)
-    events = Interactions(np.zeros(500, dtype=np.int32), np.full(500, 59, dtype=np.int32))
+    events = Interactions(np.zeros(500, dtype=np.int32), np.tile(np.array([59, 3], dtype=np.int32), 250))
     watcher.observe(events)
-    before, after = (
-        recommender.rank(histories(4), 10, exclude="nothing"),
-        watcher.rank(histories(4), 10, exclude="nothing"),
-    )
-    if recommender.name == "popularity":
-        assert (after.ids[:, 0] == 59).all()
+    asked = [[3]]
+    before, after = (r.rank(asked, 10) for r in (recommender, watcher))
+    if recommender.name in APPEND:
+        assert after.ids[0, 0] == 59
     else:
         np.testing.assert_array_equal(before.ids, after.ids)
+
+
+def test_observing_in_two_calls_equals_observing_at_once(recommender, dataset):
+    rng = np.random.default_rng(3)
+    user, item = rng.integers(0, N_USERS + 2, 80), rng.integers(0, N_ITEMS, 80)
+    at_once, in_two = MAKERS[recommender.name]().fit(dataset), MAKERS[recommender.name]().fit(dataset)
+    at_once.observe(Interactions(user, item))
+    in_two.observe(Interactions(user[:30], item[:30]))
+    in_two.observe(Interactions(user[30:], item[30:]))
+    first, second = at_once.rank(histories(5), 10), in_two.rank(histories(5), 10)
+    np.testing.assert_array_equal(first.ids, second.ids)
+    np.testing.assert_array_equal(first.scores, second.scores)
+
+
+@pytest.mark.parametrize("name", sorted(APPEND))
+def test_unknown_items_are_not_observed(name, dataset):
+    recommender = MAKERS[name]().fit(dataset)
+    with pytest.raises(DataError, match=rf"event 0 is on the item id {N_ITEMS}"):
+        recommender.observe(Interactions(np.zeros(1, dtype=np.int32), np.array([N_ITEMS], dtype=np.int32)))
