@@ -37,9 +37,8 @@ if TYPE_CHECKING:
 
 Mode = Literal["exact", "beam"]
 
-SIMILAR = (
-    0.7  # a few long histories would make most of a batch padding; more batches than this cost more than they save
-)
+# A few long histories would make most of a batch padding; a stricter share makes more batches than it saves padding.
+SIMILAR = 0.7
 
 
 class RecGPT(RecGPTDecoder):

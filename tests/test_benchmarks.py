@@ -35,6 +35,7 @@ def test_it_runs_and_writes_what_it_measured(run_script, tmp_path):
         for rate in report[part].values():
             assert 0 < rate["lowest"] <= rate["median"] <= rate["highest"]
         assert report[part]["ours"]["ours_is_faster"] == 1
+    assert report["equal_ids_at_batch_1"] == 1
     assert 1 <= report["beam"]["items_ranked"] <= 60
 
 

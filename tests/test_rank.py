@@ -241,6 +241,19 @@ def test_many_ties_do_not_bring_all_embeddings_into_memory(model, embeddings, mo
     assert 0 < Counted.largest <= 7
 
 
+def test_a_model_loaded_in_bfloat16_ranks_much_the_same(model, embeddings, catalogue, histories, tmp_path):
+    model.save_pretrained(tmp_path)
+    halved = RecGPT.from_pretrained(tmp_path, dtype=torch.bfloat16)
+    rough = halved.index(embeddings)
+    np.testing.assert_array_equal(rough.codes_NK, catalogue.codes_NK)
+    ranking = rough.recommend(histories, N, exclude="nothing")
+    assert ranking.scores.dtype == np.float32
+    np.testing.assert_allclose(ranking.scores, catalogue.recommend(histories, N, exclude="nothing").scores, atol=0.5)
+    session = rough.session(histories)
+    session.append([1] * len(histories))
+    session.recommend(3)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_ranks_the_same(embeddings, catalogue, histories):
     on_gpu = make_model().cuda().index(embeddings)  # the tokenizer stays where it was
