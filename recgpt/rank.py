@@ -283,6 +283,8 @@ class RankingSession:
     def __init__(self, catalogue: Catalogue, histories: Sequence[Sequence[int]] | Ragged) -> None:
         self.catalogue = catalogue
         checked = catalogue._request(histories, 1, "nothing", None).histories
+        if len(checked) == 0:
+            raise DataError("a session needs at least one history: pass one sequence of catalogue rows for each user")
         self.histories: list[list[int]] = [history.tolist() for history in checked]
         self._read()
 
