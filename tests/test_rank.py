@@ -355,6 +355,11 @@ def test_an_append_costs_one_item(catalogue, monkeypatch):
     assert read == [(2, 1, 4)]
 
 
+def test_a_session_without_users_is_refused(catalogue):
+    with pytest.raises(DataError, match="at least one history"):
+        catalogue.session([])
+
+
 def test_a_session_leaves_the_callers_lists_alone(catalogue):
     mine = [[1, 2]]
     catalogue.session(mine).append([3])
