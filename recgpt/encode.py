@@ -33,6 +33,7 @@ from torch import Tensor, nn
 
 from recgpt.data.dataset import Dataset
 from recgpt.data.fingerprint import fingerprint_path, load_array, publish_array, read_json, write_json
+from recgpt.device import computes_bfloat16
 from recgpt.errors import DataError, EncoderError
 from recgpt.progress import Meter, console, quiet_transformers
 
@@ -182,7 +183,7 @@ class TextEncoder:
         self._requested = source.requested
         self.name = source.name
         self.precision = "float32"
-        if _computes_bfloat16(model.device):
+        if computes_bfloat16(model.device):
             self.precision = "bfloat16"
             model[0].to(torch.bfloat16)
             model[0].register_forward_hook(_pool_in_float32)
@@ -300,14 +301,6 @@ class TextEncoder:
         return self._model.encode(
             texts, batch_size=len(texts), convert_to_tensor=True, normalize_embeddings=True, show_progress_bar=False
         )
-
-
-def _computes_bfloat16(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type == "cpu" and hasattr(torch.cpu, "get_capabilities"):  # torch before 2.11 does not tell
-        return bool(torch.cpu.get_capabilities().get("avx512_bf16"))  # every CPU with AMX-BF16 has it, too
-    return False
 
 
 def _pool_in_float32(_module: nn.Module, _args: Any, features: dict[str, Any]) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from recgpt import checkpoint
 from recgpt.data.fingerprint import write_json
 from recgpt.data.packing import PackedDataset
 from recgpt.data.ragged import Ragged, offsets_of
+from recgpt.device import computes_bfloat16
 from recgpt.errors import CheckpointError, DataError
 from recgpt.model import IGNORE, RecGPTDecoder, next_item_labels
 from recgpt.plots import training_curve
@@ -166,13 +167,6 @@ def learning_rate(step: int, total: int, config: TrainConfig) -> float:
     return config.lr * (config.final_lr + (1 - config.final_lr) * (1 + math.cos(math.pi * done)) / 2)
 
 
-def bf16_is_fast() -> bool:
-    """Whether this machine multiplies in bfloat16 natively."""
-    if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported()
-    return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
-
-
 class Trainer:
     """One training run, from its first step or from its last checkpoint.
 
@@ -210,7 +204,8 @@ class Trainer:
             raise DataError(f"tracker {config.tracker!r} is not here (there are: {trackers}): install it, or use none")
         precision = config.mixed_precision
         if precision == "auto":
-            precision = "bf16" if bf16_is_fast() else "no"
+            device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+            precision = "bf16" if computes_bfloat16(device) else "no"
         # Without a GPU Accelerate takes the processes of one launch for lone runs, unless told that the CPU is meant.
         several_on_cpu = int(os.environ.get("WORLD_SIZE", "1")) > 1 and not torch.accelerator.is_available()
         self.accelerator = Accelerator(
