@@ -22,16 +22,12 @@ BASELINES = ("copy_last", "popularity", "text_knn")
 _READS_TEXT = ("text_knn", "text_knn_white", "hybrid_knn", "recgpt")
 
 
-def embeddings_of(dataset: Dataset, model: RecGPT | None) -> np.ndarray:
-    """(N, E) text embeddings by the encoder that `model` was trained on, or by the default one."""
-    encoder = model.config.text_encoder if model is not None else {}
-    return embeddings_for(dataset, encoder.get("encoder", DEFAULT), encoder.get("template", "fields"))
-
-
 def recommenders_for(
     dataset: Dataset, names: Sequence[str] = BASELINES, *, model: RecGPT | None = None
 ) -> list[Recommender]:
     """The baselines, whatever else `names` asks for, and the model, if there is one; not yet fitted.
+
+    Text embeddings are by the encoder that `model` was trained on, or by the default one.
 
     Raises
     ------
@@ -39,11 +35,12 @@ def recommenders_for(
         A name is not registered, or `recgpt` is asked for without a model.
     """
     wanted = list(dict.fromkeys([*BASELINES, *names, *(["recgpt"] if model is not None else [])]))
-    options: dict[str, dict[str, object]] = {}
-    if set(_READS_TEXT) & set(wanted):
-        embeddings_NE = embeddings_of(dataset, model)
-        options = {name: {"embeddings": embeddings_NE} for name in _READS_TEXT}
-        options["recgpt"]["model"] = model
+    if "recgpt" in wanted and model is None:
+        raise DataError("the recommender recgpt needs a model: name one with --model")
+    encoder = model.config.text_encoder if model is not None else {}
+    embeddings_NE = embeddings_for(dataset, encoder.get("encoder", DEFAULT), encoder.get("template", "fields"))
+    options: dict[str, dict[str, object]] = {name: {"embeddings": embeddings_NE} for name in _READS_TEXT}
+    options["recgpt"]["model"] = model
     return [make(name, **options.get(name, {})) for name in wanted]
 
 
