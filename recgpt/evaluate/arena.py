@@ -14,7 +14,7 @@ from recgpt.errors import DataError
 from recgpt.evaluate.metrics import per_case, target_ranks
 from recgpt.model import RecGPTDecoder
 from recgpt.rank import Catalogue, RecGPT
-from recgpt.recommenders import make
+from recgpt.recommenders import check_names, make
 from recgpt.recommenders.base import Recommender
 from recgpt.tokenizer import FSQTokenizer
 
@@ -35,6 +35,7 @@ def recommenders_for(
         A name is not registered, or `recgpt` is asked for without a model.
     """
     wanted = list(dict.fromkeys([*BASELINES, *names, *(["recgpt"] if model is not None else [])]))
+    check_names(wanted)
     if "recgpt" in wanted and model is None:
         raise DataError("the recommender recgpt needs a model: name one with --model")
     encoder = model.config.text_encoder if model is not None else {}

@@ -4,7 +4,7 @@ recommender = make("popularity").fit(dataset)
 ranking = recommender.rank([[3, 1, 4]], k=10)
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from recgpt.errors import DataError
@@ -35,6 +35,12 @@ def make(name: str, **options: Any) -> Recommender:
     DataError
         If no recommender has that name; the message lists those there are.
     """
-    if name not in REGISTRY:
-        raise DataError(f"unknown recommender {name!r}: choose among {', '.join(REGISTRY)}")
+    check_names([name])
     return REGISTRY[name](**options)
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Raise DataError for the first name that no recommender has; the message lists those there are."""
+    for name in names:
+        if name not in REGISTRY:
+            raise DataError(f"unknown recommender {name!r}: choose among {', '.join(REGISTRY)}")
