@@ -10,6 +10,7 @@ Started again, it goes on from its last checkpoint. `OUT/best` is the model to u
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -94,11 +95,15 @@ def main() -> None:
 
 def load_model(args: argparse.Namespace, dataset: Dataset) -> tuple[RecGPT, FSQTokenizer]:
     """A fresh model for the data's encoder and the given tokenizer, or the checkpoint to fine-tune."""
-    facts = {
+    facts: dict[str, Any] = {
         "data": dataset.name,
         "users": dataset.n_users,
         "items": dataset.n_items,
         "interactions": dataset.n_interactions,
+        "catalogues": [
+            dataset.items_sha256,
+            *(merged["items_sha256"] for merged in dataset.manifest.get("merged", [])),
+        ],
         "repeats": args.repeats,
         "held out": args.holdout if not args.valid else ", ".join(path.name for path in args.valid),
         "seed": args.seed,
@@ -107,8 +112,13 @@ def load_model(args: argparse.Namespace, dataset: Dataset) -> tuple[RecGPT, FSQT
         model = RecGPT.from_pretrained(args.checkpoint)
         if model.tokenizer is None:
             raise CheckpointError(f"{args.checkpoint} holds no tokenizer: convert or save the model with its tokenizer")
-        before = model.config.training.get("data", "unknown data")
-        model.config.training = {**facts, "fine-tuned from": args.checkpoint, "trained before on": before}
+        before = model.config.training
+        facts["catalogues"] = [*facts["catalogues"], *before.get("catalogues", [])]
+        model.config.training = {
+            **facts,
+            "fine-tuned from": args.checkpoint,
+            "trained before on": before.get("data", "unknown data"),
+        }
         return model, model.tokenizer
     if args.tokenizer is None:
         raise DataError("name the tokenizer that made tokens.npy: --tokenizer FOLDER (see `recgpt train-tokenizer`)")

@@ -19,7 +19,7 @@ from recgpt.data.readers import published
 from recgpt.data.splits import Split, cold_user, leave_one_out
 from recgpt.errors import DataError, RecGPTError
 from recgpt.evaluate import evaluate
-from recgpt.evaluate.arena import recommenders_for
+from recgpt.evaluate.arena import embeddings_of, names_for, recommenders_for
 from recgpt.evaluate.control import ShuffledHistories
 from recgpt.evaluate.examples import show_examples
 from recgpt.progress import console
@@ -85,11 +85,12 @@ def main() -> None:
     if torch.cuda.is_available():
         model.to(torch.device("cuda", args.gpu))  # type: ignore[arg-type]
     split = make_split(dataset, args)
-    recommenders = recommenders_for(dataset, model=model)
+    embeddings_NE = embeddings_of(dataset, model)
+    recommenders = recommenders_for(names_for(split, model=model), embeddings_NE=embeddings_NE, model=model)
     model_row = recommenders[-1]
     if args.control:
         recommenders.append(ShuffledHistories(model_row, seed=args.seed))
-    report = evaluate(dataset, split, recommenders, batch_size=args.test_batch_size, seed=args.seed)
+    report = evaluate(split, recommenders, embeddings_NE=embeddings_NE, batch_size=args.test_batch_size, seed=args.seed)
     Console().print(report.table())
     if args.show:
         show_examples(dataset, split, model_row, args.show, seed=args.seed)

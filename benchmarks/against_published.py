@@ -38,6 +38,7 @@ from recgpt.beam import BRANCHES, FIRST_WIDTH, KEPT, LOST, TEMPERATURE, CodeTrie
 from recgpt.data.dataset import Dataset
 from recgpt.data.packing import MIN_ITEMS, PackedDataset
 from recgpt.data.ragged import Ragged
+from recgpt.device import cpu_model
 from recgpt.model import Block, RecGPTConfig
 from recgpt.rank import Catalogue, RecGPT, item_log_probs
 from recgpt.tokenizer import FSQTokenizer, FSQTokenizerConfig, start_from_principal_axes
@@ -346,12 +347,6 @@ def show(report: dict[str, Any]) -> None:
         f"and ranks {beam['items_ranked']:.0f} of {report['catalogue_items']:,} items. "
         f"Ours gives {report['equal_ids_at_batch_1']:.1%} equal ids at batch 1 and {OUR_BATCH}."
     )
-
-
-def cpu_model() -> str:
-    """The processor's name as Linux gives it."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 if __name__ == "__main__":

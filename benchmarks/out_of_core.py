@@ -173,18 +173,14 @@ def run_step(args: argparse.Namespace) -> None:
     print(json.dumps({**memory, **figures}))
 
 
-def cpu_model() -> str:
-    """The processor's name as Linux gives it."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
-
-
 def main() -> None:
     """Run all steps, each in a process of its own, and keep their figures."""
     args = parser.parse_args()
     if args.step:
         run_step(args)
         return
+    from recgpt.device import cpu_model  # not by the steps: torch would count in their memory
+
     results: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory(dir=args.folder) as temporary:
         folder = Path(temporary) / "synthetic"

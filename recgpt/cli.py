@@ -4,11 +4,14 @@ import json
 import sys
 import typing
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from recgpt.errors import RecGPTError
+
+if TYPE_CHECKING:
+    import polars as pl
 
 app = typer.Typer(
     add_completion=False,
@@ -19,12 +22,18 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Make data set folders from public sources, and look into them.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
+benchmark_app = typer.Typer(help="Measure many things in one run that resumes.", no_args_is_help=True)
+app.add_typer(benchmark_app, name="benchmark")
 
 DatasetDir = Annotated[Path, typer.Argument(help="data set folder", exists=True, file_okay=False)]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
-Repeats = Annotated[
-    Literal["keep", "drop-consecutive", "drop"], typer.Option(help="what becomes of items a user met before")
+RepeatsIfSaid = Annotated[
+    Literal["keep", "drop-consecutive", "drop"] | None,
+    typer.Option(help="what becomes of items a user met before; by default as the protocol has it, mostly drop"),
 ]
+PROTOCOL_NAMES = (
+    "leave_one_out, global_time, zero_shot, cold_user, cold_item, held_out_users, windows or published_steam_style"
+)
 
 
 @data_app.command(
@@ -88,24 +97,19 @@ def data_inspect(
 @data_app.command("split")
 def data_split(
     dataset: DatasetDir,
-    protocol: Annotated[str, typer.Argument(help="leave_one_out, global_time, held_out_users, cold_user or cold_item")],
+    protocol: Annotated[str, typer.Argument(help=PROTOCOL_NAMES)],
     out: Annotated[Path, typer.Option(help="folder for the split")],
-    repeats: Repeats = "drop",
+    repeats: RepeatsIfSaid = None,
     seed: int = 0,
 ) -> None:
     """Make a split and store it: histories, targets, and the past that recommenders may learn from.
 
     Example: recgpt data split data/demo cold_item --seed 1 --out data/demo/splits/cold_item_1
     """
-    from recgpt.data.dataset import Dataset
-    from recgpt.data.splits import PROTOCOLS
-    from recgpt.errors import DataError
+    from recgpt.data.splits import load_for, make_split
 
-    if protocol not in PROTOCOLS:
-        raise DataError(f"unknown protocol {protocol!r}: choose among {', '.join(PROTOCOLS)}")
-    data = Dataset.load(dataset, repeats=repeats)
-    split = PROTOCOLS[protocol](data, seed=seed)
-    split.save(out, data)
+    split = make_split(load_for(protocol, dataset, repeats=repeats), protocol, seed=seed)
+    split.save(out)
     print(f"{out}: {len(split):,} cases, {len(split.past.values):,} interactions in the past")
 
 
@@ -205,19 +209,14 @@ def recommend(
 
     Example: recgpt recommend --model runs/demo/model/best --items items.csv --history "Toy Story (1995); Heat (1995)"
     """
-    import polars as pl
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
-    from recgpt.data.readers.tables import read_items
-    from recgpt.data.text import ALL_TEXT_COLUMNS
-    from recgpt.titles import find_titles
+    from recgpt.titles import find_titles, printable
     from recgpt.upstream import load_model
 
-    catalogue_table = read_items(items)
-    texts = [column for column in ALL_TEXT_COLUMNS if column in catalogue_table.columns]
-    catalogue_table = catalogue_table.with_columns(pl.col(texts).cast(pl.String).fill_null(""))  # 1984 is a title, too
+    catalogue_table = _read_catalogue(items)
     titles = catalogue_table["title"].to_list()
     rows = find_titles(titles, [title for title in history.split(";") if title.strip()])
     catalogue = load_model(model).index(catalogue_table)
@@ -232,8 +231,49 @@ def recommend(
         return
     shown = Table("", "title", "log-probability", box=None)
     for each in best:
-        shown.add_row(str(each["rank"]), escape(str(each["title"])), f"{each['log_probability']:.2f}")
-    Console().print(escape(f"After {' -> '.join(titles[row] for row in rows)}:"), shown)
+        shown.add_row(str(each["rank"]), Text(printable(str(each["title"]))), f"{each['log_probability']:.2f}")
+    Console().print(Text(f"After {' -> '.join(printable(titles[row]) for row in rows)}:"), shown)
+
+
+def _read_catalogue(path: Path) -> "pl.DataFrame":
+    """A table of items, its texts as text: 1984 is a title, too."""
+    import polars as pl
+
+    from recgpt.data.readers.tables import read_items
+    from recgpt.data.text import ALL_TEXT_COLUMNS
+
+    table = read_items(path)
+    texts = [column for column in ALL_TEXT_COLUMNS if column in table.columns]
+    return table.with_columns(pl.col(texts).cast(pl.String).fill_null(""))
+
+
+@app.command()
+def explain(
+    model: Annotated[str, typer.Option(help="model folder, hub repository, or published .pt")],
+    items: Annotated[Path, typer.Option(help="catalogue: .csv, .tsv, .jsonl or .parquet with a column `title`")],
+    history: Annotated[str, typer.Option(help="titles, oldest first, separated by `;`")],
+    item: Annotated[str, typer.Option(help="title of the item to explain")],
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of tables.")] = False,
+) -> None:
+    """Why an item gets its score after a history: what each item of the history adds, similar texts, shared codes.
+
+    Example: recgpt explain --model runs/demo/model/best --items items.csv --history "Heat (1995)" --item "Casino (1995)"
+    """
+    from rich.console import Console
+
+    from recgpt.explain import explain as run
+    from recgpt.titles import find_titles
+    from recgpt.upstream import load_model
+
+    catalogue_table = _read_catalogue(items)
+    titles = catalogue_table["title"].to_list()
+    rows = find_titles(titles, [title for title in history.split(";") if title.strip()])
+    wanted = find_titles(titles, [item])[0]
+    found = run(load_model(model).index(catalogue_table), rows, wanted, titles)
+    if as_json:
+        print(json.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False))
+    else:
+        Console().print(found.render())
 
 
 @app.command()
@@ -241,39 +281,104 @@ def evaluate(
     dataset: DatasetDir,
     model: Annotated[str | None, typer.Option(help="model folder, hub repository, or published .pt")] = None,
     recommenders: Annotated[str, typer.Option(help="registered names, comma-separated; baselines always join")] = "",
+    protocol: Annotated[str, typer.Option(help=PROTOCOL_NAMES)] = "leave_one_out",
     past: Annotated[
-        Literal["train", "train+valid"], typer.Option(help="what may be counted: all but two items of a user, or one")
-    ] = "train+valid",
-    repeats: Repeats = "drop",
+        Literal["train", "train+valid"] | None,
+        typer.Option(help="what may be counted: all but two items of a user, or all but one (default)"),
+    ] = None,
+    repeats: RepeatsIfSaid = None,
     max_users: Annotated[int | None, typer.Option(help="ask only so many users, drawn with --seed")] = None,
     seed: int = 0,
-    json_out: Annotated[Path | None, typer.Option("--json", help="write the report here")] = None,
-    markdown: Annotated[Path | None, typer.Option(help="write the table here")] = None,
+    negatives: Annotated[int | None, typer.Option(help="refused: the full catalogue is always ranked")] = None,
+    json_out: Annotated[Path | None, typer.Option("--json", help="write the report here, and its cases beside")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="write the tables here")] = None,
 ) -> None:
-    """Leave-one-out over the full catalogue, beside Copy-Last, Popularity and Text-kNN, with 95 % intervals.
+    """Rank the full catalogue for every user, beside the baselines, with 95 % intervals. Figures of whole lists too.
 
     Example: recgpt evaluate data/demo --model runs/demo/model/best --json report.json
+
+    Example: recgpt evaluate data/demo --protocol global_time --recommenders sasrec,mf --json report.json
     """
     from rich.console import Console
 
-    from recgpt.data.dataset import Dataset
-    from recgpt.data.splits import leave_one_out
+    from recgpt.data.splits import load_for, make_split
     from recgpt.evaluate import evaluate as run
-    from recgpt.evaluate.arena import recommenders_for
+    from recgpt.evaluate.arena import embeddings_of, names_for, recommenders_for
+    from recgpt.evaluate.protocols import refuse_negatives
     from recgpt.upstream import load_model
 
-    data = Dataset.load(dataset, repeats=repeats)
-    split = leave_one_out(data, past=past, max_users=max_users, seed=seed)
-    names = [name.strip() for name in recommenders.split(",") if name.strip()]
-    report = run(
-        data, split, recommenders_for(data, names, model=load_model(model) if model is not None else None), seed=seed
-    )
+    refuse_negatives(negatives)
+    data = load_for(protocol, dataset, repeats=repeats)
+    split = make_split(data, protocol, past=past, max_users=max_users, seed=seed)
+    loaded = load_model(model) if model is not None else None
+    names = names_for(split, [name.strip() for name in recommenders.split(",") if name.strip()], model=loaded)
+    embeddings_NE = embeddings_of(data, loaded)
+    chosen = recommenders_for(names, embeddings_NE=embeddings_NE, model=loaded, seed=seed)
+    report = run(split, chosen, embeddings_NE=embeddings_NE, seed=seed)
     Console().print(report.table())
     if json_out is not None:
         report.save(json_out)
     if markdown is not None:
         markdown.parent.mkdir(parents=True, exist_ok=True)
         markdown.write_text(report.markdown(), encoding="utf-8")
+
+
+@app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(help="report of `recgpt evaluate --json`")],
+    b: Annotated[Path, typer.Argument(help="another on the same data, protocol and past; may be the same file")],
+    recommenders: Annotated[
+        str, typer.Option(help="pairs `of_a:of_b`, comma-separated; by default each that both have")
+    ] = "",
+    part: Annotated[str | None, typer.Option("--slice", help="cases that count; by default the headline's")] = None,
+    metrics: Annotated[str, typer.Option(help="comma-separated")] = "hit@10,ndcg@10",
+    seed: int = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+) -> None:
+    """Paired difference between recommenders on the same cases: interval, p-value, correction for many comparisons.
+
+    Example: recgpt compare report.json report.json --recommenders recgpt:text_knn,recgpt:hybrid_knn
+    """
+    from rich.console import Console
+
+    from recgpt.evaluate.compare import compare as run
+    from recgpt.evaluate.compare import comparison_dict, comparison_table, parse_pairs
+    from recgpt.evaluate.report import StoredReport
+
+    first, second = StoredReport.load(a), StoredReport.load(b)
+    wanted = [name.strip() for name in metrics.split(",") if name.strip()]
+    compared = run(first, second, parse_pairs(recommenders), metrics=wanted, slice_name=part, seed=seed)
+    if as_json:
+        print(json.dumps(comparison_dict(compared, first, second), indent=2, ensure_ascii=False))
+    else:
+        Console().print(comparison_table(compared, f"{first.about['dataset']}: a is {a}, b is {b}"))
+
+
+@benchmark_app.callback()
+def benchmark() -> None:
+    """Keep `recgpt benchmark` a group while it has one member."""
+
+
+@benchmark_app.command("accuracy")
+def benchmark_accuracy(
+    config: Annotated[Path | None, typer.Option(help="YAML; the default's is recgpt/evaluate/accuracy.yaml")] = None,
+    data: Annotated[Path, typer.Option(help="where the folders of the data sets are", file_okay=False)] = Path("data"),
+    out: Annotated[Path, typer.Option(help="folder for cells and reports", file_okay=False)] = Path("runs/accuracy"),
+) -> None:
+    """Data sets x recommenders x seeds: JSON, Markdown and an HTML page with plots. A killed run goes on where it was.
+
+    Example: recgpt benchmark accuracy --data data --out runs/accuracy
+
+    Example: recgpt benchmark accuracy --config my.yaml --data data
+    """
+    from recgpt.evaluate.benchmark import DEFAULT_CONFIG, BenchmarkConfig, run_benchmark
+    from recgpt.evaluate.page import summarize, write_reports
+    from recgpt.upstream import load_model
+
+    settings = BenchmarkConfig.load(config or DEFAULT_CONFIG)
+    sets = run_benchmark(settings, data=data, out=out, load_model=load_model)
+    write_reports(summarize(sets, settings), sets, out=out)
+    print(f"{out}/benchmark.html, benchmark.md and benchmark.json")
 
 
 @app.command()

@@ -1,4 +1,8 @@
-"""What the hardware can do."""
+"""What the hardware is, and what it can do."""
+
+import os
+import platform
+from pathlib import Path
 
 import torch
 
@@ -10,3 +14,17 @@ def computes_bfloat16(device: torch.device) -> bool:
     if device.type == "cpu" and hasattr(torch.cpu, "get_capabilities"):  # torch before 2.11 does not tell
         return bool(torch.cpu.get_capabilities().get("avx512_bf16"))  # every CPU with AMX-BF16 has it, too
     return False
+
+
+def cpu_model() -> str:
+    """Name of the processor, as the system states it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def hardware() -> str:
+    """The processor, its cores and the threads in use, and the GPU if there is one, for dated figures."""
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    return f"{cpu_model()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads{gpu}"

@@ -52,7 +52,7 @@ class RecGPTConfig(PretrainedConfig):
     max_items : longest history; older items are cut off. Positions = max_items * n_codes.
     d_model, n_layers, n_heads, dropout : the transformer.
     text_encoder : fingerprint of the encoder that made the embeddings; `index(texts)` loads this encoder.
-    training : what the weights were trained on, for the model card.
+    training : what the weights were trained on, for the model card; its `catalogues` are the hashes of their items.
     """
 
     model_type = "recgpt"
@@ -455,7 +455,7 @@ def model_card(config: RecGPTConfig) -> str:
     """README.md of a saved model: what it is, what it was trained on, how to use it."""
     data = ModelCardData(license="mit", library_name="recgpt", tags=["recommendation", "sequential-recommendation"])
     training = config.training or {}
-    rows = "\n".join(f"| {key} | {value} |" for key, value in training.items())
+    rows = "\n".join(f"| {key} | {value} |" for key, value in training.items() if key != "catalogues")
     facts = f"## Training\n\n| | |\n|-|-|\n{rows}\n" if training else "Training is not recorded in this folder.\n"
     encoder = config.text_encoder.get("encoder", "not recorded")
     return f"""---

@@ -164,7 +164,7 @@ class Catalogue:
             raise DataError(f'mode={mode!r} is unknown: use "exact" or "beam"')
         request = self._request(histories, k, exclude, candidates)
         ranking = request.unranked()
-        for rows, hidden_BKD in self._next_item_states(request.histories, batch_size):
+        for rows, hidden_BKD in self.next_item_states(request.histories, batch_size):
             part = self._rank(hidden_BKD, request, rows, mode)
             ranking.ids[rows], ranking.scores[rows] = part.ids, part.scores
         return ranking
@@ -200,7 +200,7 @@ class Catalogue:
         return codes_BSK, slices_BSKW.to(self.model.device)
 
     @torch.inference_mode()
-    def _next_item_states(self, histories: Ragged, batch_size: int) -> Iterator[tuple[np.ndarray, Tensor]]:
+    def next_item_states(self, histories: Ragged, batch_size: int) -> Iterator[tuple[np.ndarray, Tensor]]:
         """Hidden states (B, K, D) that predict the next item, in batches of similar length, each with its rows.
 
         Rows are padded on the right: the mask is causal across items, so no item ever sees padding.
@@ -221,13 +221,13 @@ class Catalogue:
         else:
             scores_BN = item_log_probs(logits_BKV, self.codes_NK)
         request.mask(scores_BN, rows)
-        return top_k(scores_BN, request.k, tie_break=lambda ids_BC: self._dense_scores(logits_BKV, ids_BC))
+        return top_k(scores_BN, request.k, tie_break=lambda ids_BC: self.dense_scores(logits_BKV, ids_BC))
 
     @cached_property
     def _trie(self) -> CodeTrie:
         return CodeTrie(self.codes_NK.cpu())
 
-    def _dense_scores(self, logits_BKV: Tensor, ids_BC: Tensor) -> Tensor:
+    def dense_scores(self, logits_BKV: Tensor, ids_BC: Tensor) -> Tensor:
         """Cosine (B, C) of the predicted embedding with those of the candidates."""
         predicted_BE = self.tokenizer.decode(logits_BKV[..., : self.model.config.codebook_size].argmax(-1).cpu())
         parts = []

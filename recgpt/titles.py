@@ -1,9 +1,14 @@
-"""From a title that a person types to the row of a catalogue."""
+"""Titles between people and catalogues: from what a person types to a row, and from a row to the terminal."""
 
 import difflib
 from collections.abc import Sequence
 
 from recgpt.errors import DataError
+
+
+def printable(title: str) -> str:
+    """`title` on one line, without the control characters by which a text could steer the terminal."""
+    return "".join(character if character.isprintable() else " " for character in title)
 
 
 def find_titles(titles: Sequence[str], wanted: Sequence[str]) -> list[int]:

@@ -219,9 +219,25 @@ def test_brackets_in_titles_are_shown_not_taken_for_styles(run_recgpt, tiny_mini
     assert "[/x] (1999)" in done.stdout
 
 
+# --- explain ---
+
+
+def test_explain_says_what_the_history_adds(run_recgpt, tiny_minilm):
+    items, model = tiny_minilm.data / "items.parquet", tiny_minilm.model
+    first, second, wanted = pl.read_parquet(items)["title"][:3]
+    ask = ("explain", "--model", model, "--items", items, "--history", f"{first}; {second}", "--item", wanted)
+    found = json.loads(run_recgpt(*ask, "--json").stdout)
+    assert [each["title"] for each in found["history"]] == [first, second]
+    assert found["title"] == wanted
+    shown = run_recgpt(*ask)
+    assert shown.code == 0
+    assert "adds" in shown.stdout
+    one_line(run_recgpt(*ask[:-1], "no such thing"), "no title contains 'no such thing'")
+
+
 # --- evaluate ---
 
-METRICS = {f"{metric}@{k}" for metric in ("hit", "ndcg") for k in (1, 3, 5, 10)}
+METRICS = {f"{metric}@{k}" for metric in ("hit", "ndcg", "mrr") for k in (1, 3, 5, 10)}
 
 
 def test_evaluate_writes_the_agreed_json(run_recgpt, tiny, tmp_path):
@@ -231,10 +247,10 @@ def test_evaluate_writes_the_agreed_json(run_recgpt, tiny, tmp_path):
     report = json.loads(out.read_text())
     assert report["dataset"] == "tiny"
     assert report["protocol"] == "leave_one_out"
-    assert set(report["n"]) == {"all", "explore", "repeat"}
+    assert set(report["n"]) >= {"all", "explore", "repeat", "head", "tail", "unseen", "short", "long"}
     assert report["n"]["all"] == report["n"]["explore"] + report["n"]["repeat"] == 40
     rows = {(row["recommender"], row["slice"]): row for row in report["results"]}
-    names = {"copy_last", "popularity", "text_knn", "recgpt"}
+    names = {"copy_last", "popularity", "text_knn", "item_knn", "hybrid_knn", "recgpt"}
     assert names <= {name for name, _ in rows}
     for name in names:
         for each in ("all", "explore", "repeat"):
@@ -245,7 +261,7 @@ def test_evaluate_writes_the_agreed_json(run_recgpt, tiny, tmp_path):
                 low, high = row["ci95"]["hit@10"]
                 assert 0 <= low <= row["hit@10"] <= high <= 1
     assert "recgpt" in done.stdout
-    assert "| explore (40) | recgpt |" in out.with_suffix(".md").read_text()
+    assert "| explore (40) | text | recgpt |" in out.with_suffix(".md").read_text()
 
 
 def test_baselines_are_in_the_table_whatever_is_asked_for(run_recgpt, tiny_minilm, tmp_path):
@@ -260,6 +276,31 @@ def test_evaluate_says_what_is_wrong(run_recgpt, tiny, tmp_path):
     one_line(run_recgpt(*ask, "--recommenders", "oracle"), "unknown recommender 'oracle'")
     usage_error(run_recgpt(*ask, "--repeats", "sometimes"), "'sometimes'", "drop-consecutive")
     usage_error(run_recgpt(*ask, "--past", "future"), "'future'", "train+valid")
+    one_line(run_recgpt(*ask, "--protocol", "cold_users"), "unknown protocol 'cold_users'")
+    one_line(run_recgpt(*ask, "--protocol", "cold_user", "--past", "train"), "cold_user has no option past")
+    one_line(run_recgpt(*ask, "--negatives", "100"), "metrics over sampled negatives are refused")
+
+
+@pytest.mark.parametrize("protocol", ["cold_item", "zero_shot", "published_steam_style"])
+def test_evaluate_by_other_protocols(run_recgpt, tiny, tmp_path, protocol):
+    out = tmp_path / "report.json"
+    done = run_recgpt("evaluate", tiny.data, "--model", tiny.model, "--protocol", protocol, "--json", out)
+    assert done.code == 0, done.stderr
+    report = json.loads(out.read_text())
+    assert report["protocol"] == protocol
+    assert report["headline"] == ("all" if protocol == "published_steam_style" else "explore")
+    assert ("hybrid_knn" in report["knows"]) == (protocol != "zero_shot")
+
+
+def test_compare_pairs_two_reports(run_recgpt, tiny, tmp_path):
+    out = tmp_path / "report.json"
+    assert run_recgpt("evaluate", tiny.data, "--recommenders", "random", "--json", out).code == 0
+    done = run_recgpt("compare", out, out, "--recommenders", "popularity:random", "--json")
+    assert done.code == 0, done.stderr
+    (hit, ndcg) = json.loads(done.stdout)["comparisons"]
+    assert (hit["a"], hit["b"], ndcg["metric"]) == ("popularity", "random", "ndcg@10")
+    assert "Holm" in run_recgpt("compare", out, out).stdout
+    one_line(run_recgpt("compare", out, tmp_path / "none.json"), "there is no report")
     one_line(run_recgpt("evaluate", tiny.data, "--model", tmp_path / "none"), "none")
 
 

@@ -556,7 +556,7 @@ def check_command(repo, tmp_path, monkeypatch, capsys):
 
         return accepted
 
-    for group in (cli.app, cli.data_app):
+    for group in (cli.app, cli.data_app, cli.benchmark_app):
         for command in group.registered_commands:
             if command.callback is not cli.data_import:
                 monkeypatch.setattr(command, "callback", stub(command.callback))

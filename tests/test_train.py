@@ -465,7 +465,7 @@ def test_ranking_validation_asks_a_sample_and_only_for_new_items(tiny):
     assert some[0] == some[1]
     assert some[0] * 7 == pytest.approx(round(some[0] * 7))
     with pytest.raises(DataError, match="no held-out user takes a new item next"):
-        ranking_validation(replace(split, targets=split.histories.values[split.histories.offsets[:-1]]), *tables)
+        ranking_validation(replace(split, target_rows=dataset.offsets[split.users]), *tables)
 
 
 # --- what it refuses ---

@@ -178,7 +178,7 @@ class Dataset:
     # --- making and writing ---
 
     @classmethod
-    def load(cls, path: str | Path, *, repeats: Repeats = "keep") -> "Dataset":
+    def load(cls, path: str | Path, *, repeats: Repeats = "keep", items: str = "items.parquet") -> "Dataset":
         """Read and validate a data set folder.
 
         Parameters
@@ -188,6 +188,8 @@ class Dataset:
             `items.parquet` (`item_id, title`, optional `categories, brand, description`, more allowed).
         repeats
             What becomes of items a user met before, see `drop_repeats`.
+        items
+            The catalogue's file in the folder, where there are several.
 
         Raises
         ------
@@ -206,8 +208,8 @@ class Dataset:
             path=path,
             manifest=manifest,
             interactions=schema.scan_table(path / "interactions.parquet"),
-            items=schema.scan_table(path / "items.parquet"),
-            where=(str(path / "interactions.parquet"), str(path / "items.parquet")),
+            items=schema.scan_table(path / items),
+            where=(str(path / "interactions.parquet"), str(path / items)),
         )
         return dataset.drop_repeats(repeats)
 

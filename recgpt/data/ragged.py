@@ -73,11 +73,15 @@ class Ragged(Sequence[np.ndarray]):
         stops = self.offsets[1:]
         return self.spans(np.maximum(self.offsets[:-1], stops - max_items), stops)
 
-    def contains(self, targets: np.ndarray) -> np.ndarray:
-        """(n,) bool: does sequence i hold `targets[i]`?"""
+    def occurrences(self, targets: np.ndarray) -> np.ndarray:
+        """(n,) int64: how often does sequence i hold `targets[i]`?"""
         hits = self.values == np.repeat(np.asarray(targets), self.lengths)
         before = np.concatenate([[0], np.cumsum(hits)])
-        return before[self.offsets[1:]] > before[self.offsets[:-1]]
+        return before[self.offsets[1:]] - before[self.offsets[:-1]]
+
+    def contains(self, targets: np.ndarray) -> np.ndarray:
+        """(n,) bool: does sequence i hold `targets[i]`?"""
+        return self.occurrences(targets) > 0
 
 
 def offsets_of(lengths: np.ndarray) -> np.ndarray:

@@ -1,9 +1,13 @@
 """Who meets in a table: the model, and always the baselines that a model has to beat.
 
-report = evaluate(dataset, leave_one_out(dataset), recommenders_for(dataset, model=model))
+names = names_for(split, ["sasrec"], model=model)
+embeddings_NE = embeddings_of(dataset, model)
+recommenders = recommenders_for(names, embeddings_NE=embeddings_NE, model=model)
+report = evaluate(split, recommenders, embeddings_NE=embeddings_NE)
 """
 
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -11,38 +15,71 @@ from recgpt.data.dataset import Dataset
 from recgpt.data.splits import Split
 from recgpt.encode import DEFAULT, embeddings_for
 from recgpt.errors import DataError
-from recgpt.evaluate.metrics import per_case, target_ranks
+from recgpt.evaluate.metrics import hit_at, ndcg_at, target_ranks
 from recgpt.model import RecGPTDecoder
 from recgpt.rank import Catalogue, RecGPT
-from recgpt.recommenders import check_names, make
+from recgpt.recommenders import REGISTRY, check_names, make
 from recgpt.recommenders.base import Recommender
 from recgpt.tokenizer import FSQTokenizer
 
-BASELINES = ("copy_last", "popularity", "text_knn")
-_READS_TEXT = ("text_knn", "text_knn_white", "hybrid_knn", "recgpt")
+BASELINES = ("copy_last", "popularity", "text_knn", "item_knn", "hybrid_knn")
+"""In every table: nothing counts that does not beat them."""
 
 
-def recommenders_for(
-    dataset: Dataset, names: Sequence[str] = BASELINES, *, model: RecGPT | None = None
-) -> list[Recommender]:
-    """The baselines, whatever else `names` asks for, and the model, if there is one; not yet fitted.
+def names_for(split: Split, names: Sequence[str] = (), *, model: RecGPT | None = None) -> list[str]:
+    """Names of the baselines, of whatever else `names` asks for, and of the model, if there is one.
 
-    Text embeddings are by the encoder that `model` was trained on, or by the default one.
+    Where a split has no past, only those join that know the text alone.
 
     Raises
     ------
     DataError
-        A name is not registered, or `recgpt` is asked for without a model.
+        A name is not registered, needs a past where there is none, or `recgpt` is asked for without a model or, with
+        no past, with one that was trained on this catalogue.
     """
-    wanted = list(dict.fromkeys([*BASELINES, *names, *(["recgpt"] if model is not None else [])]))
-    check_names(wanted)
+    check_names(names)
+    has_past = bool(split.in_past.any())
+    baselines = [name for name in BASELINES if has_past or REGISTRY[name].knows == "text"]
+    wanted = list(dict.fromkeys([*baselines, *names, *(["recgpt"] if model is not None else [])]))
     if "recgpt" in wanted and model is None:
         raise DataError("the recommender recgpt needs a model: name one with --model")
+    if not has_past:
+        lost = [name for name in wanted if REGISTRY[name].knows != "text"]
+        if lost:
+            raise DataError(f"{split.protocol} has no past to read, and {', '.join(lost)} needs one: leave it out")
+        if model is not None and split.dataset.items_sha256 in model.config.training.get("catalogues", ()):
+            raise DataError(f"the model was trained on the catalogue of {split.dataset.name}: this is not zero-shot")
+    return wanted
+
+
+def recommenders_for(
+    names: Sequence[str], *, embeddings_NE: np.ndarray, model: RecGPT | None = None, seed: int = 0
+) -> list[Recommender]:
+    """Make recommenders by name, not yet fitted, each with what it can use of the following.
+
+    Parameters
+    ----------
+    embeddings_NE : (N, E) text embeddings of the catalogue, see `embeddings_of`.
+    model : of the recommender `recgpt`.
+    seed : for those that draw random numbers.
+    """
+    offered = {"embeddings": embeddings_NE, "model": model, "seed": seed}
+    return [make(name, **{key: offered[key] for key in _options(name) if key in offered}) for name in names]
+
+
+def embeddings_of(dataset: Dataset, model: RecGPT | None = None) -> np.ndarray:
+    """(N, E) text embeddings by the encoder that `model` was trained on, or by the default one; cached on disk."""
     encoder = model.config.text_encoder if model is not None else {}
-    embeddings_NE = embeddings_for(dataset, encoder.get("encoder", DEFAULT), encoder.get("template", "fields"))
-    options: dict[str, dict[str, object]] = {name: {"embeddings": embeddings_NE} for name in _READS_TEXT}
-    options["recgpt"]["model"] = model
-    return [make(name, **options.get(name, {})) for name in wanted]
+    return embeddings_for(dataset, encoder.get("encoder", DEFAULT), encoder.get("template", "fields"))
+
+
+def is_seeded(name: str) -> bool:
+    """Whether a recommender draws random numbers, so that another seed gives other figures."""
+    return "seed" in _options(name)
+
+
+def _options(name: str) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(REGISTRY[name]).parameters
 
 
 def ranking_validation(
@@ -73,6 +110,7 @@ def ranking_validation(
     def validate(model: RecGPTDecoder) -> dict[str, float]:
         catalogue = Catalogue(model, tokenizer, codes_NK, embeddings_NE)
         ids = catalogue.recommend(histories, k, exclude="history").ids
-        return {name: float(values.mean()) for name, values in per_case(target_ranks(ids, targets), (k,)).items()}
+        ranks_B = target_ranks(ids, targets)
+        return {f"hit@{k}": float(hit_at(ranks_B, k).mean()), f"ndcg@{k}": float(ndcg_at(ranks_B, k).mean())}
 
     return validate

@@ -2,12 +2,13 @@
 
 import numpy as np
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from recgpt.data.dataset import Dataset
 from recgpt.data.splits import Split
 from recgpt.recommenders.base import Recommender
+from recgpt.titles import printable
 
 SHOWN_HISTORY = 6
 
@@ -23,13 +24,14 @@ def show_examples(
     for row, case in enumerate(cases):
         history, target = split.histories[int(case)], int(split.targets[case])
         user = dataset.user_map.to_outside([int(split.users[case])])[0]
-        table = Table(title=f"User {escape(str(user))}: {len(history)} items before", title_justify="left", box=None)
+        title = Text(f"User {printable(str(user))}: {len(history)} items before")
+        table = Table(title=title, title_justify="left", box=None)
         table.add_column("had last (newest at the bottom)")
         table.add_column(f"{recommender.name} recommends")
         table.add_column("took next")
-        had = [escape(titles[int(item)]) for item in history[-SHOWN_HISTORY:]]
-        best = [f"{escape(titles[int(i)])}{'  <- taken' if i == target else ''}" for i in ranking.ids[row] if i >= 0]
+        had = [printable(titles[int(item)]) for item in history[-SHOWN_HISTORY:]]
+        best = [f"{printable(titles[int(i)])}{'  <- taken' if i == target else ''}" for i in ranking.ids[row] if i >= 0]
         for line in range(max(len(had), len(best))):
-            cells = (had[line : line + 1], best[line : line + 1], [escape(titles[target])] if line == 0 else [])
-            table.add_row(*(cell[0] if cell else "" for cell in cells))
+            cells = (had[line : line + 1], best[line : line + 1], [printable(titles[target])] if line == 0 else [])
+            table.add_row(*(Text(cell[0] if cell else "") for cell in cells))
         Console().print(table, "")

@@ -1,18 +1,29 @@
-"""Ranking metrics from the place of the one held-out target, and bootstrap intervals. Pure numpy.
+"""Accuracy of ranked lists, case by case: hit, recall, NDCG, MRR and MAP at a cut-off. Pure numpy.
 
-Suffixes: B cases, K places of a ranked list.
+One held-out item a case, by its place in the list (what `evaluate` uses):
+
+    per_case(target_ranks(ids_BK, targets_B), ks=(1, 10))          # {"hit@1": (B,), "ndcg@1": (B,), ...}
+
+Any number of relevant items a case:
+
+    relevant_BK, n_relevant_B = relevance(ids_BK, targets)         # targets: Ragged
+    ndcg(relevant_BK, n_relevant_B, k=10)                          # (B,)
+
+Both agree where a case has one relevant item. Suffixes: B cases, K places of a ranked list, R relevant items of all
+cases end to end.
 """
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
 
 MISSED = np.iinfo(np.int32).max
 """Rank of a target that is not in the ranked list: larger than any cut-off."""
 
-_DRAWS_PER_CHUNK = 1 << 22
+_PAIRS_PER_CHUNK = 1 << 16
 
 
 def target_ranks(ids_BK: np.ndarray, targets_B: np.ndarray) -> np.ndarray:
@@ -35,7 +46,10 @@ def target_ranks(ids_BK: np.ndarray, targets_B: np.ndarray) -> np.ndarray:
 
 
 def hit_at(ranks_B: np.ndarray, k: int) -> np.ndarray:
-    """Hit rate at `k` of each case: 1 if the target is among the first `k`, else 0. Returns (B,) float64."""
+    """Hit rate at `k` of each case: 1 if the target is among the first `k`, else 0. Returns (B,) float64.
+
+    With one relevant item this is also the recall.
+    """
     return (ranks_B <= k).astype(np.float64)
 
 
@@ -47,59 +61,144 @@ def ndcg_at(ranks_B: np.ndarray, k: int) -> np.ndarray:
     return np.where(ranks_B <= k, 1.0 / np.log2(1.0 + ranks_B), 0.0)
 
 
-METRICS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {"hit": hit_at, "ndcg": ndcg_at}
+def mrr_at(ranks_B: np.ndarray, k: int) -> np.ndarray:
+    """Reciprocal rank at `k` of each case: 1 / rank within the first `k`, else 0 (Voorhees 1999). Returns (B,) float64.
+
+    With one relevant item this is also the average precision.
+    """
+    return np.where(ranks_B <= k, 1.0 / ranks_B, 0.0)
+
+
+METRICS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {"hit": hit_at, "ndcg": ndcg_at, "mrr": mrr_at}
+"""Metrics of one target a case, from its rank."""
 
 
 def per_case(ranks_B: np.ndarray, ks: Sequence[int]) -> dict[str, np.ndarray]:
-    """Every metric at every cut-off, by name (`hit@10`), one value a case."""
+    """Every metric of `METRICS` at every cut-off, by name (`hit@10`), one value a case."""
     return {f"{name}@{k}": metric(ranks_B, k) for k in ks for name, metric in METRICS.items()}
 
 
-def bootstrap_ci(
-    values_B: np.ndarray,
-    users_B: np.ndarray,
-    *,
-    level: float = 0.95,
-    resamples: int = 2000,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean over cases, resampling users (Efron and Tibshirani 1993, chapter 13).
-
-    A resample of the users is fully described by how often each *distinct* outcome was drawn, and those counts follow
-    one multinomial distribution. Drawing it is exactly the bootstrap, and for metrics with a dozen distinct values it
-    costs the same for a thousand users as for a million. Values that are all equal give an interval of width zero.
+def relevance(ids_BK: np.ndarray, targets: Ragged) -> tuple[np.ndarray, np.ndarray]:
+    """Mark which places of each ranked list hold a relevant item.
 
     Parameters
     ----------
-    values_B : (B,) float array
-        A metric's value for each case.
-    users_B : (B,) integer array
-        Dense user of each case; all cases of a user are drawn together.
-    level : float
-        Coverage, 0.95 for a 95 % interval.
+    ids_BK : (B, K) integer array
+        Ranked item ids, best first; -1 marks an empty place, which keeps its rank and is never relevant. Of an item
+        that a list holds more than once, only the first occurrence counts.
+    targets : B sets of relevant items
+        Double items of a case count once; a case may have none.
 
     Returns
     -------
-    (low, high)
+    relevant_BK : (B, K) bool
+    n_relevant_B : (B,) int64
+        How many different items are relevant, in the list or not.
 
     Raises
     ------
     DataError
-        If there are no cases.
+        The number of cases differs, or a target is negative.
     """
-    if len(values_B) == 0:
-        raise DataError("bootstrap_ci: no cases, so there is no interval; leave the empty slice out")
-    cases_of_user = np.bincount(users_B)
-    seen = cases_of_user > 0
-    total_of_user = np.bincount(users_B, weights=values_B)[seen]
-    # One complex number a user (total, cases): `np.unique` sorts them by both parts.
-    outcomes, users_with = np.unique(total_of_user + 1j * cases_of_user[seen], return_counts=True)
-    n_users = int(seen.sum())
-    rng = np.random.default_rng(seed)
-    chunk = max(1, _DRAWS_PER_CHUNK // len(outcomes))
-    means = []
-    for start in range(0, resamples, chunk):
-        drawn = rng.multinomial(n_users, users_with / n_users, size=min(chunk, resamples - start))
-        means.append((drawn @ outcomes.real) / (drawn @ outcomes.imag))
-    low, high = np.quantile(np.concatenate(means), [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    if len(targets) != len(ids_BK):
+        raise DataError(f"{len(ids_BK)} ranked lists for {len(targets)} sets of targets: give one set for each list")
+    if len(targets.values) and targets.values.min() < 0:
+        negative = int(targets.values.argmin())
+        of_case = int(np.searchsorted(targets.offsets, negative, side="right")) - 1
+        raise DataError(
+            f"case {of_case} has the target {targets.values[negative]}: targets are item ids, 0 or larger;"
+            " leave a case's set empty if nothing is relevant"
+        )
+    case_R, target_R = distinct_pairs(targets)
+    relevant_BK = np.zeros(ids_BK.shape, dtype=bool)
+    for start in range(0, len(case_R), _PAIRS_PER_CHUNK):
+        case, target = case_R[start : start + _PAIRS_PER_CHUNK], target_R[start : start + _PAIRS_PER_CHUNK]
+        ranks = target_ranks(ids_BK[case], target)
+        found = ranks < MISSED
+        relevant_BK[case[found], ranks[found] - 1] = True
+    return relevant_BK, np.bincount(case_R, minlength=len(ids_BK))
+
+
+def distinct_pairs(sequences: Ragged) -> tuple[np.ndarray, np.ndarray]:
+    """Sequence and value of every different item id of every sequence, in rising order: two (R,) int64 arrays."""
+    n_ids = int(sequences.values.max(initial=0)) + 1
+    # Sorted here, because the hash table of `np.unique` is many times slower on tens of millions of different keys.
+    keys = np.sort(np.repeat(np.arange(len(sequences)) * n_ids, sequences.lengths) + sequences.values)
+    keys = keys[np.diff(keys, prepend=-1) > 0]
+    return keys // n_ids, keys % n_ids
+
+
+def hit(relevant_BK: np.ndarray, n_relevant_B: np.ndarray, k: int) -> np.ndarray:
+    """Hit rate at `k` of each case: 1 if any of the first `k` is relevant, else 0. Returns (B,) float64."""
+    return np.where(_first(relevant_BK, k).any(axis=1), 1.0, 0.0)
+
+
+def recall(relevant_BK: np.ndarray, n_relevant_B: np.ndarray, k: int) -> np.ndarray:
+    """Recall at `k` of each case: the share of its relevant items among the first `k`. Returns (B,) float64.
+
+    0 where nothing is relevant. The divisor is the number of relevant items even if it exceeds `k`.
+    """
+    return _ratio(_first(relevant_BK, k).sum(axis=1), n_relevant_B)
+
+
+def ndcg(relevant_BK: np.ndarray, n_relevant_B: np.ndarray, k: int) -> np.ndarray:
+    """NDCG at `k` of each case, binary gains: DCG / ideal DCG (Järvelin and Kekäläinen 2002). Returns (B,) float64.
+
+    A relevant item at rank r gains 1 / log2(1 + r). The ideal list starts with min(k, number of relevant items)
+    relevant ones, also where the ranked list is shorter than that. 0 where nothing is relevant.
+    """
+    relevant_Bk = _first(relevant_BK, k)
+    n_places = relevant_Bk.shape[1]
+    n_ideal_B = np.minimum(n_relevant_B, k)
+    discounts = 1.0 / np.log2(1.0 + np.arange(1, max(n_places, int(n_ideal_B.max(initial=0))) + 1))
+    ideal = np.concatenate([[0.0], np.cumsum(discounts)])
+    return _ratio((relevant_Bk * discounts[:n_places]).sum(axis=1), ideal[n_ideal_B])
+
+
+def mrr(relevant_BK: np.ndarray, n_relevant_B: np.ndarray, k: int) -> np.ndarray:
+    """Reciprocal rank at `k` of each case: 1 / rank of the first relevant item (Voorhees 1999). Returns (B,) float64.
+
+    0 where none of the first `k` is relevant.
+    """
+    relevant_Bk = _first(relevant_BK, k)
+    return np.where(relevant_Bk.any(axis=1), 1.0 / (relevant_Bk.argmax(axis=1) + 1), 0.0)
+
+
+def average_precision(relevant_BK: np.ndarray, n_relevant_B: np.ndarray, k: int) -> np.ndarray:
+    """Average precision at `k` of each case; its mean is MAP (Manning et al. 2008, section 8.4). Returns (B,) float64.
+
+    The precision at the rank of each relevant item among the first `k`, summed and divided by the number of relevant
+    items, as trec_eval, ranx and RecTools do; some libraries divide by min(k, number of relevant items). 0 where
+    nothing is relevant.
+    """
+    relevant_Bk = _first(relevant_BK, k)
+    precision_Bk = relevant_Bk.cumsum(axis=1) / np.arange(1, relevant_Bk.shape[1] + 1)
+    return _ratio((relevant_Bk * precision_Bk).sum(axis=1), n_relevant_B)
+
+
+SET_METRICS: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] = {
+    "hit": hit,
+    "recall": recall,
+    "ndcg": ndcg,
+    "mrr": mrr,
+    "map": average_precision,
+}
+"""Metrics of any number of relevant items a case, from `relevance`."""
+
+
+def per_case_of_sets(ids_BK: np.ndarray, targets: Ragged, ks: Sequence[int]) -> dict[str, np.ndarray]:
+    """Every metric of `SET_METRICS` at every cut-off, by name (`map@10`), one value a case. See `relevance`."""
+    relevant_BK, n_relevant_B = relevance(ids_BK, targets)
+    return {f"{name}@{k}": metric(relevant_BK, n_relevant_B, k) for k in ks for name, metric in SET_METRICS.items()}
+
+
+def _first(relevant_BK: np.ndarray, k: int) -> np.ndarray:
+    """The first `k` places; all where the lists are shorter."""
+    if k < 1:
+        raise DataError(f"k={k}: cut-offs start at 1")
+    return relevant_BK[:, :k]
+
+
+def _ratio(part_B: np.ndarray, whole_B: np.ndarray) -> np.ndarray:
+    """part / whole, 0 where the whole is 0."""
+    return np.divide(part_B, whole_B, out=np.zeros(len(part_B)), where=whole_B > 0)

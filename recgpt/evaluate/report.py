@@ -1,14 +1,46 @@
-"""What an evaluation found: JSON for programs, a table for people, per-case ranks for paired comparisons."""
+"""What an evaluation found: JSON for programs, tables for people, per-case ranks for paired comparisons.
 
-import json
+report.save("report.json")           # and report.cases.parquet beside it
+stored = StoredReport.load("report.json")
+"""
+
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
+from rich.console import Group
 from rich.table import Table
 
-from recgpt.evaluate.protocols import SLICES
+from recgpt.data.fingerprint import read_json, write_json
+from recgpt.data.schema import scan_table
+from recgpt.errors import DataError
+from recgpt.evaluate.metrics import METRICS
+from recgpt.evaluate.protocols import SLICES, headline
+from recgpt.topk import Exclude
+
+KNOWS = {
+    "text": "know the texts and the user's own history",
+    "context": "also read the past interactions, without a gradient step",
+    "trained": "took gradient steps on this data set",
+}
+"""What recommenders know -> how a table says it, in the order of a table's groups."""
+
+MAIN_SLICES = ("explore", "all", "repeat")
+OTHER_SLICES = ("head", "tail", "unseen", "short", "long")
+LISTS = {
+    "coverage": ("coverage", "share of the catalogue that is shown to anybody"),
+    "gini": ("Gini", "inequality of exposure over the catalogue, from 0 (equal) to 1 (one item)"),
+    "novelty": ("novelty", "-log2 of the share of users who took an item, in bits"),
+    "intra_list_diversity": ("ILD", "intra-list diversity, mean 1 - cosine of the texts within a list"),
+    "average_popularity": ("ARP", "average recommendation popularity, past interactions of a shown item"),
+    "category_calibration": ("KL", "calibration, divergence of a list's categories from its history's"),
+    "cold_share": ("cold", "share of the places with items that nobody took in the past"),
+}
+"""Figure of whole lists -> its heading, and what it says."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +64,7 @@ class Result:
         value, interval = self.metrics[metric], self.ci95[metric]
         if value is None or interval is None:
             return "–"
-        return f"{_decimal(value)} ({_decimal(interval[0])}–{_decimal(interval[1])})"
+        return f"{decimal(value)} ({decimal(interval[0])}–{decimal(interval[1])})"
 
 
 @dataclass(frozen=True)
@@ -44,39 +76,48 @@ class Report:
     dataset, protocol : names of the data set and of the split's protocol.
     n : cases in each slice.
     ks : cut-offs, rising.
+    knows : recommender -> what it knows, see `KNOWS`.
     results : one for each slice and recommender.
+    beyond_accuracy : recommender -> figures of its lists, see `recgpt.evaluate.beyond_accuracy`.
     context : what else tells this report from another: parameters of the split, seed, versions, hashes, seconds.
-    cases : slice -> (n,) places of its cases in the split.
-    ranks : recommender -> slice -> (n,) 1-based rank of each target, `metrics.MISSED` beyond the largest cut-off;
-        the same order as `cases`, so that two recommenders can be compared case by case.
+    cases : the rows of `case_table`, with two columns a recommender: the target's 1-based rank with the history left
+        out and with nothing left out (`ranks_column`), `metrics.MISSED` beyond the largest cut-off.
     """
 
     dataset: str
     protocol: str
     n: dict[str, int]
     ks: tuple[int, ...]
+    knows: dict[str, str]
     results: list[Result]
+    beyond_accuracy: dict[str, dict[str, Any]]
     context: dict[str, Any]
-    cases: dict[str, np.ndarray]
-    ranks: dict[str, dict[str, np.ndarray]]
+    cases: pl.DataFrame
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as JSON values, without the per-case ranks."""
+        """The report as JSON values, without the cases."""
         return {
             "dataset": self.dataset,
             "protocol": self.protocol,
+            "headline": headline(self.protocol),
             "n": self.n,
+            "ks": list(self.ks),
+            "knows": self.knows,
             **self.context,
             "results": [
                 {"recommender": r.recommender, "slice": r.slice, **r.metrics, "ci95": r.ci95} for r in self.results
             ],
+            "beyond_accuracy": self.beyond_accuracy,
         }
 
     def save(self, path: str | Path) -> None:
-        """Write `to_dict` as JSON."""
+        """Write `to_dict` as JSON to `path`, and the cases to `.cases.parquet` beside it; the JSON lands last."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        draft = cases_path(path).with_suffix(".draft")
+        self.cases.write_parquet(draft)
+        draft.replace(cases_path(path))
+        write_json(path, {**self.to_dict(), "cases_sha256": _sha256(cases_path(path))})
 
     @property
     def title(self) -> str:
@@ -87,45 +128,204 @@ class Report:
 
     @property
     def columns(self) -> list[str]:
-        """The metrics that a table shows: hit rate at the smallest cut-off, both metrics at the largest."""
+        """The metrics that a table shows: hit rate at the smallest cut-off, hit rate and NDCG at the largest."""
         return list(dict.fromkeys([f"hit@{self.ks[0]}", f"hit@{self.ks[-1]}", f"ndcg@{self.ks[-1]}"]))
 
-    def table(self) -> Table:
-        """A rich table, one section a slice."""
-        table = Table(title=self.title, caption=_CAPTION, box=None, title_justify="left", caption_justify="left")
-        table.add_column("")
-        for column in self.columns:
-            table.add_column(column, justify="right", no_wrap=True)
-        for name in SLICES:
-            table.add_row(f"[bold]{name}[/] ({self.n[name]:,})")
-            for result in self._of_slice(name):
-                table.add_row(f"  {result.recommender}", *(result.cell(column) for column in self.columns))
-            table.add_section()
-        return table
+    def table(self) -> Group:
+        """Rich tables: accuracy by slice, NDCG on the smaller slices, and what the lists are like."""
+        main = Table(title=self.title, caption=_main_caption(self._main_slices), **LOOK)
+        _columns(main, ["", *self.columns])
+        for name in self._main_slices:
+            main.add_row(f"[bold]{name}[/] ({self.n[name]:,})")
+            for knows, recommenders in self._groups():
+                main.add_row(f"  [dim]{knows}[/]")
+                for recommender in recommenders:
+                    result = self._result(recommender, name)
+                    main.add_row(f"    {recommender}", *(result.cell(column) for column in self.columns))
+            main.add_section()
+        slices = Table(title=f"\n{self._ndcg} on parts of explore", caption=_about(OTHER_SLICES), **LOOK)
+        _columns(slices, ["", *(f"{name} ({self.n[name]:,})" for name in OTHER_SLICES)])
+        lists = Table(title=f"\nThe lists of {self.ks[-1]}", caption=_lists_caption(), **LOOK)
+        _columns(lists, ["", *(heading for heading, _ in LISTS.values())])
+        for recommender in self._ordered():
+            slices.add_row(recommender, *self._slice_cells(recommender))
+            lists.add_row(recommender, *self._list_cells(recommender))
+        return Group(main, slices, lists)
 
     def markdown(self) -> str:
-        """The same table in Markdown."""
-        header = ["slice (cases)", "recommender", *self.columns]
-        lines = [f"**{self.title}**", "", _row(header), _row(["-", "-", *("-:" for _ in self.columns)])]
-        for name in SLICES:
-            for result in self._of_slice(name):
-                cells = (result.cell(column) for column in self.columns)
-                lines.append(_row([f"{name} ({self.n[name]:,})", result.recommender, *cells]))
-        return "\n".join([*lines, "", _CAPTION, ""])
+        """The same tables in Markdown."""
+        main = [
+            ["slice (cases)", "knows", "recommender", *self.columns],
+            *(
+                [
+                    f"{name} ({self.n[name]:,})",
+                    knows,
+                    recommender,
+                    *map(self._result(recommender, name).cell, self.columns),
+                ]
+                for name in self._main_slices
+                for knows, recommenders in self._groups()
+                for recommender in recommenders
+            ),
+        ]
+        slices = [["", *(f"{name} ({self.n[name]:,})" for name in OTHER_SLICES)]]
+        slices += [[recommender, *self._slice_cells(recommender)] for recommender in self._ordered()]
+        lists = [["", *(heading for heading, _ in LISTS.values())]]
+        lists += [[recommender, *self._list_cells(recommender)] for recommender in self._ordered()]
+        parts = [
+            (self.title, main, _main_caption(self._main_slices)),
+            (f"{self._ndcg} on parts of explore", slices, _about(OTHER_SLICES)),
+            (f"The lists of {self.ks[-1]}", lists, _lists_caption()),
+        ]
+        return "\n".join(f"**{title}**\n\n{markdown_table(rows)}\n\n{caption}\n" for title, rows, caption in parts)
 
-    def _of_slice(self, name: str) -> list[Result]:
-        return [result for result in self.results if result.slice == name]
+    @property
+    def _ndcg(self) -> str:
+        return f"ndcg@{self.ks[-1]}"
+
+    @property
+    def _main_slices(self) -> Sequence[str]:
+        """Without repeats in the data, every case is explore and the other two say nothing."""
+        return MAIN_SLICES if self.context["repeats"] == "keep" or self.n["repeat"] else MAIN_SLICES[:1]
+
+    def _groups(self) -> list[tuple[str, list[str]]]:
+        groups = {knows: [name for name in self.knows if self.knows[name] == knows] for knows in KNOWS}
+        return [(knows, names) for knows, names in groups.items() if names]
+
+    def _ordered(self) -> list[str]:
+        return [name for _, names in self._groups() for name in names]
+
+    def _result(self, recommender: str, slice_name: str) -> Result:
+        return next(r for r in self.results if (r.recommender, r.slice) == (recommender, slice_name))
+
+    def _slice_cells(self, recommender: str) -> list[str]:
+        values = (self._result(recommender, name).metrics[self._ndcg] for name in OTHER_SLICES)
+        return ["–" if value is None else decimal(value) for value in values]
+
+    def _list_cells(self, recommender: str) -> list[str]:
+        return [figure(self.beyond_accuracy[recommender].get(name)) for name in LISTS]
 
 
-_CAPTION = (
-    "Mean (bootstrap 95 % interval over users). explore: the target is new to the user and the history is left out; "
-    "repeat: the target is in the history; all: both, nothing left out."
-)
+@dataclass(frozen=True)
+class StoredReport:
+    """A report read back.
+
+    Attributes
+    ----------
+    path : of the JSON.
+    about : the JSON, see `Report.to_dict`.
+    cases : see `Report.cases`.
+    """
+
+    path: Path
+    about: dict[str, Any]
+    cases: pl.DataFrame
+
+    @classmethod
+    def load(cls, path: str | Path) -> "StoredReport":
+        """Read what `Report.save` wrote.
+
+        Raises
+        ------
+        DataError
+            Either file is missing or damaged, or they are not of one run.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise DataError(f"there is no report {path}: make one with `recgpt evaluate ... --json {path}`")
+        about = read_json(path)
+        if "cases_sha256" not in about:
+            raise DataError(f"{path} is no report with cases: make it again with `recgpt evaluate ... --json {path}`")
+        if not cases_path(path).is_file():
+            raise DataError(f"{cases_path(path)} is missing: it belongs beside {path}, or make the report again")
+        if _sha256(cases_path(path)) != about["cases_sha256"]:
+            raise DataError(f"{cases_path(path)} is damaged or of another run than {path}: make the report again")
+        return cls(path, about, scan_table(cases_path(path)).collect())
+
+    def values(self, recommender: str, slice_name: str, metric: str) -> np.ndarray:
+        """(n,) the metric (`ndcg@10`) of each case of a slice, in the order of the cases.
+
+        Raises
+        ------
+        DataError
+            The report has no such recommender or slice, or the metric is unknown or looks further than the ranks do.
+        """
+        cases = self.in_slice(slice_name)
+        column = ranks_column(recommender, SLICES[slice_name].exclude)
+        if column not in cases.columns:
+            raise DataError(f"{self.path} has no recommender {recommender!r}: it has {', '.join(self.about['knows'])}")
+        name, _, k = metric.partition("@")
+        if name not in METRICS or not k.isdecimal() or int(k) < 1:
+            raise DataError(f"there is no metric {metric!r}: write {', '.join(f'{each}@10' for each in METRICS)}")
+        if int(k) > self.about["ks"][-1]:
+            raise DataError(f"{metric}: {self.path} has ranks to place {self.about['ks'][-1]} only")
+        return METRICS[name](cases[column].to_numpy(), int(k))
+
+    def in_slice(self, name: str) -> pl.DataFrame:
+        """The cases of a slice; DataError if there is none of that name."""
+        if name not in SLICES:
+            raise DataError(f"there is no slice {name!r}: choose among {', '.join(SLICES)}")
+        return self.cases.filter(SLICES[name].holds(self.cases))
 
 
-def _decimal(value: float) -> str:
-    return f"{value:.4f}".removeprefix("0") if value < 1 else f"{value:.4f}"
+def cases_path(path: Path) -> Path:
+    """`report.json` -> `report.cases.parquet`."""
+    return path.with_suffix(".cases.parquet")
 
 
-def _row(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+def ranks_column(recommender: str, exclude: Exclude) -> str:
+    """Name of the column with a recommender's ranks, with the history or nothing left out."""
+    return f"{recommender}/{exclude}"
+
+
+def decimal(value: float) -> str:
+    """`.0568`."""
+    return f"{value:.4f}".removeprefix("0") if 0 <= value < 1 else f"{value:.4f}"
+
+
+def figure(value: float | None) -> str:
+    """A figure of any size, to three significant digits; a dash for none."""
+    return "–" if value is None else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; the first row is its header, the first column is aligned left, numbers right."""
+    header, *body = rows
+    rule = ["-" if index == 0 or not _numeric(body, index) else "-:" for index in range(len(header))]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [header, rule, *body])
+
+
+def _numeric(rows: Sequence[Sequence[str]], index: int) -> bool:
+    return all(row[index][:1] in ".–-0123456789" for row in rows)
+
+
+LOOK: dict[str, Any] = {
+    "box": None,
+    "padding": (0, 2, 0, 0),
+    "pad_edge": False,
+    "title_justify": "left",
+    "caption_justify": "left",
+}
+
+
+def _columns(table: Table, names: Sequence[str]) -> None:
+    for index, name in enumerate(names):
+        table.add_column(name, justify="right" if index else "left", no_wrap=True)
+
+
+def _main_caption(slices: Sequence[str]) -> str:
+    knows = ", ".join(f"{knows} {about}" for knows, about in KNOWS.items())
+    return f"Mean (bootstrap 95 % interval over users). Recommenders: {knows}. {_about(slices)}"
+
+
+def _about(slices: Sequence[str]) -> str:
+    return "; ".join(f"{name}: {SLICES[name].about}" for name in slices) + "."
+
+
+def _lists_caption() -> str:
+    return "; ".join(f"{heading}: {about}" for heading, about in LISTS.values()) + "."
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

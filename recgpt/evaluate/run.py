@@ -1,27 +1,32 @@
 """Rank the whole catalogue for every case of a split and measure where the held-out item ended up.
 
     split = leave_one_out(dataset, past="train")
-    report = evaluate(dataset, split, [make("copy_last"), make("popularity"), make("text_knn")])
+    report = evaluate(split, [make("copy_last"), make("popularity"), make("text_knn")])
     report.save("report.json")
 
 All recommenders of one report are fitted on the same past and answer the same cases.
+Suffixes: B cases, K places of a ranked list, N items in the catalogue, E embedding width.
 """
 
 import platform
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import polars as pl
 import torch
 
 import recgpt
-from recgpt.data.dataset import Dataset
 from recgpt.data.splits import Split
+from recgpt.device import hardware
 from recgpt.errors import DataError
-from recgpt.evaluate.metrics import bootstrap_ci, per_case, target_ranks
-from recgpt.evaluate.protocols import SLICES, known_dataset, slice_cases
-from recgpt.evaluate.report import Report, Result
+from recgpt.evaluate.beyond_accuracy import beyond_accuracy, category_weights, users_per_item
+from recgpt.evaluate.metrics import per_case, target_ranks
+from recgpt.evaluate.protocols import SLICES, case_table, headline
+from recgpt.evaluate.report import Report, Result, ranks_column
+from recgpt.evaluate.significance import bootstrap_ci
 from recgpt.progress import Meter
 from recgpt.recommenders.base import Recommender
 from recgpt.topk import Exclude
@@ -30,11 +35,11 @@ KS = (1, 3, 5, 10)
 
 
 def evaluate(
-    dataset: Dataset,
     split: Split,
     recommenders: Sequence[Recommender],
     *,
     ks: Sequence[int] = KS,
+    embeddings_NE: np.ndarray | None = None,
     batch_size: int = 256,
     resamples: int = 2000,
     seed: int = 0,
@@ -44,46 +49,74 @@ def evaluate(
 
     Parameters
     ----------
-    dataset : what `split` was made from.
     recommenders : with different names; each is fitted here.
     ks : cut-offs, none larger than the catalogue.
+    embeddings_NE : (N, E) text embeddings, for the diversity of the lists; None leaves that figure out.
     batch_size : histories a `rank` call; changes speed and memory, never the figures.
     resamples, seed : of the bootstrap.
 
     Raises
     ------
     DataError
-        If there is no case or no recommender to evaluate, or two recommenders share a name.
+        The split leaks, there is no case or no recommender to evaluate, or two recommenders share a name.
     """
     _check(split, recommenders, ks)
+    split.check_no_leak()
     ks = tuple(sorted(ks))
-    known = known_dataset(dataset, split)
-    cases = slice_cases(split)
-    ranks: dict[str, dict[str, np.ndarray]] = {}
+    known = split.known
+    cases = case_table(split)
+    places = {name: np.flatnonzero(each.holds(cases).to_numpy()) for name, each in SLICES.items()}
+    count_N = np.bincount(known.interactions.item, minlength=known.n_items)
+    users_N = users_per_item(known.sequences, known.n_items)
+    categories_NC = category_weights(known.items)
+    lists_shown = SLICES[headline(split.protocol)].exclude
+    results: list[Result] = []
+    beyond: dict[str, dict[str, Any]] = {}
     seconds: dict[str, dict[str, float]] = {}
     for recommender in recommenders:
         started = time.perf_counter()
         recommender.fit(known)
         fitted = time.perf_counter()
-        ranks[recommender.name] = _ranks(recommender, split, cases, max(ks), batch_size, progress)
-        seconds[recommender.name] = {
-            "fit": round(fitted - started, 3),
-            "rank": round(time.perf_counter() - fitted, 3),
-        }
-    results = [
-        _result(recommender.name, name, ranks[recommender.name][name], split.users[cases[name]], ks, resamples, seed)
-        for name in SLICES
-        for recommender in recommenders
-    ]
+        lists = _lists(recommender, split, max(ks), batch_size, progress)
+        ranked = time.perf_counter()
+        seconds[recommender.name] = {"fit": round(fitted - started, 3), "rank": round(ranked - fitted, 3)}
+        ranks = {exclude: target_ranks(ids_BK, split.targets) for exclude, ids_BK in lists.items()}
+        cases = cases.with_columns(
+            pl.Series(ranks_column(recommender.name, exclude), ranks_B, dtype=pl.Int32)
+            for exclude, ranks_B in ranks.items()
+        )
+        results += [
+            _result(
+                recommender.name,
+                name,
+                ranks[each.exclude][places[name]],
+                split.users[places[name]],
+                ks,
+                resamples,
+                seed,
+            )
+            for name, each in SLICES.items()
+        ]
+        beyond[recommender.name] = beyond_accuracy(
+            lists[lists_shown],
+            max(ks),
+            counts_N=count_N,
+            users_N=users_N,
+            n_users=max(1, int((known.sequences.lengths > 0).sum())),
+            embeddings_NE=embeddings_NE,
+            categories_NC=categories_NC,
+            histories=split.histories,
+        )
     return Report(
-        dataset=dataset.name,
+        dataset=split.dataset.name,
         protocol=split.protocol,
-        n={name: len(cases[name]) for name in ("all", "explore", "repeat")},
+        n={name: len(rows) for name, rows in places.items()},
         ks=ks,
+        knows={recommender.name: recommender.knows for recommender in recommenders},
         results=results,
-        context=_context(dataset, split, resamples, seed, seconds),
+        beyond_accuracy=beyond,
+        context=_context(split, resamples, seed, seconds),
         cases=cases,
-        ranks=ranks,
     )
 
 
@@ -97,30 +130,39 @@ def _check(split: Split, recommenders: Sequence[Recommender], ks: Sequence[int])
         raise DataError(f"{split.protocol}: the split has no case: leave-one-out needs users with three items or more")
     if not ks or min(ks) < 1:
         raise DataError(f"ks={tuple(ks)}: cut-offs start at 1")
+    if max(ks) > split.dataset.n_items:
+        n_items = split.dataset.n_items
+        raise DataError(f"k={max(ks)} does not fit a catalogue of {n_items} items: ask for k between 1 and {n_items}")
 
 
-def _ranks(
-    recommender: Recommender, split: Split, cases: dict[str, np.ndarray], k: int, batch_size: int, progress: bool
-) -> dict[str, np.ndarray]:
-    """Rank each case once with nothing left out, and once more without its history if its target is new."""
-    n_rankings = len(cases["all"]) + len(cases["explore"])
-    with Meter(f"ranking with {recommender.name}", n_rankings, disable=not progress) as meter:
+def _lists(
+    recommender: Recommender, split: Split, k: int, batch_size: int, progress: bool
+) -> dict[Exclude, np.ndarray]:
+    """(B, K) best items of each case, with nothing left out and with its history left out.
 
-        def ranks_of(chosen: np.ndarray, exclude: Exclude) -> np.ndarray:
-            ranks = np.empty(len(chosen), dtype=np.int64)
-            for start in range(0, len(chosen), batch_size):
-                batch = chosen[start : start + batch_size]
-                ranking = recommender.rank(split.histories[batch], k, exclude=exclude)
-                ranks[start : start + batch_size] = target_ranks(ranking.ids, split.targets[batch])
-                meter.update(len(batch))
-            return ranks
-
-        everything = ranks_of(cases["all"], SLICES["all"])
-        return {
-            "explore": ranks_of(cases["explore"], SLICES["explore"]),
-            "all": everything,
-            "repeat": everything[cases["repeat"]],
-        }
+    Leaving the history out only takes items away, so one ranking that is long enough holds both lists.
+    """
+    n_items = split.dataset.n_items
+    lists: dict[Exclude, np.ndarray] = {
+        "nothing": np.full((len(split), k), -1, dtype=np.int32),
+        "history": np.full((len(split), k), -1, dtype=np.int32),
+    }
+    with Meter(f"ranking with {recommender.name}", len(split), disable=not progress) as meter:
+        for start in range(0, len(split), batch_size):
+            batch = np.arange(start, min(start + batch_size, len(split)))
+            histories = split.histories[batch]
+            longest = min(n_items, k + int(histories.lengths.max(initial=0)))
+            ids_BL = recommender.rank(histories, longest, exclude="nothing").ids
+            lists["nothing"][batch] = ids_BL[:, :k]
+            had = np.repeat(np.arange(len(batch)), histories.lengths)
+            is_had_BN = np.zeros((len(batch), n_items), dtype=bool)
+            is_had_BN[had, histories.values] = True
+            new_BL = ~np.take_along_axis(is_had_BN, np.maximum(ids_BL, 0), axis=1) & (ids_BL >= 0)
+            place_BL = np.cumsum(new_BL, axis=1) - 1
+            row, column = np.nonzero(new_BL & (place_BL < k))
+            lists["history"][batch[row], place_BL[row, column]] = ids_BL[row, column]
+            meter.update(len(batch))
+    return lists
 
 
 def _result(
@@ -143,10 +185,11 @@ def _result(
     )
 
 
-def _context(
-    dataset: Dataset, split: Split, resamples: int, seed: int, seconds: dict[str, dict[str, float]]
-) -> dict[str, Any]:
+def _context(split: Split, resamples: int, seed: int, seconds: dict[str, dict[str, float]]) -> dict[str, Any]:
+    dataset = split.dataset
     return {
+        "made": datetime.now(UTC).date().isoformat(),
+        "hardware": hardware(),
         "split": {"seed": split.seed, **split.params},
         "repeats": dataset.manifest["repeats"],
         "items": dataset.n_items,

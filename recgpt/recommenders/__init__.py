@@ -2,24 +2,31 @@
 
 recommender = make("popularity").fit(dataset)
 ranking = recommender.rank([[3, 1, 4]], k=10)
+recommender.save("runs/popularity")
+recommender = load("runs/popularity")
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from recgpt.errors import DataError
-from recgpt.recommenders.base import Recommender
+from recgpt.recommenders.base import StoredRecommender
 from recgpt.recommenders.copy_last import CopyLast
 from recgpt.recommenders.hybrid_knn import HybridKNN
 from recgpt.recommenders.item_knn import ItemKNN
-from recgpt.recommenders.popularity import Popularity
+from recgpt.recommenders.popularity import Popularity, PopularityRecent
+from recgpt.recommenders.random import Random
 from recgpt.recommenders.recgpt import RecGPTRecommender
+from recgpt.recommenders.store import stored_name
 from recgpt.recommenders.text_knn import TextKNN, TextKNNWhite
 
-REGISTRY: dict[str, Callable[..., Recommender]] = {
+REGISTRY: dict[str, type[StoredRecommender]] = {
     RecGPTRecommender.name: RecGPTRecommender,
+    Random.name: Random,
     CopyLast.name: CopyLast,
     Popularity.name: Popularity,
+    PopularityRecent.name: PopularityRecent,
     TextKNN.name: TextKNN,
     TextKNNWhite.name: TextKNNWhite,
     ItemKNN.name: ItemKNN,
@@ -27,7 +34,7 @@ REGISTRY: dict[str, Callable[..., Recommender]] = {
 }
 
 
-def make(name: str, **options: Any) -> Recommender:
+def make(name: str, **options: Any) -> StoredRecommender:
     """Make a recommender by its registered name, not yet fitted.
 
     Raises
@@ -37,6 +44,19 @@ def make(name: str, **options: Any) -> Recommender:
     """
     check_names([name])
     return REGISTRY[name](**options)
+
+
+def load(path: str | Path) -> StoredRecommender:
+    """Read a fitted recommender of any kind from the folder that its `save` wrote.
+
+    Raises
+    ------
+    DataError
+        The folder holds none, one of an unknown name, or damaged files.
+    """
+    name = stored_name(path)
+    check_names([name])
+    return REGISTRY[name].load(path)
 
 
 def check_names(names: Iterable[str]) -> None:

@@ -1,6 +1,7 @@
 """Copy-Last: recommend what the user took last. The control that shows how much of a score is repetition."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.ragged import Ragged
 from recgpt.recommenders.base import Knows
+from recgpt.recommenders.store import read_state, write_state
 from recgpt.topk import Exclude, Ranking, Request
 
 
@@ -55,3 +57,14 @@ class CopyLast:
 
     def observe(self, events: Interactions) -> None:
         """Ignore `events`: all that counts comes with the histories."""
+
+    def save(self, path: str | Path) -> None:
+        """Write the size of the catalogue. See `StoredRecommender.save`."""
+        write_state(path, self.name, {}, {"n_items": self._n_items})
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read what `save` wrote. See `StoredRecommender.load`."""
+        recommender = cls()
+        recommender._n_items = read_state(path, cls.name)[1]["n_items"]
+        return recommender

@@ -4,6 +4,7 @@ Co-visitation is directional: what followed an item counts twice as much as what
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy import sparse
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.ragged import Ragged, offsets_of
 from recgpt.recommenders.base import Knows, check_events, decayed, rank_by_scores
+from recgpt.recommenders.store import read_state, write_state
 from recgpt.topk import Exclude, Ranking, Request
 
 _WINDOW = 5
@@ -29,11 +31,16 @@ class CoVisitation:
     Parameters
     ----------
     n_items : N, the size of the catalogue.
+
+    Attributes
+    ----------
+    units_NN : C in units of 1/120.
+    recent_UW : (U, 5) int64, the last items of each user, -1 before the first.
     """
 
     def __init__(self, n_items: int) -> None:
-        self._units_NN = sparse.csr_array((n_items, n_items))  # multiples of 1 / _UNITS
-        self._recent_UW = np.empty((0, _WINDOW), dtype=np.int64)  # the last items of each user, -1 before the first
+        self.units_NN = sparse.csr_array((n_items, n_items))
+        self.recent_UW = np.empty((0, _WINDOW), dtype=np.int64)
 
     def append(self, events: Interactions) -> None:
         """Continue the sequences of the users in `events`; users not met so far begin one.
@@ -43,7 +50,7 @@ class CoVisitation:
         self._admit(events.user)
         users = np.unique(events.user)
         user = np.concatenate([np.repeat(users, _WINDOW), events.user])
-        item = np.concatenate([self._recent_UW[users].ravel(), events.item])
+        item = np.concatenate([self.recent_UW[users].ravel(), events.item])
         is_new = np.arange(len(user)) >= len(users) * _WINDOW
         order = np.argsort(user, kind="stable")
         order = order[item[order] >= 0]
@@ -52,12 +59,12 @@ class CoVisitation:
 
     def counts(self) -> sparse.csr_array:
         """(N, N) C, float64."""
-        return self._units_NN / _UNITS
+        return self.units_NN / _UNITS
 
     def _admit(self, user: np.ndarray) -> None:
-        n_new = int(user.max(initial=-1)) + 1 - len(self._recent_UW)
+        n_new = int(user.max(initial=-1)) + 1 - len(self.recent_UW)
         if n_new > 0:
-            self._recent_UW = np.pad(self._recent_UW, ((0, n_new), (0, 0)), constant_values=-1)
+            self.recent_UW = np.pad(self.recent_UW, ((0, n_new), (0, 0)), constant_values=-1)
 
     def _count(self, user: np.ndarray, item: np.ndarray, is_new: np.ndarray) -> None:
         earlier, later, units = [], [], []
@@ -68,20 +75,20 @@ class CoVisitation:
             units.append(np.full(len(earlier[-1]), _UNITS / gap))
         before, after, forward = np.concatenate(earlier), np.concatenate(later), np.concatenate(units)
         places = (np.concatenate([before, after]), np.concatenate([after, before]))
-        added_NN = sparse.coo_array((np.concatenate([forward, forward / 2]), places), shape=self._units_NN.shape)
-        self._units_NN = self._units_NN + added_NN.tocsr()
+        added_NN = sparse.coo_array((np.concatenate([forward, forward / 2]), places), shape=self.units_NN.shape)
+        self.units_NN = self.units_NN + added_NN.tocsr()
 
     def _remember(self, users: np.ndarray, sequences: Ragged) -> None:
         place_UW = sequences.offsets[1:, None] - np.arange(_WINDOW, 0, -1)
         known_UW = place_UW >= sequences.offsets[:-1, None]
-        self._recent_UW[users] = np.where(known_UW, sequences.values[np.where(known_UW, place_UW, 0)], -1)
+        self.recent_UW[users] = np.where(known_UW, sequences.values[np.where(known_UW, place_UW, 0)], -1)
 
 
 class ItemKNN:
     """Items by their co-visitation with the history's last 30 items, each with weight .7^age.
 
     Co-visitation is `CoVisitation` with each row divided by (its sum + 5). Items without any have score 0 and come
-    last, by id. Nothing is ranked after an empty history (ids -1).
+    last, by id. After an empty history items are ranked by their number of interactions.
     """
 
     name = "item_knn"
@@ -91,6 +98,7 @@ class ItemKNN:
         """Count the interactions: seconds for hundreds of thousands of them."""
         self._n_items = dataset.n_items
         self._visits = CoVisitation(dataset.n_items)
+        self._count_N = np.zeros(dataset.n_items, dtype=np.int64)
         self.observe(dataset.interactions)
         return self
 
@@ -101,6 +109,7 @@ class ItemKNN:
         """
         check_events(events, self._n_items)
         self._visits.append(events)
+        self._count_N = self._count_N + np.bincount(events.item, minlength=self._n_items)
         self._rates_NN = row_rates(self._visits.counts())
 
     def rank(
@@ -113,12 +122,31 @@ class ItemKNN:
     ) -> Ranking:
         """Rank by co-visitation. See `Recommender.rank`."""
         request = Request.checked(histories, k, exclude, candidates, n_items=self._n_items)
-        return rank_by_scores(request, self._n_items, self._scores)
+        return rank_by_scores(request, self._n_items, self._scores, if_empty_N=self._count_N)
+
+    def save(self, path: str | Path) -> None:
+        """Write the counts and each user's last items. See `StoredRecommender.save`."""
+        arrays = {
+            "units_NN": self._visits.units_NN,
+            "recent_UW": self._visits.recent_UW,
+            "count_N": self._count_N,
+        }
+        write_state(path, self.name, arrays, {})
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read what `save` wrote. See `StoredRecommender.load`."""
+        arrays, _ = read_state(path, cls.name)
+        recommender = cls()
+        recommender._count_N = arrays["count_N"]
+        recommender._n_items = len(recommender._count_N)
+        recommender._visits = CoVisitation(recommender._n_items)
+        recommender._visits.units_NN, recommender._visits.recent_UW = arrays["units_NN"], arrays["recent_UW"]
+        recommender._rates_NN = row_rates(recommender._visits.counts())
+        return recommender
 
     def _scores(self, histories: Ragged) -> np.ndarray:
-        scores_BN = (recent_items(histories, self._n_items) @ self._rates_NN).toarray().astype(np.float32)
-        scores_BN[histories.lengths == 0] = -np.inf
-        return scores_BN
+        return (recent_items(histories, self._n_items) @ self._rates_NN).astype(np.float32).toarray()
 
 
 def row_rates(counts_NN: sparse.csr_array) -> sparse.csr_array:

@@ -1,16 +1,23 @@
-"""Popularity: recommend what most people took. The control that shows how much of a score is fashion."""
+"""Popularity: recommend what most people took. The control that shows how much of a score is fashion.
+
+`popularity` counts everything, `popularity_recent` what happened lately: fashions pass.
+"""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Self
 
 import numpy as np
 
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.ragged import Ragged
+from recgpt.errors import DataError
 from recgpt.recommenders.base import Knows, check_events
+from recgpt.recommenders.store import read_state, write_state
 from recgpt.topk import Exclude, Ranking, Request
 
 _ROWS = 4096
+_RECENT = 0.1  # of the interactions
 
 
 class Popularity:
@@ -64,6 +71,71 @@ class Popularity:
             ranking.scores[start + row, column] = self._count_N[best]
         return ranking
 
+    def save(self, path: str | Path) -> None:
+        """Write the counts. See `StoredRecommender.save`."""
+        write_state(path, self.name, {"count_N": self._count_N}, {})
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read what `save` wrote. See `StoredRecommender.load`."""
+        arrays, _ = read_state(path, cls.name)
+        recommender = cls()
+        recommender._set_counts(arrays["count_N"])
+        return recommender
+
     def _set_counts(self, count_N: np.ndarray) -> None:
         self._count_N = count_N
         self._order_N = np.argsort(-count_N, kind="stable")  # ties by id
+
+
+class PopularityRecent(Popularity):
+    """Items by their number of interactions among the latest tenth of all, by time; otherwise as `Popularity`.
+
+    Items with equal numbers, such as those nobody took lately, are in the order of all their interactions.
+    """
+
+    name = "popularity_recent"
+
+    def fit(self, dataset: Dataset) -> Self:
+        """Count the interactions of each item.
+
+        Raises
+        ------
+        DataError
+            No interaction has a time.
+        """
+        timestamp = dataset.interactions.timestamp
+        if timestamp is None or not (timestamp >= 0).any():
+            raise DataError(f"popularity_recent needs times, and {dataset.name} has none: use popularity")
+        known = timestamp >= 0
+        self._item_R, self._time_R = dataset.interactions.item[known], timestamp[known]
+        self._set_recent_counts(dataset.n_items)
+        return self
+
+    def observe(self, events: Interactions) -> None:
+        """Add `events`, which moves the window on; an event without a time happens at the latest time known."""
+        check_events(events, len(self._count_N))
+        time = np.full(len(events), -1) if events.timestamp is None else events.timestamp
+        latest = max(self._time_R.max(), time.max(initial=-1))
+        self._item_R = np.concatenate([self._item_R, events.item])
+        self._time_R = np.concatenate([self._time_R, np.where(time < 0, latest, time)])
+        self._set_recent_counts(len(self._count_N))
+
+    def save(self, path: str | Path) -> None:
+        """Write the events and their times. See `StoredRecommender.save`."""
+        arrays = {"item_R": self._item_R, "time_R": self._time_R}
+        write_state(path, self.name, arrays, {"n_items": len(self._count_N)})
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read what `save` wrote. See `StoredRecommender.load`."""
+        arrays, options = read_state(path, cls.name)
+        recommender = cls()
+        recommender._item_R, recommender._time_R = arrays["item_R"], arrays["time_R"]
+        recommender._set_recent_counts(options["n_items"])
+        return recommender
+
+    def _set_recent_counts(self, n_items: int) -> None:
+        recent = self._time_R >= np.quantile(self._time_R, 1 - _RECENT, method="lower")
+        of_all_N = np.bincount(self._item_R, minlength=n_items) / (len(self._item_R) + 1)
+        self._set_counts(np.bincount(self._item_R[recent], minlength=n_items) + of_all_N)

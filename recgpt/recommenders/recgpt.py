@@ -1,6 +1,7 @@
 """RecGPT as a recommender: the trained model beside its baselines, behind the same protocol."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -8,11 +9,14 @@ import numpy as np
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.ragged import Ragged
 from recgpt.recommenders.base import Knows, item_embeddings
+from recgpt.recommenders.store import read_state, write_state
 from recgpt.topk import Exclude, Ranking, Request
 
 if TYPE_CHECKING:  # the baselines need neither transformers nor an encoder
     from recgpt.rank import RecGPT
     from recgpt.tokenizer import FSQTokenizer
+
+_MODEL, _TOKENIZER = "model", "tokenizer"
 
 
 class RecGPTRecommender:
@@ -32,7 +36,7 @@ class RecGPTRecommender:
     """
 
     name = "recgpt"
-    knows: Knows = "text"  # zero-shot; set "trained" on one whose model was trained on the data set that it ranks
+    knows: Knows = "text"  # "trained" once fitted on a data set that the model was trained on
 
     def __init__(
         self, model: "RecGPT", embeddings: np.ndarray | None = None, tokenizer: "FSQTokenizer | None" = None
@@ -43,8 +47,9 @@ class RecGPTRecommender:
 
     def fit(self, dataset: Dataset) -> Self:
         """Index the catalogue's embeddings; no interaction is read (zero-shot)."""
-        embeddings_NE = item_embeddings(dataset, self._embeddings_NE)
-        self._catalogue = self._model.index(embeddings_NE, tokenizer=self._tokenizer)
+        self._index(item_embeddings(dataset, self._embeddings_NE))
+        if dataset.items_sha256 in self._model.config.training.get("catalogues", ()):
+            self.knows = "trained"
         return self
 
     def rank(
@@ -66,3 +71,26 @@ class RecGPTRecommender:
 
     def observe(self, events: Interactions) -> None:
         """Ignore `events`: the model is not trained here, and what users do comes with their histories."""
+
+    def save(self, path: str | Path) -> None:
+        """Write the model, its tokenizer and the catalogue's embeddings. See `StoredRecommender.save`."""
+        self._model.save_pretrained(Path(path) / _MODEL)
+        self._catalogue.tokenizer.save_pretrained(Path(path) / _TOKENIZER)
+        arrays = {"embeddings_NE": np.asarray(self._catalogue.embeddings_NE)}
+        write_state(path, self.name, arrays, {"knows": self.knows})
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read what `save` wrote. See `StoredRecommender.load`."""
+        from recgpt.rank import RecGPT
+        from recgpt.tokenizer import FSQTokenizer
+
+        arrays, options = read_state(path, cls.name)
+        tokenizer = FSQTokenizer.from_pretrained(Path(path) / _TOKENIZER)
+        recommender = cls(RecGPT.from_pretrained(Path(path) / _MODEL), tokenizer=tokenizer)
+        recommender._index(arrays["embeddings_NE"])
+        recommender.knows = options["knows"]
+        return recommender
+
+    def _index(self, embeddings_NE: np.ndarray) -> None:
+        self._catalogue = self._model.index(embeddings_NE, tokenizer=self._tokenizer)

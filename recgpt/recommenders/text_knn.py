@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -12,6 +13,7 @@ from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
 from recgpt.recommenders.base import Knows, decayed, item_embeddings, rank_by_scores
+from recgpt.recommenders.store import read_state, write_state
 from recgpt.recommenders.whitening import whiten
 from recgpt.topk import Exclude, Ranking, Request
 
@@ -65,11 +67,19 @@ class TextKNN:
     def observe(self, events: Interactions) -> None:
         """Ignore `events`: only the catalogue's text and the histories count."""
 
+    def save(self, path: str | Path) -> None:
+        """Write the indexed embeddings. See `StoredRecommender.save`."""
+        write_state(path, self.name, {"unit_NE": self._unit_NE}, {})
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read what `save` wrote. See `StoredRecommender.load`."""
+        recommender = cls()
+        recommender._unit_NE = read_state(path, cls.name)[0]["unit_NE"]
+        return recommender
+
     def _scores(self, histories: Ragged) -> np.ndarray:
-        scores_BN = np.full((len(histories), len(self._unit_NE)), -np.inf, dtype=np.float32)
-        told = np.flatnonzero(histories.lengths)
-        scores_BN[told] = cosines(self._queries(histories[told]), self._unit_NE)
-        return scores_BN
+        return cosines(self._queries(histories), self._unit_NE)
 
     def _queries(self, histories: Ragged) -> np.ndarray:
         return self._unit_NE[histories.values[histories.offsets[1:] - 1]]

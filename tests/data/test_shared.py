@@ -8,7 +8,7 @@ import pytest
 
 from recgpt.data.dataset import Dataset
 from recgpt.data.inspect import inspect
-from recgpt.data.splits import global_time, leave_one_out
+from recgpt.data.splits import global_time, leave_one_out, load_for, windows
 from recgpt.errors import DataError
 
 
@@ -54,3 +54,14 @@ def test_global_time_on_steam(shared):
     seen[split.past.values] = True
     assert 4500 < len(split) < 4750
     assert 0.15 < (~seen[split.targets]).mean() < 0.2
+
+
+@pytest.mark.parametrize(
+    ("name", "cases", "items"), [("amazon_office", 4_866, 3_459), ("amazon_industrial", 4_533, 3_686)]
+)
+def test_published_windows(shared, name, cases, items):
+    dataset = load_for("windows", shared / "data" / "test" / name)
+    split = windows(dataset)
+    split.check_no_leak()
+    assert (len(split), dataset.n_items) == (cases, items)
+    assert split.histories.lengths.max() == 10

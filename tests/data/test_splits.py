@@ -1,5 +1,8 @@
 """Who is asked what, and that no split tells recommenders what they are asked for."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
@@ -7,7 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recgpt.data.dataset import Dataset
-from recgpt.data.splits import Split, cold_item, cold_user, global_time, held_out_users, leave_one_out, second_last
+from recgpt.data.ragged import Ragged
+from recgpt.data.splits import (
+    PROTOCOLS,
+    Split,
+    cold_item,
+    cold_user,
+    global_time,
+    held_out_users,
+    leave_one_out,
+    load_for,
+    make_split,
+    published_steam_style,
+    second_last,
+    windows,
+    zero_shot,
+)
 from recgpt.errors import DataError
 
 from .conftest import INTERACTIONS, ITEMS
@@ -44,6 +62,7 @@ def assert_sound(split: Split, dataset: Dataset) -> None:
     assert len(split.past) == dataset.n_users
     assert (np.diff(split.users) > 0).all()
     assert (split.histories.lengths >= 1).all()
+    split.check_no_leak()
     for user, history, target in zip(split.users, split.histories, split.targets, strict=True):
         whole = dataset.sequences[int(user)].tolist()
         assert target in whole
@@ -157,13 +176,13 @@ def test_fraction_out_of_range(fraction):
         held_out_users(dataset_of([[1, 2, 3]] * 4), fraction=fraction)
 
 
-@pytest.mark.parametrize("make", [leave_one_out, global_time, held_out_users, cold_user, cold_item])
+@pytest.mark.parametrize("make", [each for each in PROTOCOLS.values() if each is not windows])
 def test_same_seed_same_split_and_stored_is_the_same(make, tmp_path):
     rng = np.random.default_rng(3)
     sequences = [rng.integers(0, N_ITEMS, 6).tolist() for _ in range(30)]
     dataset = dataset_of(sequences, [np.sort(rng.integers(0, 99, 6)).tolist() for _ in range(30)])
     split, again = make(dataset, seed=7), make(dataset, seed=7)
-    split.save(tmp_path / "split", dataset)
+    split.save(tmp_path / "split")
     for other in (again, Split.load(tmp_path / "split", dataset)):
         assert (other.protocol, other.seed, dict(other.params)) == (split.protocol, 7, dict(split.params))
         for name in ("targets", "users", "times"):
@@ -174,7 +193,7 @@ def test_same_seed_same_split_and_stored_is_the_same(make, tmp_path):
 
 def test_a_split_of_another_data_set_is_refused(tmp_path):
     kept = Dataset.from_frames("small", INTERACTIONS, ITEMS)
-    leave_one_out(kept).save(tmp_path, kept)
+    leave_one_out(kept).save(tmp_path)
     with pytest.raises(DataError, match=r"made on small \(repeats: keep\), which is not this small \(repeats: drop\)"):
         Split.load(tmp_path, kept.drop_repeats("drop"))
     with pytest.raises(DataError, match="it is not a stored split"):
@@ -190,3 +209,110 @@ def test_second_last_asks_before_what_leave_one_out_asks(sequences):
     assert as_lists(chosen_on.past) == as_lists(reported_on.past)
     for history, target, user in zip(chosen_on.histories, chosen_on.targets, chosen_on.users, strict=True):
         assert [*history.tolist(), int(target)] == sequences[user][:-1]
+
+
+@given(sequences_of_items)
+def test_zero_shot_knows_no_past(sequences):
+    dataset = dataset_of(sequences)
+    split = zero_shot(dataset)
+    assert_sound(split, dataset)
+    assert len(split.past.values) == 0
+    assert split.targets.tolist() == leave_one_out(dataset).targets.tolist()
+
+
+def test_published_steam_style_needs_the_repeats():
+    dataset = dataset_of([[1, 2, 2], [3, 3, 3]])
+    assert published_steam_style(dataset).histories.contains(np.array([2, 3])).all()
+    with pytest.raises(DataError, match="load it with repeats keep"):
+        published_steam_style(dataset.drop_repeats("drop"))
+
+
+def test_known_keeps_times_and_ratings_and_hides_the_rest():
+    dataset = Dataset.from_frames("small", INTERACTIONS, ITEMS)
+    split = leave_one_out(dataset, past="train")
+    known = split.known
+    assert len(known.interactions) == split.in_past.sum() == known.manifest["interactions"] < len(dataset.interactions)
+    np.testing.assert_array_equal(known.interactions.timestamp, dataset.interactions.timestamp[split.in_past])
+    assert known.items.equals(dataset.items)
+    assert known.split is None
+
+
+LEAKS = {
+    "target in the past": lambda split: {"in_past": np.isin(np.arange(len(split.in_past)), split.target_rows[:1])},
+    "later item in the past": lambda split: {"in_past": np.arange(len(split.in_past)) == split.target_rows[2] + 1},
+    "target in the history": lambda split: {
+        "histories": Ragged.from_lists([[*h.tolist(), t] for h, t in zip(split.histories, split.targets, strict=True)])
+    },
+}
+
+
+@pytest.mark.parametrize("planted", LEAKS)
+def test_a_planted_leak_is_caught(planted):
+    split = second_last(dataset_of([[0, 1, 2, 3], [1, 2, 3, 4, 5], [5, 4, 3, 3]]))
+    split.check_no_leak()
+    with pytest.raises(DataError, match=r"second_last on drawn leaks: in case \d \(user \d, target \d\)"):
+        replace(split, **LEAKS[planted](split)).check_no_leak()
+
+
+def test_a_split_that_shifts_by_one_is_caught():
+    dataset = dataset_of([[0, 1, 2, 3], [1, 2, 3, 4]])
+    honest = leave_one_out(dataset)
+    with pytest.raises(DataError, match="the past holds the target"):
+        replace(honest, in_past=np.ones(8, dtype=bool)).check_no_leak()
+
+
+def test_options_reach_the_protocol_and_unknown_ones_are_named():
+    dataset = dataset_of([[0, 1, 2, 3]] * 5)
+    assert make_split(dataset, "leave_one_out", past="train", max_users=2, seed=None).params["past"] == "train"
+    with pytest.raises(DataError, match="cold_user has no option past .='train'.: it has fraction, seed"):
+        make_split(dataset, "cold_user", past="train")
+    with pytest.raises(DataError, match="unknown protocol 'leave_two_out': choose among leave_one_out, "):
+        make_split(dataset, "leave_two_out")
+
+
+@pytest.fixture
+def published_windows(tmp_path) -> Path:
+    """Two users; the full catalogue has one item more."""
+    names = ["train", "train", "valid", "test", "test", "train", "valid", "test"]
+    items = pl.DataFrame({"item_id": range(N_ITEMS), "title": [f"item {i}" for i in range(N_ITEMS)]})
+    pl.DataFrame(
+        {
+            "user_id": [0] * 5 + [1] * 3,
+            "item_id": [1, 2, 3, 4, 1, 5, 6, 2],
+            "position": [0, 1, 2, 3, 4, 0, 1, 2],
+            "split": names,
+        }
+    ).write_parquet(tmp_path / "interactions.parquet")
+    items.filter(pl.col("item_id") != 7).write_parquet(tmp_path / "items.parquet")
+    items.write_parquet(tmp_path / "items_full_catalogue.parquet")
+    pl.DataFrame(
+        {
+            "split": ["valid", "test", "test", "test"],
+            "user_id": [0, 1, 0, 0],
+            "history": [[1, 2], [5, 6], [1, 2, 3], [2, 3, 4]],
+            "target": [3, 2, 4, 1],
+        }
+    ).write_parquet(tmp_path / "eval_windows.parquet")
+    return tmp_path
+
+
+def test_windows_are_the_published_ones(published_windows):
+    dataset = load_for("windows", published_windows)
+    assert dataset.n_items == N_ITEMS
+    split = windows(dataset)
+    split.check_no_leak()
+    assert split.users.tolist() == [0, 0, 1]
+    assert split.targets.tolist() == [4, 1, 2]
+    assert as_lists(split.histories) == [[1, 2, 3], [2, 3, 4], [5, 6]]
+    assert as_lists(split.past) == [[1, 2, 3], [5, 6]]
+    assert as_lists(windows(dataset, past="train").past) == [[1, 2], [5]]
+    assert set(windows(dataset, max_users=1).users.tolist()) < {0, 1}
+
+
+def test_windows_that_do_not_fit_the_interactions_are_refused(published_windows):
+    with pytest.raises(DataError, match="drawn has no published windows"):
+        windows(dataset_of([[1, 2, 3]] * 2))
+    table = pl.read_parquet(published_windows / "eval_windows.parquet")
+    table.with_columns(target=pl.col("target").reverse()).write_parquet(published_windows / "eval_windows.parquet")
+    with pytest.raises(DataError, match="its test windows are not the test events"):
+        windows(load_for("windows", published_windows))

@@ -1,9 +1,11 @@
 import numpy as np
 import polars as pl
+import pytest
 
 from recgpt.data.dataset import Dataset
 from recgpt.data.splits import leave_one_out
-from recgpt.evaluate.protocols import SLICES, known_dataset, slice_cases
+from recgpt.errors import DataError
+from recgpt.evaluate.protocols import SLICES, case_table, headline, refuse_negatives
 
 
 def dataset_of(sequences: list[list[int]], n_items: int = 10) -> Dataset:
@@ -13,42 +15,40 @@ def dataset_of(sequences: list[list[int]], n_items: int = 10) -> Dataset:
     return Dataset.from_frames("toy", events, items)
 
 
-SEQUENCES = [[1, 2, 3, 1], [4, 5, 6], [7, 8], [2, 2, 2, 9, 2]]
+SEQUENCES = [[1, 2, 3, 1], [4, 5, 6], [7, 8], [2, 2, 2, 9, 2], [1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3, 0]]
 
 
-def test_slices_tell_new_targets_from_repeated_ones():
+def test_slices_are_what_they_say():
     split = leave_one_out(dataset_of(SEQUENCES))
-    assert split.users.tolist() == [0, 1, 3]
-    cases = slice_cases(split)
-    assert {name: places.tolist() for name, places in cases.items()} == {
-        "explore": [1],
-        "all": [0, 1, 2],
+    assert split.users.tolist() == [0, 1, 3, 4]
+    cases = case_table(split)
+    assert {name: np.flatnonzero(each.holds(cases).to_numpy()).tolist() for name, each in SLICES.items()} == {
+        "explore": [1, 3],
+        "all": [0, 1, 2, 3],
         "repeat": [0, 2],
+        "head": [],  # the two most popular of ten items are 2 and 1, which are only ever repeated here
+        "tail": [1],
+        "unseen": [3],
+        "short": [1],
+        "long": [3],
     }
-    assert set(cases) == set(SLICES)
-    assert SLICES == {"explore": "history", "all": "nothing", "repeat": "nothing"}
 
 
-def test_recommenders_know_the_past_and_the_whole_catalogue_only():
-    dataset = dataset_of(SEQUENCES)
-    for past, expected in (
-        ("train", [[1, 2], [4], [7, 8], [2, 2, 2]]),
-        ("train+valid", [[1, 2, 3], [4, 5], [7, 8], [2, 2, 2, 9]]),
-    ):
-        known = known_dataset(dataset, leave_one_out(dataset, past=past))
-        assert [sequence.tolist() for sequence in known.sequences] == expected
-        assert known.manifest["interactions"] == sum(map(len, expected))
-        assert known.n_items == dataset.n_items
-        assert known.items.equals(dataset.items)
-        assert known.items_sha256 == dataset.items_sha256
-        assert known.timestamps is None
-    assert dataset.n_interactions == sum(map(len, SEQUENCES))
+def test_the_table_of_cases_speaks_in_outside_ids():
+    cases = case_table(leave_one_out(dataset_of(SEQUENCES)))
+    assert cases["user"].to_list() == [0, 1, 3, 4]
+    assert cases["target"].to_list() == [1, 6, 2, 0]
+    assert cases["history_items"].to_list() == [3, 2, 4, 12]
+    assert cases["target_count"].to_list() == [3, 1, 6, 0]
+    assert cases["popularity"].to_list() == ["head", "tail", "head", "unseen"]
 
 
-def test_a_planted_target_never_reaches_the_past():
-    # Item 9 is every user's target and nobody's history: a recommender that knows of it has seen the answer.
-    rng = np.random.default_rng(0)
-    dataset = dataset_of([[*rng.integers(0, 9, 6).tolist(), 9] for _ in range(30)])
-    for past in ("train", "train+valid"):
-        known = known_dataset(dataset, leave_one_out(dataset, past=past, max_users=10))
-        assert 9 not in known.interactions.item
+def test_the_headline_is_explore_but_where_repeats_are_the_point():
+    assert headline("leave_one_out") == headline("global_time") == "explore"
+    assert headline("published_steam_style") == "all"
+
+
+def test_sampled_metrics_are_refused_with_the_reason():
+    refuse_negatives(None)
+    with pytest.raises(DataError, match=r"negatives=100.*Krichene and Rendle 2020"):
+        refuse_negatives(100)

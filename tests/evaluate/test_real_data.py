@@ -23,7 +23,7 @@ def explore_standard_errors(
     """How many standard errors Hit@10 and NDCG@10 are away from the reference."""
     dataset = Dataset.load(path)
     split = leave_one_out(dataset, past=past, max_users=max_users)
-    report = evaluate(dataset, split, [recommender], progress=False)
+    report = evaluate(split, [recommender], progress=False)
     (result,) = [r for r in report.results if r.slice == "explore"]
     away = []
     for metric, expected in zip(("hit@10", "ndcg@10"), reference, strict=True):

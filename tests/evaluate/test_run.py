@@ -1,6 +1,7 @@
 import io
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -11,7 +12,9 @@ from recgpt.data.dataset import Dataset
 from recgpt.data.splits import Split, leave_one_out
 from recgpt.errors import DataError
 from recgpt.evaluate import evaluate
-from recgpt.evaluate.metrics import MISSED
+from recgpt.evaluate.metrics import MISSED, target_ranks
+from recgpt.evaluate.protocols import SLICES
+from recgpt.evaluate.report import MAIN_SLICES, StoredReport, ranks_column
 from recgpt.recommenders import make
 from recgpt.topk import Ranking
 
@@ -59,9 +62,13 @@ def slow_popularity_ranks(split: Split, exclude_history: bool) -> list[int]:
 
 
 def test_figures_equal_a_slow_evaluation(dataset, split):
-    report = evaluate(dataset, split, baselines(), progress=False)
+    report = evaluate(split, baselines(), progress=False)
     repeated = [t in h.tolist() for h, t in zip(split.histories, split.targets.tolist(), strict=True)]
-    assert report.n == {"all": 150, "explore": 150 - sum(repeated), "repeat": sum(repeated)}
+    assert {name: report.n[name] for name in ("all", "explore", "repeat")} == {
+        "all": 150,
+        "explore": 150 - sum(repeated),
+        "repeat": sum(repeated),
+    }
     for name, wanted in (("all", None), ("explore", False), ("repeat", True)):
         ranks = slow_popularity_ranks(split, exclude_history=name == "explore")
         ranks = [r for r, is_repeat in zip(ranks, repeated, strict=True) if wanted is None or is_repeat == wanted]
@@ -76,7 +83,7 @@ def test_figures_equal_a_slow_evaluation(dataset, split):
 
 
 def test_copy_last_only_ever_repeats(dataset, split):
-    report = evaluate(dataset, split, [make("copy_last")], progress=False)
+    report = evaluate(split, [make("copy_last")], progress=False)
     figures = {r.slice: r.metrics["hit@10"] for r in report.results}
     assert figures["explore"] == 0
     assert figures["repeat"] == 1  # no history here is longer than ten items
@@ -89,6 +96,7 @@ def test_a_recommender_that_knows_the_answers_is_perfect():
 
     class Oracle:
         name = "oracle"
+        knows = "trained"
 
         def fit(self, dataset):
             return self
@@ -101,26 +109,31 @@ def test_a_recommender_that_knows_the_answers_is_perfect():
             pass
 
     dataset = dataset_of(sequences)
-    report = evaluate(dataset, leave_one_out(dataset), [Oracle()], progress=False)
-    assert report.n == {"all": 30, "explore": 15, "repeat": 15}
+    report = evaluate(leave_one_out(dataset), [Oracle()], progress=False)
+    assert (report.n["all"], report.n["explore"], report.n["repeat"]) == (30, 15, 15)
     for result in report.results:
+        if not report.n[result.slice]:
+            continue
         assert set(result.metrics.values()) == {1.0}
         assert set(result.ci95.values()) == {(1.0, 1.0)}
 
 
 def test_json_has_the_stated_form(dataset, split, tmp_path):
-    report = evaluate(dataset, split, baselines(), progress=False)
+    report = evaluate(split, baselines(), progress=False)
     report.save(tmp_path / "out" / "report.json")
     saved = json.loads((tmp_path / "out" / "report.json").read_text())
     assert saved["dataset"] == "toy"
     assert saved["protocol"] == "leave_one_out"
-    assert set(saved["n"]) == {"all", "explore", "repeat"}
-    assert len(saved["results"]) == 2 * 3
-    metrics = {f"{name}@{k}" for name in ("hit", "ndcg") for k in (1, 3, 5, 10)}
+    assert set(saved["n"]) == set(SLICES)
+    assert len(saved["results"]) == 2 * len(SLICES)
+    assert saved["knows"] == {"copy_last": "text", "popularity": "context"}
+    assert saved["headline"] == "explore"
+    assert saved["beyond_accuracy"]["popularity"]["coverage"] > 0
+    metrics = {f"{name}@{k}" for name in ("hit", "ndcg", "mrr") for k in (1, 3, 5, 10)}
     for result in saved["results"]:
         assert set(result) == {"recommender", "slice", "ci95"} | metrics
         assert set(result["ci95"]) == metrics
-        assert all(low <= high for low, high in result["ci95"].values())
+        assert all(each is None or each[0] <= each[1] for each in result["ci95"].values())
     assert saved["split"] == {"seed": 0, "past": "train", "max_users": None}
     assert saved["repeats"] == "keep"
     assert saved["data_fingerprint"]["items_sha256"] == dataset.items_sha256
@@ -129,57 +142,91 @@ def test_json_has_the_stated_form(dataset, split, tmp_path):
 
 def test_an_empty_slice_has_no_figures_and_is_valid_json(tmp_path):
     dataset = dataset_of(random_sequences()).drop_repeats("drop")
-    report = evaluate(dataset, leave_one_out(dataset), baselines(), progress=False)
+    report = evaluate(leave_one_out(dataset), baselines(), progress=False)
     assert report.n["repeat"] == 0
     report.save(tmp_path / "report.json")
     saved = json.loads((tmp_path / "report.json").read_text())
     (result,) = [r for r in saved["results"] if (r["recommender"], r["slice"]) == ("popularity", "repeat")]
     assert result["hit@10"] is None
     assert result["ci95"]["hit@10"] is None
-    assert "| repeat (0) | popularity | – | – | – |" in report.markdown()
+    assert "repeat (0)" not in report.markdown(), "without repeats, every case is explore"
 
 
-def test_ranks_are_kept_case_by_case(dataset, split):
-    report = evaluate(dataset, split, baselines(), progress=False)
-    for name, cases in report.cases.items():
-        for recommender in ("copy_last", "popularity"):
-            ranks = report.ranks[recommender][name]
-            assert len(ranks) == len(cases) == report.n[name]
-            assert (((ranks >= 1) & (ranks <= 10)) | (ranks == MISSED)).all()
-            (result,) = [r for r in report.results if (r.recommender, r.slice) == (recommender, name)]
-            assert result.metrics["hit@5"] == pytest.approx((ranks <= 5).mean())
+def test_ranks_are_kept_case_by_case_and_read_back(dataset, split, tmp_path):
+    report = evaluate(split, baselines(), progress=False)
+    report.save(tmp_path / "report.json")
+    stored = StoredReport.load(tmp_path / "report.json")
+    assert stored.cases.equals(report.cases)
+    for result in report.results:
+        ranks = stored.in_slice(result.slice)[ranks_column(result.recommender, SLICES[result.slice].exclude)].to_numpy()
+        assert len(ranks) == report.n[result.slice]
+        assert (((ranks >= 1) & (ranks <= 10)) | (ranks == MISSED)).all()
+        if len(ranks):
+            assert stored.values(result.recommender, result.slice, "hit@5").mean() == result.metrics["hit@5"]
+
+
+def test_a_stored_report_that_is_not_whole_is_refused(split, tmp_path):
+    path = tmp_path / "report.json"
+    with pytest.raises(DataError, match="there is no report"):
+        StoredReport.load(path)
+    evaluate(split, baselines(), progress=False).save(path)
+    with pytest.raises(DataError, match="has no recommender 'sasrec': it has copy_last, popularity"):
+        StoredReport.load(path).values("sasrec", "explore", "hit@10")
+    cases = path.with_suffix(".cases.parquet")
+    whole = cases.read_bytes()
+    cases.write_bytes(whole[:-9])
+    with pytest.raises(DataError, match="is damaged or of another run"):
+        StoredReport.load(path)
+    cases.unlink()
+    with pytest.raises(DataError, match="is missing"):
+        StoredReport.load(path)
+
+
+def test_a_planted_leak_is_caught_before_anything_is_ranked(dataset, split):
+    planted = replace(split, in_past=np.ones(len(split.in_past), dtype=bool))
+    with pytest.raises(DataError, match="leave_one_out on toy leaks"):
+        evaluate(planted, baselines(), progress=False)
+
+
+def test_one_ranking_gives_both_lists(split):
+    """The lists without the history equal those a recommender makes when it is told to leave the history out."""
+    report = evaluate(split, [make("item_knn")], progress=False)
+    fitted = make("item_knn").fit(split.known)
+    ids = fitted.rank(split.histories, 10, exclude="history").ids
+    np.testing.assert_array_equal(report.cases["item_knn/history"].to_numpy(), target_ranks(ids, split.targets))
 
 
 def test_batch_size_changes_nothing_and_seed_only_the_intervals(dataset, split):
-    report = evaluate(dataset, split, baselines(), progress=False)
-    assert evaluate(dataset, split, baselines(), batch_size=7, progress=False).results == report.results
-    reseeded = evaluate(dataset, split, baselines(), seed=1, progress=False).results
+    report = evaluate(split, baselines(), progress=False)
+    assert evaluate(split, baselines(), batch_size=7, progress=False).results == report.results
+    reseeded = evaluate(split, baselines(), seed=1, progress=False).results
     assert [r.metrics for r in reseeded] == [r.metrics for r in report.results]
     assert [r.ci95 for r in reseeded] != [r.ci95 for r in report.results]
 
 
 def test_table_and_markdown_show_the_same_cells(dataset, split):
-    report = evaluate(dataset, split, baselines(), progress=False)
+    report = evaluate(split, baselines(), progress=False)
     console = Console(width=80, file=io.StringIO())
     console.print(report.table())
     table, markdown = console.file.getvalue(), report.markdown()
     assert "past train" in table
     for result in report.results:
-        for column in report.columns:
+        for column in report.columns if result.slice in MAIN_SLICES else []:
             assert result.cell(column) in table
             assert result.cell(column) in markdown
     assert table.index("explore") < table.index("all (") < table.index("repeat (")
+    assert table.index("copy_last") < table.index("context") < table.index("popularity")
 
 
 def test_bad_requests_name_what_is_wrong(dataset, split):
     with pytest.raises(DataError, match="no recommender"):
-        evaluate(dataset, split, [])
+        evaluate(split, [])
     with pytest.raises(DataError, match="share a name in popularity, popularity"):
-        evaluate(dataset, split, [make("popularity"), make("popularity")])
+        evaluate(split, [make("popularity"), make("popularity")])
     with pytest.raises(DataError, match="cut-offs start at 1"):
-        evaluate(dataset, split, baselines(), ks=(0, 10))
+        evaluate(split, baselines(), ks=(0, 10))
     with pytest.raises(DataError, match=f"k={N_ITEMS + 1} does not fit a catalogue of {N_ITEMS}"):
-        evaluate(dataset, split, baselines(), ks=(N_ITEMS + 1,), progress=False)
+        evaluate(split, baselines(), ks=(N_ITEMS + 1,), progress=False)
     short = dataset_of([[0, 1], [2]])
     with pytest.raises(DataError, match="no case"):
-        evaluate(short, leave_one_out(short), baselines())
+        evaluate(leave_one_out(short), baselines())

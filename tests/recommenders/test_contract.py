@@ -12,14 +12,14 @@ from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
 from recgpt.model import RecGPTConfig
 from recgpt.rank import RecGPT
-from recgpt.recommenders import REGISTRY, make
-from recgpt.recommenders.base import Knows, Recommender
+from recgpt.recommenders import REGISTRY, load, make
+from recgpt.recommenders.base import Knows, StoredRecommender
 from recgpt.tokenizer import FSQTokenizer, FSQTokenizerConfig
 
 N_ITEMS, N_USERS, WIDTH = 60, 40, 16
 
 
-def tiny_recgpt() -> Recommender:
+def tiny_recgpt() -> StoredRecommender:
     torch.manual_seed(0)
     tokenizer = FSQTokenizer(FSQTokenizerConfig(embedding_dim=WIDTH, levels=[5, 5], n_layers=1, n_heads=2))
     config = RecGPTConfig(
@@ -36,8 +36,10 @@ def embeddings() -> np.ndarray:
 
 MAKERS = {
     "recgpt": tiny_recgpt,
+    "random": lambda: make("random"),
     "copy_last": lambda: make("copy_last"),
     "popularity": lambda: make("popularity"),
+    "popularity_recent": lambda: make("popularity_recent"),
     "text_knn": lambda: make("text_knn", embeddings=embeddings()),
     "text_knn_white": lambda: make("text_knn_white", embeddings=embeddings()),
     "item_knn": lambda: make("item_knn"),
@@ -55,13 +57,14 @@ def dataset() -> Dataset:
             "user_id": users,
             "item_id": np.minimum(rng.geometric(0.08, len(users)), N_ITEMS) - 1,
             "position": np.tile(np.arange(8), N_USERS),
+            "timestamp": np.sort(rng.integers(0, 1000, (N_USERS, 8)), axis=1).ravel(),
         }
     )
     return Dataset.from_frames("toy", events, items)
 
 
 @pytest.fixture(scope="module", params=sorted(REGISTRY))
-def recommender(request, dataset) -> Recommender:
+def recommender(request, dataset) -> StoredRecommender:
     return MAKERS[request.param]().fit(dataset)
 
 
@@ -73,7 +76,7 @@ def histories(n: int, seed: int = 1) -> list[list[int]]:
 def test_every_registered_recommender_is_held_to_the_contract():
     assert set(MAKERS) == set(REGISTRY)
     for name, maker in MAKERS.items():
-        assert isinstance(maker(), Recommender)
+        assert isinstance(maker(), StoredRecommender)
         assert maker().name == name
         assert maker().knows in get_args(Knows)
 
@@ -166,16 +169,48 @@ def test_unknown_ids_are_named_with_their_case(recommender):
         recommender.rank([[1]], 5, candidates=np.array([0, N_ITEMS]))
 
 
-def test_empty_history_is_answered_as_documented(recommender):
+def test_an_empty_history_gets_what_is_popular_from_all_that_know_it(recommender, dataset):
     ranking = recommender.rank([[5, 6], [], [7]], 4)
-    if recommender.name == "popularity":
+    if recommender.name == "random":
         assert (ranking.ids[1] >= 0).all()
-    else:
+    elif recommender.knows == "text":
         assert (ranking.ids[1] == -1).all()
         assert np.isneginf(ranking.scores[1]).all()
+    elif recommender.name != "popularity_recent":
+        assert ranking.ids[1].tolist() == make("popularity").fit(dataset).rank([[]], 4).ids[0].tolist()
     np.testing.assert_array_equal(ranking.ids[[0, 2]], recommender.rank([[5, 6], [7]], 4).ids)
     assert recommender.rank([], 4).ids.shape == (0, 4)
     assert recommender.rank([[]], 4).ids.shape == (1, 4)
+    only = recommender.rank([[]], 4, candidates=np.array([7, 3])).ids[0]
+    assert set(only.tolist()) <= {3, 7, -1}
+
+
+def test_saved_and_loaded_ranks_and_observes_the_same(recommender, dataset, tmp_path):
+    fitted = MAKERS[recommender.name]().fit(dataset)
+    fitted.save(tmp_path / "kept")
+    loaded = load(tmp_path / "kept")
+    assert (loaded.name, loaded.knows) == (fitted.name, fitted.knows)
+    rng = np.random.default_rng(4)
+    events = Interactions(rng.integers(0, N_USERS + 3, 60), rng.integers(0, N_ITEMS, 60), rng.integers(900, 1200, 60))
+    for _ in range(2):
+        first, second = fitted.rank([*histories(6), []], 10), loaded.rank([*histories(6), []], 10)
+        np.testing.assert_array_equal(first.ids, second.ids)
+        np.testing.assert_array_equal(first.scores, second.scores)
+        fitted.observe(events)
+        loaded.observe(events)
+
+
+def test_a_damaged_or_foreign_folder_is_refused(recommender, tmp_path):
+    recommender.save(tmp_path / "kept")
+    state = tmp_path / "kept" / "state.safetensors"
+    state.write_bytes(state.read_bytes()[:-1])
+    with pytest.raises(DataError, match="missing, cut short or changed"):
+        load(tmp_path / "kept")
+    other = "popularity" if recommender.name != "popularity" else "random"
+    with pytest.raises(DataError, match=f"holds the recommender '{recommender.name}', not '{other}'"):
+        REGISTRY[other].load(tmp_path / "kept")
+    with pytest.raises(DataError, match="is not a stored recommender"):
+        load(tmp_path)
 
 
 def test_unknown_exclude_is_an_error(recommender):
@@ -183,7 +218,7 @@ def test_unknown_exclude_is_an_error(recommender):
         recommender.rank([[1]], 3, exclude="everything")
 
 
-APPEND = {"popularity", "item_knn", "hybrid_knn"}
+APPEND = {"popularity", "popularity_recent", "item_knn", "hybrid_knn"}
 
 
 def test_what_is_observed_is_appended_or_ignored(recommender, dataset):

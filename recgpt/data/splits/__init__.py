@@ -1,0 +1,94 @@
+"""Who is asked what: the histories and targets of an evaluation, and what recommenders may learn from.
+
+    split = leave_one_out(dataset, past="train")
+    split.known         # the data set as recommenders may know it: what `fit` gets
+    split.histories     # one sequence a case: what the recommender sees
+    split.targets       # one item a case: what it should have ranked first
+
+A split is a function of the data set, its parameters and its seed; `save` and `load` keep it for later comparison.
+A new protocol is a file with such a function and one line in `PROTOCOLS`.
+"""
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from recgpt.data.dataset import Dataset, Repeats
+from recgpt.data.splits.base import Split
+from recgpt.data.splits.cold import cold_item, cold_user, held_out_users
+from recgpt.data.splits.global_time import global_time
+from recgpt.data.splits.leave_one_out import leave_one_out, published_steam_style, second_last, zero_shot
+from recgpt.data.splits.windows import FULL_CATALOGUE, windows
+from recgpt.errors import DataError
+
+PROTOCOLS: dict[str, Callable[..., Split]] = {
+    protocol.__name__: protocol
+    for protocol in (
+        leave_one_out,
+        global_time,
+        zero_shot,
+        cold_user,
+        cold_item,
+        held_out_users,
+        windows,
+        published_steam_style,
+    )
+}
+
+
+def load_for(protocol: str, path: str | Path, *, repeats: Repeats | None = None) -> Dataset:
+    """Read a data set as a protocol needs it.
+
+    `windows` ranks the published full catalogue where there is one, and like `published_steam_style` keeps repeats;
+    the others drop them unless `repeats` says otherwise.
+    """
+    check_protocol(protocol)
+    published = protocol in (windows.__name__, published_steam_style.__name__)
+    full = protocol == windows.__name__ and (Path(path) / FULL_CATALOGUE).is_file()
+    return Dataset.load(
+        path,
+        repeats=repeats or ("keep" if published else "drop"),
+        items=FULL_CATALOGUE if full else "items.parquet",
+    )
+
+
+def make_split(dataset: Dataset, protocol: str, **options: Any) -> Split:
+    """Split by the protocol of that name; options that are None are left to its defaults.
+
+    Raises
+    ------
+    DataError
+        No protocol has that name, or it has no such option.
+    """
+    check_protocol(protocol)
+    given = {name: value for name, value in options.items() if value is not None}
+    known = [name for name in inspect.signature(PROTOCOLS[protocol]).parameters if name != "dataset"]
+    for name, value in given.items():
+        if name not in known:
+            raise DataError(f"{protocol} has no option {name} (={value!r}): it has {', '.join(known)}")
+    return PROTOCOLS[protocol](dataset, **given)
+
+
+def check_protocol(protocol: str) -> None:
+    """Raise DataError if no protocol has that name; the message lists those there are."""
+    if protocol not in PROTOCOLS:
+        raise DataError(f"unknown protocol {protocol!r}: choose among {', '.join(PROTOCOLS)}")
+
+
+__all__ = [
+    "PROTOCOLS",
+    "Split",
+    "check_protocol",
+    "cold_item",
+    "cold_user",
+    "global_time",
+    "held_out_users",
+    "leave_one_out",
+    "load_for",
+    "make_split",
+    "published_steam_style",
+    "second_last",
+    "windows",
+    "zero_shot",
+]

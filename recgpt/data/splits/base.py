@@ -1,0 +1,182 @@
+"""What every protocol makes: the cases that recommenders are asked, and the part of the data that they may know.
+
+Suffixes: R interactions of the data set, B cases.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from recgpt.data.dataset import Dataset, Interactions
+from recgpt.data.fingerprint import read_json, write_json
+from recgpt.data.ragged import Ragged
+from recgpt.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Cases of one protocol.
+
+    Parameters
+    ----------
+    dataset
+        What was split.
+    protocol, seed, params
+        How.
+    in_past
+        (R,) bool: which interactions recommenders may learn from.
+    histories
+        B sequences of dense item ids, oldest first: what a recommender sees.
+    target_rows
+        (B,) int64, the interaction that each history goes on with; users do not fall.
+    """
+
+    dataset: Dataset
+    protocol: str
+    seed: int
+    params: Mapping[str, Any]
+    in_past: np.ndarray
+    histories: Ragged
+    target_rows: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.target_rows)
+
+    @cached_property
+    def targets(self) -> np.ndarray:
+        """(B,) int64, the item that each recommender should have ranked first."""
+        return self.dataset.interactions.item[self.target_rows].astype(np.int64)
+
+    @cached_property
+    def users(self) -> np.ndarray:
+        """(B,) int64, dense user ids."""
+        return self.dataset.interactions.user[self.target_rows].astype(np.int64)
+
+    @cached_property
+    def times(self) -> np.ndarray | None:
+        """(B,) int64, Unix seconds of the target (-1 = unknown); None where the data set has no times."""
+        timestamp = self.dataset.interactions.timestamp
+        return None if timestamp is None else timestamp[self.target_rows]
+
+    @cached_property
+    def past(self) -> Ragged:
+        """One sequence a user, empty for those withheld: all that a recommender may count, index or train on."""
+        return self.dataset.sequences.filter(self.in_past)
+
+    @cached_property
+    def known(self) -> Dataset:
+        """The data set as recommenders may know it: the whole catalogue, and of the interactions only the past."""
+        interactions: Interactions = self.dataset.interactions.select(self.in_past)
+        return Dataset(
+            name=self.dataset.name,
+            path=self.dataset.path,
+            manifest={**self.dataset.manifest, "interactions": len(interactions)},
+            items=self.dataset.items.lazy(),
+            item_map=self.dataset.item_map,
+            user_map=self.dataset.user_map,
+            interactions=interactions,
+            split=None,
+        )
+
+    def check_no_leak(self) -> None:
+        """Raise DataError where a recommender could read what it is asked for.
+
+        Neither the target nor anything its user did later may be in the past, and a history may hold the target only
+        as often as its user met it before.
+        """
+        users = self.users
+        ends = self.dataset.offsets[users + 1]
+        known_before = np.concatenate([[0], np.cumsum(self.in_past)])
+        later = known_before[ends] > known_before[self.target_rows]
+        if later.any():
+            raise DataError(self._leak(int(later.argmax()), "the past holds the target, or what its user did later"))
+        before = self.dataset.sequences.spans(self.dataset.offsets[users], self.target_rows)
+        told = self.histories.occurrences(self.targets) > before.occurrences(self.targets)
+        if told.any():
+            raise DataError(self._leak(int(told.argmax()), "the history holds the target itself"))
+
+    def _leak(self, case: int, what: str) -> str:
+        user = self.dataset.user_map.to_outside([self.users[case]])[0]
+        item = self.dataset.item_map.to_outside([self.targets[case]])[0]
+        return (
+            f"{self.protocol} on {self.dataset.name} leaks: in case {case} (user {user!r}, target {item!r}) {what}. "
+            "No figure made with it can be trusted: correct the protocol"
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write the split into the folder `path`: `cases.parquet`, `past.parquet` and `split.json`."""
+        path = Path(path)
+        path.mkdir(parents=True, exist_ok=True)
+        histories = pa.LargeListArray.from_arrays(self.histories.offsets, self.histories.values)
+        pq.write_table(pa.table({"target_row": self.target_rows, "history": histories}), path / "cases.parquet")
+        pq.write_table(pa.table({"in_past": self.in_past}), path / "past.parquet")
+        about = {"protocol": self.protocol, "seed": self.seed, "params": dict(self.params), **_identity(self.dataset)}
+        write_json(path / "split.json", about)
+
+    @classmethod
+    def load(cls, path: str | Path, dataset: Dataset) -> "Split":
+        """Read a split that was made on `dataset`.
+
+        Raises
+        ------
+        DataError
+            It was made on another data set, or with another rule for repeats.
+        """
+        path = Path(path)
+        if not (path / "split.json").is_file():
+            raise DataError(f"{path} holds no split.json: it is not a stored split")
+        about = read_json(path / "split.json")
+        for key, value in _identity(dataset).items():
+            if about.get(key) != value:
+                raise DataError(
+                    f"{path} was made on {about.get('dataset')} (repeats: {about.get('repeats')}), which is not this"
+                    f" {dataset.name} (repeats: {dataset.manifest['repeats']}): {key} differs. Make the split again"
+                )
+        cases = pq.read_table(path / "cases.parquet")
+        histories = cases["history"].combine_chunks()
+        return cls(
+            dataset=dataset,
+            protocol=about["protocol"],
+            seed=about["seed"],
+            params=about["params"],
+            in_past=pq.read_table(path / "past.parquet")["in_past"].to_numpy(),
+            histories=Ragged(histories.flatten().to_numpy(), histories.offsets.to_numpy()),
+            target_rows=cases["target_row"].to_numpy(),
+        )
+
+
+def sample(rows: np.ndarray, most: int | None, seed: int) -> np.ndarray:
+    """At most `most` of `rows`, drawn with `seed`, in their order; None keeps all."""
+    if most is None or len(rows) <= most:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+
+
+def draw(n: int, fraction: float, seed: int) -> np.ndarray:
+    """(n,) bool, a share `fraction` of them true, at least one.
+
+    Raises
+    ------
+    DataError
+        `fraction` is not between 0 and 1.
+    """
+    if not 0 < fraction < 1:
+        raise DataError(f"fraction={fraction} is not between 0 and 1")
+    drawn = np.zeros(n, dtype=bool)
+    drawn[np.random.default_rng(seed).choice(n, max(1, round(fraction * n)), replace=False)] = True
+    return drawn
+
+
+def _identity(dataset: Dataset) -> dict[str, str]:
+    return {
+        "dataset": dataset.name,
+        "repeats": dataset.manifest["repeats"],
+        "items_sha256": dataset.items_sha256,
+        "interactions_sha256": dataset.interactions_sha256,
+    }

@@ -1,0 +1,275 @@
+"""Data sets x recommenders x seeds, one cell at a time: `recgpt benchmark accuracy`.
+
+    config = BenchmarkConfig.load("accuracy.yaml")
+    sets = run_benchmark(config, data=Path("data"), out=Path("runs/accuracy"))
+    write_reports(sets, config, out=Path("runs/accuracy"))           # in recgpt.evaluate.page
+
+A cell is a report of `evaluate` with one recommender. A cell that is on disk, made of the same data with the same
+settings, is not made again: a run that was killed goes on where it stopped.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+import recgpt
+from recgpt.data.dataset import Dataset
+from recgpt.data.fingerprint import read_json, write_json
+from recgpt.data.splits import Split, check_protocol, load_for, make_split
+from recgpt.errors import DataError
+from recgpt.evaluate.arena import embeddings_of, is_seeded, names_for, recommenders_for
+from recgpt.evaluate.protocols import refuse_negatives
+from recgpt.evaluate.report import StoredReport
+from recgpt.evaluate.run import evaluate
+from recgpt.progress import console, duration
+from recgpt.rank import RecGPT
+from recgpt.recommenders import check_names
+
+DEFAULT_CONFIG = Path(__file__).with_name("accuracy.yaml")
+REFERENCE = "text_knn"
+"""What every other recommender is compared with."""
+
+
+class BenchmarkConfig(BaseModel):
+    """What a benchmark measures.
+
+    Attributes
+    ----------
+    datasets : folders of data sets, under the `data` folder of the run.
+    recommenders : registered names.
+    protocol, past, max_users : see `recgpt.data.splits`; None leaves the choice to the protocol.
+    seeds : one cell each, for recommenders that draw random numbers; the others have one cell with the first.
+    model : checkpoint of the recommender `recgpt`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    datasets: list[str] = Field(min_length=1)
+    recommenders: list[str] = Field(min_length=1)
+    protocol: str = "leave_one_out"
+    past: str | None = None
+    max_users: int | None = Field(default=None, ge=1)
+    seeds: list[int] = Field(default=[0], min_length=1)
+    model: str | None = None
+    negatives: int | None = None
+
+    @classmethod
+    def load(cls, path: str | Path) -> "BenchmarkConfig":
+        """Read a YAML file.
+
+        Raises
+        ------
+        DataError
+            The file is missing or no YAML, a setting is unknown or of the wrong kind, a protocol or recommender is
+            unknown, or sampled negatives are asked for.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise DataError(f"there is no benchmark configuration {path}: see {DEFAULT_CONFIG} for one")
+        try:
+            settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+            config = cls.model_validate(settings)
+        except yaml.YAMLError as error:
+            raise DataError(f"{path} is not readable YAML: {error}") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"])) or "the file"
+            raise DataError(f"{path}: {place}: {first['msg']} (given: {first['input']!r})") from error
+        refuse_negatives(config.negatives)
+        check_protocol(config.protocol)
+        check_names(config.recommenders)
+        return config
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One recommender on one data set with one seed.
+
+    Attributes
+    ----------
+    made_of : all that its figures depend on; a stored cell made of the same is used as it is.
+    path : of its report.
+    """
+
+    recommender: str
+    seed: int
+    made_of: dict[str, Any]
+    path: Path
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it is on disk, made of the same."""
+        return (
+            self._note.is_file()
+            and read_json(self._note).get("made_of") == self.made_of
+            and (self.refusal is not None or self.path.is_file())
+        )
+
+    @property
+    def refusal(self) -> str | None:
+        """Why there is no report, where the recommender said no."""
+        reason = read_json(self._note).get("refused")
+        return None if reason is None else str(reason)
+
+    def finish(self, **outcome: Any) -> None:
+        """Write down that the cell is done; its report, if it has one, is on disk already."""
+        write_json(self._note, {"made_of": self.made_of, **outcome})
+
+    @property
+    def _note(self) -> Path:
+        return self.path.with_suffix(".cell.json")
+
+
+@dataclass
+class DatasetCells:
+    """The cells of one data set.
+
+    Attributes
+    ----------
+    name : of the data set.
+    folder : where it was read from.
+    reports : recommender -> a report for each seed.
+    refused : recommender -> why it could not take part.
+    """
+
+    name: str
+    folder: Path
+    reports: dict[str, list[StoredReport]] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+
+    def about(self) -> dict[str, Any]:
+        """What all its reports share: the JSON of the first."""
+        return next(iter(self.reports.values()))[0].about
+
+    def values(self, recommender: str, slice_name: str, metric: str) -> np.ndarray:
+        """(n,) the metric of each case of a slice, mean over the seeds."""
+        of_seeds = [report.values(recommender, slice_name, metric) for report in self.reports[recommender]]
+        return np.mean(of_seeds, axis=0)
+
+
+def run_benchmark(
+    config: BenchmarkConfig, *, data: Path, out: Path, load_model: Callable[[str], RecGPT]
+) -> list[DatasetCells]:
+    """Make all cells that are not on disk yet, data set by data set, and read all of them.
+
+    Parameters
+    ----------
+    data : where the folders of the data sets are.
+    out : cells land in `out/cells`.
+    load_model : reads the checkpoint `config.model`.
+
+    Raises
+    ------
+    DataError
+        A data set is not there or unreadable, which is found before anything is computed.
+    """
+    missing = [name for name in config.datasets if not (data / name / "interactions.parquet").is_file()]
+    if missing:
+        raise DataError(
+            f"{data} has no data set {', '.join(missing)}: say where they are with --data, fetch them with "
+            "`recgpt data import`, or list others with --config"
+        )
+    model = load_model(config.model) if config.model else None
+    clock = _Clock(total=len(config.datasets) * sum(1 for name in config.recommenders for _ in _seeds(name, config)))
+    return [_run_dataset(config, data / name, out, model, clock) for name in config.datasets]
+
+
+def _run_dataset(
+    config: BenchmarkConfig, folder: Path, out: Path, model: RecGPT | None, clock: "_Clock"
+) -> DatasetCells:
+    dataset = load_for(config.protocol, folder)
+    split = make_split(dataset, config.protocol, past=config.past, max_users=config.max_users, seed=config.seeds[0])
+    found = DatasetCells(dataset.name, folder)
+    embeddings_NE: np.ndarray | None = None
+    for cell in _cells(config, dataset, split, out, model):
+        label = f"{dataset.name}, {cell.recommender}, seed {cell.seed}"
+        if cell.is_done:
+            clock.skip(label)
+        else:
+            if embeddings_NE is None:
+                embeddings_NE = embeddings_of(dataset, model)
+            started = time.monotonic()
+            clock.begin(label)
+            _make(cell, split, embeddings_NE, model)
+            clock.end(label, time.monotonic() - started)
+        if (reason := cell.refusal) is not None:
+            found.refused[cell.recommender] = reason
+        else:
+            found.reports.setdefault(cell.recommender, []).append(StoredReport.load(cell.path))
+    return found
+
+
+def _cells(config: BenchmarkConfig, dataset: Dataset, split: Split, out: Path, model: RecGPT | None) -> Iterator[Cell]:
+    weights = None if model is None else _weights_sha256(model)
+    for name in names_for(split, config.recommenders, model=model):
+        for seed in _seeds(name, config):
+            made_of = {
+                "items_sha256": dataset.items_sha256,
+                "interactions_sha256": dataset.interactions_sha256,
+                "protocol": split.protocol,
+                "split": {"seed": split.seed, **split.params},
+                "repeats": dataset.manifest["repeats"],
+                "recommender": name,
+                "seed": seed,
+                "model": weights if name == "recgpt" else None,
+                "recgpt": recgpt.__version__,
+            }
+            yield Cell(name, seed, made_of, out / "cells" / dataset.name / f"{name}-{seed}.json")
+
+
+def _weights_sha256(model: RecGPT) -> str:
+    digest = hashlib.sha256()
+    for name, values in model.state_dict().items():
+        digest.update(name.encode())
+        digest.update(values.contiguous().view(torch.uint8).cpu().numpy().data)
+    return digest.hexdigest()
+
+
+def _seeds(name: str, config: BenchmarkConfig) -> list[int]:
+    return config.seeds if is_seeded(name) else config.seeds[:1]
+
+
+def _make(cell: Cell, split: Split, embeddings_NE: np.ndarray, model: RecGPT | None) -> None:
+    """Evaluate and store; what a recommender refuses (no times, too little data) is stored as its reason."""
+    try:
+        recommenders = recommenders_for([cell.recommender], embeddings_NE=embeddings_NE, model=model, seed=cell.seed)
+        report = evaluate(split, recommenders, embeddings_NE=embeddings_NE)
+    except DataError as error:
+        console.print(f"{cell.recommender} on {split.dataset.name}: {error}", markup=False, soft_wrap=True)
+        cell.finish(refused=str(error))
+        return
+    report.save(cell.path)
+    cell.finish()
+
+
+class _Clock:
+    """Says which cell is at work, how many are done, and when the rest may be: by the mean time of those made."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._done = 0
+        self._seconds: list[float] = []
+
+    def skip(self, label: str) -> None:
+        self._done += 1
+        self._say(f"{label}: done before")
+
+    def begin(self, label: str) -> None:
+        self._say(f"{label} ...")
+
+    def end(self, label: str, seconds: float) -> None:
+        self._done += 1
+        self._seconds.append(seconds)
+        left = (self._total - self._done) * sum(self._seconds) / len(self._seconds)
+        self._say(f"{label}: {duration(seconds)}, ETA {duration(left)}")
+
+    def _say(self, what: str) -> None:
+        console.print(f"[{self._done}/{self._total}] {what}", markup=False, highlight=False, soft_wrap=True)

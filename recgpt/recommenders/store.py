@@ -1,0 +1,91 @@
+"""A fitted recommender in a folder: `recommender.json` says what it is, `state.safetensors` holds its arrays.
+
+    write_state(path, "popularity", {"count_N": count_N})
+    arrays, options = read_state(path, "popularity")
+
+The JSON lands last and names the hash of the arrays, so that a killed write or a damaged file is never taken for whole.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+from scipy import sparse
+
+import recgpt
+from recgpt.data.fingerprint import read_json, write_json
+from recgpt.errors import DataError
+
+ABOUT, ARRAYS = "recommender.json", "state.safetensors"
+
+
+def write_state(
+    path: str | Path, name: str, arrays: Mapping[str, np.ndarray | sparse.csr_array], options: Mapping[str, Any]
+) -> None:
+    """Write the state of the recommender `name` into the folder `path`, replacing what it held.
+
+    Parameters
+    ----------
+    arrays : dense arrays, or (rows, columns) sparse ones, by name.
+    options : JSON values that are needed beside them, such as the arguments it was made with.
+    """
+    path = Path(path)
+    path.mkdir(parents=True, exist_ok=True)
+    (path / ABOUT).unlink(missing_ok=True)
+    flat: dict[str, np.ndarray] = {}
+    for key, value in arrays.items():
+        if isinstance(value, sparse.csr_array):
+            parts = {"data": value.data, "indices": value.indices, "indptr": value.indptr, "shape": value.shape}
+            flat |= {f"{key}.{part}": np.ascontiguousarray(array) for part, array in parts.items()}
+        else:
+            flat[key] = np.ascontiguousarray(value)
+    draft = path / f"{ARRAYS}.draft"
+    save_file(flat, draft)
+    digest = _sha256(draft)
+    draft.replace(path / ARRAYS)
+    about = {"recommender": name, "options": dict(options), "sha256": digest, "recgpt": recgpt.__version__}
+    write_json(path / ABOUT, about)
+
+
+def stored_name(path: str | Path) -> str:
+    """Name of the recommender that a folder holds.
+
+    Raises
+    ------
+    DataError
+        The folder holds none.
+    """
+    about = Path(path) / ABOUT
+    if not about.is_file():
+        raise DataError(f"{path} holds no {ABOUT}: it is not a stored recommender, or its writing was cut short")
+    return str(read_json(about).get("recommender"))
+
+
+def read_state(path: str | Path, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What `write_state` wrote: the arrays (sparse ones as `csr_array`) and the options.
+
+    Raises
+    ------
+    DataError
+        The folder holds no recommender, another one, or a damaged file.
+    """
+    path = Path(path)
+    held = stored_name(path)
+    if held != name:
+        raise DataError(f"{path} holds the recommender {held!r}, not {name!r}")
+    about = read_json(path / ABOUT)
+    if not (path / ARRAYS).is_file() or _sha256(path / ARRAYS) != about["sha256"]:
+        raise DataError(f"{path / ARRAYS} is missing, cut short or changed since it was written: save it again")
+    arrays: dict[str, Any] = load_file(path / ARRAYS)
+    for key in [key.removesuffix(".indptr") for key in arrays if key.endswith(".indptr")]:
+        data, indices, indptr, shape = (arrays.pop(f"{key}.{part}") for part in ("data", "indices", "indptr", "shape"))
+        arrays[key] = sparse.csr_array((data, indices, indptr), shape=tuple(shape.tolist()))
+    return arrays, about["options"]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

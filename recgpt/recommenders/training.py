@@ -1,0 +1,154 @@
+"""How long to train: for as many epochs as rank held-out next items best.
+
+    held_out = hold_out_last(dataset.sequences, seed=0)
+    with seeded(0):
+        module = ...                                    # trained on held_out.known, and on nothing else
+        curve = train_to_best(module, epoch, scores_of, held_out, name="sasrec", max_epochs=50, patience=5)
+    curve.best_epoch                                    # the module holds the weights it had then
+
+Suffixes: U users, C held-out cases, N items in the catalogue.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from recgpt.data.ragged import Ragged
+from recgpt.errors import DataError
+from recgpt.progress import Meter
+from recgpt.recommenders.base import rank_by_scores
+from recgpt.topk import Request
+
+_K = 10
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The known sequences less the last item of some users, who are asked for it.
+
+    Attributes
+    ----------
+    known : U sequences, all that may be trained on.
+    histories : C sequences, those of `known` whose users are asked.
+    targets : (C,) the item that each history goes on with; none is in its history.
+    """
+
+    known: Ragged
+    histories: Ragged
+    targets: np.ndarray
+
+
+@dataclass
+class Curve:
+    """What each epoch brought, the first at index 0.
+
+    Attributes
+    ----------
+    losses : mean training loss of the epoch's batches.
+    ndcgs : NDCG@10 of the held-out items after it, over the full catalogue less the history.
+    """
+
+    losses: list[float] = field(default_factory=list)
+    ndcgs: list[float] = field(default_factory=list)
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch of the highest NDCG, counted from 1; the first of them where several share it."""
+        return int(np.argmax(self.ndcgs)) + 1
+
+
+def hold_out_last(sequences: Ragged, *, max_users: int = 2_000, seed: int = 0) -> HeldOut:
+    """Hold out the last item of up to `max_users` users, drawn among those who had not met it before.
+
+    Raises
+    ------
+    DataError
+        No user's last item is new to them, as where every sequence is one item long.
+    """
+    stops = sequences.offsets[1:]
+    shortened = sequences.spans(sequences.offsets[:-1], np.maximum(sequences.offsets[:-1], stops - 1))
+    asked = np.flatnonzero(sequences.lengths >= 2)
+    asked = asked[~shortened[asked].contains(sequences.values[stops[asked] - 1])]
+    if not len(asked):
+        raise DataError(
+            f"none of {len(sequences)} users goes on to a second, different item: there is nothing to learn from"
+        )
+    if len(asked) > max_users:
+        asked = np.sort(np.random.default_rng(seed).choice(asked, max_users, replace=False))
+    kept = np.ones(len(sequences.values), dtype=bool)
+    kept[stops[asked] - 1] = False
+    return HeldOut(sequences.filter(kept), shortened[asked], sequences.values[stops[asked] - 1].astype(np.int64))
+
+
+def ndcg_of(scores_of: Callable[[Ragged], np.ndarray], held_out: HeldOut, n_items: int) -> float:
+    """Mean NDCG@10 of the held-out items over the full catalogue less the history.
+
+    Parameters
+    ----------
+    scores_of : maps b histories to a fresh (b, N) float32 array, as in `rank_by_scores`.
+    """
+    request = Request.checked(held_out.histories, min(_K, n_items), "history", None, n_items=n_items)
+    _, place = np.nonzero(rank_by_scores(request, n_items, scores_of).ids == held_out.targets[:, None])
+    return float((1 / np.log2(place + 2)).sum() / len(held_out.targets))
+
+
+def train_to_best(
+    module: nn.Module,
+    epoch: Callable[[], Iterator[float]],
+    scores_of: Callable[[Ragged], np.ndarray],
+    held_out: HeldOut,
+    *,
+    n_items: int,
+    name: str,
+    n_batches: int,
+    max_epochs: int,
+    patience: int,
+) -> Curve:
+    """Train until `patience` epochs in a row rank the held-out items no better; keep the best epoch's weights.
+
+    Parameters
+    ----------
+    module : what is trained; in train mode during an epoch, in eval mode while it is scored and at the end.
+    epoch : trains for one epoch, yielding the loss of each of its `n_batches` batches.
+    scores_of : maps b histories to a fresh (b, N) float32 array of the scores that `module` now gives.
+    name : of the recommender, shown with the progress.
+
+    Raises
+    ------
+    DataError
+        The loss is not finite.
+    """
+    curve, best = Curve(), dict[str, Tensor]()
+    note = ""
+    with Meter(f"{name}: batches of {max_epochs} epochs at most", max_epochs * n_batches) as meter:
+        for number in range(1, max_epochs + 1):
+            module.train()
+            losses = []
+            for loss in epoch():
+                losses.append(loss)
+                meter.update(note=f"epoch {number}, loss {np.mean(losses):.4f}{note}")
+            if not np.isfinite(losses).all():
+                raise DataError(f"{name}: the loss of epoch {number} is not finite: choose a lower learning rate")
+            module.eval()
+            curve.losses.append(float(np.mean(losses)))
+            with torch.no_grad():
+                curve.ndcgs.append(ndcg_of(scores_of, held_out, n_items))
+            if curve.best_epoch == number:
+                best = {key: value.clone() for key, value in module.state_dict().items()}
+            note = f", best NDCG@10 {max(curve.ndcgs):.4f} after epoch {curve.best_epoch}"
+            if number - curve.best_epoch >= patience:
+                break
+    module.load_state_dict(best)
+    return curve
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draw torch's random numbers from `seed` inside, and leave its global generators as they were outside."""
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        yield
