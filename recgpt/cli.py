@@ -257,7 +257,7 @@ def explain(
 ) -> None:
     """Why an item gets its score after a history: what each item of the history adds, similar texts, shared codes.
 
-    Example: recgpt explain --model runs/demo/model/best --items items.csv --history "Heat (1995)" --item "Casino (1995)"
+    Example: recgpt explain --model runs/demo/model/best --items items.csv --history "Heat (1995)" --item "Casino"
     """
     from rich.console import Console
 

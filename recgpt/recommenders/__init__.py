@@ -15,9 +15,13 @@ from recgpt.recommenders.base import StoredRecommender
 from recgpt.recommenders.copy_last import CopyLast
 from recgpt.recommenders.hybrid_knn import HybridKNN
 from recgpt.recommenders.item_knn import ItemKNN
+from recgpt.recommenders.light_gcn import LightGCN
+from recgpt.recommenders.mf import MF
+from recgpt.recommenders.mult_vae import MultVAE
 from recgpt.recommenders.popularity import Popularity, PopularityRecent
 from recgpt.recommenders.random import Random
 from recgpt.recommenders.recgpt import RecGPTRecommender
+from recgpt.recommenders.sasrec import SASRec
 from recgpt.recommenders.store import stored_name
 from recgpt.recommenders.text_knn import TextKNN, TextKNNWhite
 
@@ -31,6 +35,10 @@ REGISTRY: dict[str, type[StoredRecommender]] = {
     TextKNNWhite.name: TextKNNWhite,
     ItemKNN.name: ItemKNN,
     HybridKNN.name: HybridKNN,
+    MF.name: MF,
+    MultVAE.name: MultVAE,
+    LightGCN.name: LightGCN,
+    SASRec.name: SASRec,
 }
 
 

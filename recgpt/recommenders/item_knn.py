@@ -96,7 +96,6 @@ class ItemKNN:
 
     def fit(self, dataset: Dataset) -> Self:
         """Count the interactions: seconds for hundreds of thousands of them."""
-        self._n_items = dataset.n_items
         self._visits = CoVisitation(dataset.n_items)
         self._count_N = np.zeros(dataset.n_items, dtype=np.int64)
         self.observe(dataset.interactions)
@@ -107,9 +106,9 @@ class ItemKNN:
 
         The same as to fit on the longer sequences.
         """
-        check_events(events, self._n_items)
+        check_events(events, len(self._count_N))
         self._visits.append(events)
-        self._count_N = self._count_N + np.bincount(events.item, minlength=self._n_items)
+        self._count_N = self._count_N + np.bincount(events.item, minlength=len(self._count_N))
         self._rates_NN = row_rates(self._visits.counts())
 
     def rank(
@@ -121,8 +120,9 @@ class ItemKNN:
         candidates: np.ndarray | None = None,
     ) -> Ranking:
         """Rank by co-visitation. See `Recommender.rank`."""
-        request = Request.checked(histories, k, exclude, candidates, n_items=self._n_items)
-        return rank_by_scores(request, self._n_items, self._scores, if_empty_N=self._count_N)
+        n_items = len(self._count_N)
+        request = Request.checked(histories, k, exclude, candidates, n_items=n_items)
+        return rank_by_scores(request, n_items, self._scores, if_empty_N=self._count_N)
 
     def save(self, path: str | Path) -> None:
         """Write the counts and each user's last items. See `StoredRecommender.save`."""
@@ -139,14 +139,13 @@ class ItemKNN:
         arrays, _ = read_state(path, cls.name)
         recommender = cls()
         recommender._count_N = arrays["count_N"]
-        recommender._n_items = len(recommender._count_N)
-        recommender._visits = CoVisitation(recommender._n_items)
+        recommender._visits = CoVisitation(len(recommender._count_N))
         recommender._visits.units_NN, recommender._visits.recent_UW = arrays["units_NN"], arrays["recent_UW"]
         recommender._rates_NN = row_rates(recommender._visits.counts())
         return recommender
 
     def _scores(self, histories: Ragged) -> np.ndarray:
-        return (recent_items(histories, self._n_items) @ self._rates_NN).astype(np.float32).toarray()
+        return (recent_items(histories, len(self._count_N)) @ self._rates_NN).astype(np.float32).toarray()
 
 
 def row_rates(counts_NN: sparse.csr_array) -> sparse.csr_array:

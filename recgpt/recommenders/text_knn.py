@@ -20,7 +20,7 @@ from recgpt.topk import Exclude, Ranking, Request
 _ITEMS = 4096
 _GRID = 2.0**24
 _DECAY = 0.5
-MAX_POOLED = 32  # .5^32 is below what float32 resolves
+_MAX_POOLED = 32  # .5^32 is below what float32 resolves
 
 
 class TextKNN:
@@ -132,7 +132,7 @@ def whitened_unit_rows(embeddings_NE: np.ndarray) -> np.ndarray:
 
 def pooled(histories: Ragged, unit_NE: np.ndarray) -> np.ndarray:
     """(B, E) unit rows: the mean of each history's item rows with weights .5^age (age 0 for the last item)."""
-    weights_BN = decayed(histories, _DECAY, MAX_POOLED, len(unit_NE)).astype(np.float32)
+    weights_BN = decayed(histories, _DECAY, _MAX_POOLED, len(unit_NE)).astype(np.float32)
     return unit_rows(weights_BN @ unit_NE)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+import torch
 
 CUT_OFF = 10
 _LISTED = 20  # best items of a case that join its list, for each weight vector
@@ -54,7 +55,7 @@ class Cases:
             ahead_W = (scores_WN > own_W1).sum(axis=1) + (scores_WN[:, :target] == own_W1).sum(axis=1)
             gain_W += _gain(ahead_W)
             near_WN = scores_WN if ahead_W.min() < n_listed else scores_WN[:0]
-            listed.append(np.argpartition(near_WN, n_items - n_listed, axis=1)[:, n_items - n_listed :].ravel())
+            listed.append(torch.from_numpy(near_WN).topk(n_listed, dim=1).indices.numpy().ravel())
         return gain_W / n_cases, listed
 
 

@@ -264,7 +264,7 @@ def test_a_split_that_shifts_by_one_is_caught():
 def test_options_reach_the_protocol_and_unknown_ones_are_named():
     dataset = dataset_of([[0, 1, 2, 3]] * 5)
     assert make_split(dataset, "leave_one_out", past="train", max_users=2, seed=None).params["past"] == "train"
-    with pytest.raises(DataError, match="cold_user has no option past .='train'.: it has fraction, seed"):
+    with pytest.raises(DataError, match=r"cold_user has no option past .='train'.: it has fraction, seed"):
         make_split(dataset, "cold_user", past="train")
     with pytest.raises(DataError, match="unknown protocol 'leave_two_out': choose among leave_one_out, "):
         make_split(dataset, "leave_two_out")

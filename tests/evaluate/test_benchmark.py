@@ -70,7 +70,6 @@ def figures(summary: dict) -> list:
 def test_every_cell_is_in_the_reports(data, tmp_path):
     summary = run(CONFIG, data, tmp_path)
     films, books = summary["datasets"]
-    assert [row["recommender"] for row in films["rows"] if row["knows"] == "context"][0] in REGISTRY
     assert {row["recommender"] for row in films["rows"]} == {
         *("random", "copy_last", "text_knn", "popularity", "popularity_recent", "item_knn", "hybrid_knn")
     }

@@ -76,7 +76,7 @@ def test_other_data_past_or_cases_cannot_be_paired(stored):
         compare(first, stored("b.json", ["random"]))
     with pytest.raises(DataError, match="has no recommender 'sasrec'"):
         compare(first, first, [("sasrec", "popularity")])
-    with pytest.raises(DataError, match="no slice 'tails'.*explore"):
+    with pytest.raises(DataError, match=r"no slice 'tails'.*explore"):
         compare(first, first, slice_name="tails")
     with pytest.raises(DataError, match="no metric 'ndgc@10'"):
         compare(first, first, metrics=["ndgc@10"])

@@ -44,6 +44,10 @@ MAKERS = {
     "text_knn_white": lambda: make("text_knn_white", embeddings=embeddings()),
     "item_knn": lambda: make("item_knn"),
     "hybrid_knn": lambda: make("hybrid_knn", embeddings=embeddings()),
+    "mf": lambda: make("mf", factors=8),
+    "mult_vae": lambda: make("mult_vae", hidden=16, latent=8),
+    "lightgcn": lambda: make("lightgcn", factors=8),
+    "sasrec": lambda: make("sasrec", d_model=8, n_layers=1, max_items=10, epochs=2),
 }
 
 

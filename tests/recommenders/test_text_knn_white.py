@@ -6,7 +6,7 @@ import pytest
 
 from recgpt.data.dataset import Dataset
 from recgpt.errors import DataError
-from recgpt.recommenders import make
+from recgpt.recommenders import load, make
 from recgpt.recommenders.whitening import whiten
 
 N_ITEMS, WIDTH = 30, 6
@@ -70,3 +70,14 @@ def test_damaged_embeddings_are_named():
     damaged[4, 1] = np.inf
     with pytest.raises(DataError, match="item 4 holds NaN or infinity"):
         make("text_knn_white", embeddings=damaged).fit(dataset())
+
+
+@pytest.mark.parametrize("name", ["text_knn", "text_knn_white"])
+def test_loaded_ranks_bit_identically_and_nothing_after_an_empty_history(name, tmp_path):
+    fitted = make(name, embeddings=crowded()).fit(dataset())
+    fitted.save(tmp_path / name)
+    loaded = load(tmp_path / name)
+    first, second = (r.rank([[4, 9], [], [2]], N_ITEMS - 2) for r in (fitted, loaded))
+    assert (first.ids[1] == -1).all()
+    np.testing.assert_array_equal(first.ids, second.ids)
+    np.testing.assert_array_equal(first.scores, second.scores)

@@ -1,0 +1,219 @@
+"""Matrix factorisation: a vector for each item, learned from who took what; a user is what the history adds up to.
+
+    mf = MF().fit(dataset)                        # alternating least squares, by the library implicit
+    mf.rank([[3, 1, 4]], k=10)                    # users never met are folded in from their history
+
+Suffixes: B histories, U users, N items in the catalogue, F factors.
+"""
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from scipy import sparse
+
+from recgpt.data.dataset import Dataset, Interactions
+from recgpt.data.ragged import Ragged
+from recgpt.errors import DataError
+from recgpt.progress import Meter
+from recgpt.recommenders.base import Knows, check_events, decayed, rank_by_scores
+from recgpt.recommenders.store import read_state, write_state
+from recgpt.recommenders.text_knn import cosines, unit_rows
+from recgpt.topk import Exclude, Ranking, Request
+
+Algorithm = Literal["als", "bpr"]
+
+_DECAY = 0.6
+_GRID = 2.0**24
+
+_ALPHA = 20.0
+_REGULARIZATION = 30.0
+_ALS_ITERATIONS = 15
+
+_LEARNING_RATE = 0.05
+_BPR_REGULARIZATION = 0.01
+_BPR_ITERATIONS = 200
+
+
+@dataclass(frozen=True)
+class ItemVectors:
+    """Vectors whose inner products with a query are the same to the last bit in every batch.
+
+    Attributes
+    ----------
+    rows_NF : (N, F) float32 multiples of 2^-24; the longest row has length 1.
+    length : by which the rows are to be multiplied to give the vectors back.
+    """
+
+    rows_NF: np.ndarray
+    length: float
+
+    @classmethod
+    def of(cls, vectors_NF: np.ndarray) -> Self:
+        """Round vectors to 2^-24 of the longest of them."""
+        vectors_NF = vectors_NF.astype(np.float64)
+        length = float(np.linalg.norm(vectors_NF, axis=1).max()) or 1.0
+        return cls((np.round(vectors_NF / length * _GRID) / _GRID).astype(np.float32), length)
+
+    def products(self, query_BF: np.ndarray) -> np.ndarray:
+        """(B, N) float32 inner products with (B, F) queries, which are rounded to 2^-24 of their own length."""
+        norms_B1 = np.linalg.norm(query_BF, axis=1, keepdims=True)
+        return cosines(unit_rows(query_BF), self.rows_NF) * (norms_B1 * self.length).astype(np.float32)
+
+
+class MF:
+    """Items by the inner product of their vector with the user's, which the history alone determines.
+
+    Feedback is implicit: every interaction counts as positive, whatever its rating. The vectors of items are learned by
+    the library `implicit`; those it learns for users are not used. Recent items weigh more in a history: .6^age, age 0
+    for the last item, which doubles the NDCG@10 of second-last items on MovieLens-small ("als": .038 without, .075
+    with) and raises it by about a fifth on Amazon Beauty. Empty histories are ranked by popularity.
+
+    Parameters
+    ----------
+    algorithm
+        "als": alternating least squares (Hu, Koren and Volinsky, "Collaborative Filtering for Implicit Feedback
+        Datasets", ICDM 2008). An item that a user took r times has confidence 20 r. A history's items have confidence
+        c = 20 * .6^age, and its user vector is the least-squares solution for the item vectors Y (section 4),
+        (Y'Y + Y'(C - I)Y + 30 I)^-1 Y'c. What lies long back then counts neither as taken nor as left.
+        "bpr": Bayesian personalised ranking (Rendle et al., "BPR: Bayesian Personalized Ranking from Implicit
+        Feedback", UAI 2009). It has no closed form for a new user: the user vector is the weighted mean of the item
+        vectors, as long as those learned for users are on average. It ranks better than those do.
+    factors
+        Length of the vectors.
+    seed
+        Of the initial vectors, and of the negatives that "bpr" samples.
+    """
+
+    name = "mf"
+    knows: Knows = "trained"
+
+    def __init__(self, *, algorithm: Algorithm = "als", factors: int = 128, seed: int = 0) -> None:
+        if algorithm not in ("als", "bpr"):
+            raise DataError(f'algorithm={algorithm!r} is unknown: use "als" or "bpr"')
+        self._algorithm = algorithm
+        self._factors = factors
+        self._seed = seed
+
+    def fit(self, dataset: Dataset) -> Self:
+        """Factorise the users' interactions: on one thread 3 s ("als") or 30 s ("bpr") for 150,000 of them.
+
+        Raises
+        ------
+        DataError
+            The library `implicit` is not installed.
+        """
+        sequences = dataset.sequences
+        self._count_N = np.bincount(sequences.values, minlength=dataset.n_items)
+        ones = np.ones(len(sequences.values), dtype=np.float32)
+        taken_UN = sparse.csr_matrix(
+            (ones, sequences.values.copy(), sequences.offsets), (len(sequences), dataset.n_items)
+        )
+        taken_UN.sum_duplicates()  # sorts in place: hence the copy
+        # On several BLAS threads a product has other last bits, and is slower beside the library's own threads.
+        with _library("threadpoolctl").threadpool_limits(1, "blas"):
+            model = self._model()
+            with Meter(f"mf: {self._algorithm} iterations", model.iterations) as meter:
+                model.fit(taken_UN, show_progress=False, callback=lambda *_: meter.update())
+        self._user_length = float(np.linalg.norm(model.user_factors[:, : self._factors], axis=1).mean())
+        self._set_items(model.item_factors)
+        return self
+
+    def rank(
+        self,
+        histories: Sequence[Sequence[int]] | Ragged,
+        k: int,
+        *,
+        exclude: Exclude = "history",
+        candidates: np.ndarray | None = None,
+    ) -> Ranking:
+        """Rank by inner product. See `Recommender.rank`."""
+        n_items = len(self._count_N)
+        request = Request.checked(histories, k, exclude, candidates, n_items=n_items)
+        return rank_by_scores(request, n_items, self._scores, if_empty_N=self._count_N)
+
+    def observe(self, events: Interactions) -> None:
+        """Add `events` to the counts that rank after an empty history; the item vectors stay until the next fit.
+
+        New feedback of a user reaches the ranking through the history.
+        """
+        check_events(events, len(self._count_N))
+        self._count_N = self._count_N + np.bincount(events.item, minlength=len(self._count_N))
+
+    def save(self, path: str | Path) -> None:
+        """Write the item vectors and the counts. See `StoredRecommender.save`."""
+        options = {
+            "algorithm": self._algorithm,
+            "factors": self._factors,
+            "seed": self._seed,
+            "user_length": self._user_length,
+        }
+        write_state(path, self.name, {"item_NF": self._item_NF, "count_N": self._count_N}, options)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read what `save` wrote; the library `implicit` is not needed to rank. See `StoredRecommender.load`."""
+        arrays, options = read_state(path, cls.name)
+        loaded = cls(algorithm=options["algorithm"], factors=options["factors"], seed=options["seed"])
+        loaded._count_N = arrays["count_N"]
+        loaded._user_length = options["user_length"]
+        loaded._set_items(arrays["item_NF"])
+        return loaded
+
+    def _model(self) -> Any:
+        if self._algorithm == "als":
+            return _library("implicit.cpu.als").AlternatingLeastSquares(
+                factors=self._factors,
+                alpha=_ALPHA,
+                regularization=_REGULARIZATION,
+                iterations=_ALS_ITERATIONS,
+                num_threads=torch.get_num_threads(),
+                random_state=self._seed,
+            )
+        return _library("implicit.cpu.bpr").BayesianPersonalizedRanking(
+            factors=self._factors,
+            learning_rate=_LEARNING_RATE,
+            regularization=_BPR_REGULARIZATION,
+            iterations=_BPR_ITERATIONS,
+            num_threads=1,  # several write to the same vectors in an order of their own
+            random_state=self._seed,
+        )
+
+    def _set_items(self, item_NF: np.ndarray) -> None:
+        self._item_NF = item_NF
+        self._items = ItemVectors.of(item_NF)
+        wide_NF = item_NF.astype(np.float64)
+        self._ridge_FF = wide_NF.T @ wide_NF + _REGULARIZATION * np.eye(wide_NF.shape[1])
+
+    def _scores(self, histories: Ragged) -> np.ndarray:
+        return self._items.products(self._users(histories))
+
+    def _users(self, histories: Ragged) -> np.ndarray:
+        weights_BN = decayed(histories, _DECAY, int(histories.lengths.max()), len(self._count_N))
+        if self._algorithm == "bpr":
+            sum_BF = weights_BN @ self._item_NF[:, : self._factors].astype(np.float64)
+            norms_B1 = np.linalg.norm(sum_BF, axis=1, keepdims=True)
+            user_BF = sum_BF * (self._user_length / np.where(norms_B1 > 0, norms_B1, 1))
+            return np.column_stack([user_BF, np.ones(len(user_BF))])  # the last item factor is the item's bias
+        weights_BN.sum_duplicates()  # an item met twice is one term of the sum over items
+        user_BF = np.empty((len(histories), self._factors))
+        for row, (start, stop) in enumerate(pairwise(weights_BN.indptr)):
+            item_SF = self._item_NF[weights_BN.indices[start:stop]].astype(np.float64)
+            confidence_S = _ALPHA * weights_BN.data[start:stop]
+            system_FF = self._ridge_FF + (item_SF.T * (confidence_S - 1)) @ item_SF
+            user_BF[row] = np.linalg.solve(system_FF, confidence_S @ item_SF)
+        return user_BF
+
+
+def _library(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise DataError(
+            f"mf needs the library {name.partition('.')[0]}: install it with `pip install -e '.[baselines]'`"
+        ) from error

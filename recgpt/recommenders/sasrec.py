@@ -1,0 +1,363 @@
+"""SASRec: a causal transformer over the history, trained to rank the next item (Kang and McAuley 2018, section III).
+
+Three things differ from the paper. Blocks normalise what they read, not what they write (pre-norm). The loss is the
+cross-entropy over the whole catalogue at every position, not over one drawn negative: it is what makes SASRec level
+with far newer models (Klenitskiy and Vasilev 2023, "Turning Dross Into Gold Loss: is BERT4Rec really better than
+SASRec?"). What ranks is a running mean of the weights (see `average_weights`).
+
+Training packs histories into rows, so that no time goes into padding; ranking takes those of one length together.
+
+Shapes: B rows, T items a row, D model width, H heads, N items in the catalogue, R predictions, M negatives.
+"""
+
+import copy
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from recgpt.data.dataset import Dataset, Interactions
+from recgpt.data.packing import PackedDataset, PackedRows
+from recgpt.data.ragged import Ragged, offsets_of
+from recgpt.device import computes_bfloat16
+from recgpt.errors import DataError
+from recgpt.recommenders.base import Knows, check_events, rank_by_scores
+from recgpt.recommenders.store import read_state, write_state
+from recgpt.recommenders.training import hold_out_last, seeded, train_to_best
+from recgpt.topk import Exclude, Ranking, Request
+
+_N_HEADS = 4
+_INPUT_DROPOUT = 0.5
+_DROPOUT = 0.3
+_LEARNING_RATE = 1e-3
+_WEIGHT_DECAY = 0.1
+_AVERAGING = 3
+_ITEMS_PER_BATCH = 1_000  # about 128 histories of 8 items
+_PATIENCE = 5
+_LOGITS_IN_MEMORY = 1 << 24  # in the loss
+_ITEMS_IN_MEMORY = 1 << 14  # in a pass that ranks
+
+
+class SASRec:
+    """Items by the product of their embedding with what a transformer makes of the history's last `max_items` items.
+
+    An empty history is answered by popularity.
+
+    Parameters
+    ----------
+    d_model : D, a multiple of the 4 attention heads.
+    n_layers : transformer blocks.
+    max_items : items that are read of a history, from its end. Training cuts longer sequences into several.
+    epochs : at most; training ends after 5 epochs that rank the held-out items no better.
+    n_negatives : M, items that stand for the catalogue in the loss of a batch, drawn uniformly: for catalogues of
+        hundreds of thousands. None takes the whole catalogue.
+    seed : of the weights, the batches, dropout, negatives and what is held out.
+
+    Raises
+    ------
+    DataError
+        A size is below 1, or `d_model` is no multiple of 4.
+    """
+
+    name = "sasrec"
+    knows: Knows = "trained"
+
+    def __init__(
+        self,
+        *,
+        d_model: int = 128,
+        n_layers: int = 2,
+        max_items: int = 50,
+        epochs: int = 40,
+        n_negatives: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        sizes = {"d_model": d_model, "n_layers": n_layers, "max_items": max_items, "epochs": epochs}
+        for option, value in {**sizes, "n_negatives": n_negatives}.items():
+            if value is not None and value < 1:
+                raise DataError(f"sasrec: {option}={value}: a number above 0 is needed")
+        if d_model % _N_HEADS:
+            raise DataError(f"sasrec: d_model={d_model} is not divisible by the {_N_HEADS} attention heads")
+        self._options: dict[str, Any] = {**sizes, "n_negatives": n_negatives, "seed": seed}
+
+    def fit(self, dataset: Dataset) -> Self:
+        """Train on every sequence, less the last items of up to 2,000 users, which choose the number of epochs.
+
+        Takes minutes for hundreds of thousands of interactions.
+
+        Raises
+        ------
+        DataError
+            No user goes on to a second, different item.
+        """
+        options = self._options
+        held_out = hold_out_last(dataset.sequences, seed=options["seed"])
+        batches = _Batches(held_out.known, options["max_items"])
+        with seeded(options["seed"]):
+            network = self._new_network(dataset.n_items)
+            averaged = copy.deepcopy(network)
+            optimizer = torch.optim.AdamW(
+                network.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY, fused=True
+            )
+            steps = itertools.count(1)
+
+            def epoch() -> Iterator[float]:
+                for rows in batches.shuffled():
+                    loss = next_item_loss(network, rows, options["n_negatives"])
+                    optimizer.zero_grad()
+                    loss.backward()
+                    optimizer.step()
+                    average_weights(averaged, network, next(steps))
+                    yield float(loss.detach())
+
+            train_to_best(
+                averaged,
+                epoch,
+                averaged.scores,
+                held_out,
+                n_items=dataset.n_items,
+                name=self.name,
+                n_batches=len(batches),
+                max_epochs=options["epochs"],
+                patience=_PATIENCE,
+            )
+        self._network = averaged.double()
+        self._count_N = np.bincount(dataset.interactions.item, minlength=dataset.n_items)
+        return self
+
+    def rank(
+        self,
+        histories: Sequence[Sequence[int]] | Ragged,
+        k: int,
+        *,
+        exclude: Exclude = "history",
+        candidates: np.ndarray | None = None,
+    ) -> Ranking:
+        """Rank by the logits of the next item. See `Recommender.rank`."""
+        n_items = len(self._count_N)
+        request = Request.checked(histories, k, exclude, candidates, n_items=n_items)
+        return rank_by_scores(request, n_items, self._network.scores, if_empty_N=self._count_N)
+
+    def observe(self, events: Interactions) -> None:
+        """Add `events` to the counts that answer empty histories. The weights stay as they are."""
+        check_events(events, len(self._count_N))
+        self._count_N = self._count_N + np.bincount(events.item, minlength=len(self._count_N))
+
+    def save(self, path: str | Path) -> None:
+        """Write weights and counts. See `StoredRecommender.save`."""
+        weights = {name: weight.float().numpy() for name, weight in self._network.state_dict().items()}
+        write_state(path, self.name, {**weights, "count_N": self._count_N}, self._options)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read what `save` wrote. See `StoredRecommender.load`."""
+        arrays, options = read_state(path, cls.name)
+        recommender = cls(**options)
+        recommender._count_N = arrays.pop("count_N")
+        with seeded(0):  # the first weights are drawn, only to be replaced
+            network = recommender._new_network(len(recommender._count_N))
+        network.load_state_dict({name: torch.from_numpy(weight) for name, weight in arrays.items()})
+        recommender._network = network.double().eval()
+        return recommender
+
+    def _new_network(self, n_items: int) -> "SASRecNetwork":
+        return SASRecNetwork(n_items, *(self._options[size] for size in ("d_model", "n_layers", "max_items")))
+
+
+class SASRecNetwork(nn.Module):
+    """The transformer; its output layer is the item embedding.
+
+    Parameters
+    ----------
+    n_items, d_model, n_layers, max_items : as of `SASRec`.
+    """
+
+    def __init__(self, n_items: int, d_model: int, n_layers: int, max_items: int) -> None:
+        super().__init__()
+        self.item_embedding = nn.Embedding(n_items, d_model)
+        self.position_embedding = nn.Embedding(max_items, d_model)
+        self.blocks = nn.ModuleList(_Block(d_model) for _ in range(n_layers))
+        self.final_norm = nn.LayerNorm(d_model)
+        for module in self.modules():
+            if isinstance(module, nn.Linear | nn.Embedding):
+                nn.init.normal_(module.weight, std=0.02)
+            if isinstance(module, nn.Linear):
+                nn.init.zeros_(module.bias)
+
+    def forward(self, items_BT: Tensor, positions_BT: Tensor, mask_B1TT: Tensor | None = None) -> Tensor:
+        """(B, T, D) what the network makes of each item and those before it.
+
+        Parameters
+        ----------
+        items_BT : (B, T) int64 dense item ids.
+        positions_BT : (B, T) or (T,) int64 places in the own sequence, from 0.
+        mask_B1TT : (B, 1, T, T) bool, True where a place may attend; None: to itself and all before.
+        """
+        # Scaled as in the paper's code: unscaled, an item's own embedding drowns in what the blocks add, and training
+        # takes twice the epochs to a lower end.
+        x_BTD = self.item_embedding(items_BT) * math.sqrt(self.item_embedding.embedding_dim)
+        x_BTD = F.dropout(x_BTD + self.position_embedding(positions_BT), _INPUT_DROPOUT, self.training)
+        for block in self.blocks:
+            x_BTD = block(x_BTD, mask_B1TT)
+        return self.final_norm(x_BTD)
+
+    @torch.no_grad()
+    def scores(self, histories: Ragged) -> np.ndarray:
+        """(B, N) float32 logits of the next item after B histories, none empty.
+
+        In float64 they do not depend on the batch: what rounding there is stays below what float32 resolves.
+        """
+        recent = histories.tail(self.position_embedding.num_embeddings)
+        weight_ND = self.item_embedding.weight
+        hidden_BD = weight_ND.new_empty(len(recent), weight_ND.shape[1])
+        for length in np.unique(recent.lengths):
+            same = np.flatnonzero(recent.lengths == length)
+            for rows in np.array_split(same, math.ceil(len(same) * length / _ITEMS_IN_MEMORY)):
+                items_BT = torch.from_numpy(recent[rows].values.astype(np.int64)).view(len(rows), length)
+                hidden_BD[rows] = self(items_BT, torch.arange(length))[:, -1]
+        return (hidden_BD @ weight_ND.T).float().numpy()
+
+
+class _Block(nn.Module):
+    """Pre-norm transformer block."""
+
+    def __init__(self, d_model: int) -> None:
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(d_model)
+        self.qkv = nn.Linear(d_model, 3 * d_model)
+        self.attention_out = nn.Linear(d_model, d_model)
+        self.mlp_norm = nn.LayerNorm(d_model)
+        self.mlp_in = nn.Linear(d_model, 4 * d_model)
+        self.mlp_out = nn.Linear(4 * d_model, d_model)
+
+    def forward(self, x_BTD: Tensor, mask_B1TT: Tensor | None) -> Tensor:
+        b, t, d = x_BTD.shape
+        qkv_BTD = self.qkv(self.attention_norm(x_BTD)).view(b, t, 3, _N_HEADS, d // _N_HEADS)
+        # Not in bfloat16, in which the backward pass of fused attention takes three times as long on a CPU.
+        q_BHTd, k_BHTd, v_BHTd = qkv_BTD.to(x_BTD.dtype).permute(2, 0, 3, 1, 4)
+        with torch.autocast(x_BTD.device.type, enabled=False):
+            attended = F.scaled_dot_product_attention(
+                q_BHTd, k_BHTd, v_BHTd, attn_mask=mask_B1TT, is_causal=mask_B1TT is None
+            )
+        attended = self.attention_out(attended.transpose(1, 2).reshape(b, t, d))
+        x_BTD = x_BTD + F.dropout(attended, _DROPOUT, self.training)
+        hidden = self.mlp_out(F.gelu(self.mlp_in(self.mlp_norm(x_BTD)), approximate="tanh"))
+        return x_BTD + F.dropout(hidden, _DROPOUT, self.training)
+
+
+@torch.no_grad()
+def average_weights(averaged: nn.Module, network: nn.Module, step: int) -> None:
+    """Move `averaged` towards `network`, so that it is a mean over the steps 1 to `step`, the later ones counting more.
+
+    Polynomial-decay averaging (Shamir and Zhang 2013): the mean of step t takes in that of t - 1 with weight
+    1 - (1 + 3) / (t + 3). It needs no learning-rate schedule, and no horizon, as it reaches over a share of all steps.
+    """
+    share = (1 + _AVERAGING) / (step + _AVERAGING)
+    for mean, weight in zip(averaged.parameters(), network.parameters(), strict=True):
+        mean.lerp_(weight, share)
+
+
+class _Batches:
+    """The training sequences, packed into rows that take `max_items` items and what follows the last of them."""
+
+    def __init__(self, sequences: Ragged, max_items: int) -> None:
+        self._samples = windows(sequences, max_items)
+        self._row_items = max_items + 1
+        n_rows = len(PackedDataset(self._samples, row_items=self._row_items))  # in every epoch
+        self._n_batches = math.ceil(n_rows * max_items / _ITEMS_PER_BATCH)
+
+    def __len__(self) -> int:
+        return self._n_batches
+
+    def shuffled(self) -> Iterator[PackedRows]:
+        """The batches of one epoch, drawn with torch's global generator."""
+        rows = PackedDataset(self._samples, row_items=self._row_items, seed=int(torch.randint(1 << 31, ())))
+        for batch in np.array_split(np.arange(len(rows)), self._n_batches):
+            yield rows.rows(batch)
+
+
+def windows(sequences: Ragged, max_items: int) -> Ragged:
+    """Cut sequences, from their end, so that each item but the first is predicted once, from `max_items` at most.
+
+    A window begins with the last item of the one before; sequences of one item have none.
+    """
+    sequences = sequences[sequences.lengths >= 2]
+    n_windows = -(-(sequences.lengths - 1) // max_items)
+    owner = np.repeat(np.arange(len(sequences)), n_windows)
+    from_end = np.arange(len(owner)) - np.repeat(offsets_of(n_windows)[:-1], n_windows)
+    stops = sequences.offsets[owner + 1] - from_end * max_items
+    return sequences.spans(np.maximum(sequences.offsets[owner], stops - max_items - 1), stops)
+
+
+def next_item_loss(network: SASRecNetwork, rows: PackedRows, n_negatives: int | None) -> Tensor:
+    """Mean cross-entropy of the next item at every place of packed sequences that has one; see `SASRec`."""
+    items_BS, segments_BS = torch.from_numpy(rows.item_ids), torch.from_numpy(rows.segment_ids)
+    followed_BT = (segments_BS[:, 1:] == segments_BS[:, :-1]) & (segments_BS[:, 1:] >= 0)
+    segments_BT, positions_BT = segments_BS[:, :-1], torch.from_numpy(rows.position_ids[:, :-1])
+    causal_TT = torch.ones(segments_BT.shape[1], segments_BT.shape[1], dtype=torch.bool).tril()
+    mask_B1TT = (causal_TT & (segments_BT.unsqueeze(2) == segments_BT.unsqueeze(1))).unsqueeze(1)
+    labels_R = items_BS[:, 1:][followed_BT]
+
+    fast = computes_bfloat16(items_BS.device)
+    weight_ND = network.item_embedding.weight
+    with torch.autocast(items_BS.device.type, dtype=torch.bfloat16, enabled=fast):
+        hidden_RD = network(items_BS[:, :-1].clamp(min=0), positions_BT, mask_B1TT)[followed_BT]
+        if n_negatives is not None:
+            negatives_M = torch.randint(len(weight_ND), (n_negatives,))
+            return sampled_softmax_loss(hidden_RD, weight_ND, labels_R, negatives_M)
+    return softmax_loss(hidden_RD, weight_ND, labels_R, torch.bfloat16 if fast else torch.float32)
+
+
+def softmax_loss(hidden_RD: Tensor, weight_ND: Tensor, labels_R: Tensor, dtype: torch.dtype) -> Tensor:
+    """Mean cross-entropy of `hidden @ weight.T`, whose R x N logits never exist at once: a float32 scalar.
+
+    The products run in `dtype`; sums over the catalogue and over predictions are float32.
+    """
+    loss: Tensor = _SummedCrossEntropy.apply(hidden_RD, weight_ND, labels_R, dtype)
+    return loss / len(labels_R)
+
+
+class _SummedCrossEntropy(torch.autograd.Function):
+    """Takes the gradient chunk by chunk while the chunk's probabilities are alive."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden_RD: Tensor, weight_ND: Tensor, labels_R: Tensor, dtype: torch.dtype) -> Tensor:
+        grad_hidden_RD = torch.empty_like(hidden_RD)
+        grad_weight_ND = torch.zeros_like(weight_ND)
+        total = weight_ND.new_zeros(())
+        fast_hidden_RD, fast_weight_ND = hidden_RD.to(dtype), weight_ND.to(dtype)
+        n_rows = max(1, _LOGITS_IN_MEMORY // len(weight_ND))
+        for start in range(0, len(labels_R), n_rows):
+            chunk = slice(start, start + n_rows)
+            own = torch.arange(len(labels_R[chunk])), labels_R[chunk]
+            error_RN = torch.softmax(fast_hidden_RD[chunk] @ fast_weight_ND.T, 1)
+            total -= error_RN[own].float().clamp(min=torch.finfo(torch.float32).tiny).log().sum()
+            error_RN[own] -= 1
+            grad_hidden_RD[chunk] = error_RN @ fast_weight_ND
+            grad_weight_ND += error_RN.T @ fast_hidden_RD[chunk]
+        ctx.save_for_backward(grad_hidden_RD, grad_weight_ND)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        grad_hidden_RD, grad_weight_ND = ctx.saved_tensors
+        return grad_hidden_RD * grads[0], grad_weight_ND * grads[0], None, None
+
+
+def sampled_softmax_loss(hidden_RD: Tensor, weight_ND: Tensor, labels_R: Tensor, negatives_M: Tensor) -> Tensor:
+    """Mean cross-entropy with the items besides the label estimated from uniform draws that all R predictions share.
+
+    Each draw of another item stands for N / M of them: log(N / M) is added to its logit, so that the softmax's
+    denominator is right in expectation (Bengio and Senécal 2008; "logQ correction"). Draws of the label
+    itself do not count.
+    """
+    logits_RM = (hidden_RD @ weight_ND[negatives_M].T).float() + math.log(len(weight_ND) / len(negatives_M))
+    logits_RM = logits_RM.masked_fill(negatives_M == labels_R.unsqueeze(1), -torch.inf)
+    own_R1 = (hidden_RD * weight_ND[labels_R]).sum(1, keepdim=True)
+    return F.cross_entropy(torch.cat((own_R1.float(), logits_RM), 1), torch.zeros_like(labels_R))
