@@ -125,10 +125,12 @@ def top_k(scores_BN: torch.Tensor | np.ndarray, k: int, *, tie_break: TieBreak |
     if torch.isnan(values_BC[:, :1]).any():  # topk sorts NaN first, so the first column shows any
         raise DataError("a score is NaN: check the embeddings and the model weights for NaN")
     threshold_B1 = values_BC[:, -1:]
-    reached_BN = (scores_BN >= threshold_B1) & (scores_BN > -torch.inf)
-    n_candidates = int(reached_BN.sum(1).max()) if len(scores_BN) else k
-    if n_candidates > k:  # a tie across the k-th place: bring in all that share it before ordering them
-        values_BC, ids_BC = scores_BN.topk(n_candidates, dim=1)
+    n_reached_B = ((scores_BN >= threshold_B1) & (scores_BN > -torch.inf)).sum(1)
+    if bool((n_reached_B > k).any()):  # a tie across the k-th place
+        if tie_break is None:
+            values_BC, ids_BC = _smallest_ids_of_ties(scores_BN, values_BC, ids_BC, n_reached_B > k)
+        else:  # bring in all that share it before ordering them
+            values_BC, ids_BC = scores_BN.topk(int(n_reached_B.max()), dim=1)
 
     order_BC = ids_BC.argsort(dim=1)
     if tie_break is not None and _has_ties(values_BC):
@@ -139,6 +141,20 @@ def top_k(scores_BN: torch.Tensor | np.ndarray, k: int, *, tie_break: TieBreak |
     values_Bk = values_BC.gather(1, order_Bk)
     ids_Bk = ids_BC.gather(1, order_Bk).masked_fill(values_Bk == -torch.inf, -1)
     return Ranking(ids_Bk.cpu().numpy(), values_Bk.float().cpu().numpy())
+
+
+def _smallest_ids_of_ties(
+    scores_BN: torch.Tensor, values_Bk: torch.Tensor, ids_Bk: torch.Tensor, tied_B: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Where a tie goes across the k-th place, keep those of it with the smallest ids, at the cost of one more pass."""
+    k = ids_Bk.shape[1]
+    scores_TN, threshold_T1 = scores_BN[tied_B], values_Bk[tied_B, -1:]
+    above_TN, equal_TN = scores_TN > threshold_T1, scores_TN == threshold_T1
+    kept_TN = above_TN | (equal_TN & (equal_TN.cumsum(1) <= k - above_TN.sum(1, keepdim=True)))
+    ids_Bk, values_Bk = ids_Bk.clone(), values_Bk.clone()
+    ids_Bk[tied_B] = kept_TN.nonzero()[:, 1].view(-1, k)
+    values_Bk[tied_B] = scores_TN.gather(1, ids_Bk[tied_B])
+    return values_Bk, ids_Bk
 
 
 def _has_ties(values_BC: torch.Tensor) -> bool:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from recgpt.errors import DataError
 from recgpt.evaluate.protocols import headline
-from recgpt.evaluate.report import LOOK, StoredReport, decimal
+from recgpt.evaluate.report import LOOK, StoredReport, decimal, signed
 from recgpt.evaluate.significance import PairedDifference, holm, paired_bootstrap
 
 
@@ -115,11 +115,6 @@ def comparison_table(compared: Sequence[Comparison], title: str) -> Table:
             *(signed(paired.difference), f"{signed(paired.low)} to {signed(paired.high)}", decimal(each.p_holm)),
         )
     return table
-
-
-def signed(value: float) -> str:
-    """`+.0123`."""
-    return f"{'-' if value < 0 else '+'}{decimal(abs(value))}"
 
 
 def comparison_dict(compared: Sequence[Comparison], first: StoredReport, second: StoredReport) -> dict[str, Any]:

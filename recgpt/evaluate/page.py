@@ -19,7 +19,7 @@ from recgpt.device import hardware
 from recgpt.evaluate.benchmark import REFERENCE, BenchmarkConfig, DatasetCells
 from recgpt.evaluate.plots import accuracy_plots
 from recgpt.evaluate.protocols import headline
-from recgpt.evaluate.report import KNOWS, LISTS, OTHER_SLICES, decimal, figure, markdown_table
+from recgpt.evaluate.report import KNOWS, LISTS, OTHER_SLICES, decimal, figure, markdown_table, signed
 from recgpt.evaluate.significance import bootstrap_ci, holm, paired_bootstrap
 
 METRICS = ("hit@10", "ndcg@10")
@@ -140,7 +140,7 @@ def cells_of(row: dict[str, Any]) -> list[str]:
     difference, p = "–", "–"
     if against is not None:
         low, high = against["ci95"]
-        difference = f"{against['difference']:+.4f} ({low:+.4f} to {high:+.4f})"
+        difference = f"{signed(against['difference'])} ({signed(low)} to {signed(high)})"
         p = "< .001" if against["p_holm"] < 0.001 else f"{against['p_holm']:.3f}".lstrip("0")
     figures = [_with_interval(row["metrics"][metric]) for metric in METRICS]
     slices = ["–" if value is None else decimal(value) for value in row["slices"].values()]

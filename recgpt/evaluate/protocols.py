@@ -84,8 +84,3 @@ def case_table(split: Split) -> pl.DataFrame:
             "popularity": popularity,
         }
     )
-
-
-def known_dataset(dataset: object, split: Split) -> object:
-    """For the scratch scripts of today."""
-    return split.known

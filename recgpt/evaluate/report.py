@@ -283,6 +283,11 @@ def decimal(value: float) -> str:
     return f"{value:.4f}".removeprefix("0") if 0 <= value < 1 else f"{value:.4f}"
 
 
+def signed(value: float) -> str:
+    """`+.0123`."""
+    return f"{'-' if value < 0 else '+'}{decimal(abs(value))}"
+
+
 def figure(value: float | None) -> str:
     """A figure of any size, to three significant digits; a dash for none."""
     return "–" if value is None else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
