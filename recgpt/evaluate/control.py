@@ -23,6 +23,7 @@ class ShuffledHistories:
     def fit(self, dataset: Dataset) -> Self:
         """Fit the recommender."""
         self._recommender.fit(dataset)
+        self.knows = self._recommender.knows  # which it may have found out
         return self
 
     def rank(

@@ -138,10 +138,10 @@ class Report:
         for name in self._main_slices:
             main.add_row(f"[bold]{name}[/] ({self.n[name]:,})")
             for knows, recommenders in self._groups():
-                main.add_row(f"  [dim]{knows}[/]")
+                main.add_row(f" [dim]{knows}[/]")
                 for recommender in recommenders:
                     result = self._result(recommender, name)
-                    main.add_row(f"    {recommender}", *(result.cell(column) for column in self.columns))
+                    main.add_row(f"  {recommender}", *(result.cell(column) for column in self.columns))
             main.add_section()
         slices = Table(title=f"\n{self._ndcg} on parts of explore", caption=_about(OTHER_SLICES), **LOOK)
         _columns(slices, ["", *(f"{name} ({self.n[name]:,})" for name in OTHER_SLICES)])
