@@ -303,7 +303,7 @@ def evaluate(
 
     from recgpt.data.splits import load_for, make_split
     from recgpt.evaluate import evaluate as run
-    from recgpt.evaluate.arena import embeddings_of, names_for, recommenders_for
+    from recgpt.evaluate.arena import check_times, embeddings_of, names_for, recommenders_for
     from recgpt.evaluate.protocols import refuse_negatives
     from recgpt.upstream import load_model
 
@@ -312,6 +312,7 @@ def evaluate(
     split = make_split(data, protocol, past=past, max_users=max_users, seed=seed)
     loaded = load_model(model) if model is not None else None
     names = names_for(split, [name.strip() for name in recommenders.split(",") if name.strip()], model=loaded)
+    check_times(split, names)
     embeddings_NE = embeddings_of(data, loaded)
     chosen = recommenders_for(names, embeddings_NE=embeddings_NE, model=loaded, seed=seed)
     report = run(split, chosen, embeddings_NE=embeddings_NE, seed=seed)

@@ -278,6 +278,9 @@ def test_evaluate_says_what_is_wrong(run_recgpt, tiny, tmp_path):
     usage_error(run_recgpt(*ask, "--past", "future"), "'future'", "train+valid")
     one_line(run_recgpt(*ask, "--protocol", "cold_users"), "unknown protocol 'cold_users'")
     one_line(run_recgpt(*ask, "--protocol", "cold_user", "--past", "train"), "cold_user has no option past")
+    done = run_recgpt(*ask, "--recommenders", "popularity_recent")
+    one_line(done, "popularity_recent needs times, and tiny has none")
+    assert "ranking" not in done.stderr, "found before any work is done"
     one_line(run_recgpt(*ask, "--negatives", "100"), "metrics over sampled negatives are refused")
 
 

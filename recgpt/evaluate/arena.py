@@ -20,6 +20,7 @@ from recgpt.model import RecGPTDecoder
 from recgpt.rank import Catalogue, RecGPT
 from recgpt.recommenders import REGISTRY, check_names, make
 from recgpt.recommenders.base import Recommender
+from recgpt.recommenders.popularity import PopularityRecent
 from recgpt.tokenizer import FSQTokenizer
 
 BASELINES = ("copy_last", "popularity", "text_knn", "item_knn", "hybrid_knn")
@@ -50,6 +51,13 @@ def names_for(split: Split, names: Sequence[str] = (), *, model: RecGPT | None =
         if model is not None and split.dataset.items_sha256 in model.config.training.get("catalogues", ()):
             raise DataError(f"the model was trained on the catalogue of {split.dataset.name}: this is not zero-shot")
     return wanted
+
+
+def check_times(split: Split, names: Sequence[str]) -> None:
+    """Raise DataError, before anything is ranked, if a recommender that reads times would find none."""
+    timestamp = split.known.interactions.timestamp
+    if PopularityRecent.name in names and (timestamp is None or not (timestamp >= 0).any()):
+        raise DataError(f"{PopularityRecent.name} needs times, and {split.dataset.name} has none: use popularity")
 
 
 def recommenders_for(
