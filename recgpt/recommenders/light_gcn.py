@@ -41,9 +41,9 @@ class LightGCN:
     He et al. 2020, "LightGCN: Simplifying and Powering Graph Convolution Network for Recommendation", section 3.1: the
     vector of a node is the mean over the layers 0 to 3, each the normalised sum of its neighbours' in the layer below.
     Trained by the softmax over sampled items of cosines (Wu et al. 2024, "On the Effectiveness of Sampled Softmax Loss
-    for Item Recommendation", section 3) in place of the paper's BPR, which needs many times the epochs. A user's own
-    vector of layer 0 is not used to rank: the user is the sum of what the history's items pass on, each with .7^age,
-    so that users never met rank as those who were. Empty histories are ranked by popularity.
+    for Item Recommendation", section 3) in place of the paper's BPR. A user's own vector of layer 0 is not used: the
+    user is the sum of what the history's items pass on, each with .7^age, so that users never met rank as those who
+    were. Empty histories are ranked by popularity.
 
     Parameters
     ----------
