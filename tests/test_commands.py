@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -693,7 +694,18 @@ def test_commands_of_the_documents_run_on_what_run_sh_leaves(repo, demo, run_rec
     assert n_run > 0
 
 
-def test_python_of_the_documents_runs(repo, demo):
+@pytest.fixture
+def registries():
+    """What documents add to the registries is gone after the test."""
+    from recgpt.data.readers import READERS
+    from recgpt.data.splits import PROTOCOLS
+    from recgpt.recommenders import REGISTRY
+
+    with patch.dict(REGISTRY), patch.dict(READERS), patch.dict(PROTOCOLS):
+        yield
+
+
+def test_python_of_the_documents_runs(repo, demo, registries):
     session: dict[str, object] = {"__name__": "documents"}
     blocks = [(path, block) for path in documents(repo) for block in code(path, "python")]
     assert blocks
