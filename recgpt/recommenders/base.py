@@ -10,7 +10,6 @@ from typing import Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 import torch
-from scipy import sparse
 
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.ragged import Ragged
@@ -148,11 +147,3 @@ def item_embeddings(dataset: Dataset, given_NE: np.ndarray | None) -> np.ndarray
             "encode the texts of these items"
         )
     return embeddings_NE
-
-
-def decayed(histories: Ragged, decay: float, max_items: int, n_items: int) -> sparse.csr_array:
-    """(B, N) weights of the last `max_items` items of each history: decay^age, age 0 for the last; repeats add up."""
-    recent = histories.tail(max_items)
-    age = np.repeat(recent.offsets[1:], recent.lengths) - 1 - np.arange(len(recent.values))
-    # Items stay in the order of the history, so that sums over a row never depend on the rows beside it.
-    return sparse.csr_array((decay**age, recent.values, recent.offsets), shape=(len(recent), n_items))

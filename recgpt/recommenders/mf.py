@@ -20,10 +20,11 @@ from scipy import sparse
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
+from recgpt.evidence.counts import decayed
+from recgpt.evidence.texts import cosines, unit_rows
 from recgpt.progress import Meter
-from recgpt.recommenders.base import Knows, check_events, decayed, rank_by_scores
+from recgpt.recommenders.base import Knows, check_events, rank_by_scores
 from recgpt.recommenders.store import read_state, write_state
-from recgpt.recommenders.text_knn import cosines, unit_rows
 from recgpt.topk import Exclude, Ranking, Request
 
 Algorithm = Literal["als", "bpr"]

@@ -19,7 +19,8 @@ from torch.nn import functional as F
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.ragged import Ragged
 from recgpt.device import computes_bfloat16
-from recgpt.recommenders.base import Knows, check_events, decayed, rank_by_scores
+from recgpt.evidence.counts import decayed
+from recgpt.recommenders.base import Knows, check_events, rank_by_scores
 from recgpt.recommenders.mf import ItemVectors
 from recgpt.recommenders.store import read_state, write_state
 from recgpt.recommenders.training import Curve, HeldOut, hold_out_last, seeded, train_to_best

@@ -8,9 +8,10 @@ import pytest
 
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.ragged import Ragged
+from recgpt.evidence.blend import FEATURES, USUAL_WEIGHTS, Blend
+from recgpt.evidence.texts import whitened_unit_rows
 from recgpt.recommenders import make
-from recgpt.recommenders.hybrid_knn import _USUAL_WEIGHTS, FEATURES, HybridKNN, _Index
-from recgpt.recommenders.text_knn import whitened_unit_rows
+from recgpt.recommenders.hybrid_knn import HybridKNN
 
 N_ITEMS, WIDTH = 40, 8
 
@@ -70,7 +71,7 @@ def test_features_are_as_documented():
     rng = np.random.default_rng(2)
     past = [*sequences(), rng.integers(0, N_ITEMS // 2, 150).tolist()]  # one with repeats, longer than what counts
     asked = [[3], [5, 9, 5, 17], list(range(12)), rng.integers(0, N_ITEMS, 140).tolist()]
-    index = _Index.of(whitened_unit_rows(embeddings()), Ragged.from_lists(past))
+    index = Blend.of(whitened_unit_rows(embeddings()), Ragged.from_lists(past))
     features = dict(zip(FEATURES, index.features(Ragged.from_lists(asked)), strict=True))
     for row, history in enumerate(asked):
         for name, expected in slow_features(past, history).items():
@@ -83,16 +84,16 @@ def test_weights_are_shares_and_a_quarter_of_them_is_fixed():
     weights = make("hybrid_knn", embeddings=embeddings()).fit(dataset_of(sequences())).weights
     assert list(weights) == list(FEATURES)
     assert sum(weights.values()) == pytest.approx(1)
-    for weight, usual in zip(weights.values(), _USUAL_WEIGHTS, strict=True):
+    for weight, usual in zip(weights.values(), USUAL_WEIGHTS, strict=True):
         assert weight >= usual / 4 - 1e-12
 
 
 def test_the_index_that_weights_are_tuned_with_ends_before_what_is_asked(monkeypatch):
     known = sequences()
     indexed = []
-    of = _Index.of.__func__
+    of = Blend.of.__func__
     monkeypatch.setattr(
-        _Index, "of", classmethod(lambda cls, unit_NE, past: indexed.append(past) or of(cls, unit_NE, past))
+        Blend, "of", classmethod(lambda cls, unit_NE, past: indexed.append(past) or of(cls, unit_NE, past))
     )
     make("hybrid_knn", embeddings=embeddings()).fit(dataset_of(known))
     for_tuning, for_ranking = ([s.tolist() for s in past] for past in indexed)
@@ -109,7 +110,7 @@ def test_the_search_trusts_what_predicts():
 
 def test_without_a_user_to_tune_on_the_usual_weights_hold():
     fitted = make("hybrid_knn", embeddings=embeddings()).fit(dataset_of([[0, 1], [2, 3]]))
-    assert fitted.weights["text"] == pytest.approx(_USUAL_WEIGHTS[0])
+    assert fitted.weights["text"] == pytest.approx(USUAL_WEIGHTS[0])
     assert (fitted.rank([[0]], 3).ids >= 0).all()
     single = make("hybrid_knn", embeddings=embeddings()).fit(dataset_of([[0], [2]]))
     assert (single.rank([[0]], 3).ids >= 0).all()

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recgpt.data.dataset import Dataset, Interactions
+from recgpt.evidence.counts import CoVisitation
 from recgpt.recommenders import make
-from recgpt.recommenders.item_knn import CoVisitation, ItemKNN
+from recgpt.recommenders.item_knn import ItemKNN
 
 N_ITEMS = 9
 sequence_lists = st.lists(st.lists(st.integers(0, N_ITEMS - 1), max_size=12), min_size=1, max_size=5)

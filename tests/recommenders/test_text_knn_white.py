@@ -6,8 +6,8 @@ import pytest
 
 from recgpt.data.dataset import Dataset
 from recgpt.errors import DataError
+from recgpt.evidence.whitening import whiten
 from recgpt.recommenders import load, make
-from recgpt.recommenders.whitening import whiten
 
 N_ITEMS, WIDTH = 30, 6
 

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from recgpt.recommenders.weight_search import Cases, best_weights
+from recgpt.evidence.weight_search import Cases, best_weights
 
 
 def cases(n_cases: int, n_features: int, n_items: int, seed: int) -> Cases:

@@ -1,0 +1,110 @@
+"""What is taken near what, counted: by places in the sequences of users, or by users.
+
+Suffixes: B histories, N items in the catalogue, U users, W the window of places that are near.
+"""
+
+import numpy as np
+from scipy import sparse
+
+from recgpt.data.dataset import Interactions
+from recgpt.data.ragged import Ragged, offsets_of
+
+_WINDOW = 5
+_UNITS = 120  # 1/gap and half of it are whole multiples of 1/120: their sums are exact, in whatever order they come
+_SHRINKAGE = 5
+_DECAY = 0.7
+_MAX_ITEMS = 30
+LONG_ITEMS = 100
+
+
+def decayed(histories: Ragged, decay: float, max_items: int, n_items: int) -> sparse.csr_array:
+    """(B, N) weights of the last `max_items` items of each history: decay^age, age 0 for the last; repeats add up."""
+    recent = histories.tail(max_items)
+    age = np.repeat(recent.offsets[1:], recent.lengths) - 1 - np.arange(len(recent.values))
+    # Items stay in the order of the history, so that sums over a row never depend on the rows beside it.
+    return sparse.csr_array((decay**age, recent.values, recent.offsets), shape=(len(recent), n_items))
+
+
+class CoVisitation:
+    """How often items are taken near each other: C[i, j] += 1/gap for j after i, half of that for j before i.
+
+    Counted over pairs within 5 places of one user's sequence; an item is not its own neighbour.
+
+    Parameters
+    ----------
+    n_items : N, the size of the catalogue.
+
+    Attributes
+    ----------
+    units_NN : C in units of 1/120.
+    recent_UW : (U, 5) int64, the last items of each user, -1 before the first.
+    """
+
+    def __init__(self, n_items: int) -> None:
+        self.units_NN = sparse.csr_array((n_items, n_items))
+        self.recent_UW = np.empty((0, _WINDOW), dtype=np.int64)
+
+    def append(self, events: Interactions) -> None:
+        """Continue the sequences of the users in `events`; users not met so far begin one.
+
+        The counts are then those of the longer sequences to the last bit, however the events were divided into calls.
+        """
+        self._admit(events.user)
+        users = np.unique(events.user)
+        user = np.concatenate([np.repeat(users, _WINDOW), events.user])
+        item = np.concatenate([self.recent_UW[users].ravel(), events.item])
+        is_new = np.arange(len(user)) >= len(users) * _WINDOW
+        order = np.argsort(user, kind="stable")
+        order = order[item[order] >= 0]
+        self._count(user[order], item[order], is_new[order])
+        self._remember(users, Ragged(item[order], offsets_of(np.bincount(user[order])[users])))
+
+    def counts(self) -> sparse.csr_array:
+        """(N, N) C, float64."""
+        return self.units_NN / _UNITS
+
+    def _admit(self, user: np.ndarray) -> None:
+        n_new = int(user.max(initial=-1)) + 1 - len(self.recent_UW)
+        if n_new > 0:
+            self.recent_UW = np.pad(self.recent_UW, ((0, n_new), (0, 0)), constant_values=-1)
+
+    def _count(self, user: np.ndarray, item: np.ndarray, is_new: np.ndarray) -> None:
+        earlier, later, units = [], [], []
+        for gap in range(1, _WINDOW + 1):
+            pair = (user[gap:] == user[:-gap]) & (item[gap:] != item[:-gap]) & is_new[gap:]
+            earlier.append(item[:-gap][pair])
+            later.append(item[gap:][pair])
+            units.append(np.full(len(earlier[-1]), _UNITS / gap))
+        before, after, forward = np.concatenate(earlier), np.concatenate(later), np.concatenate(units)
+        places = (np.concatenate([before, after]), np.concatenate([after, before]))
+        added_NN = sparse.coo_array((np.concatenate([forward, forward / 2]), places), shape=self.units_NN.shape)
+        self.units_NN = self.units_NN + added_NN.tocsr()
+
+    def _remember(self, users: np.ndarray, sequences: Ragged) -> None:
+        place_UW = sequences.offsets[1:, None] - np.arange(_WINDOW, 0, -1)
+        known_UW = place_UW >= sequences.offsets[:-1, None]
+        self.recent_UW[users] = np.where(known_UW, sequences.values[np.where(known_UW, place_UW, 0)], -1)
+
+
+def row_rates(counts_NN: sparse.csr_array) -> sparse.csr_array:
+    """Divide each row by (its sum + 5), so that an item seen once does not speak as loud as one seen often."""
+    return sparse.diags_array(1 / (counts_NN.sum(axis=1) + _SHRINKAGE)) @ counts_NN
+
+
+def recent_items(histories: Ragged, n_items: int) -> sparse.csr_array:
+    """(B, N) weights .7^age of each history's last 30 items."""
+    return decayed(histories, _DECAY, _MAX_ITEMS, n_items)
+
+
+def together(sequences: Ragged, n_items: int) -> sparse.csr_array:
+    """(N, N) how many users have both items among their last 100; zero diagonal."""
+    latest = sequences.tail(LONG_ITEMS)
+    taken_UN = sparse.csr_array(
+        (np.ones(len(latest.values)), latest.values, latest.offsets), shape=(len(latest), n_items)
+    )
+    taken_UN.sum_duplicates()
+    taken_UN.data[:] = 1
+    together_NN = (taken_UN.T @ taken_UN).tocsr()
+    together_NN.setdiag(0)
+    together_NN.eliminate_zeros()
+    return together_NN
