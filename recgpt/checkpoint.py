@@ -7,22 +7,38 @@ may resume on another number of processes.
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from recgpt.errors import CheckpointError
-from recgpt.model import RecGPTDecoder
 
 KEPT = 2  # the newest, and one before it
 PREFIX = "step-"
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # what AdamW keeps of a parameter
 
 
-def save(folder: Path, model: RecGPTDecoder, optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+class StoredModel(Protocol):
+    """A module that writes itself into a folder, its weights as `model.safetensors`."""
+
+    def save_pretrained(self, folder: Path, /) -> Any:
+        """Write the model."""
+        ...
+
+    def named_parameters(self) -> Iterator[tuple[str, torch.nn.Parameter]]:
+        """As of `torch.nn.Module`."""
+        ...
+
+    def load_state_dict(self, state: dict[str, torch.Tensor], /) -> Any:
+        """As of `torch.nn.Module`."""
+        ...
+
+
+def save(folder: Path, model: StoredModel, optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """Write checkpoint `step-<state['step']>` under `folder` and delete all but the newest `KEPT`."""
     final = folder / f"{PREFIX}{state['step']:08d}"
     draft = folder / f".{final.name}.draft"
@@ -48,7 +64,7 @@ def publish(draft: Path, final: Path) -> None:
     shutil.rmtree(retired, ignore_errors=True)
 
 
-def save_model(final: Path, model: RecGPTDecoder) -> None:
+def save_model(final: Path, model: StoredModel) -> None:
     """Write the model alone, atomically."""
     draft = final.with_name(f".{final.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
@@ -72,7 +88,7 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
         ) from error
 
 
-def restore(checkpoint: Path, model: RecGPTDecoder, optimizer: torch.optim.Optimizer) -> None:
+def restore(checkpoint: Path, model: StoredModel, optimizer: torch.optim.Optimizer) -> None:
     """Load weights and optimizer moments in place.
 
     Raises
@@ -94,7 +110,7 @@ def restore(checkpoint: Path, model: RecGPTDecoder, optimizer: torch.optim.Optim
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
-def _moments(model: RecGPTDecoder, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+def _moments(model: StoredModel, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
     state = optimizer.state_dict()["state"]
     return {
         f"{name}/{key}": state[place][key].contiguous()
@@ -103,7 +119,7 @@ def _moments(model: RecGPTDecoder, optimizer: torch.optim.Optimizer) -> dict[str
     }
 
 
-def _names(model: RecGPTDecoder, optimizer: torch.optim.Optimizer) -> list[str]:
+def _names(model: StoredModel, optimizer: torch.optim.Optimizer) -> list[str]:
     """The names of what is trained, in the order in which the optimizer counts it."""
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     return [names[id(parameter)] for group in optimizer.param_groups for parameter in group["params"]]

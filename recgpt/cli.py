@@ -197,6 +197,34 @@ def tokenize(
 
 
 @app.command()
+def pretrain(
+    domains: Annotated[list[Path], typer.Argument(help="data set folders to learn from", exists=True, file_okay=False)],
+    valid: Annotated[list[Path], typer.Option(help="folders to watch; repeat the flag", exists=True, file_okay=False)],
+    out: Annotated[Path, typer.Option(help="folder of the run", file_okay=False)] = Path("runs/foundation"),
+    encoder: Annotated[str, typer.Option(help="sentence-transformers model, or a folder")] = "all-mpnet-base-v2",
+    steps: Annotated[int, typer.Option(min=1)] = 4000,
+    cases: Annotated[int, typer.Option(min=1, help="users asked in a domain's fullest episode")] = 6000,
+    d_model: Annotated[int, typer.Option(min=1, help="width of the history's transformer")] = 32,
+    hidden: Annotated[int, typer.Option(min=1, help="width of the candidates' network")] = 64,
+    layers: Annotated[int, typer.Option(min=1)] = 1,
+    lr: float = 2e-3,
+    seed: int = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Pre-train the foundation model on many domains; a killed run goes on where it stopped.
+
+    Example: recgpt pretrain data/pretrain/* --valid data/valid/mind_news --encoder all-MiniLM-L6-v2 --out runs/mine
+    """
+    from recgpt.foundation.network import NetworkConfig
+    from recgpt.foundation.pretrain import PretrainConfig
+    from recgpt.foundation.pretrain import pretrain as run
+
+    network = NetworkConfig(d_model=d_model, hidden=hidden, n_layers=layers)
+    config = PretrainConfig(out, encoder=encoder, network=network, steps=steps, cases=cases, lr=lr, seed=seed)
+    print(f"{run(config, domains, valid, overwrite=overwrite)} is the model")
+
+
+@app.command()
 def recommend(
     model: Annotated[str, typer.Option(help="model folder, hub repository, or published .pt")],
     items: Annotated[Path, typer.Option(help="catalogue: .csv, .tsv, .jsonl or .parquet with a column `title`")],
@@ -213,8 +241,8 @@ def recommend(
     from rich.table import Table
     from rich.text import Text
 
+    from recgpt.models import load_model
     from recgpt.titles import find_titles, printable
-    from recgpt.upstream import load_model
 
     catalogue_table = _read_catalogue(items)
     titles = catalogue_table["title"].to_list()
@@ -262,14 +290,14 @@ def explain(
     from rich.console import Console
 
     from recgpt.explain import explain as run
+    from recgpt.models import load_model
     from recgpt.titles import find_titles
-    from recgpt.upstream import load_model
 
     catalogue_table = _read_catalogue(items)
     titles = catalogue_table["title"].to_list()
     rows = find_titles(titles, [title for title in history.split(";") if title.strip()])
     wanted = find_titles(titles, [item])[0]
-    found = run(load_model(model).index(catalogue_table), rows, wanted, titles)
+    found = run(load_model(model).index(catalogue_table), rows, wanted, titles)  # type: ignore[arg-type]
     if as_json:
         print(json.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False))
     else:
@@ -305,7 +333,7 @@ def evaluate(
     from recgpt.evaluate import evaluate as run
     from recgpt.evaluate.arena import check_times, embeddings_of, names_for, recommenders_for
     from recgpt.evaluate.protocols import refuse_negatives
-    from recgpt.upstream import load_model
+    from recgpt.models import load_model
 
     refuse_negatives(negatives)
     data = load_for(protocol, dataset, repeats=repeats)
@@ -374,7 +402,7 @@ def benchmark_accuracy(
     """
     from recgpt.evaluate.benchmark import DEFAULT_CONFIG, BenchmarkConfig, run_benchmark
     from recgpt.evaluate.page import summarize, write_reports
-    from recgpt.upstream import load_model
+    from recgpt.models import load_model
 
     settings = BenchmarkConfig.load(config or DEFAULT_CONFIG)
     sets = run_benchmark(settings, data=data, out=out, load_model=load_model)

@@ -40,6 +40,32 @@ def training_curve(progress: dict[str, Any], path: Path) -> None:
     draft.replace(path)
 
 
+def pretraining_curve(progress: dict[str, Any], path: Path) -> None:
+    """Draw the loss of episodic pre-training and the NDCG@10 on the watched domains to a PNG.
+
+    Parameters
+    ----------
+    progress : `recgpt.train.Progress` as a dict.
+    """
+    figure, (losses, ranked) = plt.subplots(1, 2, figsize=(10, 3.8))
+    losses.plot(*_line(progress["curve"], "loss"), color="tab:blue", marker="o", markersize=3)
+    losses.set(xlabel="optimizer steps", ylabel="cross-entropy a case (nats)", title="Training loss")
+    for name in sorted({key for e in progress["evaluations"] for key in e} - {"step"}):
+        label = "gain over the blend" if name == "gain" else f"NDCG@10 {name}"
+        style = "--" if name == "gain" else "-"
+        ranked.plot(*_line(progress["evaluations"], name), label=label, linestyle=style, marker="o", markersize=3)
+    ranked.set(xlabel="optimizer steps", ylim=(0, None), title="Watched domains, full catalogue")
+    ranked.legend()
+    for axis in (losses, ranked):
+        axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        axis.grid(alpha=0.3)
+    figure.tight_layout()
+    draft = path.with_suffix(".draft.png")
+    figure.savefig(draft, dpi=120)
+    plt.close(figure)
+    draft.replace(path)
+
+
 def _line(points: list[dict[str, float]], key: str) -> tuple[list[float], list[float]]:
     kept = [p for p in points if key in p]
     return [p["step"] for p in kept], [p[key] for p in kept]

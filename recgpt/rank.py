@@ -25,7 +25,7 @@ from torch.nn import functional as F
 
 from recgpt.beam import CodeTrie, beam_scores
 from recgpt.data.ragged import Ragged
-from recgpt.data.text import TEXT_TEMPLATES
+from recgpt.data.text import catalogue_texts
 from recgpt.encode import TextEncoder
 from recgpt.errors import DataError
 from recgpt.model import KeyValues, RecGPTDecoder
@@ -86,19 +86,8 @@ class RecGPT(RecGPTDecoder):
 
     def _encode(self, items: "Sequence[str] | pl.DataFrame | pd.DataFrame") -> np.ndarray:
         encoder = self.config.text_encoder
-        texts = items if isinstance(items, Sequence) else catalogue_texts(items, encoder.get("template", "fields"))
+        texts = catalogue_texts(items, encoder.get("template", "fields"))
         return TextEncoder.of(encoder).encode(texts, progress=len(texts) > 1000)
-
-
-def catalogue_texts(items: "pl.DataFrame | pd.DataFrame", template: str = "fields") -> list[str]:
-    """The text of each row; checks `item_id`, where there is one, for duplicates."""
-    table = items if isinstance(items, pl.DataFrame) else pl.from_pandas(items)
-    if "title" not in table.columns:
-        raise DataError(f"the items table has no column 'title', only {table.columns}: rename the one that holds it")
-    if "item_id" in table.columns and table["item_id"].is_duplicated().any():
-        twice = table["item_id"].filter(table["item_id"].is_duplicated())[0]
-        raise DataError(f"item_id {twice!r} stands in more than one row: keep one row of each item")
-    return TEXT_TEMPLATES[template](table)
 
 
 class Catalogue:

@@ -4,7 +4,7 @@ Everything that ranks goes through here, so that ties never depend on the batch,
 Shapes: B histories, N items in the catalogue, C candidates kept a row.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -166,3 +166,38 @@ def first_unknown(ids: np.ndarray, n_items: int) -> int | None:
     """Place of the first id that is not a catalogue row; None where all are."""
     unknown = (ids < 0) | (ids >= n_items)
     return int(unknown.argmax()) if unknown.any() else None
+
+
+def rank_by_scores(
+    request: Request,
+    n_items: int,
+    scores_of: Callable[[Ragged], np.ndarray],
+    *,
+    if_empty_N: np.ndarray | None = None,
+) -> Ranking:
+    """Rank by dense scores, computed for as many histories at a time as fit in memory.
+
+    Parameters
+    ----------
+    scores_of : maps b histories, none empty, to a fresh (b, N) float32 array; -inf marks items that it cannot rank.
+    if_empty_N : (N,) scores after an empty history, such as counts; None leaves such a history unranked (ids -1).
+    """
+    ranking = request.unranked()
+    empty = request.histories.lengths == 0
+    n_rows = max(1, SCORES_IN_MEMORY // n_items)
+
+    def place(rows: np.ndarray, scores_BN: np.ndarray) -> None:
+        part = top_k(request.mask(torch.from_numpy(scores_BN), rows), request.k)
+        ranking.ids[rows], ranking.scores[rows] = part.ids, part.scores
+
+    for rows in _blocks(np.flatnonzero(~empty), n_rows):
+        place(rows, scores_of(request.histories[rows]))
+    if if_empty_N is not None:
+        for rows in _blocks(np.flatnonzero(empty), n_rows):
+            place(rows, np.tile(if_empty_N.astype(np.float32), (len(rows), 1)))
+    return ranking
+
+
+def _blocks(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]

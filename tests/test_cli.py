@@ -250,7 +250,7 @@ def test_evaluate_writes_the_agreed_json(run_recgpt, tiny, tmp_path):
     assert set(report["n"]) >= {"all", "explore", "repeat", "head", "tail", "unseen", "short", "long"}
     assert report["n"]["all"] == report["n"]["explore"] + report["n"]["repeat"] == 40
     rows = {(row["recommender"], row["slice"]): row for row in report["results"]}
-    names = {"copy_last", "popularity", "text_knn", "item_knn", "hybrid_knn", "recgpt"}
+    names = {"copy_last", "popularity", "text_knn", "item_knn", "hybrid_knn", "recgpt_tokens"}
     assert names <= {name for name, _ in rows}
     for name in names:
         for each in ("all", "explore", "repeat"):
@@ -268,7 +268,7 @@ def test_baselines_are_in_the_table_whatever_is_asked_for(run_recgpt, tiny_minil
     asked = ("--model", tiny_minilm.model, "--recommenders", "popularity", "--json", tmp_path / "report.json")
     assert run_recgpt("evaluate", tiny_minilm.data, *asked).code == 0
     report = json.loads((tmp_path / "report.json").read_text())
-    assert {row["recommender"] for row in report["results"]} >= {"copy_last", "popularity", "text_knn", "recgpt"}
+    assert {row["recommender"] for row in report["results"]} >= {"copy_last", "popularity", "text_knn", "recgpt_tokens"}
 
 
 def test_evaluate_says_what_is_wrong(run_recgpt, tiny, tmp_path):

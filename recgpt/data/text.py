@@ -1,8 +1,14 @@
 """An item's fields -> the one string its embedding is made from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import polars as pl
+
+from recgpt.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TEXT_COLUMNS = ("title", "categories", "brand", "description")
 # The fields of the published system's item dict, in its order.
@@ -44,3 +50,22 @@ TEXT_TEMPLATES: dict[str, Callable[[pl.DataFrame], list[str]]] = {
     "fields": fields_template,
     "published": published_template,
 }
+
+
+def catalogue_texts(items: "Sequence[str] | pl.DataFrame | pd.DataFrame", template: str = "fields") -> Sequence[str]:
+    """The text of each item of a table, or the texts themselves.
+
+    Raises
+    ------
+    DataError
+        The table has no column `title`, or an `item_id` twice.
+    """
+    if isinstance(items, Sequence):
+        return items
+    table = items if isinstance(items, pl.DataFrame) else pl.from_pandas(items)
+    if "title" not in table.columns:
+        raise DataError(f"the items table has no column 'title', only {table.columns}: rename the one that holds it")
+    if "item_id" in table.columns and table["item_id"].is_duplicated().any():
+        twice = table["item_id"].filter(table["item_id"].is_duplicated())[0]
+        raise DataError(f"item_id {twice!r} stands in more than one row: keep one row of each item")
+    return TEXT_TEMPLATES[template](table)

@@ -8,6 +8,7 @@ report = evaluate(split, recommenders, embeddings_NE=embeddings_NE)
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -17,38 +18,42 @@ from recgpt.encode import DEFAULT, embeddings_for
 from recgpt.errors import DataError
 from recgpt.evaluate.metrics import hit_at, ndcg_at, target_ranks
 from recgpt.model import RecGPTDecoder
+from recgpt.models import Model, text_encoder_of, training_of
 from recgpt.rank import Catalogue, RecGPT
 from recgpt.recommenders import REGISTRY, check_names, make
 from recgpt.recommenders.base import Recommender
 from recgpt.recommenders.popularity import PopularityRecent
+from recgpt.recommenders.recgpt import RecGPTContext, RecGPTText
+from recgpt.recommenders.recgpt_tokens import RecGPTTokens
 from recgpt.tokenizer import FSQTokenizer
 
 BASELINES = ("copy_last", "popularity", "text_knn", "item_knn", "hybrid_knn")
 """In every table: nothing counts that does not beat them."""
 
 
-def names_for(split: Split, names: Sequence[str] = (), *, model: RecGPT | None = None) -> list[str]:
-    """Names of the baselines, of whatever else `names` asks for, and of the model, if there is one.
+def names_for(split: Split, names: Sequence[str] = (), *, model: Model | None = None) -> list[str]:
+    """Names of the baselines, of whatever else `names` asks for, and of what is made from the model, if there is one.
 
     Where a split has no past, only those join that know the text alone.
 
     Raises
     ------
     DataError
-        A name is not registered, needs a past where there is none, or `recgpt` is asked for without a model or, with
-        no past, with one that was trained on this catalogue.
+        A name is not registered, needs a past where there is none, or a model that is not given or is of the other
+        kind; or, with no past, the model was trained on this catalogue.
     """
     check_names(names)
     has_past = bool(split.in_past.any())
     baselines = [name for name in BASELINES if has_past or REGISTRY[name].knows == "text"]
-    wanted = list(dict.fromkeys([*baselines, *names, *(["recgpt"] if model is not None else [])]))
-    if "recgpt" in wanted and model is None:
-        raise DataError("the recommender recgpt needs a model: name one with --model")
+    of_model = [name for name in _rows_of(model) if has_past or REGISTRY[name].knows == "text"]
+    wanted = list(dict.fromkeys([*baselines, *names, *of_model]))
+    if RecGPTTokens.name in wanted and not isinstance(model, RecGPT):
+        raise DataError(f"the recommender {RecGPTTokens.name} needs a generative model: name one with --model")
     if not has_past:
         lost = [name for name in wanted if REGISTRY[name].knows != "text"]
         if lost:
             raise DataError(f"{split.protocol} has no past to read, and {', '.join(lost)} needs one: leave it out")
-        if model is not None and split.dataset.items_sha256 in model.config.training.get("catalogues", ()):
+        if model is not None and split.dataset.items_sha256 in training_of(model).get("catalogues", ()):
             raise DataError(f"the model was trained on the catalogue of {split.dataset.name}: this is not zero-shot")
     return wanted
 
@@ -61,24 +66,32 @@ def check_times(split: Split, names: Sequence[str]) -> None:
 
 
 def recommenders_for(
-    names: Sequence[str], *, embeddings_NE: np.ndarray, model: RecGPT | None = None, seed: int = 0
+    names: Sequence[str], *, embeddings_NE: np.ndarray, model: Model | None = None, seed: int = 0
 ) -> list[Recommender]:
     """Make recommenders by name, not yet fitted, each with what it can use of the following.
 
     Parameters
     ----------
     embeddings_NE : (N, E) text embeddings of the catalogue, see `embeddings_of`.
-    model : of the recommender `recgpt`.
+    model : of the recommenders that are made from one; the foundation model that comes with the project stands in.
     seed : for those that draw random numbers.
     """
-    offered = {"embeddings": embeddings_NE, "model": model, "seed": seed}
+    kind = "model" if isinstance(model, RecGPT) else "foundation"
+    offered = {"embeddings": embeddings_NE, kind: model, "seed": seed}
     return [make(name, **{key: offered[key] for key in _options(name) if key in offered}) for name in names]
 
 
-def embeddings_of(dataset: Dataset, model: RecGPT | None = None) -> np.ndarray:
+def embeddings_of(dataset: Dataset, model: Model | None = None) -> np.ndarray:
     """(N, E) text embeddings by the encoder that `model` was trained on, or by the default one; cached on disk."""
-    encoder = model.config.text_encoder if model is not None else {}
+    encoder: Mapping[str, Any] = {} if model is None else text_encoder_of(model)
     return embeddings_for(dataset, encoder.get("encoder", DEFAULT), encoder.get("template", "fields"))
+
+
+def _rows_of(model: Model | None) -> tuple[str, ...]:
+    """The recommenders that stand for a model in every table."""
+    if model is None:
+        return ()
+    return (RecGPTTokens.name,) if isinstance(model, RecGPT) else (RecGPTText.name, RecGPTContext.name)
 
 
 def is_seeded(name: str) -> bool:

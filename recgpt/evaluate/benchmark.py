@@ -29,9 +29,9 @@ from recgpt.evaluate.arena import embeddings_of, is_seeded, names_for, recommend
 from recgpt.evaluate.protocols import refuse_negatives
 from recgpt.evaluate.report import StoredReport
 from recgpt.evaluate.run import evaluate
+from recgpt.models import Model
 from recgpt.progress import console, duration
-from recgpt.rank import RecGPT
-from recgpt.recommenders import check_names
+from recgpt.recommenders import FROM_MODEL, check_names
 
 DEFAULT_CONFIG = Path(__file__).with_name("accuracy.yaml")
 REFERENCE = "text_knn"
@@ -47,7 +47,7 @@ class BenchmarkConfig(BaseModel):
     recommenders : registered names.
     protocol, past, max_users : see `recgpt.data.splits`; None leaves the choice to the protocol.
     seeds : one cell each, for recommenders that draw random numbers; the others have one cell with the first.
-    model : checkpoint of the recommender `recgpt`.
+    model : checkpoint of the recommenders that are made from one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -156,7 +156,7 @@ class DatasetCells:
 
 
 def run_benchmark(
-    config: BenchmarkConfig, *, data: Path, out: Path, load_model: Callable[[str], RecGPT]
+    config: BenchmarkConfig, *, data: Path, out: Path, load_model: Callable[[str], Model]
 ) -> list[DatasetCells]:
     """Make all cells that are not on disk yet, data set by data set, and read all of them.
 
@@ -183,7 +183,7 @@ def run_benchmark(
 
 
 def _run_dataset(
-    config: BenchmarkConfig, folder: Path, out: Path, model: RecGPT | None, clock: "_Clock"
+    config: BenchmarkConfig, folder: Path, out: Path, model: Model | None, clock: "_Clock"
 ) -> DatasetCells:
     dataset = load_for(config.protocol, folder)
     split = make_split(dataset, config.protocol, past=config.past, max_users=config.max_users, seed=config.seeds[0])
@@ -207,7 +207,7 @@ def _run_dataset(
     return found
 
 
-def _cells(config: BenchmarkConfig, dataset: Dataset, split: Split, out: Path, model: RecGPT | None) -> Iterator[Cell]:
+def _cells(config: BenchmarkConfig, dataset: Dataset, split: Split, out: Path, model: Model | None) -> Iterator[Cell]:
     weights = None if model is None else _weights_sha256(model)
     for name in names_for(split, config.recommenders, model=model):
         for seed in _seeds(name, config):
@@ -219,13 +219,13 @@ def _cells(config: BenchmarkConfig, dataset: Dataset, split: Split, out: Path, m
                 "repeats": dataset.manifest["repeats"],
                 "recommender": name,
                 "seed": seed,
-                "model": weights if name == "recgpt" else None,
+                "model": weights if name in FROM_MODEL else None,
                 "recgpt": recgpt.__version__,
             }
             yield Cell(name, seed, made_of, out / "cells" / dataset.name / f"{name}-{seed}.json")
 
 
-def _weights_sha256(model: RecGPT) -> str:
+def _weights_sha256(model: Model) -> str:
     digest = hashlib.sha256()
     for name, values in model.state_dict().items():
         digest.update(name.encode())
@@ -237,7 +237,7 @@ def _seeds(name: str, config: BenchmarkConfig) -> list[int]:
     return config.seeds if is_seeded(name) else config.seeds[:1]
 
 
-def _make(cell: Cell, split: Split, embeddings_NE: np.ndarray, model: RecGPT | None) -> None:
+def _make(cell: Cell, split: Split, embeddings_NE: np.ndarray, model: Model | None) -> None:
     """Evaluate and store; what a recommender refuses (no times, too little data) is stored as its reason."""
     try:
         recommenders = recommenders_for([cell.recommender], embeddings_NE=embeddings_NE, model=model, seed=cell.seed)

@@ -21,6 +21,7 @@ from recgpt.evaluate.plots import accuracy_plots
 from recgpt.evaluate.protocols import headline
 from recgpt.evaluate.report import KNOWS, LISTS, OTHER_SLICES, decimal, figure, markdown_table, signed
 from recgpt.evaluate.significance import bootstrap_ci, holm, paired_bootstrap
+from recgpt.recommenders import FROM_MODEL
 
 METRICS = ("hit@10", "ndcg@10")
 PUBLISHED = Path(__file__).with_name("published.json")
@@ -116,7 +117,7 @@ def _mean_or_none(values: Sequence[float] | np.ndarray) -> float | None:
 
 def _command(cells: DatasetCells, name: str, config: BenchmarkConfig, report: Path) -> str:
     options = {"--protocol": config.protocol, "--past": config.past, "--max-users": config.max_users}
-    options |= {"--model": config.model if name == "recgpt" else None, "--recommenders": name}
+    options |= {"--model": config.model if name in FROM_MODEL else None, "--recommenders": name}
     seed = report.stem.rpartition("-")[2]
     given = [str(part) for pair in options.items() if pair[1] is not None for part in pair]
     return shlex.join(["recgpt", "evaluate", str(cells.folder), *given, "--seed", seed])

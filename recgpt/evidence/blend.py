@@ -10,10 +10,10 @@ from typing import Self
 import numpy as np
 from scipy import sparse
 
-from recgpt.data.dataset import Dataset, Interactions
-from recgpt.data.ragged import Ragged, offsets_of
-from recgpt.data.splits import leave_one_out
-from recgpt.evidence.counts import LONG_ITEMS, CoVisitation, decayed, recent_items, row_rates, together
+from recgpt.data.ragged import Ragged
+from recgpt.data.splits.base import sample
+from recgpt.evidence.counts import LONG_ITEMS, SHRINKAGE, decayed, recent_items
+from recgpt.evidence.past import UNITS, Past
 from recgpt.evidence.texts import pooled
 from recgpt.evidence.weight_search import Cases, best_weights
 
@@ -22,45 +22,33 @@ USUAL_WEIGHTS = (0.14, 0.06, 0.1, 0.4, 0.3)
 _USUAL_SHARE = 0.25
 _TUNING_CASES = 3000
 _TUNING_FLOATS = 1 << 27  # features held while the weights are searched: 512 MB, fewer cases on a large catalogue
-_COUNT_DAMPING = 10
-_LONG_DECAY = 0.9
+COUNT_DAMPING = 10
+LONG_DECAY = 0.9
+RATE_SCALE = 300
+COSINE_SCALE = 30
 _GRID = 2.0**11
 ROWS = 64  # histories whose features are computed at a time
 
 
 @dataclass(frozen=True)
 class Blend:
-    """What is known of the catalogue and its past, ready to compute features from."""
+    """What is known of the catalogue and its past, ready to compute features from.
+
+    Attributes
+    ----------
+    unit_NE : whitened text, unit rows.
+    rough_NE : the same in steps in which cosines are exact.
+    past : all that is counted; what is appended to it shows in the next features.
+    """
 
     unit_NE: np.ndarray
     rough_NE: np.ndarray
-    sequences: Ragged
-    count_N: np.ndarray
-    popularity_N: np.ndarray
-    rates_NN: sparse.csr_array
-    cosines_NN: sparse.csr_array
-    together_NN: sparse.csr_array
+    past: Past
 
     @classmethod
-    def of(cls, unit_NE: np.ndarray, sequences: Ragged) -> Self:
+    def of(cls, unit_NE: np.ndarray, sequences: Ragged, times: np.ndarray | None = None) -> Self:
         """Count `sequences`, one a user, over the catalogue with the whitened text `unit_NE`."""
-        n_items = len(unit_NE)
-        users = np.repeat(np.arange(len(sequences)), sequences.lengths)
-        visits = CoVisitation(n_items)
-        visits.append(Interactions(users, sequences.values))
-        counts_NN = visits.counts()
-        count_N = np.bincount(sequences.values, minlength=n_items)
-        damping_NN = sparse.diags_array(1 / np.sqrt(count_N + _COUNT_DAMPING))
-        return cls(
-            unit_NE=unit_NE,
-            rough_NE=_rough(unit_NE),
-            sequences=sequences,
-            count_N=count_N,
-            popularity_N=_standardised(np.log1p(count_N)),
-            rates_NN=row_rates(counts_NN),
-            cosines_NN=sparse.csr_array(damping_NN @ counts_NN @ damping_NN),
-            together_NN=sparse.csr_array(damping_NN @ together(sequences, n_items) @ damping_NN),
-        )
+        return cls(unit_NE, _rough(unit_NE), Past(len(unit_NE), sequences, times))
 
     @property
     def n_items(self) -> int:
@@ -69,32 +57,41 @@ class Blend:
 
     def features(self, histories: Ragged) -> list[np.ndarray]:
         """(B, N) float32 for each of `FEATURES`; no history is empty."""
+        past = self.past
         query_BE = _rough(pooled(histories, self.unit_NE))
         recent_BN = recent_items(histories, self.n_items)
-        long_BN = decayed(histories, _LONG_DECAY, LONG_ITEMS, self.n_items)
+        long_BN = decayed(histories, LONG_DECAY, LONG_ITEMS, self.n_items)
+        rate_N = 1 / (past.near_sum_N / UNITS + SHRINKAGE) / UNITS
+        damping_N = 1 / np.sqrt(past.count_N + COUNT_DAMPING)
+        cosines_BN = past.near.product(_columns_scaled(recent_BN, damping_N / UNITS))
+        together_BN = past.together.product(_columns_scaled(long_BN, damping_N))
+        popularity_N = _standardised(np.log1p(past.count_N))
         return [
             _standardised(query_BE @ self.rough_NE.T),
-            np.broadcast_to(self.popularity_N, (len(histories), self.n_items)),
-            _log1p(300, recent_BN @ self.rates_NN),
-            _log1p(30, recent_BN @ self.cosines_NN),
-            _log1p(30, long_BN @ self.together_NN),
+            np.broadcast_to(popularity_N, (len(histories), self.n_items)),
+            _log1p(RATE_SCALE, past.near.product(_columns_scaled(recent_BN, rate_N))),
+            _log1p(COSINE_SCALE, _columns_scaled(cosines_BN, damping_N)),
+            _log1p(COSINE_SCALE, _columns_scaled(together_BN, damping_N)),
         ]
 
 
-def tuned_weights(dataset: Dataset, unit_NE: np.ndarray) -> np.ndarray:
-    """(F,) non-negative weights, summing to 1: those that rank last items of `dataset` best, drawn to the usual ones.
+def tuned_weights(sequences: Ragged, unit_NE: np.ndarray) -> np.ndarray:
+    """(F,) non-negative weights, summing to 1: those that rank last items of `sequences` best, drawn to the usual ones.
 
-    The usual weights alone where no user's last item is new to them.
+    Users with fewer than three items are not asked. The usual weights alone where no last item is new to its user.
     """
     n_items = len(unit_NE)
     usual_F = np.array(USUAL_WEIGHTS)
     max_cases = max(1, min(_TUNING_CASES, _TUNING_FLOATS // (len(FEATURES) * n_items)))
-    split = leave_one_out(dataset, past="train+valid", max_users=max_cases)
-    new = np.flatnonzero(~split.histories.contains(split.targets))
+    asked = sequences.lengths >= 3
+    starts, stops = sequences.offsets[:-1], sequences.offsets[1:]
+    users = sample(np.flatnonzero(asked), max_cases, seed=0)
+    histories, targets = sequences.spans(starts[users], stops[users] - 1), sequences.values[stops[users] - 1]
+    new = np.flatnonzero(~histories.contains(targets))
     if not len(new):
         return usual_F
-    histories = split.histories[new]
-    index = Blend.of(unit_NE, split.past)
+    histories, targets = histories[new], targets[new]
+    index = Blend.of(unit_NE, sequences.spans(starts, stops - asked))
     features_BFN = np.empty((len(new), len(FEATURES), n_items), dtype=np.float32)
     for start in range(0, len(new), ROWS):
         rows = slice(start, start + ROWS)
@@ -104,17 +101,9 @@ def tuned_weights(dataset: Dataset, unit_NE: np.ndarray) -> np.ndarray:
     excluded_BN[np.repeat(np.arange(len(new)), histories.lengths), histories.values] = True
     # Beside the usual: each feature alone, so that no search ends below the best of them.
     known_WF = np.concatenate([usual_F[None], np.eye(len(FEATURES))])
-    found_F = best_weights(Cases(features_BFN, excluded_BN, split.targets[new]), known_WF)
+    found_F = best_weights(Cases(features_BFN, excluded_BN, targets), known_WF)
     # A few thousand cases cannot tell good optima apart, and the next items are not quite like the last.
     return _USUAL_SHARE * usual_F + (1 - _USUAL_SHARE) * found_F
-
-
-def continued(sequences: Ragged, events: Interactions) -> Ragged:
-    """Append `events` to the sequences of their users; new users begin one."""
-    user = np.concatenate([np.repeat(np.arange(len(sequences)), sequences.lengths), events.user])
-    order = np.argsort(user, kind="stable")
-    lengths = np.bincount(user, minlength=len(sequences))
-    return Ragged(np.concatenate([sequences.values, events.item])[order], offsets_of(lengths))
 
 
 def _rough(unit_NE: np.ndarray) -> np.ndarray:
@@ -135,3 +124,8 @@ def _log1p(scale: float, scores_BN: sparse.csr_array) -> np.ndarray:
     """(B, N) float32 log(1 + scale x score) of a product, which holds no place twice."""
     logs = np.log1p(scale * scores_BN.data).astype(np.float32)
     return sparse.csr_array((logs, scores_BN.indices, scores_BN.indptr), shape=scores_BN.shape).toarray()
+
+
+def _columns_scaled(weights_BN: sparse.csr_array, scale_N: np.ndarray) -> sparse.csr_array:
+    data = weights_BN.data * scale_N[weights_BN.indices]
+    return sparse.csr_array((data, weights_BN.indices, weights_BN.indptr), shape=weights_BN.shape)

@@ -11,7 +11,7 @@ from recgpt.data.ragged import Ragged, offsets_of
 
 _WINDOW = 5
 _UNITS = 120  # 1/gap and half of it are whole multiples of 1/120: their sums are exact, in whatever order they come
-_SHRINKAGE = 5
+SHRINKAGE = 5
 _DECAY = 0.7
 _MAX_ITEMS = 30
 LONG_ITEMS = 100
@@ -88,7 +88,7 @@ class CoVisitation:
 
 def row_rates(counts_NN: sparse.csr_array) -> sparse.csr_array:
     """Divide each row by (its sum + 5), so that an item seen once does not speak as loud as one seen often."""
-    return sparse.diags_array(1 / (counts_NN.sum(axis=1) + _SHRINKAGE)) @ counts_NN
+    return sparse.diags_array(1 / (counts_NN.sum(axis=1) + SHRINKAGE)) @ counts_NN
 
 
 def recent_items(histories: Ragged, n_items: int) -> sparse.csr_array:

@@ -20,13 +20,17 @@ from recgpt.recommenders.mf import MF
 from recgpt.recommenders.mult_vae import MultVAE
 from recgpt.recommenders.popularity import Popularity, PopularityRecent
 from recgpt.recommenders.random import Random
-from recgpt.recommenders.recgpt import RecGPTRecommender
+from recgpt.recommenders.recgpt import RecGPTContext, RecGPTFineTuned, RecGPTText
+from recgpt.recommenders.recgpt_tokens import RecGPTTokens
 from recgpt.recommenders.sasrec import SASRec
 from recgpt.recommenders.store import stored_name
 from recgpt.recommenders.text_knn import TextKNN, TextKNNWhite
 
 REGISTRY: dict[str, type[StoredRecommender]] = {
-    RecGPTRecommender.name: RecGPTRecommender,
+    RecGPTText.name: RecGPTText,
+    RecGPTContext.name: RecGPTContext,
+    RecGPTFineTuned.name: RecGPTFineTuned,
+    RecGPTTokens.name: RecGPTTokens,
     Random.name: Random,
     CopyLast.name: CopyLast,
     Popularity.name: Popularity,
@@ -40,6 +44,10 @@ REGISTRY: dict[str, type[StoredRecommender]] = {
     LightGCN.name: LightGCN,
     SASRec.name: SASRec,
 }
+
+
+FROM_MODEL = (RecGPTText.name, RecGPTContext.name, RecGPTFineTuned.name, RecGPTTokens.name)
+"""Those that are made from a model's checkpoint."""
 
 
 def make(name: str, **options: Any) -> StoredRecommender:

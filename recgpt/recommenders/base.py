@@ -4,17 +4,16 @@ Item ids are dense catalogue rows here; outside ids live in `recgpt.data`.
 Suffixes: B histories, N items in the catalogue, E text-embedding width.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
-import torch
 
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
-from recgpt.topk import SCORES_IN_MEMORY, Exclude, Ranking, Request, first_unknown, top_k
+from recgpt.topk import Exclude, Ranking, first_unknown
 
 Knows = Literal["text", "context", "trained"]
 """What a recommender has seen, which is what tables group by.
@@ -85,41 +84,6 @@ class StoredRecommender(Recommender, Protocol):
     def load(cls, path: str | Path) -> Self:
         """Read what `save` wrote: the result ranks, and observes, exactly as the one that was saved."""
         ...
-
-
-def rank_by_scores(
-    request: Request,
-    n_items: int,
-    scores_of: Callable[[Ragged], np.ndarray],
-    *,
-    if_empty_N: np.ndarray | None = None,
-) -> Ranking:
-    """Rank by dense scores, computed for as many histories at a time as fit in memory.
-
-    Parameters
-    ----------
-    scores_of : maps b histories, none empty, to a fresh (b, N) float32 array; -inf marks items that it cannot rank.
-    if_empty_N : (N,) scores after an empty history, such as counts; None leaves such a history unranked (ids -1).
-    """
-    ranking = request.unranked()
-    empty = request.histories.lengths == 0
-    n_rows = max(1, SCORES_IN_MEMORY // n_items)
-
-    def place(rows: np.ndarray, scores_BN: np.ndarray) -> None:
-        part = top_k(request.mask(torch.from_numpy(scores_BN), rows), request.k)
-        ranking.ids[rows], ranking.scores[rows] = part.ids, part.scores
-
-    for rows in _blocks(np.flatnonzero(~empty), n_rows):
-        place(rows, scores_of(request.histories[rows]))
-    if if_empty_N is not None:
-        for rows in _blocks(np.flatnonzero(empty), n_rows):
-            place(rows, np.tile(if_empty_N.astype(np.float32), (len(rows), 1)))
-    return ranking
-
-
-def _blocks(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    for start in range(0, len(rows), size):
-        yield rows[start : start + size]
 
 
 def check_events(events: Interactions, n_items: int) -> None:

@@ -13,11 +13,11 @@ import numpy as np
 
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.ragged import Ragged
-from recgpt.evidence.blend import FEATURES, ROWS, Blend, continued, tuned_weights
+from recgpt.evidence.blend import FEATURES, ROWS, Blend, tuned_weights
 from recgpt.evidence.texts import whitened_unit_rows
-from recgpt.recommenders.base import Knows, check_events, item_embeddings, rank_by_scores
+from recgpt.recommenders.base import Knows, check_events, item_embeddings
 from recgpt.recommenders.store import read_state, write_state
-from recgpt.topk import Exclude, Ranking, Request
+from recgpt.topk import Exclude, Ranking, Request, rank_by_scores
 
 
 class HybridKNN:
@@ -61,7 +61,7 @@ class HybridKNN:
             If the embeddings are not one finite row an item.
         """
         unit_NE = whitened_unit_rows(item_embeddings(dataset, self._embeddings_NE))
-        self._weights_F = tuned_weights(dataset, unit_NE)
+        self._weights_F = tuned_weights(dataset.sequences, unit_NE)
         self._index = Blend.of(unit_NE, dataset.sequences)
         return self
 
@@ -71,9 +71,9 @@ class HybridKNN:
         return dict(zip(FEATURES, self._weights_F.tolist(), strict=True))
 
     def observe(self, events: Interactions) -> None:
-        """Append `events` to the sequences of their users, new users begin one, and index anew; the weights stay."""
+        """Append `events` to the sequences of their users, new users begin one; the weights stay."""
         check_events(events, self._index.n_items)
-        self._index = Blend.of(self._index.unit_NE, continued(self._index.sequences, events))
+        self._index.past.append(events)
 
     def rank(
         self,
@@ -86,11 +86,11 @@ class HybridKNN:
         """Rank by the weighted sum. See `Recommender.rank`."""
         n_items = self._index.n_items
         request = Request.checked(histories, k, exclude, candidates, n_items=n_items)
-        return rank_by_scores(request, n_items, self._scores, if_empty_N=self._index.count_N)
+        return rank_by_scores(request, n_items, self._scores, if_empty_N=self._index.past.count_N)
 
     def save(self, path: str | Path) -> None:
         """Write the whitened text, the weights and the sequences. See `StoredRecommender.save`."""
-        sequences = self._index.sequences
+        sequences = self._index.past.sequences
         arrays = {
             "unit_NE": self._index.unit_NE,
             "weights_F": self._weights_F,

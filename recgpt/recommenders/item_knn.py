@@ -12,9 +12,9 @@ import numpy as np
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.ragged import Ragged
 from recgpt.evidence.counts import CoVisitation, recent_items, row_rates
-from recgpt.recommenders.base import Knows, check_events, rank_by_scores
+from recgpt.recommenders.base import Knows, check_events
 from recgpt.recommenders.store import read_state, write_state
-from recgpt.topk import Exclude, Ranking, Request
+from recgpt.topk import Exclude, Ranking, Request, rank_by_scores
 
 
 class ItemKNN:

@@ -23,9 +23,9 @@ from recgpt.errors import DataError
 from recgpt.evidence.counts import decayed
 from recgpt.evidence.texts import cosines, unit_rows
 from recgpt.progress import Meter
-from recgpt.recommenders.base import Knows, check_events, rank_by_scores
+from recgpt.recommenders.base import Knows, check_events
 from recgpt.recommenders.store import read_state, write_state
-from recgpt.topk import Exclude, Ranking, Request
+from recgpt.topk import Exclude, Ranking, Request, rank_by_scores
 
 Algorithm = Literal["als", "bpr"]
 

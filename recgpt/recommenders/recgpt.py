@@ -1,4 +1,8 @@
-"""RecGPT as a recommender: the trained model beside its baselines, behind the same protocol."""
+"""RecGPT, the foundation model, at its three levels of knowledge: a row each in every table.
+
+`recgpt_text` reads the catalogue's texts and the user's own history, `recgpt` also what is known of everybody's past,
+without a gradient step, and `recgpt_finetuned` learns from that past.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,48 +12,42 @@ import numpy as np
 
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.ragged import Ragged
-from recgpt.recommenders.base import Knows, item_embeddings
+from recgpt.recommenders.base import Knows, check_events, item_embeddings
 from recgpt.recommenders.store import read_state, write_state
-from recgpt.topk import Exclude, Ranking, Request
+from recgpt.topk import Exclude, Ranking
 
-if TYPE_CHECKING:  # the baselines need neither transformers nor an encoder
-    from recgpt.rank import RecGPT
-    from recgpt.tokenizer import FSQTokenizer
+if TYPE_CHECKING:  # the baselines need no encoder
+    from recgpt.foundation.model import FoundationCatalogue, FoundationModel
 
-_MODEL, _TOKENIZER = "model", "tokenizer"
+_MODEL = "model"
 
 
-class RecGPTRecommender:
-    """Items by their log-probability under the model; equal codes are ordered as `recgpt.rank` states.
+class RecGPTContext:
+    """Items by the foundation model, after reading the catalogue's texts and past. No gradient step is made.
 
-    Nothing is ranked after an empty history (ids -1).
+    After an empty history items are ranked by their number of interactions.
 
     Parameters
     ----------
-    model
-        A trained model; it is not trained further.
+    foundation
+        The model; None takes the one that comes with the project.
     embeddings
-        (N, E) floats from the encoder that the model was trained on, row i for dense item i; None takes the
+        (N, E) floats from the encoder that the model was trained with, row i for dense item i; None takes the
         `embeddings.npy` of the data-set folder.
-    tokenizer
-        By default the one saved with the model.
     """
 
     name = "recgpt"
-    knows: Knows = "text"  # "trained" once fitted on a data set that the model was trained on
+    knows: Knows = "context"  # "trained" once fitted on a catalogue that the model was trained on
 
-    def __init__(
-        self, model: "RecGPT", embeddings: np.ndarray | None = None, tokenizer: "FSQTokenizer | None" = None
-    ) -> None:
-        self._model = model
+    def __init__(self, foundation: "FoundationModel | None" = None, embeddings: np.ndarray | None = None) -> None:
+        self._given = foundation
         self._embeddings_NE = embeddings
-        self._tokenizer = tokenizer
 
     def fit(self, dataset: Dataset) -> Self:
-        """Index the catalogue's embeddings; no interaction is read (zero-shot)."""
-        self._index(item_embeddings(dataset, self._embeddings_NE))
-        if dataset.items_sha256 in self._model.config.training.get("catalogues", ()):
-            self.knows = "trained"
+        """Index texts and interactions: seconds for hundreds of thousands of them."""
+        model, embeddings_NE = self._model(), item_embeddings(dataset, self._embeddings_NE)
+        self._catalogue = model.index(embeddings_NE, interactions=dataset.interactions)
+        self._mark(dataset, model)
         return self
 
     def rank(
@@ -60,37 +58,98 @@ class RecGPTRecommender:
         exclude: Exclude = "history",
         candidates: np.ndarray | None = None,
     ) -> Ranking:
-        """Rank by log-probability after the history. See `Recommender.rank`."""
-        request = Request.checked(histories, k, exclude, candidates, n_items=len(self._catalogue))
-        ranking = request.unranked()
-        told = np.flatnonzero(request.histories.lengths)
-        if len(told):
-            part = self._catalogue.recommend(request.histories[told], k, exclude=exclude, candidates=candidates)
-            ranking.ids[told], ranking.scores[told] = part.ids, part.scores
-        return ranking
+        """Rank by the model's logits. See `Recommender.rank` and `FoundationCatalogue.recommend`."""
+        return self._catalogue.recommend(histories, k, exclude=exclude, candidates=candidates)
 
     def observe(self, events: Interactions) -> None:
-        """Ignore `events`: the model is not trained here, and what users do comes with their histories."""
+        """Append `events` to the sequences of their users; they count at once, see `FoundationCatalogue.observe`."""
+        self._catalogue.observe(events)
 
     def save(self, path: str | Path) -> None:
-        """Write the model, its tokenizer and the catalogue's embeddings. See `StoredRecommender.save`."""
-        self._model.save_pretrained(Path(path) / _MODEL)
-        self._catalogue.tokenizer.save_pretrained(Path(path) / _TOKENIZER)
-        arrays = {"embeddings_NE": np.asarray(self._catalogue.embeddings_NE)}
+        """Write the model and what the catalogue was read from. See `StoredRecommender.save`."""
+        model, reading = self._catalogue.model, self._catalogue.reading
+        model.save_pretrained(Path(path) / _MODEL)
+        arrays = reading.to_arrays()
         write_state(path, self.name, arrays, {"knows": self.knows})
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """Read what `save` wrote. See `StoredRecommender.load`."""
-        from recgpt.rank import RecGPT
-        from recgpt.tokenizer import FSQTokenizer
+        from recgpt.foundation.model import FoundationCatalogue, FoundationModel
+        from recgpt.foundation.reading import Reading
 
         arrays, options = read_state(path, cls.name)
-        tokenizer = FSQTokenizer.from_pretrained(Path(path) / _TOKENIZER)
-        recommender = cls(RecGPT.from_pretrained(Path(path) / _MODEL), tokenizer=tokenizer)
-        recommender._index(arrays["embeddings_NE"])
+        recommender = cls(FoundationModel.from_pretrained(Path(path) / _MODEL))
+        recommender._catalogue = FoundationCatalogue(recommender._model(), Reading.from_arrays(arrays))
         recommender.knows = options["knows"]
         return recommender
 
-    def _index(self, embeddings_NE: np.ndarray) -> None:
-        self._catalogue = self._model.index(embeddings_NE, tokenizer=self._tokenizer)
+    _catalogue: "FoundationCatalogue"
+
+    def _model(self) -> "FoundationModel":
+        if self._given is None:
+            from recgpt.foundation.model import shipped
+
+            self._given = shipped()
+        return self._given
+
+    def _mark(self, dataset: Dataset, model: "FoundationModel") -> None:
+        if dataset.items_sha256 in model.settings.training.get("catalogues", ()):
+            self.knows = "trained"
+
+
+class RecGPTText(RecGPTContext):
+    """Items by the foundation model, after reading the catalogue's texts alone. Otherwise as `RecGPTContext`.
+
+    Nothing is ranked after an empty history (ids -1).
+    """
+
+    name = "recgpt_text"
+    knows: Knows = "text"
+
+    def fit(self, dataset: Dataset) -> Self:
+        """Index the embeddings; no interaction is read (zero-shot)."""
+        model = self._model()
+        self._catalogue = model.index(item_embeddings(dataset, self._embeddings_NE))
+        self._mark(dataset, model)
+        return self
+
+    def observe(self, events: Interactions) -> None:
+        """Ignore `events`: only the catalogue's text and the histories count."""
+        check_events(events, len(self._catalogue))
+
+
+class RecGPTFineTuned(RecGPTContext):
+    """As `RecGPTContext`, its network trained on what is known of this catalogue: minutes on two cores.
+
+    Parameters
+    ----------
+    seed
+        Of the users held out and the batches drawn.
+    steps
+        Of the optimizer; the weights of the best evaluation on held-out users are kept.
+    """
+
+    name = "recgpt_finetuned"
+    knows: Knows = "trained"
+
+    def __init__(
+        self,
+        foundation: "FoundationModel | None" = None,
+        embeddings: np.ndarray | None = None,
+        *,
+        seed: int = 0,
+        steps: int = 800,
+    ) -> None:
+        super().__init__(foundation, embeddings)
+        self._seed = seed
+        self._steps = steps
+
+    def fit(self, dataset: Dataset) -> Self:
+        """Fine-tune, then index texts and interactions."""
+        from recgpt.foundation.finetune import finetune
+
+        embeddings_NE = item_embeddings(dataset, self._embeddings_NE)
+        model = finetune(self._model(), dataset, embeddings_NE, seed=self._seed, steps=self._steps)
+        self._catalogue = model.index(embeddings_NE, interactions=dataset.interactions)
+        return self

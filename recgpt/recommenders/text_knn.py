@@ -12,9 +12,9 @@ import numpy as np
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.ragged import Ragged
 from recgpt.evidence.texts import cosines, pooled, unit_rows, whitened_unit_rows
-from recgpt.recommenders.base import Knows, item_embeddings, rank_by_scores
+from recgpt.recommenders.base import Knows, item_embeddings
 from recgpt.recommenders.store import read_state, write_state
-from recgpt.topk import Exclude, Ranking, Request
+from recgpt.topk import Exclude, Ranking, Request, rank_by_scores
 
 
 class TextKNN:

@@ -20,8 +20,7 @@ from torch import Tensor, nn
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
 from recgpt.progress import Meter
-from recgpt.recommenders.base import rank_by_scores
-from recgpt.topk import Request
+from recgpt.topk import Request, rank_by_scores
 
 _K = 10
 

@@ -22,8 +22,8 @@ def test_the_strong_baselines_are_in_every_table(dataset):
 
 def test_recgpt_needs_a_model(dataset, tiny):
     with pytest.raises(DataError, match=r"recgpt.*--model"):
-        names_for(leave_one_out(dataset), ["recgpt"])
-    assert names_for(leave_one_out(dataset), model=RecGPT.from_pretrained(tiny.model))[-1] == "recgpt"
+        names_for(leave_one_out(dataset), ["recgpt_tokens"])
+    assert names_for(leave_one_out(dataset), model=RecGPT.from_pretrained(tiny.model))[-1] == "recgpt_tokens"
 
 
 def test_a_name_nobody_has_is_refused(dataset):
@@ -34,7 +34,7 @@ def test_a_name_nobody_has_is_refused(dataset):
 def test_without_a_past_only_those_that_read_texts_join(dataset, tiny):
     model = RecGPT.from_pretrained(tiny.model)
     model.config.training = {}
-    assert names_for(zero_shot(dataset), model=model) == ["copy_last", "text_knn", "recgpt"]
+    assert names_for(zero_shot(dataset), model=model) == ["copy_last", "text_knn", "recgpt_tokens"]
     with pytest.raises(DataError, match="zero_shot has no past to read, and item_knn needs one"):
         names_for(zero_shot(dataset), ["item_knn"])
 
@@ -44,7 +44,7 @@ def test_a_model_that_was_trained_on_the_catalogue_is_not_zero_shot(dataset, tin
     model.config.training = {"catalogues": [dataset.items_sha256]}
     with pytest.raises(DataError, match=r"was trained on the catalogue of .*: this is not zero-shot"):
         names_for(zero_shot(dataset), model=model)
-    (recommender,) = recommenders_for(["recgpt"], embeddings_NE=dataset.embeddings(), model=model)
+    (recommender,) = recommenders_for(["recgpt_tokens"], embeddings_NE=dataset.embeddings(), model=model)
     assert recommender.knows == "text"
     assert recommender.fit(dataset).knows == "trained"
 

@@ -10,6 +10,8 @@ import torch
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
+from recgpt.foundation.model import FoundationConfig, FoundationModel
+from recgpt.foundation.network import NetworkConfig
 from recgpt.model import RecGPTConfig
 from recgpt.rank import RecGPT
 from recgpt.recommenders import REGISTRY, load, make
@@ -25,7 +27,15 @@ def tiny_recgpt() -> StoredRecommender:
     config = RecGPTConfig(
         codebook_size=25, embedding_dim=WIDTH, max_items=16, d_model=16, n_layers=1, n_heads=2, dropout=0.0
     )
-    return make("recgpt", model=RecGPT(config), tokenizer=tokenizer, embeddings=embeddings())
+    return make("recgpt_tokens", model=RecGPT(config), tokenizer=tokenizer, embeddings=embeddings())
+
+
+def tiny_foundation() -> FoundationModel:
+    torch.manual_seed(0)
+    network = NetworkConfig(history_items=6, d_model=8, n_heads=2, hidden=8)
+    model = FoundationModel(FoundationConfig(network=network))
+    torch.nn.init.normal_(model.network.item_out.weight)  # untrained, the network would only repeat the blend
+    return model
 
 
 def embeddings() -> np.ndarray:
@@ -35,7 +45,12 @@ def embeddings() -> np.ndarray:
 
 
 MAKERS = {
-    "recgpt": tiny_recgpt,
+    "recgpt_tokens": tiny_recgpt,
+    "recgpt_text": lambda: make("recgpt_text", foundation=tiny_foundation(), embeddings=embeddings()),
+    "recgpt": lambda: make("recgpt", foundation=tiny_foundation(), embeddings=embeddings()),
+    "recgpt_finetuned": lambda: make(
+        "recgpt_finetuned", foundation=tiny_foundation(), embeddings=embeddings(), steps=16
+    ),
     "random": lambda: make("random"),
     "copy_last": lambda: make("copy_last"),
     "popularity": lambda: make("popularity"),
@@ -222,7 +237,7 @@ def test_unknown_exclude_is_an_error(recommender):
         recommender.rank([[1]], 3, exclude="everything")
 
 
-APPEND = {"popularity", "popularity_recent", "item_knn", "hybrid_knn"}
+APPEND = {"popularity", "popularity_recent", "item_knn", "hybrid_knn", "recgpt", "recgpt_finetuned"}
 
 
 def test_what_is_observed_is_appended_or_ignored(recommender, dataset):

@@ -123,7 +123,7 @@ def test_observing_continues_the_sequences_under_the_same_weights():
     users = np.arange(len(longer))[::-1]
     watcher.observe(Interactions(users, np.array([longer[user][-1] for user in users])))
     assert watcher.weights == weights
-    assert [s.tolist() for s in watcher._index.sequences] == longer
+    assert [s.tolist() for s in watcher._index.past.sequences] == longer
 
 
 def test_loaded_ranks_and_observes_bit_identically(tmp_path):

@@ -1,0 +1,264 @@
+"""Episodes: a known domain plays the catalogue that nobody has seen.
+
+Part of what its users did is the past, from which evidence is read; the rest is what is asked. How much of the past is
+left is drawn from nothing to all, and some episodes stop the clock for everybody at one moment, so that the network
+learns what evidence is worth in young catalogues and old ones.
+
+    spec = EpisodeSpec(name="amazon_health", protocol="leave_one_out", share=0.1, cases=1000)
+    episode = make_episode(dataset, embeddings_NE, spec, n_positions=12, shortlist=400)
+    episode.save(path)
+
+Shapes: C cases, M candidates, others as in `recgpt.foundation.network`.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from recgpt.data.dataset import Dataset
+from recgpt.data.ragged import Ragged
+from recgpt.data.splits import Split, make_split
+from recgpt.errors import CheckpointError, DataError
+from recgpt.foundation.network import BLEND, Evidence
+from recgpt.foundation.reading import Reading, shortlisted
+
+SHARES = (1.0, 0.3, 0.1, 0.01, 0.0)
+"""Shares of the users whose past is known."""
+TOP_CANDIDATES, OTHER_CANDIDATES = 64, 64
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class EpisodeSpec:
+    """Which cases of which domain.
+
+    Attributes
+    ----------
+    name : of the domain.
+    protocol : `leave_one_out` or `global_time`.
+    share : of the users, those whose past is known.
+    cases : ask so many users; those whose next item is not on the shortlist teach nothing and are left out.
+    weight : how often the episode is drawn, relative to others.
+    seed : of the users drawn.
+    """
+
+    name: str
+    protocol: str
+    share: float
+    cases: int
+    weight: float = 1.0
+    seed: int = 0
+
+    @property
+    def label(self) -> str:
+        """A file's name."""
+        return f"{self.name}-{self.protocol}-{self.share:g}-{self.cases}-{self.seed}"
+
+
+def specs_for(dataset: Dataset, cases: int, seed: int = 0) -> list[EpisodeSpec]:
+    """The episodes of one domain: five densities, and one moment in time where times are known.
+
+    Half of what is learned of a domain is learned at its full density.
+    """
+    weights = dict(zip(SHARES, (1.0, 0.3, 0.3, 0.2, 0.3), strict=True))
+    specs = [
+        EpisodeSpec(dataset.name, "leave_one_out", share, cases if share == 1 else cases // 4, weights[share], seed)
+        for share in SHARES
+    ]
+    times = dataset.interactions.timestamp
+    if times is not None and (times >= 0).any():
+        specs.append(EpisodeSpec(dataset.name, "global_time", 1.0, cases // 2, 0.4, seed))
+    return specs
+
+
+@dataclass(frozen=True)
+class Episode:
+    """Evidence of C cases, and which candidate came next.
+
+    Attributes
+    ----------
+    evidence : float16, C cases.
+    target_C : int64 place of the next item among the candidates; -1 where it is none of them.
+    correction_CM : float16, log of how many candidates each stands for: some are a sample of the rest.
+    """
+
+    evidence: Evidence
+    target_C: Tensor
+    correction_CM: Tensor
+
+    def __len__(self) -> int:
+        return len(self.target_C)
+
+    def save(self, path: Path) -> None:
+        """Write it as safetensors, whole or not at all."""
+        tensors = {**self.evidence._asdict(), "target_C": self.target_C, "correction_CM": self.correction_CM}
+        draft = path.with_suffix(".draft")
+        draft.parent.mkdir(parents=True, exist_ok=True)
+        save_file({name: values.contiguous() for name, values in tensors.items()}, draft)
+        draft.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        CheckpointError : the file is damaged.
+        """
+        try:
+            found = load_file(path)
+            evidence = Evidence(**{name: found[name] for name in Evidence._fields})
+            return cls(evidence, found["target_C"], found["correction_CM"])
+        except (SafetensorError, KeyError) as error:
+            raise CheckpointError(f"{path} is damaged ({error}): delete it, and it is made again") from error
+
+
+def thinned(split: Split, share: float, seed: int) -> Split:
+    """The split with the past of a share of its users, drawn with `seed`."""
+    if share >= 1:
+        return split
+    kept_U = np.random.default_rng([seed, 7]).random(split.dataset.n_users) < share
+    in_past = split.in_past & kept_U[split.dataset.interactions.user]
+    return Split(
+        split.dataset,
+        split.protocol,
+        split.seed,
+        {**split.params, "share": share},
+        in_past,
+        split.histories,
+        split.target_rows,
+    )
+
+
+def make_episode(
+    dataset: Dataset,
+    embeddings_NE: np.ndarray,
+    spec: EpisodeSpec,
+    *,
+    n_positions: int,
+    shortlist: int,
+    for_training: bool = True,
+) -> Episode:
+    """Split, read, and take the evidence of every case whose next item is new to its user.
+
+    For training, only cases whose target is on the shortlist stay, each with the best 64 candidates and 64 drawn from
+    the others; else all cases and the whole shortlist.
+
+    Raises
+    ------
+    DataError : no case is left.
+    """
+    split = make_split(dataset, spec.protocol, max_users=spec.cases, seed=spec.seed)
+    split = thinned(split, spec.share, spec.seed)
+    known = split.known.interactions
+    reading = Reading.of(embeddings_NE, split.past, known.timestamp)
+    asked = np.flatnonzero(~split.histories.contains(split.targets) & (split.histories.lengths > 0))
+    episode = collected(
+        reading,
+        split.histories[asked],
+        split.targets[asked],
+        n_positions=n_positions,
+        shortlist=shortlist,
+        rng=np.random.default_rng([spec.seed, 11]) if for_training else None,
+    )
+    if episode is None:
+        raise DataError(f"{spec.label}: no user's next item is on the shortlist, so there is nothing to learn")
+    return episode
+
+
+def collected(
+    reading: Reading,
+    histories: Ragged,
+    targets: np.ndarray,
+    *,
+    n_positions: int,
+    shortlist: int,
+    rng: np.random.Generator | None,
+) -> Episode | None:
+    """The evidence of these cases; None where none is left.
+
+    Parameters
+    ----------
+    histories : none empty.
+    rng : draws candidates for training, see `make_episode`; None keeps all cases and the whole shortlist.
+    """
+    parts = list(_read(reading, histories, targets, n_positions, shortlist, rng))
+    if not parts:
+        return None
+    evidence = Evidence(*(torch.cat(values) for values in zip(*(part.evidence for part in parts), strict=True)))
+    return Episode(
+        evidence,
+        torch.cat([part.target_C for part in parts]),
+        torch.cat([part.correction_CM for part in parts]),
+    )
+
+
+def _read(
+    reading: Reading,
+    histories: Ragged,
+    targets: np.ndarray,
+    n_positions: int,
+    shortlist: int,
+    rng: np.random.Generator | None,
+) -> Iterator[Episode]:
+    for start in range(0, len(histories), _BATCH):
+        rows = np.arange(start, min(start + _BATCH, len(histories)))
+        features, blend_BN = reading.blended(histories[rows])
+        candidates_BM = shortlisted(histories[rows], blend_BN, shortlist)
+        place_B = _places(candidates_BM, targets[rows])
+        correction_BM = np.zeros(candidates_BM.shape, dtype=np.float32)
+        if rng is not None:
+            on_list = np.flatnonzero(place_B >= 0)
+            if not len(on_list):
+                continue
+            rows, features, blend_BN = rows[on_list], [each_BN[on_list] for each_BN in features], blend_BN[on_list]
+            candidates_BM, correction_BM = _sampled(candidates_BM[on_list], place_B[on_list], rng)
+            place_B = _places(candidates_BM, targets[rows])
+        evidence = reading.evidence(histories[rows], candidates_BM, (features, blend_BN), n_positions)
+        halves = Evidence(*(v.half() if v.is_floating_point() else v for v in evidence))
+        yield Episode(halves, torch.from_numpy(place_B), torch.from_numpy(correction_BM).half())
+
+
+def _places(candidates_BM: np.ndarray, target_B: np.ndarray) -> np.ndarray:
+    """(B,) int64 the column that holds the target, -1 where none does."""
+    hit_BM = candidates_BM == target_B[:, None]
+    return np.where(hit_BM.any(axis=1), hit_BM.argmax(axis=1), -1)
+
+
+def _sampled(candidates_BM: np.ndarray, place_B: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """The best candidates, the target and a sample of the others, with the log of how many each stands for."""
+    n_cases, n_candidates = candidates_BM.shape
+    if n_candidates <= TOP_CANDIDATES + OTHER_CANDIDATES:
+        return candidates_BM, np.zeros(candidates_BM.shape, dtype=np.float32)
+    priority_BM = 2 + rng.random((n_cases, n_candidates))
+    priority_BM[:, :TOP_CANDIDATES] = 1
+    priority_BM[np.arange(n_cases), place_B] = 0
+    kept_BM = np.sort(priority_BM.argsort(axis=1, kind="stable")[:, : TOP_CANDIDATES + OTHER_CANDIDATES], axis=1)
+    stands_for = (n_candidates - TOP_CANDIDATES) / OTHER_CANDIDATES
+    correction_BM = np.where(kept_BM < TOP_CANDIDATES, 0.0, math.log(stands_for)).astype(np.float32)
+    return np.take_along_axis(candidates_BM, kept_BM, axis=1), correction_BM
+
+
+def ndcg_at_10(logits_CM: Tensor, target_C: Tensor) -> Tensor:
+    """(C,) NDCG@10 of the target among the candidates; 0 where it is none of them."""
+    own_C1 = logits_CM.gather(1, target_C.clamp(min=0)[:, None])
+    ahead_C = (logits_CM > own_C1).sum(1)
+    return torch.where((target_C >= 0) & (ahead_C < 10), 1 / torch.log2(ahead_C + 2.0), 0.0)
+
+
+def blend_logits(evidence: Evidence) -> Tensor:
+    """(C, M) what counting alone says, as logits."""
+    return evidence.items_BMF[..., BLEND].float().masked_fill(~evidence.allowed_BM, -1e9)
+
+
+def total_cases(episodes: Sequence[Episode]) -> int:
+    """How many cases there are in all."""
+    return sum(map(len, episodes))

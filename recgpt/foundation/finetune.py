@@ -1,0 +1,133 @@
+"""Fine-tuning: the network learns from what one catalogue's users are known to have done.
+
+    tuned = finetune(model, dataset, embeddings_NE)         # minutes on 2 cores; `dataset` holds what may be known
+    recgpt finetune data/mine --out runs/mine               # then: --model runs/mine
+
+Every user's last known items become cases for an index of what came before them. A fifth of the users is held out to
+choose how long to train, the untrained network included: what does not help is not kept.
+"""
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from recgpt.data.dataset import Dataset
+from recgpt.data.ragged import Ragged
+from recgpt.errors import DataError
+from recgpt.foundation.episodes import Episode, collected
+from recgpt.foundation.model import FoundationModel
+from recgpt.foundation.network import EvidenceDecoder
+from recgpt.foundation.pretrain import case_loss, ranked_ndcg
+from recgpt.foundation.reading import Reading
+from recgpt.progress import Meter
+
+CUTS = (1, 2, 3)  # items from the end of a sequence that are asked, each for an index of its own
+MAX_CASES = 8_000  # users asked for each cut
+BATCH = 64
+EVALUATIONS = 8
+
+
+def finetune(
+    model: FoundationModel,
+    dataset: Dataset,
+    embeddings_NE: np.ndarray,
+    *,
+    steps: int = 800,
+    lr: float = 5e-4,
+    seed: int = 0,
+) -> FoundationModel:
+    """A copy of `model` trained on `dataset`; `model` stays as it is.
+
+    Parameters
+    ----------
+    dataset : all of its interactions may be known.
+    embeddings_NE : (N, E) from the encoder that the model was trained with.
+
+    Raises
+    ------
+    DataError : no user has an item that follows others and is on the shortlist.
+    """
+    tuned = copy.deepcopy(model)
+    held_out_U = np.random.default_rng([seed, 3]).random(dataset.n_users) < 0.2
+    episodes: list[Episode] = []
+    watched: list[Episode] = []
+    for cut in CUTS:
+        for is_watched in (False, True):
+            episode = _episode(model, dataset, embeddings_NE, cut, held_out_U == is_watched, seed)
+            if episode is not None:
+                (watched if is_watched else episodes).append(episode)
+    if not episodes or not watched:
+        raise DataError(f"{dataset.name} has too few users with a history to learn from: use the model as it is")
+    tuned.network = _trained(tuned, episodes, watched, steps=steps, lr=lr, seed=seed)
+    before = model.settings.training
+    catalogues = [*before.get("catalogues", []), dataset.items_sha256]
+    training = {**before, "fine-tuned on": dataset.name, "catalogues": catalogues}
+    tuned.settings = replace(model.settings, training=training)
+    return tuned
+
+
+def _episode(
+    model: FoundationModel, dataset: Dataset, embeddings_NE: np.ndarray, cut: int, asked_U: np.ndarray, seed: int
+) -> Episode | None:
+    """Ask for the item `cut` places from the end of every sequence; nothing from there on is in the past."""
+    sequences, times = dataset.sequences, dataset.interactions.timestamp
+    long_enough_U = sequences.lengths >= cut + 2
+    ends_U = sequences.offsets[1:] - np.where(long_enough_U, cut, 0)
+    users = np.flatnonzero(long_enough_U & asked_U)
+    if len(users) > MAX_CASES:
+        users = np.sort(np.random.default_rng([seed, cut]).choice(users, MAX_CASES, replace=False))
+    targets, histories = sequences.values[ends_U[users]], sequences.spans(sequences.offsets[users], ends_U[users])
+    new = ~histories.contains(targets)
+    starts_U = sequences.offsets[:-1]
+    past = sequences.spans(starts_U, ends_U)
+    past_times = None if times is None else Ragged(times, sequences.offsets).spans(starts_U, ends_U).values
+    reading = Reading.of(embeddings_NE, past, past_times)
+    settings = model.settings
+    return collected(
+        reading,
+        histories[new],
+        targets[new],
+        n_positions=settings.network.history_items,
+        shortlist=settings.shortlist,
+        rng=np.random.default_rng([seed, cut, 5]),
+    )
+
+
+def _trained(
+    model: FoundationModel, episodes: list[Episode], watched: list[Episode], *, steps: int, lr: float, seed: int
+) -> EvidenceDecoder:
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network = model.network.to(device)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=lr, weight_decay=0.02)
+    sizes = np.array([len(episode) for episode in episodes])
+    rng = np.random.default_rng([seed, 9])
+    best, best_state = _mean_ndcg(network, watched, device), copy.deepcopy(network.state_dict())
+    every = max(1, steps // EVALUATIONS)
+    with Meter("finetune", steps) as meter:
+        for step in range(steps):
+            for group in optimizer.param_groups:
+                group["lr"] = lr * (1 - step / steps)
+            episode = episodes[rng.choice(len(episodes), p=sizes / sizes.sum())]
+            network.train()
+            torch.manual_seed(int(rng.integers(1 << 31)))
+            loss = case_loss(network, episode, torch.from_numpy(rng.integers(0, len(episode), BATCH)), device)
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimizer.step()
+            note = ""
+            if (step + 1) % every == 0:
+                ndcg = _mean_ndcg(network, watched, device)
+                note = f"held-out NDCG@10 {ndcg:.4f}"
+                if ndcg > best:
+                    best, best_state = ndcg, copy.deepcopy(network.state_dict())
+            meter.update(1, note=note)
+    network.load_state_dict(best_state)
+    return network.cpu().eval()
+
+
+def _mean_ndcg(network: torch.nn.Module, watched: list[Episode], device: torch.device) -> float:
+    """Over all cases on the shortlist, among their candidates."""
+    return float(np.average([ranked_ndcg(network, e, device) for e in watched], weights=[len(e) for e in watched]))

@@ -1,0 +1,310 @@
+"""The foundation model as its users meet it: text and a past in, recommendations out, seconds later.
+
+    model = FoundationModel.from_pretrained("ckpt/recgpt-minilm")
+    catalogue = model.index(["Toy Story (1995)", "Heat (1995)", "Jumanji (1995)"], interactions=past)
+    ranking = catalogue.recommend([[0, 2]], k=1)                                 # .ids, .scores
+    catalogue.observe(events)                                                    # known from the next ranking on
+
+A history's candidates are the whole catalogue: all items are scored by the tuned blend of counts
+(`recgpt.evidence.blend`), the best `shortlist` of them by the network, and they come first.
+
+Shapes: B histories, N items, M shortlisted, E embedding width.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import polars as pl
+import torch
+from huggingface_hub import ModelHubMixin
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from recgpt.data.dataset import IdMap, Interactions
+from recgpt.data.ragged import Ragged, offsets_of
+from recgpt.data.text import catalogue_texts
+from recgpt.encode import TextEncoder
+from recgpt.errors import CheckpointError, DataError
+from recgpt.foundation.network import EvidenceDecoder, NetworkConfig
+from recgpt.foundation.reading import Reading, shortlisted
+from recgpt.hub import local_folder
+from recgpt.topk import Exclude, Ranking, Request, first_unknown, rank_by_scores
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MODEL_TYPE = "recgpt-foundation"
+WEIGHTS_FILE = "model.safetensors"
+SHIPPED = Path(__file__).parents[2] / "ckpt" / "recgpt-minilm"
+BATCH = 64  # histories read at a time
+_BEYOND = -1_000.0  # where scores of items begin that the network was not asked about; its logits lie far above
+
+
+@dataclass(frozen=True)
+class FoundationConfig:
+    """What a checkpoint folder says in `config.json`.
+
+    Attributes
+    ----------
+    network : shape of the network.
+    shortlist : M, how many items the network scores after each history.
+    text_encoder : encoder, template and width of the embeddings that it was trained with.
+    training : catalogues (hashes of their items), seed, steps and what else made the weights.
+    """
+
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    shortlist: int = 400
+    text_encoder: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+    model_type: str = MODEL_TYPE
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read `config.json`.
+
+        Raises
+        ------
+        CheckpointError : it is missing, damaged, or of another kind of model.
+        """
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            if found.get("model_type") != MODEL_TYPE:
+                raise CheckpointError(f"{path} is of a {found.get('model_type')!r}, not of a {MODEL_TYPE!r}")
+            return cls(**{**found, "network": NetworkConfig(**found["network"])})
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CheckpointError(f"{path} is missing or damaged ({error}): copy the model again") from error
+
+
+class FoundationModel(
+    nn.Module,
+    ModelHubMixin,
+    library_name="recgpt",
+    tags=["recommendation", "zero-shot", "cold-start"],
+    license="mit",
+):
+    """A trained network, the settings of its reading, and `index`."""
+
+    def __init__(self, settings: FoundationConfig) -> None:
+        super().__init__()
+        self.settings = settings
+        self.network = EvidenceDecoder(settings.network)
+        self.eval()
+
+    def index(
+        self,
+        items: "Sequence[str] | pl.DataFrame | pd.DataFrame | np.ndarray",
+        *,
+        interactions: "Interactions | pl.DataFrame | pd.DataFrame | None" = None,
+    ) -> "FoundationCatalogue":
+        """Read a catalogue and what is known of its past. No gradient step is made.
+
+        Parameters
+        ----------
+        items : N texts; or a table with `title` and, if there are any, `categories, brand, description`; or text
+            embeddings (N, E) from the encoder that the model was trained with.
+        interactions : dense `Interactions` in the order they happened; or a table with `user_id`, `item_id` and, where
+            known, `timestamp` (Unix seconds), in that order, its ids those of the items table's column `item_id`
+            (row numbers where it has none). None knows the texts alone.
+
+        Raises
+        ------
+        DataError : an empty catalogue, an item without text, NaN, duplicate or unknown `item_id`.
+        EncoderError : the texts' encoder cannot be loaded or is not the model's.
+        """
+        if isinstance(items, str):
+            raise DataError(f"a single text was given, {items[:40]!r}: index a list of texts, one an item")
+        if len(items) == 0:
+            raise DataError("the catalogue is empty: index at least one item")
+        embeddings_NE = items if isinstance(items, np.ndarray) else self._encode(items)
+        width = self.settings.text_encoder.get("dim")
+        if embeddings_NE.ndim != 2 or width not in (None, embeddings_NE.shape[1]):
+            raise DataError(
+                f"embeddings have shape {embeddings_NE.shape}, the model reads (items, {width}): "
+                f"encode the items with the encoder that the model was trained with"
+            )
+        events = _dense(interactions, items, len(embeddings_NE))
+        order = np.argsort(events.user, kind="stable")
+        sequences = Ragged(events.item[order].astype(np.int64), offsets_of(np.bincount(events.user)))
+        times = None if events.timestamp is None else events.timestamp[order]
+        return FoundationCatalogue(self, Reading.of(embeddings_NE, sequences, times))
+
+    def _encode(self, items: "Sequence[str] | pl.DataFrame | pd.DataFrame") -> np.ndarray:
+        encoder = self.settings.text_encoder
+        texts = catalogue_texts(items, encoder.get("template", "fields"))
+        return TextEncoder.of(encoder).encode(texts, progress=len(texts) > 1000)
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        """Weights, and the settings as `config.json`."""
+        save_file(self.state_dict(), save_directory / WEIGHTS_FILE)
+        text = json.dumps(asdict(self.settings), indent=2)
+        (save_directory / "config.json").write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **hub: Any) -> Self:
+        """Load a folder, or a repository of the hub, that `save_pretrained` or `push_to_hub` wrote.
+
+        Raises
+        ------
+        CheckpointError : nothing there, or a file of it is missing or damaged.
+        """
+        folder = local_folder(pretrained_model_name_or_path, **hub)
+        model = cls(FoundationConfig.read(folder / "config.json"))
+        weights = folder / WEIGHTS_FILE
+        try:
+            model.load_state_dict(load_file(weights))
+        except (OSError, SafetensorError, RuntimeError) as error:
+            raise CheckpointError(f"{weights} is missing or damaged ({error}): copy it again") from error
+        return model
+
+
+def is_foundation(path: str | Path) -> bool:
+    """Whether a folder holds a foundation model."""
+    config = Path(path) / "config.json"
+    try:
+        return json.loads(config.read_text(encoding="utf-8")).get("model_type") == MODEL_TYPE
+    except (OSError, ValueError):
+        return False
+
+
+def shipped() -> FoundationModel:
+    """The model that comes with the project.
+
+    Raises
+    ------
+    CheckpointError : it is not beside the package, as where only the package was installed.
+    """
+    if not SHIPPED.is_dir():
+        raise CheckpointError(f"{SHIPPED} is not there: name a model, such as one made by `recgpt pretrain`")
+    return FoundationModel.from_pretrained(SHIPPED)
+
+
+class FoundationCatalogue:
+    """A catalogue that the model has read.
+
+    Attributes
+    ----------
+    reading : its texts and its past, as evidence.
+    """
+
+    def __init__(self, model: FoundationModel, reading: Reading) -> None:
+        self.model = model
+        self.reading = reading
+
+    def __len__(self) -> int:
+        return self.reading.past.n_items
+
+    def recommend(
+        self,
+        histories: Sequence[Sequence[int]] | Ragged,
+        k: int = 10,
+        *,
+        exclude: Exclude = "history",
+        candidates: np.ndarray | None = None,
+    ) -> Ranking:
+        """Rank the catalogue after each history.
+
+        Parameters
+        ----------
+        histories : B sequences of catalogue rows, oldest first. After an empty one items come by their number of
+            interactions; without any interaction nothing is ranked (ids -1).
+        k : between 1 and N.
+        exclude : "history" leaves out what the user has had, "nothing" does not.
+        candidates : (C,) the only rows that may be recommended; None for all.
+
+        Returns
+        -------
+        Ranking
+            ids and scores (B, k). Scores are logits where the network was asked, and from -1,000 on the blend of
+            counts where it was not; they order the items of one history.
+
+        Raises
+        ------
+        DataError : an id outside the catalogue, `k` out of range.
+        """
+        request = Request.checked(histories, k, exclude, candidates, n_items=len(self))
+
+        def scores_of(asked: Ragged) -> np.ndarray:
+            starts = range(0, len(asked), BATCH)
+            return np.concatenate([self._scores(asked[start : start + BATCH], request) for start in starts])
+
+        count_N = self.reading.past.count_N
+        return rank_by_scores(request, len(self), scores_of, if_empty_N=count_N if count_N.any() else None)
+
+    def observe(self, events: Interactions) -> None:
+        """Count `events`, in their order, as the next of their users: tens of microseconds an event.
+
+        The next ranking knows them, as if the catalogue had been indexed with them, but for the weights of the blend
+        and the neighbourhoods, which stay until it is indexed again.
+
+        Raises
+        ------
+        DataError : an item outside the catalogue.
+        """
+        unknown = first_unknown(events.item, len(self))
+        if unknown is not None:
+            raise DataError(
+                f"event {unknown} is on the item id {events.item[unknown]}, but the catalogue has the ids 0 to "
+                f"{len(self) - 1}: index the larger catalogue"
+            )
+        self.reading.append(events)
+
+    @torch.inference_mode()
+    def _scores(self, histories: Ragged, request: Request) -> np.ndarray:
+        """(B, N) float32; no history is empty."""
+        blended = self.reading.blended(histories)
+        blend_BN = blended[1]
+        candidates_BM = shortlisted(histories, blend_BN, self.model.settings.shortlist, request.allowed_N)
+        if request.exclude == "nothing":
+            candidates_BM = np.concatenate([candidates_BM, _own_items(histories, len(self))], axis=1)
+        n_positions = self.model.settings.network.history_items
+        evidence = self.reading.evidence(histories, candidates_BM, blended, n_positions)
+        logits_BM: Tensor = self.model.network(evidence)
+        scores_BN = blend_BN + np.float32(_BEYOND)
+        case, place = np.nonzero(candidates_BM >= 0)
+        scores_BN[case, candidates_BM[case, place]] = logits_BM.numpy()[case, place]
+        return scores_BN
+
+
+def _own_items(histories: Ragged, n_items: int) -> np.ndarray:
+    """(B, H) the items of each history, each once, -1 for none."""
+    taken_BN = np.zeros((len(histories), n_items), dtype=bool)
+    taken_BN[np.repeat(np.arange(len(histories)), histories.lengths), histories.values] = True
+    case, item = np.nonzero(taken_BN)
+    n_own_B = taken_BN.sum(axis=1)
+    own_BH = np.full((len(histories), int(n_own_B.max())), -1, dtype=np.int64)
+    own_BH[case, np.arange(len(case)) - np.repeat(offsets_of(n_own_B)[:-1], n_own_B)] = item
+    return own_BH
+
+
+def _dense(interactions: Any, items: Any, n_items: int) -> Interactions:
+    """Interactions with dense ids, whatever they were given as."""
+    if interactions is None:
+        return Interactions(np.empty(0, np.int32), np.empty(0, np.int32))
+    if not isinstance(interactions, Interactions):
+        interactions = _from_table(interactions, items, n_items)
+    for what, ids in (("item", interactions.item), ("user", interactions.user)):
+        unknown = first_unknown(ids, n_items if what == "item" else np.iinfo(np.int32).max)
+        if unknown is not None:
+            raise DataError(f"interaction {unknown} is of the {what} {ids[unknown]}, of {n_items} items: check the ids")
+    return interactions
+
+
+def _from_table(table: Any, items: Any, n_items: int) -> Interactions:
+    frame = table if isinstance(table, pl.DataFrame) else pl.from_pandas(table)
+    for column in ("user_id", "item_id"):
+        if column not in frame.columns:
+            raise DataError(f"the interactions have no column {column!r}, only {frame.columns}: rename the one meant")
+    if hasattr(items, "columns") and "item_id" in items.columns:
+        known = items if isinstance(items, pl.DataFrame) else pl.from_pandas(items)
+        item = IdMap(known["item_id"], "the items table").to_dense(frame["item_id"])
+    else:
+        item = frame["item_id"].cast(pl.Int32).to_numpy()
+    user = frame["user_id"].rank("dense").cast(pl.Int32).to_numpy() - 1
+    has_times = "timestamp" in frame.columns
+    times = frame["timestamp"].cast(pl.Int64).fill_null(-1).to_numpy() if has_times else None
+    return Interactions(user, item, times)

@@ -1,0 +1,321 @@
+"""Episodic pre-training: many domains play the unseen catalogue, one network learns what evidence is worth.
+
+    recgpt pretrain data/pretrain/* --valid data/valid/* --out runs/foundation
+
+First every domain's episodes are made, one file each (`OUT/episodes`), then the network is trained on them with
+Accelerate. A killed run goes on where it stopped: episodes that are there are used, and training resumes at its last
+checkpoint. `OUT/model` is the model, `OUT/curve.png` how it learned.
+
+No data set is opened but those named: what a model is tested on has no way in.
+"""
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+from torch.nn import functional as F
+
+from recgpt import checkpoint
+from recgpt.data.dataset import Dataset
+from recgpt.data.fingerprint import write_json
+from recgpt.encode import DEFAULT, embeddings_for, find_encoder
+from recgpt.errors import CheckpointError, DataError
+from recgpt.foundation.episodes import Episode, EpisodeSpec, blend_logits, make_episode, ndcg_at_10, specs_for
+from recgpt.foundation.model import FoundationConfig, FoundationModel
+from recgpt.foundation.network import EvidenceDecoder, NetworkConfig
+from recgpt.plots import pretraining_curve
+from recgpt.progress import Meter, console
+from recgpt.train import Progress, stream
+
+TEMPLATE = "fields"
+VALIDATION_CASES = 2_500
+_EVALUATED = 256  # cases at a time
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """One pre-training run.
+
+    Attributes
+    ----------
+    out : folder of the run.
+    steps : of the optimizer.
+    cases : users asked in a domain's fullest episode; the others ask fewer.
+    episodes_per_step, cases_per_episode : of one step and process.
+    """
+
+    out: Path
+    encoder: str = DEFAULT
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    shortlist: int = 400
+    steps: int = 4_000
+    lr: float = 2e-3
+    warmup: int = 100
+    weight_decay: float = 0.02
+    clip: float = 1.0
+    cases: int = 6_000
+    episodes_per_step: int = 4
+    cases_per_episode: int = 16
+    evaluate_every: int = 500
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "cases", "episodes_per_step", "cases_per_episode", "evaluate_every", "shortlist"):
+            if getattr(self, name) < 1:
+                raise DataError(f"{name}={getattr(self, name)}: a number of 1 or more is needed")
+
+    def decisive(self) -> dict[str, Any]:
+        """What must agree for a run to resume."""
+        return {key: value for key, value in asdict(self).items() if key != "out"}
+
+
+def pretrain(
+    config: PretrainConfig, domains: Sequence[Path], valid: Sequence[Path], *, overwrite: bool = False
+) -> Path:
+    """Make the episodes, train, and return the folder of the model.
+
+    Parameters
+    ----------
+    domains : data-set folders to learn from.
+    valid : data-set folders to watch; no weight is fitted to them.
+    overwrite : discard the training that `config.out` holds; episodes that fit are kept.
+
+    Raises
+    ------
+    DataError : a folder is no data set, two have one name, or one is in both lists.
+    CheckpointError : `config.out` holds a run of other settings or other data.
+    """
+    names = [path.name for path in (*domains, *valid)]
+    if not domains or not valid:
+        raise DataError("name at least one domain to learn from and one to watch (--valid)")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(f"{', '.join(twice)} is named twice: a domain that is learned from cannot be watched")
+    accelerator = Accelerator(cpu=not torch.cuda.is_available())
+    catalogues: dict[str, str] = {}
+    training: list[tuple[EpisodeSpec, Path]] = []
+    watched: list[tuple[EpisodeSpec, Path]] = []
+    with accelerator.main_process_first():
+        for path in (*domains, *valid):
+            dataset = Dataset.load(path, repeats="drop")
+            is_watched = path in valid
+            catalogues[path.name] = dataset.items_sha256
+            specs = (
+                [EpisodeSpec(dataset.name, "leave_one_out", 1.0, VALIDATION_CASES)]
+                if is_watched
+                else specs_for(dataset, config.cases, config.seed)
+            )
+            made = _made(config, dataset, specs, for_training=not is_watched)
+            (watched if is_watched else training).extend(made)
+    source = find_encoder(config.encoder)
+    width = embeddings_for(dataset, config.encoder, TEMPLATE).shape[1]
+    model = FoundationModel(
+        FoundationConfig(
+            network=config.network,
+            shortlist=config.shortlist,
+            text_encoder={
+                "encoder": source.name,
+                "requested": source.requested,
+                "template": TEMPLATE,
+                "dim": width,
+            },
+            training={
+                "domains": [path.name for path in domains],
+                "watched": [path.name for path in valid],
+                "catalogues": [catalogues[path.name] for path in domains],
+                "steps": config.steps,
+                "cases": config.cases,
+                "seed": config.seed,
+            },
+        )
+    )
+    return _Trainer(config, model, accelerator, training, watched, overwrite=overwrite).run()
+
+
+def _made(
+    config: PretrainConfig, dataset: Dataset, specs: list[EpisodeSpec], *, for_training: bool
+) -> list[tuple[EpisodeSpec, Path]]:
+    """Make the episodes of one domain that are not on disk yet."""
+    folder = config.out / "episodes"
+    made_of = {
+        "items": dataset.items_sha256,
+        "interactions": dataset.interactions_sha256,
+        "history_items": config.network.history_items,
+        "shortlist": config.shortlist,
+        "encoder": config.encoder,
+    }
+    found = []
+    for spec in specs:
+        digest = hashlib.sha256(repr((sorted(made_of.items()), for_training)).encode()).hexdigest()[:12]
+        path = folder / f"{spec.label}-{digest}.safetensors"
+        if not path.is_file():
+            started = time.monotonic()
+            episode = make_episode(
+                dataset,
+                embeddings_for(dataset, config.encoder, TEMPLATE),
+                spec,
+                n_positions=config.network.history_items,
+                shortlist=config.shortlist,
+                for_training=for_training,
+            )
+            episode.save(path)
+            seconds = time.monotonic() - started
+            console.print(f"episode {spec.label}: {len(episode):,} cases in {seconds:.0f} s", markup=False)
+        found.append((spec, path))
+    return found
+
+
+class _Trainer:
+    def __init__(
+        self,
+        config: PretrainConfig,
+        model: FoundationModel,
+        accelerator: Accelerator,
+        training: Sequence[tuple[EpisodeSpec, Path]],
+        watched: Sequence[tuple[EpisodeSpec, Path]],
+        *,
+        overwrite: bool,
+    ) -> None:
+        self.config = config
+        self.accelerator = accelerator
+        self.episodes = [Episode.load(path) for _, path in training]
+        self.weights = np.array([spec.weight for spec, _ in training])
+        self.weights /= self.weights.sum()
+        self.watched = {spec.name: Episode.load(path) for spec, path in watched}
+        self.progress = Progress()
+        torch.manual_seed(config.seed)
+        model.network = EvidenceDecoder(config.network)
+        matrices = [p for p in model.parameters() if p.dim() > 1]
+        vectors = [p for p in model.parameters() if p.dim() <= 1]
+        groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+        self.bare = model
+        network, self.optimizer = accelerator.prepare(model.network, torch.optim.AdamW(groups, lr=config.lr))
+        self.network: torch.nn.Module = network
+        self.identity = {**config.decisive(), "episodes": [path.name for _, path in (*training, *watched)]}
+        self._resume(overwrite)
+
+    @property
+    def _checkpoints(self) -> Path:
+        return self.config.out / "checkpoints"
+
+    def _resume(self, overwrite: bool) -> None:
+        found = checkpoint.complete(self._checkpoints)
+        if not found or overwrite:
+            return
+        state = checkpoint.read_state(found[-1])
+        # As JSON has it: tuples become lists there.
+        differing = [key for key, value in _as_json(self.identity).items() if state["identity"].get(key) != value]
+        if differing:
+            raise CheckpointError(
+                f"{self.config.out} holds a run with another {differing[0]}: pass --overwrite to discard it, or choose "
+                "another --out"
+            )
+        checkpoint.restore(found[-1], self.bare, self.optimizer.optimizer)
+        self.progress = Progress(**state["progress"])
+        console.print(f"resuming {self.config.out} at step {self.progress.step:,} of {self.config.steps:,}")
+
+    def run(self) -> Path:
+        """Train to the end."""
+        started = time.monotonic() - self.progress.seconds
+        losses: list[Tensor] = []
+        is_main = self.accelerator.is_main_process
+        with Meter("pretrain", self.config.steps, done=self.progress.step, disable=not is_main) as meter:
+            while self.progress.step < self.config.steps:
+                losses.append(self._step(self.progress.step))
+                self.progress.step += 1
+                note = ""
+                if self.progress.step % self.config.evaluate_every == 0 or self.progress.step == self.config.steps:
+                    self.progress.seconds = time.monotonic() - started
+                    loss = float(torch.stack(losses).mean())
+                    losses = []
+                    self.progress.curve.append({"step": self.progress.step, "loss": loss})
+                    self._evaluate()
+                    if is_main:
+                        self._save()
+                    note = f"loss {loss:.4f}"
+                meter.update(1, note=note)
+        folder = self.config.out / "model"
+        if is_main:
+            self.bare.settings.training["seconds"] = round(self.progress.seconds)
+            checkpoint.save_model(folder, self.bare)
+        self.accelerator.wait_for_everyone()
+        return folder
+
+    def _step(self, step: int) -> Tensor:
+        """Move the weights once, by a few cases of a few episodes; what is drawn depends on seed, step and process."""
+        config = self.config
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate(step, config)
+        seed = stream(config.seed, step, self.accelerator.process_index)
+        torch.manual_seed(seed)
+        rng = np.random.default_rng(seed)
+        drawn = rng.choice(len(self.episodes), config.episodes_per_step, p=self.weights)
+        self.network.train()
+        loss = torch.zeros((), device=self.accelerator.device)
+        for episode in (self.episodes[place] for place in drawn):
+            rows = torch.from_numpy(rng.integers(0, len(episode), config.cases_per_episode))
+            loss = loss + case_loss(self.network, episode, rows, self.accelerator.device) / config.episodes_per_step
+        self.accelerator.backward(loss)
+        self.accelerator.clip_grad_norm_(self.network.parameters(), config.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return loss.detach()
+
+    def _evaluate(self) -> None:
+        """NDCG@10 on the watched domains, beside that of the blend."""
+        figures: dict[str, float] = {"step": self.progress.step}
+        ratios = []
+        for name, episode in self.watched.items():
+            ours = ranked_ndcg(self.bare.network, episode, self.accelerator.device)
+            blend = ranked_ndcg(None, episode, self.accelerator.device)
+            figures[name] = ours
+            ratios.append(math.log(max(ours, 1e-6) / max(blend, 1e-6)))
+        figures["gain"] = math.exp(sum(ratios) / len(ratios)) - 1
+        self.progress.evaluations.append(figures)
+        if self.accelerator.is_main_process:
+            shown = ", ".join(f"{key} {value:.4f}" for key, value in figures.items() if key != "step")
+            console.print(f"step {self.progress.step:,}: NDCG@10 {shown}")
+
+    def _save(self) -> None:
+        state = {"step": self.progress.step, "progress": asdict(self.progress), "identity": _as_json(self.identity)}
+        checkpoint.save(self._checkpoints, self.bare, self.optimizer.optimizer, state)
+        write_json(self.config.out / "curve.json", asdict(self.progress))
+        pretraining_curve(asdict(self.progress), self.config.out / "curve.png")
+
+
+def case_loss(network: torch.nn.Module, episode: Episode, rows: Tensor, device: torch.device) -> Tensor:
+    """Mean cross-entropy of the target among its candidates, those of a sample counted for all they stand for."""
+    evidence = episode.evidence.rows(rows).to(device)
+    logits_BM = network(evidence) + episode.correction_CM[rows].float().to(device)
+    return F.cross_entropy(logits_BM, episode.target_C[rows].to(device))
+
+
+@torch.inference_mode()
+def ranked_ndcg(network: torch.nn.Module | None, episode: Episode, device: torch.device) -> float:
+    """Mean NDCG@10 of the targets among their candidates, by the network, or by the blend where it is None."""
+    ndcg = []
+    for start in range(0, len(episode), _EVALUATED):
+        rows = slice(start, start + _EVALUATED)
+        evidence = episode.evidence.rows(rows)
+        logits_CM = blend_logits(evidence) if network is None else network.eval()(evidence.to(device)).cpu()
+        ndcg.append(ndcg_at_10(logits_CM, episode.target_C[rows]))
+    return float(torch.cat(ndcg).mean())
+
+
+def rate(step: int, config: PretrainConfig) -> float:
+    """The learning rate: linear warm-up, then a cosine to zero."""
+    warm = min(1.0, (step + 1) / config.warmup)
+    return config.lr * warm * 0.5 * (1 + math.cos(math.pi * step / config.steps))
+
+
+def _as_json(identity: Mapping[str, Any]) -> dict[str, Any]:
+    return json.loads(json.dumps(identity, default=str))

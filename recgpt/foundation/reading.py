@@ -1,0 +1,279 @@
+"""A catalogue that has been read: its texts and its past, and what they say of a history and a candidate.
+
+    reading = Reading.of(embeddings_NE, sequences, times)               # seconds; nothing is learned by gradient
+    blended = reading.blended(histories)                                # what the tuned blend of counts says of all
+    evidence = reading.evidence(histories, candidates_BM, blended, 12)  # what the network weighs
+
+All figures are relations within the catalogue, so that they mean the same in the next one. The `RELATIONS` between a
+history item i and a candidate j:
+
+- bought_after, bought_before: log(1 + 200 x share) of what came up to 5 places after (before) i that was j.
+- co_visited_after, co_visited_before: log(1 + 30 x cosine) of the same counts, the other direction counted half.
+- taken_by_the_same: log(1 + 30 x cosine) of how many users have both among their last 100 items.
+- text: cosine of the whitened text embeddings.
+- neighbourhood: cosine in the leading singular directions of the co-visitation graph.
+
+Shapes: B histories, N items, M candidates, S history items, R relations, E embedding width, Z singular directions.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from scipy import sparse
+from sklearn.utils.extmath import randomized_svd
+
+from recgpt.data.dataset import Interactions
+from recgpt.data.ragged import Ragged
+from recgpt.evidence.blend import COSINE_SCALE, COUNT_DAMPING, RATE_SCALE, SHRINKAGE, Blend, tuned_weights
+from recgpt.evidence.past import UNITS, Past
+from recgpt.evidence.texts import whitened_unit_rows
+from recgpt.foundation.network import RELATIONS, Evidence
+from recgpt.topk import top_k
+
+NEIGHBOURHOOD_WIDTH = 64
+_YEARS = 8  # differences in age beyond are all the same
+_OTHER_DIRECTION = 1.5  # `near` counts so much of what `after` counts, on average
+_WEIGHT_SCALE = 3  # brings five weights that sum to 1 to about 1 each
+_NO_LENGTH = 1e-6
+
+
+@dataclass
+class Reading:
+    """What is known of one catalogue.
+
+    Attributes
+    ----------
+    blend : whitened text and counted past; `blend.past.append` adds to it at once.
+    weights_F : how much each feature of the blend counts here, tuned on what is known.
+    neighbourhood_NZ : (N, Z) float32 unit rows, zero for items without a past.
+    """
+
+    blend: Blend
+    weights_F: np.ndarray
+    neighbourhood_NZ: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        embeddings_NE: np.ndarray,
+        sequences: Ragged,
+        times: np.ndarray | None = None,
+    ) -> Self:
+        """Read a catalogue.
+
+        Parameters
+        ----------
+        embeddings_NE : (N, E) text embeddings, of any length.
+        sequences : dense item ids, one sequence a user, oldest first; may be empty.
+        times : Unix seconds of `sequences.values`, -1 where unknown; None where no time is known.
+
+        Raises
+        ------
+        DataError : an embedding with NaN or infinity.
+        """
+        unit_NE = whitened_unit_rows(embeddings_NE)
+        blend = Blend.of(unit_NE, sequences, times)
+        return cls(blend, tuned_weights(sequences, unit_NE), neighbourhood(blend.past))
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """What `from_arrays` needs to read the catalogue again without its embeddings."""
+        sequences, times = self.past.sequences, self.past.times
+        return {
+            "unit_NE": self.blend.unit_NE,
+            "weights_F": self.weights_F,
+            "neighbourhood_NZ": self.neighbourhood_NZ,
+            "values": sequences.values,
+            "offsets": sequences.offsets,
+            "times": np.empty(0, dtype=np.int64) if times is None else times,
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Self:
+        """The reading that `to_arrays` described, counted anew."""
+        times = arrays["times"] if len(arrays["times"]) else None
+        blend = Blend.of(arrays["unit_NE"], Ragged(arrays["values"], arrays["offsets"]), times)
+        return cls(blend, arrays["weights_F"], arrays["neighbourhood_NZ"])
+
+    @property
+    def past(self) -> Past:
+        """What is counted."""
+        return self.blend.past
+
+    def append(self, events: Interactions) -> None:
+        """Count `events` at once; weights and neighbourhoods stay as they were found."""
+        self.past.append(events)
+
+    def blended(self, histories: Ragged) -> tuple[list[np.ndarray], np.ndarray]:
+        """The features of the blend, (B, N) each, and their weighted sum; no history is empty."""
+        features = self.blend.features(histories)
+        blend_BN = np.zeros(features[0].shape, dtype=np.float32)
+        for weight, feature_BN in zip(self.weights_F, features, strict=True):
+            blend_BN += np.float32(weight) * feature_BN
+        return features, blend_BN
+
+    def evidence(
+        self,
+        histories: Ragged,
+        candidates_BM: np.ndarray,
+        blended: tuple[list[np.ndarray], np.ndarray],
+        n_positions: int,
+    ) -> Evidence:
+        """What relates each history to its candidates.
+
+        Parameters
+        ----------
+        candidates_BM : (B, M) items, none twice in a row; -1 for none.
+        blended : what `blended` gave for these histories.
+        n_positions : S, how many of the latest items are read.
+        """
+        items_BS = latest_items(histories, n_positions)
+        relations_BSMR = self._relations(items_BS, candidates_BM)
+        log_count_N = np.log1p(self.past.count_N).astype(np.float32)
+        return Evidence(
+            torch.from_numpy(relations_BSMR),
+            torch.from_numpy(self._positions(items_BS, log_count_N)),
+            torch.from_numpy(self._items(items_BS, np.maximum(candidates_BM, 0), blended, log_count_N)),
+            torch.from_numpy(self._case(items_BS, histories.lengths, log_count_N)),
+            torch.from_numpy(candidates_BM >= 0),
+        )
+
+    def _relations(self, items_BS: np.ndarray, candidates_BM: np.ndarray) -> np.ndarray:
+        """(B, S, M, R) float32."""
+        past = self.past
+        n_cases, n_candidates = candidates_BM.shape
+        none = past.n_items  # a column beside the catalogue's, for places without a candidate
+        place_BN = np.full((n_cases, past.n_items + 1), -1, dtype=np.int32)
+        places_1M = np.arange(n_candidates, dtype=np.int32)[None]
+        np.put_along_axis(place_BN, np.where(candidates_BM >= 0, candidates_BM, none), places_1M, axis=1)
+        candidates_BM = np.maximum(candidates_BM, 0)
+        after_BSM = past.after.looked_up(items_BS, place_BN, n_candidates) / UNITS
+        before_BSM = past.before.looked_up(items_BS, place_BN, n_candidates) / UNITS
+        together_BSM = past.together.looked_up(items_BS, place_BN, n_candidates)
+
+        there_BS1 = (items_BS >= 0)[..., None]
+        rows_BS = np.where(items_BS >= 0, items_BS, 0)
+        damping_N = (1 / np.sqrt(past.count_N + COUNT_DAMPING)).astype(np.float32)
+        damping_BSM = damping_N[rows_BS][..., None] * damping_N[candidates_BM][:, None]
+        follows_BS1 = (past.after_sum_N[rows_BS] / UNITS + SHRINKAGE)[..., None].astype(np.float32)
+        precedes_BS1 = (past.before_sum_N[rows_BS] / UNITS + SHRINKAGE)[..., None].astype(np.float32)
+        rate_scale = RATE_SCALE / _OTHER_DIRECTION
+        relations_BSMR = np.empty((*after_BSM.shape, len(RELATIONS)), dtype=np.float32)
+        relations_BSMR[..., 0] = np.log1p(rate_scale * after_BSM / follows_BS1)
+        relations_BSMR[..., 1] = np.log1p(rate_scale * before_BSM / precedes_BS1)
+        relations_BSMR[..., 2] = np.log1p(COSINE_SCALE * (after_BSM + before_BSM / 2) * damping_BSM)
+        relations_BSMR[..., 3] = np.log1p(COSINE_SCALE * (before_BSM + after_BSM / 2) * damping_BSM)
+        relations_BSMR[..., 4] = np.log1p(COSINE_SCALE * together_BSM * damping_BSM)
+        relations_BSMR[..., 5] = _cosines(self.blend.rough_NE, rows_BS, candidates_BM) * there_BS1
+        relations_BSMR[..., 6] = _cosines(self.neighbourhood_NZ, rows_BS, candidates_BM) * there_BS1
+        return relations_BSMR
+
+    def _positions(self, items_BS: np.ndarray, log_count_N: np.ndarray) -> np.ndarray:
+        """(B, S, P) float32, 0 where there is no item."""
+        rows_BS = np.where(items_BS >= 0, items_BS, 0)
+        count_BS = log_count_N[rows_BS]
+        text_BS, neighbourhood_BS = self._to_latest(rows_BS)
+        figures_BSP = np.stack([np.ones_like(count_BS), count_BS, count_BS > 0, text_BS, neighbourhood_BS], axis=-1)
+        return (figures_BSP * (items_BS >= 0)[..., None]).astype(np.float32)
+
+    def _to_latest(self, rows_BS: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(B, S) cosines of text and of neighbourhood with those of the latest item."""
+        text_BSE, near_BSZ = self.blend.rough_NE[rows_BS], self.neighbourhood_NZ[rows_BS]
+        return (
+            np.einsum("bse,be->bs", text_BSE, text_BSE[:, 0]),
+            np.einsum("bsz,bz->bs", near_BSZ, near_BSZ[:, 0]),
+        )
+
+    def _items(
+        self,
+        items_BS: np.ndarray,
+        candidates_BM: np.ndarray,
+        blended: tuple[list[np.ndarray], np.ndarray],
+        log_count_N: np.ndarray,
+    ) -> np.ndarray:
+        """(B, M, F) float32."""
+        mean_year_N, last_year_N = self.past.years()
+        features, blend_BN = blended
+        spread_B1 = blend_BN.std(axis=1, keepdims=True)
+        standing_BN = (blend_BN - blend_BN.mean(axis=1, keepdims=True)) / np.where(spread_B1 > 0, spread_B1, 1)
+        latest_year_B1 = mean_year_N[items_BS[:, 0]][:, None]
+        since_mean_BM = np.clip(mean_year_N[candidates_BM] - latest_year_B1, -_YEARS, _YEARS)
+        since_last_BM = np.clip(last_year_N[candidates_BM] - latest_year_B1, -_YEARS, _YEARS)
+        of_items = [
+            log_count_N[candidates_BM],
+            np.log1p(self.past.recent_count_N)[candidates_BM],
+            since_mean_BM,
+            since_last_BM if self.past.has_times else np.zeros_like(since_last_BM),
+            log_count_N[candidates_BM] > 0,
+            np.clip(mean_year_N[candidates_BM], -_YEARS, 0),
+        ]
+        of_cases = [np.take_along_axis(each_BN, candidates_BM, axis=1) for each_BN in (*features, standing_BN)]
+        return np.stack([*of_cases, *of_items], axis=-1).astype(np.float32)
+
+    def _case(self, items_BS: np.ndarray, lengths: np.ndarray, log_count_N: np.ndarray) -> np.ndarray:
+        """(B, X) float32."""
+        there_BS = items_BS >= 0
+        rows_BS = np.where(there_BS, items_BS, 0)
+        n_read_B = np.maximum(there_BS.sum(axis=1), 1)
+        text_BS, neighbourhood_BS = self._to_latest(rows_BS)
+        of_catalogue = np.array([self.past.has_times, *(_WEIGHT_SCALE * self.weights_F)])
+        of_histories = np.stack(
+            [
+                np.log1p(lengths),
+                (text_BS * there_BS)[:, 1:].sum(axis=1) / n_read_B,
+                (neighbourhood_BS * there_BS)[:, 1:].sum(axis=1) / n_read_B,
+                (log_count_N[rows_BS] * there_BS).sum(axis=1) / n_read_B,
+            ],
+            axis=1,
+        )
+        of_catalogue_BX = np.broadcast_to(of_catalogue, (len(lengths), len(of_catalogue)))
+        return np.concatenate([of_catalogue_BX, of_histories], axis=1).astype(np.float32)
+
+
+def neighbourhood(past: Past) -> np.ndarray:
+    """(N, Z) float32 unit rows: each item by the leading singular directions of what it is taken with.
+
+    Of co-visitation in both directions and of co-occurrence, divided by sqrt(count + 10) of both items. Items without
+    a past have zero rows. Items that share no user can lie near each other by what both are taken with.
+    """
+    damping_NN = sparse.diags_array(1 / np.sqrt(past.count_N + COUNT_DAMPING))
+    (after_NN,), (before_NN,), (together_NN,) = past.after.parts, past.before.parts, past.together.parts
+    graph_NN = damping_NN @ (together_NN + (after_NN + before_NN) / UNITS) @ damping_NN
+    width = min(NEIGHBOURHOOD_WIDTH, past.n_items - 2)
+    if graph_NN.nnz == 0 or width < 1:
+        return np.zeros((past.n_items, NEIGHBOURHOOD_WIDTH), dtype=np.float32)
+    left_NZ, strength_Z, _ = randomized_svd(sparse.csr_matrix(graph_NN), width, n_iter=3, random_state=0)
+    rows_NZ = left_NZ * np.sqrt(strength_Z)
+    length_N1 = np.linalg.norm(rows_NZ, axis=1, keepdims=True)
+    return np.where(length_N1 > _NO_LENGTH, rows_NZ / np.maximum(length_N1, _NO_LENGTH), 0).astype(np.float32)
+
+
+def shortlisted(histories: Ragged, blend_BN: np.ndarray, most: int, allowed_N: np.ndarray | None = None) -> np.ndarray:
+    """(B, M) the best items by the blend, best first, -1 for none; the history's own are not among them.
+
+    So to leave those out of a ranking changes nothing else.
+    """
+    best_BN = blend_BN.copy()
+    best_BN[np.repeat(np.arange(len(histories)), histories.lengths), histories.values] = -np.inf
+    if allowed_N is not None:
+        best_BN[:, ~allowed_N] = -np.inf
+    return top_k(best_BN, min(most, best_BN.shape[1])).ids
+
+
+def latest_items(histories: Ragged, n_positions: int) -> np.ndarray:
+    """(B, S) int64, the latest item of each history first, -1 where it has no more."""
+    tails = histories.tail(n_positions)
+    items_BS = np.full((len(tails), n_positions), -1, dtype=np.int64)
+    age = np.repeat(tails.offsets[1:], tails.lengths) - 1 - np.arange(len(tails.values))
+    items_BS[np.repeat(np.arange(len(tails)), tails.lengths), age] = tails.values
+    return items_BS
+
+
+def _cosines(rows_NE: np.ndarray, items_BS: np.ndarray, candidates_BM: np.ndarray) -> np.ndarray:
+    """(B, S, M) products of the rows of items and candidates."""
+    table_NE = torch.from_numpy(rows_NE)
+    items_BSE = table_NE[torch.from_numpy(items_BS)]
+    candidates_BME = table_NE[torch.from_numpy(candidates_BM)]
+    return torch.bmm(items_BSE, candidates_BME.transpose(1, 2)).numpy()

@@ -1,0 +1,32 @@
+"""Both kinds of model from one path: the foundation model, and the generative decoder over item tokens."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from recgpt.foundation.model import FoundationModel, is_foundation
+from recgpt.rank import RecGPT
+from recgpt.upstream import load_model as load_generative
+
+Model = RecGPT | FoundationModel
+
+
+def load_model(path: str | Path) -> Model:
+    """A model of either kind from a folder or repository of ours, or from the published files.
+
+    Raises
+    ------
+    CheckpointError
+        It cannot be read.
+    """
+    return FoundationModel.from_pretrained(path) if is_foundation(path) else load_generative(path)
+
+
+def text_encoder_of(model: Model) -> Mapping[str, Any]:
+    """Encoder, template and width of the embeddings that a model was trained with; empty where it does not say."""
+    return model.config.text_encoder if isinstance(model, RecGPT) else model.settings.text_encoder
+
+
+def training_of(model: Model) -> Mapping[str, Any]:
+    """What made a model's weights; `catalogues` holds the hashes of those it was trained on."""
+    return model.config.training if isinstance(model, RecGPT) else model.settings.training
