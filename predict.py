@@ -1,5 +1,6 @@
 """Zero-shot and cold-start test of a model on one data set, beside the baselines it has to beat.
 
+    python predict.py --dataset steam
     python predict.py --tf_layer 3 --test_batch_size 48 --dataset steam --ckpt_path runs/pre_train/best
     python predict.py --dataset steam --ckpt_path ckpt/recgpt_layer_3_weight.pt --cold True
     python predict.py --dataset data/demo --ckpt_path runs/demo/best --json runs/demo/report.json --show 3
@@ -22,8 +23,10 @@ from recgpt.evaluate import evaluate
 from recgpt.evaluate.arena import embeddings_of, names_for, recommenders_for
 from recgpt.evaluate.control import ShuffledHistories
 from recgpt.evaluate.examples import show_examples
+from recgpt.foundation.model import SHIPPED, FoundationModel, is_foundation
+from recgpt.models import Model
 from recgpt.progress import console
-from recgpt.upstream import PUBLISHED_DECODER, PUBLISHED_TOKENIZER, load_model
+from recgpt.upstream import PUBLISHED_TOKENIZER, load_model
 
 
 def parse() -> argparse.Namespace:
@@ -32,7 +35,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--tf_layer", type=int, help="checked against the checkpoint, which knows its own depth")
     parser.add_argument("--test_batch_size", type=int, default=48, help="users a batch; changes no figure")
     parser.add_argument("--dataset", default="steam", help="a name under data/test, or a data set folder")
-    parser.add_argument("--ckpt_path", default=PUBLISHED_DECODER, help="model folder, or published .pt file")
+    parser.add_argument(
+        "--ckpt_path", default=str(SHIPPED), help="model folder, or published .pt file; by default ckpt/recgpt-minilm"
+    )
     parser.add_argument("--cold", type=true_or_false, default=False, metavar="True|False", help="short histories")
     parser.add_argument("--gpu", type=int, default=0, help="which GPU, where there is one")
     parser.add_argument("--tokenizer", default=PUBLISHED_TOKENIZER, help="for published .pt files")
@@ -81,9 +86,13 @@ def main() -> None:
     """Load, rank, print."""
     args = parse()
     dataset = Dataset.load(find_dataset(args.dataset, cold=args.cold), repeats=args.repeats)
-    model = load_model(args.ckpt_path, args.tokenizer, n_layers=args.tf_layer)
-    if torch.cuda.is_available():
-        model.to(torch.device("cuda", args.gpu))  # type: ignore[arg-type]
+    model: Model
+    if is_foundation(args.ckpt_path):
+        model = FoundationModel.from_pretrained(args.ckpt_path)
+    else:
+        model = load_model(args.ckpt_path, args.tokenizer, n_layers=args.tf_layer)
+        if torch.cuda.is_available():
+            model.to(torch.device("cuda", args.gpu))  # type: ignore[arg-type]
     split = make_split(dataset, args)
     embeddings_NE = embeddings_of(dataset, model)
     recommenders = recommenders_for(names_for(split, model=model), embeddings_NE=embeddings_NE, model=model)

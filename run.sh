@@ -51,6 +51,12 @@ for name in "${all[@]}"; do
     step "$data/$name/manifest.json" recgpt data import $(import_flags "$name") --out "$data/$name"
     step "$data/$name/embeddings.json" recgpt encode "$data/$name" --encoder "$ENCODER" --template "$TEMPLATE"
 done
+if [ -n "$FOUNDATION" ]; then
+    for name in "${TEST[@]}"; do
+        step - python predict.py --dataset "$data/$name" --ckpt_path "$FOUNDATION" \
+            --json "$RUN/report-$name-foundation.json" --show 3
+    done
+fi
 if [ ${#PRETRAIN[@]} -gt 1 ]; then
     trained_on=$data/pre_train
     step "$trained_on/maps.parquet" \

@@ -13,6 +13,9 @@ from recgpt.errors import RecGPTError
 if TYPE_CHECKING:
     import polars as pl
 
+    from recgpt.foundation.model import FoundationCatalogue
+    from recgpt.rank import Catalogue
+
 app = typer.Typer(
     add_completion=False,
     help="A foundation model for sequential recommendation. Training: accelerate launch pre_train.py --help",
@@ -31,6 +34,16 @@ RepeatsIfSaid = Annotated[
     Literal["keep", "drop-consecutive", "drop"] | None,
     typer.Option(help="what becomes of items a user met before; by default as the protocol has it, mostly drop"),
 ]
+ModelIfSaid = Annotated[
+    str | None,
+    typer.Option(help="model folder, hub repository, or published .pt; by default ours, ckpt/recgpt-minilm"),
+]
+ItemsFile = Annotated[Path, typer.Option(help="catalogue: .csv, .tsv, .jsonl or .parquet with a column `title`")]
+InteractionsFile = Annotated[
+    Path | None,
+    typer.Option(help="what is known of the past: a file with user_id, item_id (the catalogue's) and maybe timestamp"),
+]
+History = Annotated[str, typer.Option(help="titles, oldest first, separated by `;`")]
 PROTOCOL_NAMES = (
     "leave_one_out, global_time, zero_shot, cold_user, cold_item, held_out_users, windows or published_steam_style"
 )
@@ -225,15 +238,56 @@ def pretrain(
 
 
 @app.command()
+def finetune(
+    dataset: DatasetDir,
+    out: Annotated[Path, typer.Option(help="folder for the model", file_okay=False)],
+    model: ModelIfSaid = None,
+    past: Annotated[
+        Literal["all", "train"],
+        typer.Option(help="what is learned from: everything, or all but two items of a user, so as to be evaluated"),
+    ] = "all",
+    steps: Annotated[int, typer.Option(min=1)] = 800,
+    lr: float = 5e-4,
+    seed: int = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Train the foundation model on what is known of one catalogue: minutes on two cores.
+
+    Example: recgpt finetune data/demo --out runs/demo-tuned --past train
+    """
+    from recgpt.data.dataset import Dataset
+    from recgpt.data.splits import leave_one_out
+    from recgpt.errors import CheckpointError, DataError
+    from recgpt.evaluate.arena import embeddings_of
+    from recgpt.foundation.finetune import finetune as run
+    from recgpt.foundation.model import FoundationModel, shipped
+    from recgpt.models import load_model
+
+    if out.is_dir() and any(out.iterdir()) and not overwrite:
+        raise CheckpointError(f"{out} is not empty: pass --overwrite, or choose another --out")
+    loaded = shipped() if model is None else load_model(model)
+    if not isinstance(loaded, FoundationModel):
+        raise DataError(f"{model} is a generative model: fine-tune it with `pre_train.py --checkpoint {model}`")
+    data = Dataset.load(dataset, repeats="drop")
+    embeddings_NE = embeddings_of(data, loaded)
+    known = leave_one_out(data, past="train").known if past == "train" else data
+    run(loaded, known, embeddings_NE, steps=steps, lr=lr, seed=seed).save_pretrained(out)
+    print(f"{out}: fine-tuned on {len(known.interactions):,} interactions of {data.name}")
+
+
+@app.command()
 def recommend(
-    model: Annotated[str, typer.Option(help="model folder, hub repository, or published .pt")],
-    items: Annotated[Path, typer.Option(help="catalogue: .csv, .tsv, .jsonl or .parquet with a column `title`")],
-    history: Annotated[str, typer.Option(help="titles, oldest first, separated by `;`")],
+    items: ItemsFile,
+    history: History,
+    model: ModelIfSaid = None,
+    interactions: InteractionsFile = None,
     k: Annotated[int, typer.Option("-k", help="how many")] = 10,
     keep_history: Annotated[bool, typer.Option("--keep-history", help="Items of the history may come again.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:
-    """Recommend from a catalogue the model has never seen.
+    """Recommend from a catalogue the model has never seen, by its texts and, where it is given, its past.
+
+    Example: recgpt recommend --items items.csv --interactions past.csv --history "Toy Story (1995); Heat (1995)"
 
     Example: recgpt recommend --model runs/demo/model/best --items items.csv --history "Toy Story (1995); Heat (1995)"
     """
@@ -241,26 +295,75 @@ def recommend(
     from rich.table import Table
     from rich.text import Text
 
-    from recgpt.models import load_model
+    from recgpt.errors import DataError
+    from recgpt.foundation.model import FoundationCatalogue
     from recgpt.titles import find_titles, printable
 
     catalogue_table = _read_catalogue(items)
     titles = catalogue_table["title"].to_list()
     rows = find_titles(titles, [title for title in history.split(";") if title.strip()])
-    catalogue = load_model(model).index(catalogue_table)
+    catalogue = _indexed(model, catalogue_table, interactions)
+    score_name = "score" if isinstance(catalogue, FoundationCatalogue) else "log_probability"
     ranking = catalogue.recommend([rows], min(k, len(titles)), exclude="nothing" if keep_history else "history")
     best = [
-        {"rank": place + 1, "row": int(item), "title": titles[item], "log_probability": float(score)}
+        {"rank": place + 1, "row": int(item), "title": titles[item], score_name: float(score)}
         for place, (item, score) in enumerate(zip(ranking.ids[0], ranking.scores[0], strict=True))
         if item >= 0
     ]
+    if not rows and not best:
+        raise DataError("the history is empty, and no interactions are known: name a title, or pass --interactions")
     if as_json:
         print(json.dumps({"history": [titles[row] for row in rows], "recommendations": best}, ensure_ascii=False))
         return
-    shown = Table("", "title", "log-probability", box=None)
+    shown = Table("", "title", score_name.replace("_", "-"), box=None)
     for each in best:
-        shown.add_row(str(each["rank"]), Text(printable(str(each["title"]))), f"{each['log_probability']:.2f}")
-    Console().print(Text(f"After {' -> '.join(printable(titles[row]) for row in rows)}:"), shown)
+        shown.add_row(str(each["rank"]), Text(printable(str(each["title"]))), f"{each[score_name]:.2f}")
+    after = " -> ".join(printable(titles[row]) for row in rows) or "an empty history"
+    Console().print(Text(f"After {after}:"), shown)
+
+
+def _indexed(
+    model: str | None, catalogue_table: "pl.DataFrame", interactions: Path | None
+) -> "Catalogue | FoundationCatalogue":
+    """The catalogue as the model reads it: the shipped one where none is named."""
+    from recgpt.errors import DataError
+    from recgpt.foundation.model import FoundationModel, shipped
+    from recgpt.models import load_model
+
+    loaded = shipped() if model is None else load_model(model)
+    if isinstance(loaded, FoundationModel):
+        if interactions is None:
+            return loaded.index(catalogue_table)
+        known = _read_interactions(interactions)
+        if "item_id" not in catalogue_table.columns and not known["item_id"].dtype.is_integer():
+            kind = known["item_id"].dtype
+            raise DataError(f"{interactions}: 'item_id' is {kind}, but the catalogue has no such column: add it there")
+        return loaded.index(catalogue_table, interactions=known)
+    if interactions is not None:
+        raise DataError(
+            f"{model} is a generative model, which reads histories and texts but no past of the catalogue: "
+            "leave out --interactions, or choose a foundation model"
+        )
+    return loaded.index(catalogue_table)
+
+
+def _read_interactions(path: Path) -> "pl.DataFrame":
+    """A table of events in the order they happened: by timestamp where there is one, else as they stand."""
+    import polars as pl
+
+    from recgpt.data.readers import tables
+    from recgpt.data.schema import collect
+    from recgpt.errors import DataError
+
+    events = tables._scan(path)
+    columns = [tables._column(events, path, name) for name in ("user_id", "item_id")]
+    if "timestamp" in events.collect_schema():
+        columns.append(tables._seconds(events, path, "timestamp", milliseconds=False).alias("timestamp"))
+    table = collect(events.select(columns), str(path))
+    for name in ("user_id", "item_id"):
+        if table[name].null_count():
+            raise DataError(f"{path}: {name!r} is missing in row {table[name].is_null().arg_max()}")
+    return table.sort(pl.col("timestamp"), maintain_order=True) if "timestamp" in table.columns else table
 
 
 def _read_catalogue(path: Path) -> "pl.DataFrame":
@@ -277,27 +380,36 @@ def _read_catalogue(path: Path) -> "pl.DataFrame":
 
 @app.command()
 def explain(
-    model: Annotated[str, typer.Option(help="model folder, hub repository, or published .pt")],
-    items: Annotated[Path, typer.Option(help="catalogue: .csv, .tsv, .jsonl or .parquet with a column `title`")],
-    history: Annotated[str, typer.Option(help="titles, oldest first, separated by `;`")],
+    items: ItemsFile,
+    history: History,
     item: Annotated[str, typer.Option(help="title of the item to explain")],
+    model: ModelIfSaid = None,
+    interactions: InteractionsFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of tables.")] = False,
 ) -> None:
-    """Why an item gets its score after a history: what each item of the history adds, similar texts, shared codes.
+    """Why an item gets its score after a history: what each item of the history adds, and what speaks for the item.
+
+    Example: recgpt explain --items items.csv --interactions past.csv --history "Heat (1995)" --item "Casino"
 
     Example: recgpt explain --model runs/demo/model/best --items items.csv --history "Heat (1995)" --item "Casino"
     """
     from rich.console import Console
 
-    from recgpt.explain import explain as run
-    from recgpt.models import load_model
+    from recgpt.explain import explain as explain_codes
+    from recgpt.foundation.explain import explain as explain_evidence
+    from recgpt.foundation.model import FoundationCatalogue
     from recgpt.titles import find_titles
 
     catalogue_table = _read_catalogue(items)
     titles = catalogue_table["title"].to_list()
     rows = find_titles(titles, [title for title in history.split(";") if title.strip()])
     wanted = find_titles(titles, [item])[0]
-    found = run(load_model(model).index(catalogue_table), rows, wanted, titles)  # type: ignore[arg-type]
+    catalogue = _indexed(model, catalogue_table, interactions)
+    found = (
+        explain_evidence(catalogue, rows, wanted, titles)
+        if isinstance(catalogue, FoundationCatalogue)
+        else explain_codes(catalogue, rows, wanted, titles)
+    )
     if as_json:
         print(json.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False))
     else:
@@ -390,7 +502,10 @@ def benchmark() -> None:
 
 @benchmark_app.command("accuracy")
 def benchmark_accuracy(
-    config: Annotated[Path | None, typer.Option(help="YAML; the default's is recgpt/evaluate/accuracy.yaml")] = None,
+    suite: Annotated[str | None, typer.Option(help="accuracy (the default) or foundation")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML like recgpt/evaluate/accuracy.yaml, not a suite")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="title or number of a part; repeat the flag")] = None,
+    seeds: Annotated[list[int] | None, typer.Option(help="instead of the suite's; repeat the flag")] = None,
     data: Annotated[Path, typer.Option(help="where the folders of the data sets are", file_okay=False)] = Path("data"),
     out: Annotated[Path, typer.Option(help="folder for cells and reports", file_okay=False)] = Path("runs/accuracy"),
 ) -> None:
@@ -398,16 +513,21 @@ def benchmark_accuracy(
 
     Example: recgpt benchmark accuracy --data data --out runs/accuracy
 
+    Example: recgpt benchmark accuracy --suite foundation --only "Global time" --seeds 0 --data data
+
     Example: recgpt benchmark accuracy --config my.yaml --data data
     """
-    from recgpt.evaluate.benchmark import DEFAULT_CONFIG, BenchmarkConfig, run_benchmark
+    from recgpt.evaluate.benchmark import DEFAULT_SUITE, Suite, run_suite
     from recgpt.evaluate.page import summarize, write_reports
     from recgpt.models import load_model
 
-    settings = BenchmarkConfig.load(config or DEFAULT_CONFIG)
-    sets = run_benchmark(settings, data=data, out=out, load_model=load_model)
-    write_reports(summarize(sets, settings), sets, out=out)
-    print(f"{out}/benchmark.html, benchmark.md and benchmark.json")
+    if suite and config:
+        raise typer.BadParameter("give --suite or --config, not both")
+    whole = Suite.load(config) if config else Suite.named(suite or DEFAULT_SUITE)
+    chosen = whole.restricted(only=only or (), seeds=seeds or ())
+    found = run_suite(chosen, data=data, out=out, load_model=load_model)
+    paths = write_reports(summarize(chosen, found), found, out=out)
+    print(f"{paths[0]}, {paths[1].name} and {paths[2].name}")
 
 
 @app.command()

@@ -40,7 +40,7 @@ def usage_error(finished, *parts: str) -> None:
 
 def test_help_names_every_command(run_recgpt):
     said = run_recgpt("--help").stdout
-    for command in ("data", "encode", "train-tokenizer", "tokenize", "recommend", "evaluate", "convert"):
+    for command in ("data", "encode", "train-tokenizer", "tokenize", "finetune", "recommend", "evaluate", "convert"):
         assert f" {command} " in said
 
 
@@ -233,6 +233,148 @@ def test_explain_says_what_the_history_adds(run_recgpt, tiny_minilm):
     assert shown.code == 0
     assert "adds" in shown.stdout
     one_line(run_recgpt(*ask[:-1], "no such thing"), "no title contains 'no such thing'")
+
+
+# --- the foundation model: recommend, explain, finetune ---
+
+
+def save_foundation(folder: Path, text_encoder: dict[str, object]) -> Path:
+    """An untrained foundation model that reads what this encoder makes."""
+    import torch
+
+    from recgpt.foundation.model import FoundationConfig, FoundationModel
+    from recgpt.foundation.network import NetworkConfig
+
+    network = NetworkConfig(history_items=6, d_model=8, n_heads=2, hidden=8)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        FoundationModel(FoundationConfig(network, text_encoder=text_encoder)).save_pretrained(folder)
+    return folder
+
+
+class AnyText:
+    """Stands for a text encoder, which takes seconds to load: every text lies somewhere of its own."""
+
+    def encode(self, texts, *, progress: bool) -> np.ndarray:
+        return np.stack([np.random.default_rng(list(text.encode())).standard_normal(32) for text in texts])
+
+
+@pytest.fixture
+def foundation(tmp_path, monkeypatch) -> Path:
+    """A foundation model that reads new texts."""
+    monkeypatch.setattr("recgpt.foundation.model.TextEncoder.of", lambda fingerprint: AnyText())
+    return save_foundation(tmp_path / "foundation", {"encoder": "any-text", "template": "fields", "dim": 32})
+
+
+@pytest.fixture
+def shop(tiny, tmp_path) -> tuple[object, ...]:
+    """Options that name a catalogue with item ids, and its past, whose rows are not in the order of their times."""
+    data = Dataset.load(tiny.data)
+    data.items.select("title", item_id="item_id").write_csv(tmp_path / "shop.csv")
+    events = data.interactions
+    past = pl.DataFrame({"user_id": events.user, "item_id": events.item, "timestamp": np.arange(len(events))})
+    past.with_columns(pl.format("user {}", "user_id").alias("user_id")).reverse().write_csv(tmp_path / "past.csv")
+    return "--items", tmp_path / "shop.csv", "--interactions", tmp_path / "past.csv"
+
+
+def test_the_foundation_model_recommends_by_the_past(run_recgpt, foundation, shop):
+    from recgpt.foundation.model import FoundationModel
+
+    ask = ("recommend", "--model", foundation, "--history", "Toy Story; Jumanji", "-k", 3)
+    done = run_recgpt(*ask, *shop, "--json")
+    assert done.code == 0, done.stderr
+    best = json.loads(done.stdout)["recommendations"]
+    assert best[0]["title"] == "Heat (1995)", "users go through the films in order"
+    items = pl.read_csv(shop[1])
+    past = pl.read_csv(shop[3]).sort("timestamp")
+    ranking = FoundationModel.from_pretrained(foundation).index(items, interactions=past).recommend([[0, 1]], 3)
+    assert [each["row"] for each in best] == ranking.ids[0].tolist()
+    assert [each["score"] for each in best] == pytest.approx(ranking.scores[0].tolist(), abs=1e-4)
+    assert "log_probability" not in best[0]
+    shown = run_recgpt(*ask, *shop[:2])
+    assert "score" in shown.stdout, "the texts alone are enough"
+
+
+def test_the_shipped_model_is_the_default(run_recgpt, foundation, shop, monkeypatch, tmp_path):
+    ask = ("recommend", *shop, "--history", "Toy Story; Jumanji", "--json")
+    named = run_recgpt(*ask, "--model", foundation).stdout
+    monkeypatch.setattr("recgpt.foundation.model.SHIPPED", foundation)
+    assert run_recgpt(*ask).stdout == named
+    monkeypatch.setattr("recgpt.foundation.model.SHIPPED", tmp_path / "nowhere")
+    one_line(run_recgpt(*ask), "nowhere is not there")
+    for command in ("recommend", "explain", "finetune"):
+        assert "ckpt/recgpt-minilm" in run_recgpt(command, "--help").stdout
+
+
+def test_an_empty_history_is_answered_by_popularity_or_refused(run_recgpt, foundation, shop):
+    ask = ("recommend", "--model", foundation, *shop, "--history", "")
+    best = json.loads(run_recgpt(*ask, "--json").stdout)["recommendations"]
+    scores = [each["score"] for each in best]
+    assert scores == sorted(scores, reverse=True)
+    assert "After an empty history:" in run_recgpt(*ask).stdout
+    ask = ("recommend", "--model", foundation, *shop[:2], "--history", "")
+    one_line(run_recgpt(*ask), "the history is empty", "--interactions")
+
+
+def test_explain_names_the_evidence(run_recgpt, foundation, shop):
+    ask = ("explain", "--model", foundation, *shop, "--history", "Toy Story; Jumanji", "--item", "Heat")
+    done = run_recgpt(*ask, "--json")
+    assert done.code == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["title"], found["rank"], found["scored_by"]) == ("Heat (1995)", 1, "network")
+    assert {group["name"] for group in found["groups"]} >= {"similar_texts", "bought_after", "popularity"}
+    assert found["history"][1]["times_after"] > 0
+    shown = run_recgpt(*ask)
+    assert shown.code == 0
+    assert "bought after" in shown.stdout
+
+
+def test_interactions_that_do_not_fit_are_refused(run_recgpt, foundation, tiny, shop, tmp_path):
+    def ask(events: pl.DataFrame, model: Path = foundation):
+        events.write_csv(tmp_path / "events.csv")
+        for command in (("recommend",), ("explain", "--item", "Heat")):
+            options = ("--model", model, *shop[:3], tmp_path / "events.csv", "--history", "Toy Story")
+            yield run_recgpt(*command, *options)
+
+    events = pl.DataFrame({"user_id": [1, 2], "item_id": [0, 1]})
+    for done in ask(events, tiny.model):
+        one_line(done, "is a generative model", "leave out --interactions")
+    for done in ask(events.rename({"item_id": "sku"})):
+        one_line(done, "events.csv has no column 'item_id'", "sku")
+    for done in ask(events.with_columns(item_id=pl.Series([0, 999]))):
+        one_line(done, "'item_id'", "999")
+    for done in ask(events.with_columns(user_id=pl.Series([1, None]))):
+        one_line(done, "events.csv: 'user_id' is missing in row 1")
+    for done in ask(events.with_columns(timestamp=pl.Series([True, False]))):
+        one_line(done, "'timestamp' is Boolean, a time is needed")
+    pl.read_csv(shop[1]).select("title").write_csv(shop[1])
+    assert [done.code for done in ask(events)] == [0, 0], "row numbers"
+    for done in ask(events.with_columns(item_id=pl.Series(["a", "b"]))):
+        one_line(done, "'item_id' is String, but the catalogue has no such column")
+
+
+def test_finetune_then_the_model_says_on_what(run_recgpt, folder, tmp_path):
+    from recgpt.foundation.model import FoundationModel
+
+    model = save_foundation(tmp_path / "foundation", {"encoder": "tiny-encoder", "template": "fields", "dim": 32})
+    ask = ("finetune", folder, "--model", model, "--steps", 4, "--out", tmp_path / "tuned")
+    done = run_recgpt(*ask)
+    assert done.code == 0, done.stderr
+    n_events = len(Dataset.load(folder, repeats="drop").interactions)
+    assert f"fine-tuned on {n_events} interactions of tiny" in done.stdout
+    assert len(done.stdout.splitlines()) == 1
+    training = FoundationModel.from_pretrained(tmp_path / "tuned").settings.training
+    assert training["fine-tuned on"] == "tiny"
+    one_line(run_recgpt(*ask), "tuned is not empty", "--overwrite")
+    done = run_recgpt(*ask, "--overwrite", "--past", "train")
+    assert f"fine-tuned on {n_events - 2 * 40} interactions" in done.stdout, "two items of each user are left out"
+
+
+def test_finetune_refuses_a_generative_model(run_recgpt, tiny, tmp_path):
+    ask = ("finetune", tiny.data, "--model", tiny.model, "--out", tmp_path / "tuned")
+    one_line(run_recgpt(*ask), "is a generative model", "pre_train.py --checkpoint")
+    assert not (tmp_path / "tuned").exists()
+    usage_error(run_recgpt(*ask, "--past", "future"), "'future'")
 
 
 # --- evaluate ---

@@ -1,19 +1,22 @@
-"""Data sets x recommenders x seeds, one cell at a time: `recgpt benchmark accuracy`.
+"""Suites of data sets x recommenders x seeds, one cell at a time: `recgpt benchmark accuracy`.
 
-    config = BenchmarkConfig.load("accuracy.yaml")
-    sets = run_benchmark(config, data=Path("data"), out=Path("runs/accuracy"))
-    write_reports(sets, config, out=Path("runs/accuracy"))           # in recgpt.evaluate.page
+    suite = Suite.named("foundation").restricted(only=["Global time"], seeds=[0])
+    found = run_suite(suite, data=Path("data"), out=Path("runs/accuracy"), load_model=load_model)
+    write_reports(summarize(suite, found), found, out=Path("runs/accuracy"))     # in recgpt.evaluate.page
 
 A cell is a report of `evaluate` with one recommender. A cell that is on disk, made of the same data with the same
-settings, is not made again: a run that was killed goes on where it stopped.
+settings, is not made again: a run that was killed goes on where it stopped, and what two parts or two suites have in
+common is made once.
 """
 
+import functools
 import hashlib
+import json
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -21,25 +24,29 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import recgpt
-from recgpt.data.dataset import Dataset
 from recgpt.data.fingerprint import read_json, write_json
 from recgpt.data.splits import Split, check_protocol, load_for, make_split
 from recgpt.errors import DataError
-from recgpt.evaluate.arena import embeddings_of, is_seeded, names_for, recommenders_for
+from recgpt.evaluate.arena import BASELINES, embeddings_of, is_seeded, names_for, recommenders_for
 from recgpt.evaluate.protocols import refuse_negatives
 from recgpt.evaluate.report import StoredReport
 from recgpt.evaluate.run import evaluate
+from recgpt.foundation.model import shipped
 from recgpt.models import Model
 from recgpt.progress import console, duration
+from recgpt.rank import RecGPT
 from recgpt.recommenders import FROM_MODEL, check_names
 
-DEFAULT_CONFIG = Path(__file__).with_name("accuracy.yaml")
+DEFAULT_SUITE = "accuracy"
+SUITES = {name: Path(__file__).with_name(f"{name}.yaml") for name in (DEFAULT_SUITE, "foundation")}
+"""Name -> the YAML that says what is measured."""
+
 REFERENCE = "text_knn"
 """What every other recommender is compared with."""
 
 
 class BenchmarkConfig(BaseModel):
-    """What a benchmark measures.
+    """What one part of a benchmark measures.
 
     Attributes
     ----------
@@ -47,7 +54,7 @@ class BenchmarkConfig(BaseModel):
     recommenders : registered names.
     protocol, past, max_users : see `recgpt.data.splits`; None leaves the choice to the protocol.
     seeds : one cell each, for recommenders that draw random numbers; the others have one cell with the first.
-    model : checkpoint of the recommenders that are made from one.
+    model : checkpoint of the recommenders that are made from one; None takes the one that comes with the project.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -61,9 +68,55 @@ class BenchmarkConfig(BaseModel):
     model: str | None = None
     negatives: int | None = None
 
+
+class Part(BaseModel):
+    """One part of a suite.
+
+    Attributes
+    ----------
+    title, about : what it is called, and what it shows in a sentence; a suite of one part needs neither.
+    config : what is measured.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    title: str = ""
+    about: str = ""
+    config: BenchmarkConfig
+
+
+class Suite(BaseModel):
+    """What a run measures, part by part, and reports on one page.
+
+    Attributes
+    ----------
+    name : of its reports, `NAME.html` and so on.
+    title : of the page.
+    notes : what a reader must know before any figure.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(default="benchmark", pattern=r"^\w+$")
+    title: str = "Accuracy"
+    notes: list[str] = []
+    parts: list[Part] = Field(min_length=1)
+
     @classmethod
-    def load(cls, path: str | Path) -> "BenchmarkConfig":
-        """Read a YAML file.
+    def of(cls, config: BenchmarkConfig) -> Self:
+        """One part without a title."""
+        return cls(parts=[Part(config=config)])
+
+    @classmethod
+    def named(cls, name: str) -> Self:
+        """Read a suite that comes with the package; DataError if none has that name."""
+        if name not in SUITES:
+            raise DataError(f"unknown suite {name!r}: choose among {', '.join(SUITES)}, or name a file with --config")
+        return cls.load(SUITES[name])
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a YAML file: a suite, or the settings of a `BenchmarkConfig`, which are a suite of one part.
 
         Raises
         ------
@@ -73,20 +126,50 @@ class BenchmarkConfig(BaseModel):
         """
         path = Path(path)
         if not path.is_file():
-            raise DataError(f"there is no benchmark configuration {path}: see {DEFAULT_CONFIG} for one")
+            raise DataError(f"there is no benchmark configuration {path}: see {SUITES[DEFAULT_SUITE]} for one")
         try:
             settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-            config = cls.model_validate(settings)
+            has_parts = isinstance(settings, dict) and "parts" in settings
+            suite = cls.model_validate(settings) if has_parts else cls.of(BenchmarkConfig.model_validate(settings))
         except yaml.YAMLError as error:
             raise DataError(f"{path} is not readable YAML: {error}") from error
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"])) or "the file"
             raise DataError(f"{path}: {place}: {first['msg']} (given: {first['input']!r})") from error
-        refuse_negatives(config.negatives)
-        check_protocol(config.protocol)
-        check_names(config.recommenders)
-        return config
+        for part in suite.parts:
+            refuse_negatives(part.config.negatives)
+            check_protocol(part.config.protocol)
+            check_names(part.config.recommenders)
+        return suite
+
+    def restricted(self, *, only: Sequence[str] = (), seeds: Sequence[int] = ()) -> Self:
+        """The same with some of its parts, in their order, and with other seeds; none given changes nothing.
+
+        Parameters
+        ----------
+        only : titles, in any case, or numbers from 1 on.
+
+        Raises
+        ------
+        DataError
+            There is no such part.
+        """
+        chosen = {self._index(wanted) for wanted in only} or set(range(len(self.parts)))
+        parts = [part for index, part in enumerate(self.parts) if index in chosen]
+        if seeds:
+            parts = [
+                part.model_copy(update={"config": part.config.model_copy(update={"seeds": list(seeds)})})
+                for part in parts
+            ]
+        return self.model_copy(update={"parts": parts})
+
+    def _index(self, wanted: str) -> int:
+        for index, part in enumerate(self.parts):
+            if wanted == str(index + 1) or (part.title and wanted.casefold() == part.title.casefold()):
+                return index
+        known = "; ".join(f"{number} {part.title}".rstrip() for number, part in enumerate(self.parts, start=1))
+        raise DataError(f"{self.name} has no part {wanted!r}: choose among {known}")
 
 
 @dataclass(frozen=True)
@@ -155,31 +238,54 @@ class DatasetCells:
         return np.mean(of_seeds, axis=0)
 
 
-def run_benchmark(
-    config: BenchmarkConfig, *, data: Path, out: Path, load_model: Callable[[str], Model]
-) -> list[DatasetCells]:
+def run_suite(suite: Suite, *, data: Path, out: Path, load_model: Callable[[str], Model]) -> list[list[DatasetCells]]:
     """Make all cells that are not on disk yet, data set by data set, and read all of them.
 
     Parameters
     ----------
     data : where the folders of the data sets are.
     out : cells land in `out/cells`.
-    load_model : reads the checkpoint `config.model`.
+    load_model : reads the checkpoint of a config; each is read once.
+
+    Returns
+    -------
+    For each part its data sets.
 
     Raises
     ------
-    DataError
-        A data set is not there or unreadable, which is found before anything is computed.
+    DataError, CheckpointError
+        A data set or model is not there or unreadable, which is found before anything is computed.
     """
-    missing = [name for name in config.datasets if not (data / name / "interactions.parquet").is_file()]
+    configs = [part.config for part in suite.parts]
+    wanted = dict.fromkeys(name for config in configs for name in config.datasets)
+    missing = [name for name in wanted if not (data / name / "interactions.parquet").is_file()]
     if missing:
         raise DataError(
             f"{data} has no data set {', '.join(missing)}: say where they are with --data, fetch them with "
             "`recgpt data import`, or list others with --config"
         )
-    model = load_model(config.model) if config.model else None
-    clock = _Clock(total=len(config.datasets) * sum(1 for name in config.recommenders for _ in _seeds(name, config)))
-    return [_run_dataset(config, data / name, out, model, clock) for name in config.datasets]
+
+    @functools.cache
+    def read(path: str | None) -> Model:
+        return shipped() if path is None else load_model(path)
+
+    models = [read(config.model) if config.model or _needs_model(config) else None for config in configs]
+    clock = _Clock(total=sum(map(_n_cells, configs)))
+    found = []
+    for part, model in zip(suite.parts, models, strict=True):
+        if part.title:
+            console.print(part.title, markup=False, highlight=False)
+        found.append([_run_dataset(part.config, data / name, out, model, clock) for name in part.config.datasets])
+    return found
+
+
+def _needs_model(config: BenchmarkConfig) -> bool:
+    return any(name in FROM_MODEL for name in config.recommenders)
+
+
+def _n_cells(config: BenchmarkConfig) -> int:
+    names = {*BASELINES, *config.recommenders}
+    return len(config.datasets) * sum(len(_seeds(name, config)) for name in names)
 
 
 def _run_dataset(
@@ -188,14 +294,12 @@ def _run_dataset(
     dataset = load_for(config.protocol, folder)
     split = make_split(dataset, config.protocol, past=config.past, max_users=config.max_users, seed=config.seeds[0])
     found = DatasetCells(dataset.name, folder)
-    embeddings_NE: np.ndarray | None = None
-    for cell in _cells(config, dataset, split, out, model):
+    embeddings_NE = embeddings_of(dataset, model)
+    for cell in _cells(config, split, out, embeddings_NE, model):
         label = f"{dataset.name}, {cell.recommender}, seed {cell.seed}"
         if cell.is_done:
             clock.skip(label)
         else:
-            if embeddings_NE is None:
-                embeddings_NE = embeddings_of(dataset, model)
             started = time.monotonic()
             clock.begin(label)
             _make(cell, split, embeddings_NE, model)
@@ -207,29 +311,37 @@ def _run_dataset(
     return found
 
 
-def _cells(config: BenchmarkConfig, dataset: Dataset, split: Split, out: Path, model: Model | None) -> Iterator[Cell]:
-    weights = None if model is None else _weights_sha256(model)
+def _cells(
+    config: BenchmarkConfig, split: Split, out: Path, embeddings_NE: np.ndarray, model: Model | None
+) -> Iterator[Cell]:
+    dataset = split.dataset
+    of_model = None if model is None else _model_sha256(model)
+    of_embeddings = hashlib.sha256(np.ascontiguousarray(embeddings_NE).data).hexdigest()
     for name in names_for(split, config.recommenders, model=model):
         for seed in _seeds(name, config):
             made_of = {
                 "items_sha256": dataset.items_sha256,
                 "interactions_sha256": dataset.interactions_sha256,
+                "embeddings_sha256": of_embeddings,
                 "protocol": split.protocol,
                 "split": {"seed": split.seed, **split.params},
                 "repeats": dataset.manifest["repeats"],
                 "recommender": name,
                 "seed": seed,
-                "model": weights if name in FROM_MODEL else None,
+                "model": of_model if name in FROM_MODEL else None,
                 "recgpt": recgpt.__version__,
             }
-            yield Cell(name, seed, made_of, out / "cells" / dataset.name / f"{name}-{seed}.json")
+            digest = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
+            yield Cell(name, seed, made_of, out / "cells" / dataset.name / f"{name}-{seed}-{digest[:12]}.json")
 
 
-def _weights_sha256(model: Model) -> str:
-    digest = hashlib.sha256()
+def _model_sha256(model: Model) -> str:
+    """Of the weights, and of the settings that also decide what it recommends."""
+    settings = model.config.to_dict() if isinstance(model, RecGPT) else asdict(model.settings)
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
     for name, values in model.state_dict().items():
         digest.update(name.encode())
-        digest.update(values.contiguous().view(torch.uint8).cpu().numpy().data)
+        digest.update(values.reshape(-1).view(torch.uint8).cpu().numpy().data)
     return digest.hexdigest()
 
 

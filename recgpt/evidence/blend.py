@@ -75,14 +75,14 @@ class Blend:
         ]
 
 
-def tuned_weights(sequences: Ragged, unit_NE: np.ndarray) -> np.ndarray:
+def tuned_weights(sequences: Ragged, unit_NE: np.ndarray, *, most_cases: int = _TUNING_CASES) -> np.ndarray:
     """(F,) non-negative weights, summing to 1: those that rank last items of `sequences` best, drawn to the usual ones.
 
     Users with fewer than three items are not asked. The usual weights alone where no last item is new to its user.
     """
     n_items = len(unit_NE)
     usual_F = np.array(USUAL_WEIGHTS)
-    max_cases = max(1, min(_TUNING_CASES, _TUNING_FLOATS // (len(FEATURES) * n_items)))
+    max_cases = max(1, min(most_cases, _TUNING_FLOATS // (len(FEATURES) * n_items)))
     asked = sequences.lengths >= 3
     starts, stops = sequences.offsets[:-1], sequences.offsets[1:]
     users = sample(np.flatnonzero(asked), max_cases, seed=0)

@@ -60,7 +60,8 @@ def finetune(
                 (watched if is_watched else episodes).append(episode)
     if not episodes or not watched:
         raise DataError(f"{dataset.name} has too few users with a history to learn from: use the model as it is")
-    tuned.network = _trained(tuned, episodes, watched, steps=steps, lr=lr, seed=seed)
+    with torch.random.fork_rng():
+        tuned.network = _trained(tuned, episodes, watched, steps=steps, lr=lr, seed=seed)
     before = model.settings.training
     catalogues = [*before.get("catalogues", []), dataset.items_sha256]
     training = {**before, "fine-tuned on": dataset.name, "catalogues": catalogues}

@@ -33,7 +33,7 @@ from recgpt.errors import CheckpointError, DataError
 from recgpt.foundation.network import EvidenceDecoder, NetworkConfig
 from recgpt.foundation.reading import Reading, shortlisted
 from recgpt.hub import local_folder
-from recgpt.topk import Exclude, Ranking, Request, first_unknown, rank_by_scores
+from recgpt.topk import Exclude, Ranking, Request, first_unknown, top_k
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,7 +76,7 @@ class FoundationConfig:
             if found.get("model_type") != MODEL_TYPE:
                 raise CheckpointError(f"{path} is of a {found.get('model_type')!r}, not of a {MODEL_TYPE!r}")
             return cls(**{**found, "network": NetworkConfig(**found["network"])})
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise CheckpointError(f"{path} is missing or damaged ({error}): copy the model again") from error
 
 
@@ -167,7 +167,7 @@ def is_foundation(path: str | Path) -> bool:
     config = Path(path) / "config.json"
     try:
         return json.loads(config.read_text(encoding="utf-8")).get("model_type") == MODEL_TYPE
-    except (OSError, ValueError):
+    except (OSError, ValueError, AttributeError):
         return False
 
 
@@ -227,13 +227,20 @@ class FoundationCatalogue:
         DataError : an id outside the catalogue, `k` out of range.
         """
         request = Request.checked(histories, k, exclude, candidates, n_items=len(self))
-
-        def scores_of(asked: Ragged) -> np.ndarray:
-            starts = range(0, len(asked), BATCH)
-            return np.concatenate([self._scores(asked[start : start + BATCH], request) for start in starts])
-
+        ranking = request.unranked()
+        told = request.histories.lengths > 0
+        rows_told = np.flatnonzero(told)
+        for start in range(0, len(rows_told), BATCH):
+            rows = rows_told[start : start + BATCH]
+            part = self._ranked(request, rows)
+            ranking.ids[rows], ranking.scores[rows] = part.ids, part.scores
         count_N = self.reading.past.count_N
-        return rank_by_scores(request, len(self), scores_of, if_empty_N=count_N if count_N.any() else None)
+        if count_N.any() and not told.all():
+            rows = np.flatnonzero(~told)
+            counts_BN = np.tile(count_N.astype(np.float32), (len(rows), 1))
+            part = top_k(request.mask(torch.from_numpy(counts_BN), rows), k)
+            ranking.ids[rows], ranking.scores[rows] = part.ids, part.scores
+        return ranking
 
     def observe(self, events: Interactions) -> None:
         """Count `events`, in their order, as the next of their users: tens of microseconds an event.
@@ -254,26 +261,34 @@ class FoundationCatalogue:
         self.reading.append(events)
 
     @torch.inference_mode()
-    def _scores(self, histories: Ragged, request: Request) -> np.ndarray:
-        """(B, N) float32; no history is empty."""
+    def _ranked(self, request: Request, rows: np.ndarray) -> Ranking:
+        """Rank for the histories `rows`, none of them empty."""
+        histories = request.histories[rows]
         blended = self.reading.blended(histories)
-        blend_BN = blended[1]
-        candidates_BM = shortlisted(histories, blend_BN, self.model.settings.shortlist, request.allowed_N)
+        candidates_BM = shortlisted(histories, blended[1], self.model.settings.shortlist, request.allowed_N)
         if request.exclude == "nothing":
-            candidates_BM = np.concatenate([candidates_BM, _own_items(histories, len(self))], axis=1)
+            own_BH = _own_items(histories, len(self), request.allowed_N)
+            candidates_BM = np.concatenate([candidates_BM, own_BH], axis=1)
+        candidates_BM.sort(axis=1)  # ties then fall to the smaller id, and rows of tables are read in order
         n_positions = self.model.settings.network.history_items
         evidence = self.reading.evidence(histories, candidates_BM, blended, n_positions)
         logits_BM: Tensor = self.model.network(evidence)
-        scores_BN = blend_BN + np.float32(_BEYOND)
+        logits_BM.masked_fill_(~evidence.allowed_BM, -torch.inf)
+        if bool((evidence.allowed_BM.sum(1) >= request.k).all()):
+            part = top_k(logits_BM, request.k)
+            return Ranking(np.take_along_axis(candidates_BM, part.ids, axis=1), part.scores)
+        scores_BN = torch.from_numpy(blended[1] + np.float32(_BEYOND))
         case, place = np.nonzero(candidates_BM >= 0)
-        scores_BN[case, candidates_BM[case, place]] = logits_BM.numpy()[case, place]
-        return scores_BN
+        scores_BN[case, candidates_BM[case, place]] = logits_BM[case, place]
+        return top_k(request.mask(scores_BN, rows), request.k)
 
 
-def _own_items(histories: Ragged, n_items: int) -> np.ndarray:
-    """(B, H) the items of each history, each once, -1 for none."""
+def _own_items(histories: Ragged, n_items: int, allowed_N: np.ndarray | None) -> np.ndarray:
+    """(B, H) the items of each history that are allowed, each once, -1 for none."""
     taken_BN = np.zeros((len(histories), n_items), dtype=bool)
     taken_BN[np.repeat(np.arange(len(histories)), histories.lengths), histories.values] = True
+    if allowed_N is not None:
+        taken_BN &= allowed_N
     case, item = np.nonzero(taken_BN)
     n_own_B = taken_BN.sum(axis=1)
     own_BH = np.full((len(histories), int(n_own_B.max())), -1, dtype=np.int64)
@@ -299,11 +314,15 @@ def _from_table(table: Any, items: Any, n_items: int) -> Interactions:
     for column in ("user_id", "item_id"):
         if column not in frame.columns:
             raise DataError(f"the interactions have no column {column!r}, only {frame.columns}: rename the one meant")
+        if frame[column].null_count():
+            row = frame[column].is_null().arg_max()
+            raise DataError(f"interaction {row} has no {column}: leave it out or say whose it is")
     if hasattr(items, "columns") and "item_id" in items.columns:
         known = items if isinstance(items, pl.DataFrame) else pl.from_pandas(items)
-        item = IdMap(known["item_id"], "the items table").to_dense(frame["item_id"])
+        ids = IdMap(known["item_id"], "the items table")
     else:
-        item = frame["item_id"].cast(pl.Int32).to_numpy()
+        ids = IdMap(pl.Series("item_id", range(n_items)), "the catalogue's rows")
+    item = ids.to_dense(frame["item_id"])
     user = frame["user_id"].rank("dense").cast(pl.Int32).to_numpy() - 1
     has_times = "timestamp" in frame.columns
     times = frame["timestamp"].cast(pl.Int64).fill_null(-1).to_numpy() if has_times else None

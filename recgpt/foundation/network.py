@@ -58,7 +58,10 @@ CASE_FIGURES = (
     "neighbourhood_coherence",
     "mean_log_count",
 )
+TIME_FIGURES = ("log_recent_count", "years_after_latest", "last_seen_years_after_latest", "age_years")
+"""Those of an item that are 0 where no time is known."""
 BLEND = ITEM_FIGURES.index("blend")
+HAS_TIMES = CASE_FIGURES.index("has_times")
 _MASKED = -1e9
 
 
@@ -83,6 +86,16 @@ class Evidence(NamedTuple):
     def rows(self, rows: "Tensor | slice") -> "Evidence":
         """The cases at `rows`."""
         return Evidence(*(values[rows] for values in self))
+
+    def without_times(self, cases_B: Tensor) -> "Evidence":
+        """As if no time were known in the cases where `cases_B` (bool) is true."""
+        timed_F = torch.tensor([name in TIME_FIGURES for name in ITEM_FIGURES], device=self.items_BMF.device)
+        hidden_BF = cases_B[:, None] & timed_F
+        has_times_BX = cases_B[:, None] & (torch.arange(len(CASE_FIGURES), device=cases_B.device) == HAS_TIMES)
+        return self._replace(
+            items_BMF=self.items_BMF.masked_fill(hidden_BF[:, None], 0),
+            case_BX=self.case_BX.masked_fill(has_times_BX, 0),
+        )
 
     def to(self, device: torch.device) -> "Evidence":
         """The same on another device."""

