@@ -215,7 +215,7 @@ def pretrain(
     valid: Annotated[list[Path], typer.Option(help="folders to watch; repeat the flag", exists=True, file_okay=False)],
     out: Annotated[Path, typer.Option(help="folder of the run", file_okay=False)] = Path("runs/foundation"),
     encoder: Annotated[str, typer.Option(help="sentence-transformers model, or a folder")] = "all-mpnet-base-v2",
-    steps: Annotated[int, typer.Option(min=1)] = 4000,
+    steps: Annotated[int, typer.Option(min=1)] = 5000,
     cases: Annotated[int, typer.Option(min=1, help="users asked in a domain's fullest episode")] = 6000,
     d_model: Annotated[int, typer.Option(min=1, help="width of the history's transformer")] = 32,
     hidden: Annotated[int, typer.Option(min=1, help="width of the candidates' network")] = 64,
@@ -334,7 +334,9 @@ def _indexed(
     if isinstance(loaded, FoundationModel):
         if interactions is None:
             return loaded.index(catalogue_table)
-        known = _read_interactions(interactions)
+        from recgpt.data.readers.tables import read_interactions
+
+        known = read_interactions(interactions)
         if "item_id" not in catalogue_table.columns and not known["item_id"].dtype.is_integer():
             kind = known["item_id"].dtype
             raise DataError(f"{interactions}: 'item_id' is {kind}, but the catalogue has no such column: add it there")
@@ -345,25 +347,6 @@ def _indexed(
             "leave out --interactions, or choose a foundation model"
         )
     return loaded.index(catalogue_table)
-
-
-def _read_interactions(path: Path) -> "pl.DataFrame":
-    """A table of events in the order they happened: by timestamp where there is one, else as they stand."""
-    import polars as pl
-
-    from recgpt.data.readers import tables
-    from recgpt.data.schema import collect
-    from recgpt.errors import DataError
-
-    events = tables._scan(path)
-    columns = [tables._column(events, path, name) for name in ("user_id", "item_id")]
-    if "timestamp" in events.collect_schema():
-        columns.append(tables._seconds(events, path, "timestamp", milliseconds=False).alias("timestamp"))
-    table = collect(events.select(columns), str(path))
-    for name in ("user_id", "item_id"):
-        if table[name].null_count():
-            raise DataError(f"{path}: {name!r} is missing in row {table[name].is_null().arg_max()}")
-    return table.sort(pl.col("timestamp"), maintain_order=True) if "timestamp" in table.columns else table
 
 
 def _read_catalogue(path: Path) -> "pl.DataFrame":
@@ -443,15 +426,16 @@ def evaluate(
 
     from recgpt.data.splits import load_for, make_split
     from recgpt.evaluate import evaluate as run
-    from recgpt.evaluate.arena import check_times, embeddings_of, names_for, recommenders_for
+    from recgpt.evaluate.arena import check_times, embeddings_of, names_for, recommenders_for, stand_in
     from recgpt.evaluate.protocols import refuse_negatives
     from recgpt.models import load_model
 
     refuse_negatives(negatives)
     data = load_for(protocol, dataset, repeats=repeats)
     split = make_split(data, protocol, past=past, max_users=max_users, seed=seed)
-    loaded = load_model(model) if model is not None else None
-    names = names_for(split, [name.strip() for name in recommenders.split(",") if name.strip()], model=loaded)
+    asked = [name.strip() for name in recommenders.split(",") if name.strip()]
+    loaded = load_model(model) if model is not None else stand_in(asked)
+    names = names_for(split, asked, model=loaded)
     check_times(split, names)
     embeddings_NE = embeddings_of(data, loaded)
     chosen = recommenders_for(names, embeddings_NE=embeddings_NE, model=loaded, seed=seed)

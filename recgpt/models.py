@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from recgpt.foundation.model import FoundationModel, is_foundation
+from recgpt.hub import local_folder
 from recgpt.rank import RecGPT
+from recgpt.upstream import PUBLISHED_FILE
 from recgpt.upstream import load_model as load_generative
 
 Model = RecGPT | FoundationModel
@@ -19,7 +21,10 @@ def load_model(path: str | Path) -> Model:
     CheckpointError
         It cannot be read.
     """
-    return FoundationModel.from_pretrained(path) if is_foundation(path) else load_generative(path)
+    if Path(path).is_file() or PUBLISHED_FILE.search(str(path)):
+        return load_generative(path)
+    folder = local_folder(path)
+    return FoundationModel.from_pretrained(folder) if is_foundation(folder) else load_generative(folder)
 
 
 def text_encoder_of(model: Model) -> Mapping[str, Any]:

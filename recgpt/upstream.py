@@ -43,6 +43,7 @@ MAX_CHECKPOINT_BYTES = 16 * 2**30  # declared size of an unpacked checkpoint; th
 PUBLISHED_LEVELS = [8, 8, 8, 6, 5]
 HEAD_WIDTH = 64  # GPT-2's
 PUBLISHED_DECODER = "ckpt/recgpt_layer_3_weight.pt"  # where the published scripts look for them
+PUBLISHED_FILE = re.compile(r"\.(pt|pkl|zip|part[a-z]+)$")
 PUBLISHED_TOKENIZER = "vae_ckpt/vae_len4_fsq88865_ep90.pt"
 
 
@@ -436,7 +437,7 @@ def load_model(path: str | Path, tokenizer: str | Path = PUBLISHED_TOKENIZER, *,
     CheckpointError
         It cannot be read, or has another number of layers than `n_layers`.
     """
-    published = re.search(r"\.(pt|pkl|zip|part[a-z]+)$", str(path)) is not None
+    published = PUBLISHED_FILE.search(str(path)) is not None
     model = load_upstream(path, tokenizer)[0] if published else RecGPT.from_pretrained(path)
     if n_layers is not None and n_layers != model.config.n_layers:
         raise CheckpointError(f"{path} has {model.config.n_layers} layers, not {n_layers}: correct or omit --tf_layer")

@@ -403,7 +403,7 @@ def test_evaluate_writes_the_agreed_json(run_recgpt, tiny, tmp_path):
                 low, high = row["ci95"]["hit@10"]
                 assert 0 <= low <= row["hit@10"] <= high <= 1
     assert "recgpt" in done.stdout
-    assert "| explore (40) | text | recgpt |" in out.with_suffix(".md").read_text()
+    assert "| explore (40) | text | recgpt_tokens |" in out.with_suffix(".md").read_text()
 
 
 def test_baselines_are_in_the_table_whatever_is_asked_for(run_recgpt, tiny_minilm, tmp_path):

@@ -17,13 +17,14 @@ from recgpt.data.splits import Split
 from recgpt.encode import DEFAULT, embeddings_for
 from recgpt.errors import DataError
 from recgpt.evaluate.metrics import hit_at, ndcg_at, target_ranks
+from recgpt.foundation.model import shipped
 from recgpt.model import RecGPTDecoder
 from recgpt.models import Model, text_encoder_of, training_of
 from recgpt.rank import Catalogue, RecGPT
 from recgpt.recommenders import REGISTRY, check_names, make
 from recgpt.recommenders.base import Recommender
 from recgpt.recommenders.popularity import PopularityRecent
-from recgpt.recommenders.recgpt import RecGPTContext, RecGPTText
+from recgpt.recommenders.recgpt import RecGPTContext, RecGPTFineTuned, RecGPTText
 from recgpt.recommenders.recgpt_tokens import RecGPTTokens
 from recgpt.tokenizer import FSQTokenizer
 
@@ -79,6 +80,12 @@ def recommenders_for(
     kind = "model" if isinstance(model, RecGPT) else "foundation"
     offered = {"embeddings": embeddings_NE, kind: model, "seed": seed}
     return [make(name, **{key: offered[key] for key in _options(name) if key in offered}) for name in names]
+
+
+def stand_in(names: Sequence[str]) -> Model | None:
+    """The model that comes with the project, where rows of the foundation model are asked for; else None."""
+    of_foundation = {RecGPTText.name, RecGPTContext.name, RecGPTFineTuned.name}
+    return shipped() if of_foundation & set(names) else None
 
 
 def embeddings_of(dataset: Dataset, model: Model | None = None) -> np.ndarray:

@@ -26,7 +26,7 @@ from torch import Tensor
 from recgpt.data.dataset import Dataset
 from recgpt.data.ragged import Ragged
 from recgpt.data.splits import Split, make_split
-from recgpt.errors import CheckpointError, DataError
+from recgpt.errors import CheckpointError
 from recgpt.foundation.network import BLEND, Evidence
 from recgpt.foundation.reading import Reading, shortlisted
 
@@ -146,22 +146,20 @@ def make_episode(
     n_positions: int,
     shortlist: int,
     for_training: bool = True,
-) -> Episode:
+) -> Episode | None:
     """Split, read, and take the evidence of every case whose next item is new to its user.
 
     For training, only cases whose target is on the shortlist stay, each with the best 64 candidates and 64 drawn from
     the others; else all cases and the whole shortlist.
 
-    Raises
-    ------
-    DataError : no case is left.
+    None where no case is left.
     """
     split = make_split(dataset, spec.protocol, max_users=spec.cases, seed=spec.seed)
     split = thinned(split, spec.share, spec.seed)
     known = split.known.interactions
     reading = Reading.of(embeddings_NE, split.past, known.timestamp)
     asked = np.flatnonzero(~split.histories.contains(split.targets) & (split.histories.lengths > 0))
-    episode = collected(
+    return collected(
         reading,
         split.histories[asked],
         split.targets[asked],
@@ -169,9 +167,6 @@ def make_episode(
         shortlist=shortlist,
         rng=np.random.default_rng([spec.seed, 11]) if for_training else None,
     )
-    if episode is None:
-        raise DataError(f"{spec.label}: no user's next item is on the shortlist, so there is nothing to learn")
-    return episode
 
 
 def collected(

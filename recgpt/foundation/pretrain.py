@@ -60,7 +60,7 @@ class PretrainConfig:
     encoder: str = DEFAULT
     network: NetworkConfig = field(default_factory=NetworkConfig)
     shortlist: int = 400
-    steps: int = 4_000
+    steps: int = 5_000
     lr: float = 2e-3
     warmup: int = 100
     weight_decay: float = 0.02
@@ -105,23 +105,23 @@ def pretrain(
     if twice:
         raise DataError(f"{', '.join(twice)} is named twice: a domain that is learned from cannot be watched")
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
-    catalogues: dict[str, str] = {}
+    datasets = {path: Dataset.load(path, repeats="drop") for path in (*domains, *valid)}
+    catalogues = {path: dataset.items_sha256 for path, dataset in datasets.items()}
+    if len(set(catalogues.values())) < len(catalogues):
+        raise DataError("two of the folders hold the same catalogue: a domain that is learned from cannot be watched")
     training: list[tuple[EpisodeSpec, Path]] = []
     watched: list[tuple[EpisodeSpec, Path]] = []
     with accelerator.main_process_first():
-        for path in (*domains, *valid):
-            dataset = Dataset.load(path, repeats="drop")
-            is_watched = path in valid
-            catalogues[path.name] = dataset.items_sha256
-            specs = (
-                [EpisodeSpec(dataset.name, "leave_one_out", 1.0, VALIDATION_CASES)]
-                if is_watched
-                else specs_for(dataset, config.cases, config.seed)
-            )
-            made = _made(config, dataset, specs, for_training=not is_watched)
-            (watched if is_watched else training).extend(made)
+        for path in domains:
+            specs = specs_for(datasets[path], config.cases, config.seed)
+            training += _made(config, datasets[path], specs, for_training=True)
+        for path in valid:
+            spec = EpisodeSpec(datasets[path].name, "leave_one_out", 1.0, VALIDATION_CASES)
+            watched += _made(config, datasets[path], [spec], for_training=False)
+    if not training or not watched:
+        raise DataError("no domain has a case to learn from, or to watch: name others, or more users with --cases")
+    width = embeddings_for(datasets[domains[0]], config.encoder, TEMPLATE).shape[1]
     source = find_encoder(config.encoder)
-    width = embeddings_for(dataset, config.encoder, TEMPLATE).shape[1]
     model = FoundationModel(
         FoundationConfig(
             network=config.network,
@@ -135,7 +135,7 @@ def pretrain(
             training={
                 "domains": [path.name for path in domains],
                 "watched": [path.name for path in valid],
-                "catalogues": [catalogues[path.name] for path in domains],
+                "catalogues": [catalogues[path] for path in domains],
                 "steps": config.steps,
                 "cases": config.cases,
                 "seed": config.seed,
@@ -171,6 +171,9 @@ def _made(
                 shortlist=config.shortlist,
                 for_training=for_training,
             )
+            if episode is None:
+                console.print(f"episode {spec.label}: nobody's next item is on the shortlist, left out", markup=False)
+                continue
             episode.save(path)
             seconds = time.monotonic() - started
             console.print(f"episode {spec.label}: {len(episode):,} cases in {seconds:.0f} s", markup=False)

@@ -10,7 +10,7 @@ import torch
 from recgpt.data.dataset import Dataset
 from recgpt.data.ragged import Ragged
 from recgpt.data.splits import make_split
-from recgpt.errors import CheckpointError, DataError
+from recgpt.errors import CheckpointError
 from recgpt.foundation.episodes import (
     OTHER_CANDIDATES,
     SHARES,
@@ -203,9 +203,8 @@ def test_items_that_users_had_are_not_asked():
     assert len(episode) == 1
 
 
-def test_nothing_to_learn_is_an_error():
-    with pytest.raises(DataError, match=r"toy-leave_one_out-1-100-0: no user's next item"):
-        episode_of(dataset_of([[0, 1, 0], [1, 2, 1]], 6), spec())
+def test_nothing_to_learn_is_no_episode():
+    assert episode_of(dataset_of([[0, 1, 0], [1, 2, 1]], 6), spec()) is None
     reading = Reading.of(embeddings(6), Ragged.from_lists([[0, 1]]))
     nothing, nobody = np.empty(0, dtype=np.int64), Ragged.from_lists([])
     assert collected(reading, nobody, nothing, n_positions=S, shortlist=5, rng=None) is None

@@ -82,6 +82,31 @@ def read_items(path: Path) -> pl.DataFrame:
     return collect(table, str(path))
 
 
+def read_interactions(path: Path) -> pl.DataFrame:
+    """Events of a file with `user_id`, `item_id` and, if there is one, `timestamp` (Unix seconds), oldest first.
+
+    In the order of `position` where there is such a column, else by time, else as they stand.
+
+    Raises
+    ------
+    DataError
+        A column is missing, a user or an item is, or a time cannot be read.
+    """
+    events = _scan(path)
+    columns = [_column(events, path, name) for name in ("user_id", "item_id")]
+    names = events.collect_schema().names()
+    if "timestamp" in names:
+        columns.append(_seconds(events, path, "timestamp", milliseconds=False).alias("timestamp"))
+    order = next((name for name in ("position", "timestamp") if name in names), None)
+    if order is not None:
+        events = events.sort(order, maintain_order=True, nulls_last=True)
+    table = collect(events.select(columns), str(path))
+    for name in ("user_id", "item_id"):
+        if table[name].null_count():
+            raise DataError(f"{path}: {name!r} is missing in row {table[name].is_null().arg_max()}")
+    return table
+
+
 def _scan(path: Path) -> pl.LazyFrame:
     if not path.is_file():
         raise DataError(f"{path} does not exist")
