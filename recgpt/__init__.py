@@ -1,23 +1,28 @@
 """RecGPT: a foundation model for sequential recommendation, and the simulated people to try it on.
 
-from recgpt import RecGPT
+from recgpt import FoundationModel
 
-model = RecGPT.from_pretrained(path)
-catalogue = model.index(items)
+model = FoundationModel.from_pretrained("ckpt/recgpt-minilm")
+catalogue = model.index(items, interactions=past)
 ranking = catalogue.recommend(histories, k=10, exclude="history")
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from recgpt.foundation.model import FoundationModel
     from recgpt.rank import RecGPT
 
 __version__ = "0.1.0"
-__all__ = ["RecGPT"]
+__all__ = ["FoundationModel", "RecGPT"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the model when it is asked for: torch takes seconds, and `recgpt --help` needs none of it."""
+    """Import a model when it is asked for: torch takes seconds, and `recgpt --help` needs none of it."""
+    if name == "FoundationModel":
+        from recgpt.foundation.model import FoundationModel
+
+        return FoundationModel
     if name == "RecGPT":
         from recgpt.rank import RecGPT
 

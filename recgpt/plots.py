@@ -55,11 +55,11 @@ def pretraining_curve(progress: dict[str, Any], path: Path) -> None:
         style = "--" if name == "gain" else "-"
         ranked.plot(*_line(progress["evaluations"], name), label=label, linestyle=style, marker="o", markersize=3)
     ranked.set(xlabel="optimizer steps", ylim=(0, None), title="Watched domains, full catalogue")
-    ranked.legend()
+    figure.legend(loc="lower right", ncols=3, fontsize="small", frameon=False)
     for axis in (losses, ranked):
         axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axis.grid(alpha=0.3)
-    figure.tight_layout()
+    figure.tight_layout(rect=(0, 0.07, 1, 1))
     draft = path.with_suffix(".draft.png")
     figure.savefig(draft, dpi=120)
     plt.close(figure)

@@ -666,12 +666,13 @@ def test_links_and_pictures_of_the_documents_exist(repo):
 
 
 @pytest.fixture
-def demo(tiny_minilm, tmp_path, monkeypatch) -> Path:
+def demo(repo, tiny_minilm, tmp_path, monkeypatch) -> Path:
     """A working directory that looks as `./run.sh` leaves it, only smaller."""
     run = tmp_path / "runs" / "demo"
     shutil.copytree(tiny_minilm.data, run / "data" / "movielens")
     shutil.copytree(tiny_minilm.tokenizer, run / "tokenizer")
     shutil.copytree(tiny_minilm.model, run / "model" / "best")
+    shutil.copytree(repo / "ckpt", tmp_path / "ckpt")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

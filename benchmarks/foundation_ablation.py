@@ -1,0 +1,166 @@
+"""What each part of the foundation model adds, on domains left out of its training.
+
+    python benchmarks/foundation_ablation.py --run runs/recgpt-minilm --out benchmarks/results/foundation_ablation.json
+
+For every row a network is trained anew on the episodes that `recgpt pretrain` made, less those of four domains, and
+ranks the cases of those four and of the two watched ones. What a row lacks is set to 0 in training and in ranking; the
+shortlist, and so which cases can be hit, is that of the whole model. Gains are over the blend of counts, whose own
+figure is row `blend alone`: the mean over domains of log NDCG@10, as a percentage.
+"""
+
+import argparse
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from recgpt.device import hardware
+from recgpt.foundation.episodes import SHARES, Episode, ndcg_at_10
+from recgpt.foundation.network import (
+    ITEM_FIGURES,
+    RELATIONS,
+    TIME_FIGURES,
+    Evidence,
+    EvidenceDecoder,
+    NetworkConfig,
+)
+from recgpt.foundation.pretrain import PretrainConfig, ranked_ndcg, rate
+from recgpt.progress import Meter
+
+LEFT_OUT = ("amazon_health", "goodreads", "grocery", "movielens_1m")
+WEIGHTS = dict(zip(SHARES, (1.0, 0.3, 0.3, 0.2, 0.3), strict=True))
+BATCH_EPISODES, BATCH_CASES = 4, 16
+
+
+@dataclass(frozen=True)
+class Row:
+    """A network that lacks relations and item figures, and that may read no history."""
+
+    name: str
+    without: tuple[str, ...] = ()
+    reads_history: bool = True
+
+
+TEXT = ("text",)
+CO_VISITATION = (
+    "bought_after",
+    "bought_before",
+    "co_visited_after",
+    "co_visited_before",
+    "co_visitation",
+    "cosine_co_visitation",
+)
+NEIGHBOURS = ("taken_by_the_same", "neighbourhood", "co_occurrence")
+POPULARITY = ("popularity", "log_count", "is_known")
+ROWS = (
+    Row("whole model"),
+    Row("no transformer over the history", reads_history=False),
+    Row("no times", without=TIME_FIGURES),
+    Row("no blend", without=("blend",)),
+    Row("no blend, no text", without=("blend", *TEXT)),
+    Row("no blend, no co-visitation", without=("blend", *CO_VISITATION)),
+    Row("no blend, no neighbours", without=("blend", *NEIGHBOURS)),
+    Row("no blend, no popularity", without=("blend", *POPULARITY, *TIME_FIGURES)),
+)
+
+
+def lacking(evidence: Evidence, row: Row) -> Evidence:
+    """The evidence as the network of `row` gets it."""
+    relations_R = torch.tensor([name not in row.without for name in RELATIONS])
+    figures_F = torch.tensor([name not in row.without for name in ITEM_FIGURES])
+    evidence = evidence._replace(
+        relations_BSMR=evidence.relations_BSMR * relations_R, items_BMF=evidence.items_BMF * figures_F
+    )
+    if row.reads_history:
+        return evidence
+    positions_BSP = torch.zeros_like(evidence.positions_BSP)
+    positions_BSP[..., 0] = evidence.positions_BSP[..., 0]
+    return evidence._replace(positions_BSP=positions_BSP)
+
+
+def trained(row: Row, episodes: Sequence[Episode], weights: np.ndarray, steps: int, seed: int) -> torch.nn.Module:
+    """A network trained as `recgpt pretrain` does, on evidence that lacks what `row` says."""
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    network = EvidenceDecoder(NetworkConfig())
+    config = PretrainConfig(Path(), steps=steps)
+    optimizer = torch.optim.AdamW(network.parameters(), weight_decay=config.weight_decay)
+    with Meter(row.name, steps) as meter:
+        for step in range(steps):
+            for group in optimizer.param_groups:
+                group["lr"] = rate(step, config)
+            loss = torch.zeros(())
+            for place in rng.choice(len(episodes), BATCH_EPISODES, p=weights / weights.sum()):
+                episode = episodes[place]
+                rows = torch.from_numpy(rng.integers(0, len(episode), BATCH_CASES))
+                hidden_B = torch.from_numpy(rng.random(BATCH_CASES) < config.without_times)
+                logits_BM = network(lacking(episode.evidence.rows(rows).without_times(hidden_B), row))
+                logits_BM = logits_BM + episode.correction_CM[rows].float()
+                loss = loss + F.cross_entropy(logits_BM, episode.target_C[rows]) / BATCH_EPISODES
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), config.clip)
+            optimizer.step()
+            optimizer.zero_grad()
+            meter.update(1)
+    return network.eval()
+
+
+@torch.inference_mode()
+def ndcg(network: torch.nn.Module, row: Row, episode: Episode) -> np.ndarray:
+    """(C,) NDCG@10 of every case."""
+    parts = [slice(start, start + 256) for start in range(0, len(episode), 256)]
+    found = [ndcg_at_10(network(lacking(episode.evidence.rows(p), row)), episode.target_C[p]) for p in parts]
+    return torch.cat(found).numpy()
+
+
+def main() -> None:
+    """Train and rank every row; print a table, write JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", type=Path, required=True, help="folder of a `recgpt pretrain` run")
+    parser.add_argument("--steps", type=int, default=2_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="write JSON here")
+    args = parser.parse_args()
+    settings = json.loads((args.run / "model" / "config.json").read_text(encoding="utf-8"))["training"]
+    learned, asked = [], []
+    for path in sorted((args.run / "episodes").glob("*.safetensors")):
+        domain, rest = path.name.split("-", 1)
+        is_full = rest.startswith("leave_one_out-1-")
+        share = float(rest.split("-")[1])
+        if domain in settings["watched"] or (domain in LEFT_OUT and is_full):
+            asked.append((domain, Episode.load(path)))
+        elif domain not in LEFT_OUT:
+            weight = 0.4 if rest.startswith("global_time") else WEIGHTS[share]
+            learned.append((weight, Episode.load(path)))
+    weights = np.array([weight for weight, _ in learned])
+    blend = {domain: ranked_ndcg(None, episode, torch.device("cpu")) for domain, episode in asked}
+    rows = [{"row": "blend alone", "gain": 0.0, **blend}]
+    for row in ROWS:
+        network = trained(row, [episode for _, episode in learned], weights, args.steps, args.seed)
+        cases = {domain: ndcg(network, row, episode) for domain, episode in asked}
+        rng = np.random.default_rng(args.seed)
+        gains = []
+        for draw in range(1_001):  # the first is the figure, the others resample the cases of every domain
+            logs = []
+            for domain, values in cases.items():
+                drawn = values if draw == 0 else rng.choice(values, len(values))
+                logs.append(math.log(max(float(drawn.mean()), 1e-6) / blend[domain]))
+            gains.append(math.expm1(float(np.mean(logs))))
+        low, high = np.quantile(gains[1:], [0.025, 0.975])
+        figures = {domain: float(values.mean()) for domain, values in cases.items()}
+        rows.append({"row": row.name, "gain": gains[0], "ci95": [float(low), float(high)], **figures})
+        print(f"{row.name}: {gains[0]:+.1%} ({low:+.1%} to {high:+.1%})", flush=True)
+    if args.out:
+        about = {"date": datetime.now(UTC).date().isoformat(), "hardware": hardware(), "seed": args.seed}
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(json.dumps({**about, "steps": args.steps, "rows": rows}, indent=2) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
