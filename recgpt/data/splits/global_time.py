@@ -13,7 +13,8 @@ def global_time(dataset: Dataset, *, quantile: float = 0.9, max_users: int | Non
 
     Nothing that happened at or after T is in the past, so no recommender looks ahead. Asked are users with at least two
     events before T and, from T on, an item they had not met. An event without a time takes that of the one before it,
-    else of the one after it; users without any known time are left out of the past as well.
+    else of the one after it; users without any known time are left out of the past as well. Where times contradict the
+    order of a sequence, what follows an event from T on counts as from T on.
 
     Parameters
     ----------
@@ -33,7 +34,13 @@ def global_time(dataset: Dataset, *, quantile: float = 0.9, max_users: int | Non
     time = _with_neighbours_times(user, dataset.interactions.timestamp)
     known = time >= 0
     moment = int(np.quantile(time[known], quantile))
-    before, after = known & (time < moment), time >= moment
+    after = time >= moment
+    # The order given is what counts where times contradict it: what follows an event from T on is from T on, too.
+    rows = np.arange(len(time))
+    first_after_U = np.full(dataset.n_users, len(time))
+    np.minimum.at(first_after_U, user[after], rows[after])
+    after |= known & (rows > first_after_U[user])
+    before = known & ~after
     past = dataset.sequences.filter(before)
     pair = pl.Series(user.astype(np.int64) * dataset.n_items + item)
     new_rows = np.flatnonzero(after)
