@@ -211,8 +211,8 @@ def tokenize(
 
 @app.command()
 def pretrain(
-    domains: Annotated[list[Path], typer.Argument(help="data set folders to learn from", exists=True, file_okay=False)],
-    valid: Annotated[list[Path], typer.Option(help="folders to watch; repeat the flag", exists=True, file_okay=False)],
+    domains: Annotated[list[Path], typer.Argument(help="data set folders to learn from")],
+    valid: Annotated[list[Path], typer.Option(help="folders to watch; repeat the flag")],
     out: Annotated[Path, typer.Option(help="folder of the run", file_okay=False)] = Path("runs/foundation"),
     encoder: Annotated[str, typer.Option(help="sentence-transformers model, or a folder")] = "all-mpnet-base-v2",
     steps: Annotated[int, typer.Option(min=1)] = 5000,

@@ -15,7 +15,7 @@ class ShuffledHistories:
     """`recommender`, shown each history in an order drawn from the seed and that history, not from its company."""
 
     def __init__(self, recommender: Recommender, *, seed: int = 0) -> None:
-        self.name = f"{recommender.name}_shuffled"
+        self.name = "shuffled"  # short: a table of 80 columns has to hold it
         self.knows = recommender.knows
         self._recommender = recommender
         self._seed = seed

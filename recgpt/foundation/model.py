@@ -242,6 +242,10 @@ class FoundationCatalogue:
             ranking.ids[rows], ranking.scores[rows] = part.ids, part.scores
         return ranking
 
+    def session(self, histories: Sequence[Sequence[int]] | Ragged) -> "FoundationSession":
+        """Follow users whose histories grow one item at a time."""
+        return FoundationSession(self, histories)
+
     def observe(self, events: Interactions) -> None:
         """Count `events`, in their order, as the next of their users: tens of microseconds an event.
 
@@ -281,6 +285,39 @@ class FoundationCatalogue:
         case, place = np.nonzero(candidates_BM >= 0)
         scores_BN[case, candidates_BM[case, place]] = logits_BM[case, place]
         return top_k(request.mask(scores_BN, rows), request.k)
+
+
+class FoundationSession:
+    """Users whose histories grow: each ranking is a fresh one of what they have grown to.
+
+    There is nothing to keep between rankings: the network reads the latest items only.
+
+    Attributes
+    ----------
+    histories : the users' items so far.
+    """
+
+    def __init__(self, catalogue: FoundationCatalogue, histories: Sequence[Sequence[int]] | Ragged) -> None:
+        checked = Request.checked(histories, 1, "nothing", None, n_items=len(catalogue)).histories
+        self._catalogue = catalogue
+        self.histories: list[list[int]] = [history.tolist() for history in checked]
+
+    def append(self, items: Sequence[int]) -> None:
+        """Append one item to each history.
+
+        Raises
+        ------
+        DataError : not one item a user, or an item outside the catalogue.
+        """
+        if len(items) != len(self.histories):
+            raise DataError(f"{len(items)} items for {len(self.histories)} sessions: append one item to each")
+        new = Request.checked([[item] for item in items], 1, "nothing", None, n_items=len(self._catalogue)).histories
+        for history, item in zip(self.histories, new.values.tolist(), strict=True):
+            history.append(item)
+
+    def recommend(self, k: int = 10, *, exclude: Exclude = "history", candidates: np.ndarray | None = None) -> Ranking:
+        """Rank after what each history has grown to. See `FoundationCatalogue.recommend`."""
+        return self._catalogue.recommend(self.histories, k, exclude=exclude, candidates=candidates)
 
 
 def _own_items(histories: Ragged, n_items: int, allowed_N: np.ndarray | None) -> np.ndarray:

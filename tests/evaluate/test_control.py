@@ -27,4 +27,4 @@ def test_items_stay_order_goes_and_company_does_not_matter():
     assert together[0] != histories[0]
     control.rank(Ragged.from_lists(histories[1:2]), 1)
     assert spy.seen == together[1:2]
-    assert control.name == "spy_shuffled"
+    assert control.name == "shuffled"

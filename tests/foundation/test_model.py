@@ -195,6 +195,21 @@ def test_observing_equals_indexing_again(shortlist):
     assert not np.array_equal(catalogue.recommend(HISTORIES, N).scores, before)
 
 
+def test_a_session_ranks_as_the_grown_histories_do():
+    catalogue = index(model_of())
+    session = catalogue.session([[3], [5, 9], []])
+    session.append([7, 1, 2])
+    session.append([8, 8, 8])
+    grown = [[3, 7, 8], [5, 9, 1, 8], [2, 8]]
+    assert session.histories == grown
+    assert_same(session.recommend(5), catalogue.recommend(grown, 5))
+    with pytest.raises(DataError, match="2 items for 3 sessions"):
+        session.append([1, 2])
+    with pytest.raises(DataError, match=f"item id {N}"):
+        session.append([1, 2, N])
+    assert session.histories == grown
+
+
 def test_an_observed_item_outside_the_catalogue_is_named_and_nothing_is_counted():
     catalogue = index(model_of())
     before = catalogue.reading.past.count_N.copy()
