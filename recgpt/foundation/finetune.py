@@ -15,6 +15,7 @@ import torch
 
 from recgpt.data.dataset import Dataset
 from recgpt.data.ragged import Ragged
+from recgpt.data.splits.base import sample
 from recgpt.errors import DataError
 from recgpt.foundation.episodes import Episode, collected
 from recgpt.foundation.model import FoundationModel
@@ -54,10 +55,9 @@ def finetune(
     episodes: list[Episode] = []
     watched: list[Episode] = []
     for cut in CUTS:
-        for is_watched in (False, True):
-            episode = _episode(model, dataset, embeddings_NE, cut, held_out_U == is_watched, seed)
-            if episode is not None:
-                (watched if is_watched else episodes).append(episode)
+        known, asked = _episodes(model, dataset, embeddings_NE, cut, held_out_U, seed)
+        episodes += [known] if known is not None else []
+        watched += [asked] if asked is not None else []
     if not episodes or not watched:
         raise DataError(f"{dataset.name} has too few users with a history to learn from: use the model as it is")
     with torch.random.fork_rng():
@@ -69,31 +69,33 @@ def finetune(
     return tuned
 
 
-def _episode(
-    model: FoundationModel, dataset: Dataset, embeddings_NE: np.ndarray, cut: int, asked_U: np.ndarray, seed: int
-) -> Episode | None:
-    """Ask for the item `cut` places from the end of every sequence; nothing from there on is in the past."""
+def _episodes(
+    model: FoundationModel, dataset: Dataset, embeddings_NE: np.ndarray, cut: int, held_out_U: np.ndarray, seed: int
+) -> tuple[Episode | None, Episode | None]:
+    """Ask for the item `cut` places from the end of every sequence; nothing from there on is in the past.
+
+    The first episode holds the users to learn from, the second those held out.
+    """
     sequences, times = dataset.sequences, dataset.interactions.timestamp
     long_enough_U = sequences.lengths >= cut + 2
-    ends_U = sequences.offsets[1:] - np.where(long_enough_U, cut, 0)
-    users = np.flatnonzero(long_enough_U & asked_U)
-    if len(users) > MAX_CASES:
-        users = np.sort(np.random.default_rng([seed, cut]).choice(users, MAX_CASES, replace=False))
-    targets, histories = sequences.values[ends_U[users]], sequences.spans(sequences.offsets[users], ends_U[users])
-    new = ~histories.contains(targets)
-    starts_U = sequences.offsets[:-1]
-    past = sequences.spans(starts_U, ends_U)
+    starts_U, ends_U = sequences.offsets[:-1], sequences.offsets[1:] - np.where(long_enough_U, cut, 0)
     past_times = None if times is None else Ragged(times, sequences.offsets).spans(starts_U, ends_U).values
-    reading = Reading.of(embeddings_NE, past, past_times)
-    settings = model.settings
-    return collected(
-        reading,
-        histories[new],
-        targets[new],
-        n_positions=settings.network.history_items,
-        shortlist=settings.shortlist,
-        rng=np.random.default_rng([seed, cut, 5]),
-    )
+    reading = Reading.of(embeddings_NE, sequences.spans(starts_U, ends_U), past_times)
+
+    def episode(asked_U: np.ndarray) -> Episode | None:
+        users = sample(np.flatnonzero(long_enough_U & asked_U), MAX_CASES, seed)
+        histories, targets = sequences.spans(starts_U[users], ends_U[users]), sequences.values[ends_U[users]]
+        new = ~histories.contains(targets)
+        return collected(
+            reading,
+            histories[new],
+            targets[new],
+            n_positions=model.settings.network.history_items,
+            shortlist=model.settings.shortlist,
+            rng=np.random.default_rng([seed, cut, 5]),
+        )
+
+    return episode(~held_out_U), episode(held_out_U)
 
 
 def _trained(
