@@ -46,7 +46,7 @@ def names_for(split: Split, names: Sequence[str] = (), *, model: Model | None = 
     check_names(names)
     has_past = bool(split.in_past.any())
     baselines = [name for name in BASELINES if has_past or REGISTRY[name].knows == "text"]
-    of_model = [name for name in _rows_of(model) if has_past or REGISTRY[name].knows == "text"]
+    of_model = [name for name in rows_of(model) if has_past or REGISTRY[name].knows == "text"]
     wanted = list(dict.fromkeys([*baselines, *names, *of_model]))
     if RecGPTTokens.name in wanted and not isinstance(model, RecGPT):
         raise DataError(f"the recommender {RecGPTTokens.name} needs a generative model: name one with --model")
@@ -94,7 +94,7 @@ def embeddings_of(dataset: Dataset, model: Model | None = None) -> np.ndarray:
     return embeddings_for(dataset, encoder.get("encoder", DEFAULT), encoder.get("template", "fields"))
 
 
-def _rows_of(model: Model | None) -> tuple[str, ...]:
+def rows_of(model: Model | None) -> tuple[str, ...]:
     """The recommenders that stand for a model in every table."""
     if model is None:
         return ()

@@ -27,7 +27,7 @@ import recgpt
 from recgpt.data.fingerprint import read_json, write_json
 from recgpt.data.splits import Split, check_protocol, load_for, make_split
 from recgpt.errors import DataError
-from recgpt.evaluate.arena import BASELINES, embeddings_of, is_seeded, names_for, recommenders_for
+from recgpt.evaluate.arena import BASELINES, embeddings_of, is_seeded, names_for, recommenders_for, rows_of
 from recgpt.evaluate.protocols import refuse_negatives
 from recgpt.evaluate.report import StoredReport
 from recgpt.evaluate.run import evaluate
@@ -270,7 +270,7 @@ def run_suite(suite: Suite, *, data: Path, out: Path, load_model: Callable[[str]
         return shipped() if path is None else load_model(path)
 
     models = [read(config.model) if config.model or _needs_model(config) else None for config in configs]
-    clock = _Clock(total=sum(map(_n_cells, configs)))
+    clock = _Clock(total=sum(map(_n_cells, configs, models)))
     found = []
     for part, model in zip(suite.parts, models, strict=True):
         if part.title:
@@ -283,8 +283,8 @@ def _needs_model(config: BenchmarkConfig) -> bool:
     return any(name in FROM_MODEL for name in config.recommenders)
 
 
-def _n_cells(config: BenchmarkConfig) -> int:
-    names = {*BASELINES, *config.recommenders}
+def _n_cells(config: BenchmarkConfig, model: Model | None) -> int:
+    names = {*BASELINES, *config.recommenders, *rows_of(model)}
     return len(config.datasets) * sum(len(_seeds(name, config)) for name in names)
 
 
