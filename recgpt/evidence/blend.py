@@ -4,6 +4,7 @@ How much to trust text depends on the catalogue, which is why the weights are se
 Suffixes: B histories, N items, F features, E embedding width.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -12,8 +13,8 @@ from scipy import sparse
 
 from recgpt.data.ragged import Ragged
 from recgpt.data.splits.base import sample
-from recgpt.evidence.counts import LONG_ITEMS, SHRINKAGE, decayed, recent_items
-from recgpt.evidence.past import UNITS, Past
+from recgpt.evidence.counts import LONG_ITEMS, SHRINKAGE, UNITS, decayed, recent_items
+from recgpt.evidence.past import Past
 from recgpt.evidence.texts import pooled
 from recgpt.evidence.weight_search import Cases, best_weights
 
@@ -73,6 +74,14 @@ class Blend:
             _log1p(COSINE_SCALE, _columns_scaled(cosines_BN, damping_N)),
             _log1p(COSINE_SCALE, _columns_scaled(together_BN, damping_N)),
         ]
+
+
+def weighted_sum(features: Sequence[np.ndarray], weights_F: np.ndarray) -> np.ndarray:
+    """(B, N) float32 the blend: each feature (B, N) times its weight."""
+    blend_BN = np.zeros(features[0].shape, dtype=np.float32)
+    for weight, feature_BN in zip(weights_F, features, strict=True):
+        blend_BN += np.float32(weight) * feature_BN
+    return blend_BN
 
 
 def tuned_weights(sequences: Ragged, unit_NE: np.ndarray, *, most_cases: int = _TUNING_CASES) -> np.ndarray:

@@ -9,8 +9,8 @@ from scipy import sparse
 from recgpt.data.dataset import Interactions
 from recgpt.data.ragged import Ragged, offsets_of
 
-_WINDOW = 5
-_UNITS = 120  # 1/gap and half of it are whole multiples of 1/120: their sums are exact, in whatever order they come
+NEAR = 5  # places apart at most that items are "near" each other
+UNITS = 120  # 1/gap and half of it are whole multiples of 1/120: their sums are exact, in whatever order they come
 SHRINKAGE = 5
 _DECAY = 0.7
 _MAX_ITEMS = 30
@@ -42,7 +42,7 @@ class CoVisitation:
 
     def __init__(self, n_items: int) -> None:
         self.units_NN = sparse.csr_array((n_items, n_items))
-        self.recent_UW = np.empty((0, _WINDOW), dtype=np.int64)
+        self.recent_UW = np.empty((0, NEAR), dtype=np.int64)
 
     def append(self, events: Interactions) -> None:
         """Continue the sequences of the users in `events`; users not met so far begin one.
@@ -51,9 +51,9 @@ class CoVisitation:
         """
         self._admit(events.user)
         users = np.unique(events.user)
-        user = np.concatenate([np.repeat(users, _WINDOW), events.user])
+        user = np.concatenate([np.repeat(users, NEAR), events.user])
         item = np.concatenate([self.recent_UW[users].ravel(), events.item])
-        is_new = np.arange(len(user)) >= len(users) * _WINDOW
+        is_new = np.arange(len(user)) >= len(users) * NEAR
         order = np.argsort(user, kind="stable")
         order = order[item[order] >= 0]
         self._count(user[order], item[order], is_new[order])
@@ -61,7 +61,7 @@ class CoVisitation:
 
     def counts(self) -> sparse.csr_array:
         """(N, N) C, float64."""
-        return self.units_NN / _UNITS
+        return self.units_NN / UNITS
 
     def _admit(self, user: np.ndarray) -> None:
         n_new = int(user.max(initial=-1)) + 1 - len(self.recent_UW)
@@ -69,21 +69,32 @@ class CoVisitation:
             self.recent_UW = np.pad(self.recent_UW, ((0, n_new), (0, 0)), constant_values=-1)
 
     def _count(self, user: np.ndarray, item: np.ndarray, is_new: np.ndarray) -> None:
-        earlier, later, units = [], [], []
-        for gap in range(1, _WINDOW + 1):
-            pair = (user[gap:] == user[:-gap]) & (item[gap:] != item[:-gap]) & is_new[gap:]
-            earlier.append(item[:-gap][pair])
-            later.append(item[gap:][pair])
-            units.append(np.full(len(earlier[-1]), _UNITS / gap))
-        before, after, forward = np.concatenate(earlier), np.concatenate(later), np.concatenate(units)
+        before, after, forward = near_pairs(user, item, is_new)
         places = (np.concatenate([before, after]), np.concatenate([after, before]))
         added_NN = sparse.coo_array((np.concatenate([forward, forward / 2]), places), shape=self.units_NN.shape)
         self.units_NN = self.units_NN + added_NN.tocsr()
 
     def _remember(self, users: np.ndarray, sequences: Ragged) -> None:
-        place_UW = sequences.offsets[1:, None] - np.arange(_WINDOW, 0, -1)
+        place_UW = sequences.offsets[1:, None] - np.arange(NEAR, 0, -1)
         known_UW = place_UW >= sequences.offsets[:-1, None]
         self.recent_UW[users] = np.where(known_UW, sequences.values[np.where(known_UW, place_UW, 0)], -1)
+
+
+def near_pairs(user: np.ndarray, item: np.ndarray, counted: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Earlier item, later item and units of every pair up to 5 places apart in one sequence.
+
+    Parameters
+    ----------
+    user, item : (R,) events, user by user.
+    counted : (R,) bool, whether an event counts as the later of a pair.
+    """
+    earlier, later, units = [], [], []
+    for gap in range(1, NEAR + 1):
+        pair = (user[gap:] == user[:-gap]) & (item[gap:] != item[:-gap]) & counted[gap:]
+        earlier.append(item[:-gap][pair])
+        later.append(item[gap:][pair])
+        units.append(np.full(len(earlier[-1]), UNITS / gap))
+    return np.concatenate(earlier), np.concatenate(later), np.concatenate(units)
 
 
 def row_rates(counts_NN: sparse.csr_array) -> sparse.csr_array:

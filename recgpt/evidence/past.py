@@ -11,10 +11,8 @@ from scipy import sparse
 
 from recgpt.data.dataset import Interactions
 from recgpt.data.ragged import Ragged, offsets_of
-from recgpt.evidence.counts import LONG_ITEMS, together
+from recgpt.evidence.counts import LONG_ITEMS, NEAR, UNITS, near_pairs, together
 
-NEAR = 5  # places apart at most that items are "near" each other
-UNITS = 120  # a pair counts 120/gap units, before it half: whole numbers, whose sums are exact in any order
 HALF_LIFE = 0.25 * 365.25 * 86_400  # seconds in which an interaction loses half its weight in the recent count
 _RECOUNT = 0.05  # of all events known: counting as many anew is cheaper than one by one
 
@@ -109,7 +107,9 @@ class Past:
         self._appended: list[Interactions] = []
         self._n_appended = 0
         self.count_N = np.bincount(sequences.values, minlength=self.n_items)
-        earlier, later, units = _near_pairs(sequences)
+        user = np.repeat(np.arange(len(sequences)), sequences.lengths)
+        item = np.asarray(sequences.values, dtype=np.int64)
+        earlier, later, units = near_pairs(user, item, np.ones(len(item), dtype=bool))
         after_NN = sparse.coo_array((units, (earlier, later)), shape=(self.n_items, self.n_items)).tocsr()
         before_NN = after_NN.T.tocsr()
         self.after, self.before = GrowingCounts(after_NN), GrowingCounts(before_NN)
@@ -229,16 +229,3 @@ class Past:
         known = np.full(len(sequences.values), -1) if self._times is None else self._times
         added = [np.full(len(e), -1) if e.timestamp is None else e.timestamp for e in self._appended]
         return merged, np.concatenate([known, *added])[order]
-
-
-def _near_pairs(sequences: Ragged) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Earlier item, later item and units of every pair up to `NEAR` places apart in one sequence."""
-    user = np.repeat(np.arange(len(sequences)), sequences.lengths)
-    item = np.asarray(sequences.values, dtype=np.int64)
-    earlier, later, units = [], [], []
-    for gap in range(1, NEAR + 1):
-        pair = (user[gap:] == user[:-gap]) & (item[gap:] != item[:-gap])
-        earlier.append(item[:-gap][pair])
-        later.append(item[gap:][pair])
-        units.append(np.full(len(earlier[-1]), UNITS / gap))
-    return np.concatenate(earlier), np.concatenate(later), np.concatenate(units)

@@ -27,7 +27,7 @@ from rich.text import Text
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
 from recgpt.evidence.blend import FEATURES
-from recgpt.evidence.past import NEAR
+from recgpt.evidence.counts import NEAR
 from recgpt.foundation.model import FoundationCatalogue
 from recgpt.foundation.network import BLEND, ITEM_FIGURES, RELATIONS, Evidence, EvidenceDecoder
 from recgpt.foundation.reading import Reading, shortlisted

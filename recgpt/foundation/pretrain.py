@@ -32,7 +32,7 @@ from recgpt.encode import DEFAULT, embeddings_for, find_encoder
 from recgpt.errors import CheckpointError, DataError
 from recgpt.foundation.episodes import Episode, EpisodeSpec, blend_logits, make_episode, ndcg_at_10, specs_for
 from recgpt.foundation.model import FoundationConfig, FoundationModel
-from recgpt.foundation.network import EvidenceDecoder, NetworkConfig
+from recgpt.foundation.network import NetworkConfig
 from recgpt.plots import pretraining_curve
 from recgpt.progress import Meter, console
 from recgpt.train import Progress, stream
@@ -122,6 +122,7 @@ def pretrain(
         raise DataError("no domain has a case to learn from, or to watch: name others, or more users with --cases")
     width = embeddings_for(datasets[domains[0]], config.encoder, TEMPLATE).shape[1]
     source = find_encoder(config.encoder)
+    torch.manual_seed(config.seed)
     model = FoundationModel(
         FoundationConfig(
             network=config.network,
@@ -199,8 +200,6 @@ class _Trainer:
         self.weights /= self.weights.sum()
         self.watched = {spec.name: Episode.load(path) for spec, path in watched}
         self.progress = Progress()
-        torch.manual_seed(config.seed)
-        model.network = EvidenceDecoder(config.network)
         matrices = [p for p in model.parameters() if p.dim() > 1]
         vectors = [p for p in model.parameters() if p.dim() <= 1]
         groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": vectors, "weight_decay": 0.0}]

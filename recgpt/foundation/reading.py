@@ -27,8 +27,9 @@ from sklearn.utils.extmath import randomized_svd
 
 from recgpt.data.dataset import Interactions
 from recgpt.data.ragged import Ragged
-from recgpt.evidence.blend import COSINE_SCALE, COUNT_DAMPING, RATE_SCALE, SHRINKAGE, Blend, tuned_weights
-from recgpt.evidence.past import UNITS, Past
+from recgpt.evidence.blend import COSINE_SCALE, COUNT_DAMPING, RATE_SCALE, SHRINKAGE, Blend, tuned_weights, weighted_sum
+from recgpt.evidence.counts import UNITS
+from recgpt.evidence.past import Past
 from recgpt.evidence.texts import whitened_unit_rows
 from recgpt.foundation.network import RELATIONS, Evidence
 from recgpt.topk import top_k
@@ -110,10 +111,7 @@ class Reading:
     def blended(self, histories: Ragged) -> tuple[list[np.ndarray], np.ndarray]:
         """The features of the blend, (B, N) each, and their weighted sum; no history is empty."""
         features = self.blend.features(histories)
-        blend_BN = np.zeros(features[0].shape, dtype=np.float32)
-        for weight, feature_BN in zip(self.weights_F, features, strict=True):
-            blend_BN += np.float32(weight) * feature_BN
-        return features, blend_BN
+        return features, weighted_sum(features, self.weights_F)
 
     def evidence(
         self,
@@ -133,11 +131,12 @@ class Reading:
         items_BS = latest_items(histories, n_positions)
         relations_BSMR = self._relations(items_BS, candidates_BM)
         log_count_N = np.log1p(self.past.count_N).astype(np.float32)
+        positions_BSP = self._positions(items_BS, log_count_N)
         return Evidence(
             torch.from_numpy(relations_BSMR),
-            torch.from_numpy(self._positions(items_BS, log_count_N)),
+            torch.from_numpy(positions_BSP),
             torch.from_numpy(self._items(items_BS, np.maximum(candidates_BM, 0), blended, log_count_N)),
-            torch.from_numpy(self._case(items_BS, histories.lengths, log_count_N)),
+            torch.from_numpy(self._case(positions_BSP, histories.lengths)),
             torch.from_numpy(candidates_BM >= 0),
         )
 
@@ -175,17 +174,11 @@ class Reading:
         """(B, S, P) float32, 0 where there is no item."""
         rows_BS = np.where(items_BS >= 0, items_BS, 0)
         count_BS = log_count_N[rows_BS]
-        text_BS, neighbourhood_BS = self._to_latest(rows_BS)
+        text_BSE, near_BSZ = self.blend.rough_NE[rows_BS], self.neighbourhood_NZ[rows_BS]
+        text_BS = np.einsum("bse,be->bs", text_BSE, text_BSE[:, 0])
+        neighbourhood_BS = np.einsum("bsz,bz->bs", near_BSZ, near_BSZ[:, 0])
         figures_BSP = np.stack([np.ones_like(count_BS), count_BS, count_BS > 0, text_BS, neighbourhood_BS], axis=-1)
         return (figures_BSP * (items_BS >= 0)[..., None]).astype(np.float32)
-
-    def _to_latest(self, rows_BS: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(B, S) cosines of text and of neighbourhood with those of the latest item."""
-        text_BSE, near_BSZ = self.blend.rough_NE[rows_BS], self.neighbourhood_NZ[rows_BS]
-        return (
-            np.einsum("bse,be->bs", text_BSE, text_BSE[:, 0]),
-            np.einsum("bsz,bz->bs", near_BSZ, near_BSZ[:, 0]),
-        )
 
     def _items(
         self,
@@ -213,19 +206,17 @@ class Reading:
         of_cases = [np.take_along_axis(each_BN, candidates_BM, axis=1) for each_BN in (*features, standing_BN)]
         return np.stack([*of_cases, *of_items], axis=-1).astype(np.float32)
 
-    def _case(self, items_BS: np.ndarray, lengths: np.ndarray, log_count_N: np.ndarray) -> np.ndarray:
+    def _case(self, positions_BSP: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """(B, X) float32."""
-        there_BS = items_BS >= 0
-        rows_BS = np.where(there_BS, items_BS, 0)
-        n_read_B = np.maximum(there_BS.sum(axis=1), 1)
-        text_BS, neighbourhood_BS = self._to_latest(rows_BS)
+        is_item_BS, log_count_BS, _, text_BS, neighbourhood_BS = np.moveaxis(positions_BSP, -1, 0)
+        n_read_B = np.maximum(is_item_BS.sum(axis=1), 1)
         of_catalogue = np.array([self.past.has_times, *(_WEIGHT_SCALE * self.weights_F)])
         of_histories = np.stack(
             [
                 np.log1p(lengths),
-                (text_BS * there_BS)[:, 1:].sum(axis=1) / n_read_B,
-                (neighbourhood_BS * there_BS)[:, 1:].sum(axis=1) / n_read_B,
-                (log_count_N[rows_BS] * there_BS).sum(axis=1) / n_read_B,
+                text_BS[:, 1:].sum(axis=1) / n_read_B,
+                neighbourhood_BS[:, 1:].sum(axis=1) / n_read_B,
+                log_count_BS.sum(axis=1) / n_read_B,
             ],
             axis=1,
         )

@@ -13,7 +13,7 @@ import numpy as np
 
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.ragged import Ragged
-from recgpt.evidence.blend import FEATURES, ROWS, Blend, tuned_weights
+from recgpt.evidence.blend import FEATURES, ROWS, Blend, tuned_weights, weighted_sum
 from recgpt.evidence.texts import whitened_unit_rows
 from recgpt.recommenders.base import Knows, check_events, item_embeddings
 from recgpt.recommenders.store import read_state, write_state
@@ -109,9 +109,8 @@ class HybridKNN:
         return recommender
 
     def _scores(self, histories: Ragged) -> np.ndarray:
-        scores_BN = np.zeros((len(histories), self._index.n_items), dtype=np.float32)
+        scores_BN = np.empty((len(histories), self._index.n_items), dtype=np.float32)
         for start in range(0, len(histories), ROWS):
             rows = slice(start, start + ROWS)
-            for weight, feature_BN in zip(self._weights_F, self._index.features(histories[rows]), strict=True):
-                scores_BN[rows] += np.float32(weight) * feature_BN
+            scores_BN[rows] = weighted_sum(self._index.features(histories[rows]), self._weights_F)
         return scores_BN
