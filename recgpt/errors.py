@@ -22,3 +22,15 @@ class CheckpointError(RecGPTError, ValueError):
 
 class UntrustedFileError(RecGPTError, ValueError):
     """A published `.pt`, `.pkl` or archive asks for more than numbers, text and plain containers."""
+
+
+class StoreError(RecGPTError, RuntimeError):
+    """A run cannot be made, read or continued: its folder, its file or its log is not as it must be."""
+
+
+class LLMError(RecGPTError, RuntimeError):
+    """A language model cannot be reached, refuses the key, or would cost more than is allowed."""
+
+
+class SimulationError(RecGPTError, ValueError):
+    """A simulation is asked for something that its agents, items or recommender cannot give."""

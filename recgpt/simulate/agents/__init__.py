@@ -1,0 +1,1 @@
+"""Who is simulated: profiles, traits and memory."""

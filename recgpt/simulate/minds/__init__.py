@@ -1,0 +1,1 @@
+"""How agents decide: `scripted`, `llm`, `replay`, `person`."""

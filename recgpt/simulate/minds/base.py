@@ -1,0 +1,113 @@
+"""How an agent decides: what it perceives goes in, a typed decision comes out. One protocol for every mind.
+
+A mind decides for many agents at once. A decision never depends on who else is asked, nor on how many at a time.
+
+Shapes: A agents asked, S slots of a page.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from recgpt.simulate.agents.memory import Memory
+
+
+@dataclass(frozen=True)
+class Pages:
+    """What A agents see, a page each, and what this run has brought them so far.
+
+    Attributes
+    ----------
+    step : number of the page, from 1.
+    agent_A : (A,) int64, ascending.
+    items_AS : (A, S) int64 items on the page; -1 for an empty slot.
+    advert_AS : (A, S) bool, whether a slot is an advertisement.
+    advert_text : what is written beside an advertisement; None where nothing is.
+    shown_before_A, aligned_before_A, watched_before_A, liked_before_A : (A,) int64 counts over the pages before.
+    """
+
+    step: int
+    agent_A: np.ndarray
+    items_AS: np.ndarray
+    advert_AS: np.ndarray
+    advert_text: str | None
+    shown_before_A: np.ndarray
+    aligned_before_A: np.ndarray
+    watched_before_A: np.ndarray
+    liked_before_A: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.agent_A)
+
+    def rows(self, chosen: slice | np.ndarray) -> "Pages":
+        """The pages of some of the agents."""
+        return Pages(
+            self.step,
+            self.agent_A[chosen],
+            self.items_AS[chosen],
+            self.advert_AS[chosen],
+            self.advert_text,
+            self.shown_before_A[chosen],
+            self.aligned_before_A[chosen],
+            self.watched_before_A[chosen],
+            self.liked_before_A[chosen],
+        )
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What A agents did with their pages.
+
+    Attributes
+    ----------
+    aligned_AS : (A, S) bool, the item fits the agent's taste.
+    watched_AS : (A, S) bool, and was watched.
+    rating_AS : (A, S) float32 stars of what was watched; NaN elsewhere.
+    feeling_AS : (A, S) float32 from -1 to 1, of what was watched; NaN elsewhere.
+    satisfied_A : (A,) bool, whether the page pleased.
+    exit_A : (A,) bool, whether the agent leaves after this page.
+    failed_A : (A,) bool: the mind gave no decision; such a row says nothing else, and its agent leaves.
+    feeling_texts, reasons : in words, (A, S) and (A,); None where the mind has no words.
+    retrieved : A strings of JSON, which memories each decision used; None where none were read.
+    """
+
+    aligned_AS: np.ndarray
+    watched_AS: np.ndarray
+    rating_AS: np.ndarray
+    feeling_AS: np.ndarray
+    satisfied_A: np.ndarray
+    exit_A: np.ndarray
+    failed_A: np.ndarray
+    feeling_texts: Sequence[Sequence[str | None]] | None = None
+    reasons: Sequence[str | None] | None = None
+    retrieved: Sequence[str | None] | None = None
+
+
+@dataclass(frozen=True)
+class Interviews:
+    """What agents said at the end.
+
+    Attributes
+    ----------
+    satisfaction_A : (A,) float32 from 1 to 10; NaN where the mind gave none.
+    reasons : why, in words; None where the mind has no words.
+    """
+
+    satisfaction_A: np.ndarray
+    reasons: Sequence[str | None] | None = None
+
+
+class Mind(Protocol):
+    """Decides for agents."""
+
+    name: str
+
+    def decide(self, pages: Pages, memory: Memory) -> Decisions:
+        """What the agents do with their pages."""
+        ...
+
+    def interview(self, pages: Pages, memory: Memory) -> Interviews:
+        """How satisfied agents are that have left. Of `pages` only the counts are read, which then hold every page."""
+        ...

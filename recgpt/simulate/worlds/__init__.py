@@ -1,0 +1,1 @@
+"""Where agents live. A world adds only its own rules."""
