@@ -11,7 +11,6 @@ learns what evidence is worth in young catalogues and old ones.
 Shapes: C cases, M candidates, others as in `recgpt.foundation.network`.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,12 +25,15 @@ from torch import Tensor
 from recgpt.data.dataset import Dataset
 from recgpt.data.ragged import Ragged
 from recgpt.data.splits import Split, make_split
+from recgpt.data.splits.base import draw, sample
 from recgpt.errors import CheckpointError
 from recgpt.foundation.network import BLEND, Evidence
 from recgpt.foundation.reading import Reading, shortlisted
 
 SHARES = (1.0, 0.3, 0.1, 0.01, 0.0)
 """Shares of the users whose past is known."""
+ARRIVALS = "arrivals"
+NEW_ITEMS = 0.1  # of the catalogue, as in the protocol `cold_item`
 TOP_CANDIDATES, OTHER_CANDIDATES = 64, 64
 _BATCH = 64
 
@@ -43,7 +45,7 @@ class EpisodeSpec:
     Attributes
     ----------
     name : of the domain.
-    protocol : `leave_one_out` or `global_time`.
+    protocol : `leave_one_out`, `global_time`, or `arrivals`: see `arrivals`.
     share : of the users, those whose past is known.
     cases : ask so many users; those whose next item is not on the shortlist teach nothing and are left out.
     weight : how often the episode is drawn, relative to others.
@@ -64,15 +66,16 @@ class EpisodeSpec:
 
 
 def specs_for(dataset: Dataset, cases: int, seed: int = 0) -> list[EpisodeSpec]:
-    """The episodes of one domain: five densities, and one moment in time where times are known.
+    """The episodes of one domain: five densities, new items among known ones, and one moment in time where known.
 
-    Half of what is learned of a domain is learned at its full density.
+    The fewer next items are on the shortlist, the more users are asked.
     """
-    weights = dict(zip(SHARES, (1.0, 0.3, 0.3, 0.2, 0.3), strict=True))
+    weights = dict(zip(SHARES, (1.0, 0.3, 0.3, 0.2, 0.6), strict=True))
+    asked = dict(zip(SHARES, (cases, cases // 4, cases // 4, cases // 2, 2 * cases), strict=True))
     specs = [
-        EpisodeSpec(dataset.name, "leave_one_out", share, cases if share == 1 else cases // 4, weights[share], seed)
-        for share in SHARES
+        EpisodeSpec(dataset.name, "leave_one_out", share, asked[share], weights[share], seed) for share in SHARES
     ]
+    specs.append(EpisodeSpec(dataset.name, ARRIVALS, 1.0, cases // 2, 0.4, seed))
     times = dataset.interactions.timestamp
     if times is not None and (times >= 0).any():
         specs.append(EpisodeSpec(dataset.name, "global_time", 1.0, cases // 2, 0.4, seed))
@@ -138,6 +141,31 @@ def thinned(split: Split, share: float, seed: int) -> Split:
     )
 
 
+def arrivals(dataset: Dataset, most: int, seed: int) -> Split:
+    """Take a tenth of the items out of past and histories, and ask for everybody's last item.
+
+    Of at most `most` users half take a new item (fewer, where there are not so many) and half a known one: a new item
+    is to rise when its text fits, and not for being new.
+    """
+    split = make_split(dataset, "leave_one_out", seed=seed)
+    is_new_N = draw(dataset.n_items, NEW_ITEMS, seed)
+    histories = split.histories.filter(~is_new_N[split.histories.values])
+    takes_new = is_new_N[split.targets]
+    with_history = histories.lengths > 0
+    new = sample(np.flatnonzero(takes_new & with_history), most // 2, seed)
+    known = sample(np.flatnonzero(~takes_new & with_history), len(new), seed)
+    chosen = np.sort(np.concatenate([new, known]))
+    return Split(
+        dataset,
+        ARRIVALS,
+        seed,
+        {"new_items": NEW_ITEMS},
+        split.in_past & ~is_new_N[dataset.interactions.item],
+        histories[chosen],
+        split.target_rows[chosen],
+    )
+
+
 def make_episode(
     dataset: Dataset,
     embeddings_NE: np.ndarray,
@@ -154,7 +182,10 @@ def make_episode(
 
     None where no case is left.
     """
-    split = make_split(dataset, spec.protocol, max_users=spec.cases, seed=spec.seed)
+    if spec.protocol == ARRIVALS:
+        split = arrivals(dataset, spec.cases, spec.seed)
+    else:
+        split = make_split(dataset, spec.protocol, max_users=spec.cases, seed=spec.seed)
     split = thinned(split, spec.share, spec.seed)
     known = split.known.interactions
     reading = Reading.of(embeddings_NE, split.past, known.timestamp)
@@ -207,7 +238,7 @@ def _read(
     for start in range(0, len(histories), _BATCH):
         rows = np.arange(start, min(start + _BATCH, len(histories)))
         features, blend_BN = reading.blended(histories[rows])
-        candidates_BM = shortlisted(histories[rows], blend_BN, shortlist)
+        candidates_BM = shortlisted(histories[rows], (features, blend_BN), shortlist, reading.past.count_N)
         place_B = _places(candidates_BM, targets[rows])
         correction_BM = np.zeros(candidates_BM.shape, dtype=np.float32)
         if rng is not None:
@@ -231,14 +262,16 @@ def _places(candidates_BM: np.ndarray, target_B: np.ndarray) -> np.ndarray:
 def _sampled(candidates_BM: np.ndarray, place_B: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """The best candidates, the target and a sample of the others, with the log of how many each stands for."""
     n_cases, n_candidates = candidates_BM.shape
+    n_there_B1 = (candidates_BM >= 0).sum(axis=1, keepdims=True)
     if n_candidates <= TOP_CANDIDATES + OTHER_CANDIDATES:
         return candidates_BM, np.zeros(candidates_BM.shape, dtype=np.float32)
     priority_BM = 2 + rng.random((n_cases, n_candidates))
+    priority_BM[candidates_BM < 0] = 4
     priority_BM[:, :TOP_CANDIDATES] = 1
     priority_BM[np.arange(n_cases), place_B] = 0
     kept_BM = np.sort(priority_BM.argsort(axis=1, kind="stable")[:, : TOP_CANDIDATES + OTHER_CANDIDATES], axis=1)
-    stands_for = (n_candidates - TOP_CANDIDATES) / OTHER_CANDIDATES
-    correction_BM = np.where(kept_BM < TOP_CANDIDATES, 0.0, math.log(stands_for)).astype(np.float32)
+    stands_for_B1 = np.maximum((n_there_B1 - TOP_CANDIDATES) / OTHER_CANDIDATES, 1)
+    correction_BM = np.where(kept_BM < TOP_CANDIDATES, 0.0, np.log(stands_for_B1)).astype(np.float32)
     return np.take_along_axis(candidates_BM, kept_BM, axis=1), correction_BM
 
 

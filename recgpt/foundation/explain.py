@@ -44,8 +44,10 @@ GROUPS = {
         "co_visited_before",
         "co_visitation",
         "cosine_co_visitation",
+        "similar_co_visitation",
+        "similar_cosine_co_visitation",
     ),
-    "similar_histories": ("taken_by_the_same", "neighbourhood", "co_occurrence"),
+    "similar_histories": ("taken_by_the_same", "neighbourhood", "co_occurrence", "similar_co_occurrence"),
     "popularity": (
         "popularity",
         "log_count",
@@ -290,7 +292,8 @@ class _Found:
         evidence = reading.evidence(histories, np.array([[item]]), blended, settings.network.history_items)
         n_read = min(int(histories.lengths[0]), settings.network.history_items)
         relations_SR = evidence.relations_BSMR[0, :n_read, 0].numpy()
-        if item not in shortlisted(histories, blended[1], settings.shortlist)[0] and item not in histories[0]:
+        own_M = shortlisted(histories, blended, settings.shortlist, reading.past.count_N)[0]
+        if item not in own_M and item not in histories[0]:
             by_name = dict(zip(FEATURES, parts_C.tolist(), strict=True))
             return cls("blend", score - float(parts_C.sum()), by_name, relations_SR, None)
         baseline, slope_SR, slope_F = integrated_slopes(catalogue.model.network, evidence)

@@ -269,7 +269,8 @@ class FoundationCatalogue:
         """Rank for the histories `rows`, none of them empty."""
         histories = request.histories[rows]
         blended = self.reading.blended(histories)
-        candidates_BM = shortlisted(histories, blended[1], self.model.settings.shortlist, request.allowed_N)
+        most, count_N = self.model.settings.shortlist, self.reading.past.count_N
+        candidates_BM = shortlisted(histories, blended, most, count_N, request.allowed_N)
         if request.exclude == "nothing":
             own_BH = _own_items(histories, len(self), request.allowed_N)
             candidates_BM = np.concatenate([candidates_BM, own_BH], axis=1)

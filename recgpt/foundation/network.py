@@ -45,6 +45,9 @@ ITEM_FIGURES = (
     "last_seen_years_after_latest",
     "is_known",
     "age_years",
+    "similar_co_visitation",
+    "similar_cosine_co_visitation",
+    "similar_co_occurrence",
 )
 CASE_FIGURES = (
     "has_times",
@@ -53,6 +56,8 @@ CASE_FIGURES = (
     "weight_co_visitation",
     "weight_cosine_co_visitation",
     "weight_co_occurrence",
+    "share_known",
+    "log_events_per_item",
     "log_history_length",
     "text_coherence",
     "neighbourhood_coherence",

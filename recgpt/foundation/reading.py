@@ -13,7 +13,10 @@ history item i and a candidate j:
 - text: cosine of the whitened text embeddings.
 - neighbourhood: cosine in the leading singular directions of the co-visitation graph.
 
-Shapes: B histories, N items, M candidates, S history items, R relations, E embedding width, Z singular directions.
+Of an item that nobody has taken yet, the items of most similar text speak: what is counted of them (`Newcomers`).
+
+Shapes: B histories, N items, M candidates, S history items, R relations, E embedding width, Z singular directions,
+L items without a past, K similar items of each.
 """
 
 from collections.abc import Mapping
@@ -27,7 +30,16 @@ from sklearn.utils.extmath import randomized_svd
 
 from recgpt.data.dataset import Interactions
 from recgpt.data.ragged import Ragged
-from recgpt.evidence.blend import COSINE_SCALE, COUNT_DAMPING, RATE_SCALE, SHRINKAGE, Blend, tuned_weights, weighted_sum
+from recgpt.evidence.blend import (
+    COSINE_SCALE,
+    COUNT_DAMPING,
+    FEATURES,
+    RATE_SCALE,
+    SHRINKAGE,
+    Blend,
+    tuned_weights,
+    weighted_sum,
+)
 from recgpt.evidence.counts import UNITS
 from recgpt.evidence.past import Past
 from recgpt.evidence.texts import whitened_unit_rows
@@ -35,11 +47,60 @@ from recgpt.foundation.network import RELATIONS, Evidence
 from recgpt.topk import top_k
 
 NEIGHBOURHOOD_WIDTH = 64
+SIMILAR_ITEMS = 10
+NEW_CANDIDATES = 64  # beside the shortlist: the best by text of the items that nobody has taken
 _TUNING_CASES = 1_500  # half of what hybrid_knn takes: the network corrects what they miss
 _YEARS = 8  # differences in age beyond are all the same
 _OTHER_DIRECTION = 1.5  # `near` counts so much of what `after` counts, on average
 _WEIGHT_SCALE = 3  # brings five weights that sum to 1 to about 1 each
 _NO_LENGTH = 1e-6
+_TEXT = FEATURES.index("text")
+_COUNTED = [FEATURES.index(name) for name in ("co_visitation", "cosine_co_visitation", "co_occurrence")]
+_SHARPNESS = 20.0  # of the softmax over the cosines of similar items
+_ROWS = 1024
+
+
+@dataclass(frozen=True)
+class Newcomers:
+    """Items without a past, and the known items whose texts are most like theirs.
+
+    Attributes
+    ----------
+    place_N : (N,) int64 row of an item below; -1 for items with a past.
+    similar_LK : (L, K) int64 known items.
+    weight_LK : (L, K) float32 softmax of 20 x the cosine of the texts.
+    """
+
+    place_N: np.ndarray
+    similar_LK: np.ndarray
+    weight_LK: np.ndarray
+
+    @classmethod
+    def of(cls, rough_NE: np.ndarray, count_N: np.ndarray) -> Self:
+        """Find them; K is less where fewer items are known."""
+        new, known = np.flatnonzero(count_N == 0), np.flatnonzero(count_N)
+        place_N = np.full(len(count_N), -1, dtype=np.int64)
+        place_N[new] = np.arange(len(new))
+        known_EN = torch.from_numpy(rough_NE[known]).T
+        width = min(SIMILAR_ITEMS, len(known))
+        similar_LK = np.empty((len(new), width), dtype=np.int64)
+        weight_LK = np.empty((len(new), width), dtype=np.float32)
+        for start in range(0, len(new), _ROWS):
+            rows = slice(start, start + _ROWS)
+            best = (torch.from_numpy(rough_NE[new[rows]]) @ known_EN).topk(width, dim=1)
+            similar_LK[rows] = known[best.indices.numpy()]
+            weight_LK[rows] = torch.softmax(_SHARPNESS * best.values, dim=1).numpy()
+        return cls(place_N, similar_LK, weight_LK)
+
+    def figures(self, feature_BN: np.ndarray, candidates_BM: np.ndarray, count_N: np.ndarray) -> np.ndarray:
+        """(B, M) float32 what `feature_BN` says of the similar items; 0 for candidates that somebody has taken."""
+        figures_BM = np.zeros(candidates_BM.shape, dtype=np.float32)
+        asked_BM = (self.place_N[candidates_BM] >= 0) & (count_N[candidates_BM] == 0)
+        if self.similar_LK.size and asked_BM.any():
+            case, place = np.nonzero(asked_BM)
+            row = self.place_N[candidates_BM[case, place]]
+            figures_BM[case, place] = (feature_BN[case[:, None], self.similar_LK[row]] * self.weight_LK[row]).sum(1)
+        return figures_BM
 
 
 @dataclass
@@ -51,11 +112,13 @@ class Reading:
     blend : whitened text and counted past; `blend.past.append` adds to it at once.
     weights_F : how much each feature of the blend counts here, tuned on what is known.
     neighbourhood_NZ : (N, Z) float32 unit rows, zero for items without a past.
+    newcomers : the items without a past when the catalogue was read.
     """
 
     blend: Blend
     weights_F: np.ndarray
     neighbourhood_NZ: np.ndarray
+    newcomers: Newcomers
 
     @classmethod
     def of(
@@ -78,7 +141,9 @@ class Reading:
         """
         unit_NE = whitened_unit_rows(embeddings_NE)
         blend = Blend.of(unit_NE, sequences, times)
-        return cls(blend, tuned_weights(sequences, unit_NE, most_cases=_TUNING_CASES), neighbourhood(blend.past))
+        weights_F = tuned_weights(sequences, unit_NE, most_cases=_TUNING_CASES)
+        newcomers = Newcomers.of(blend.rough_NE, blend.past.count_N)
+        return cls(blend, weights_F, neighbourhood(blend.past), newcomers)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """What `from_arrays` needs to read the catalogue again without its embeddings."""
@@ -87,6 +152,9 @@ class Reading:
             "unit_NE": self.blend.unit_NE,
             "weights_F": self.weights_F,
             "neighbourhood_NZ": self.neighbourhood_NZ,
+            "place_N": self.newcomers.place_N,
+            "similar_LK": self.newcomers.similar_LK,
+            "weight_LK": self.newcomers.weight_LK,
             "values": sequences.values,
             "offsets": sequences.offsets,
             "times": np.empty(0, dtype=np.int64) if times is None else times,
@@ -97,7 +165,8 @@ class Reading:
         """The reading that `to_arrays` described, counted anew."""
         times = arrays["times"] if len(arrays["times"]) else None
         blend = Blend.of(arrays["unit_NE"], Ragged(arrays["values"], arrays["offsets"]), times)
-        return cls(blend, arrays["weights_F"], arrays["neighbourhood_NZ"])
+        newcomers = Newcomers(arrays["place_N"], arrays["similar_LK"], arrays["weight_LK"])
+        return cls(blend, arrays["weights_F"], arrays["neighbourhood_NZ"], newcomers)
 
     @property
     def past(self) -> Past:
@@ -202,6 +271,7 @@ class Reading:
             since_last_BM if self.past.has_times else np.zeros_like(since_last_BM),
             log_count_N[candidates_BM] > 0,
             np.clip(mean_year_N[candidates_BM], -_YEARS, 0),
+            *(self.newcomers.figures(features[f], candidates_BM, self.past.count_N) for f in _COUNTED),
         ]
         of_cases = [np.take_along_axis(each_BN, candidates_BM, axis=1) for each_BN in (*features, standing_BN)]
         return np.stack([*of_cases, *of_items], axis=-1).astype(np.float32)
@@ -210,7 +280,9 @@ class Reading:
         """(B, X) float32."""
         is_item_BS, log_count_BS, _, text_BS, neighbourhood_BS = np.moveaxis(positions_BSP, -1, 0)
         n_read_B = np.maximum(is_item_BS.sum(axis=1), 1)
-        of_catalogue = np.array([self.past.has_times, *(_WEIGHT_SCALE * self.weights_F)])
+        count_N = self.past.count_N
+        density = [(count_N > 0).mean(), np.log1p(count_N.mean())]
+        of_catalogue = np.array([self.past.has_times, *(_WEIGHT_SCALE * self.weights_F), *density])
         of_histories = np.stack(
             [
                 np.log1p(lengths),
@@ -242,16 +314,37 @@ def neighbourhood(past: Past) -> np.ndarray:
     return np.where(length_N1 > _NO_LENGTH, rows_NZ / np.maximum(length_N1, _NO_LENGTH), 0).astype(np.float32)
 
 
-def shortlisted(histories: Ragged, blend_BN: np.ndarray, most: int, allowed_N: np.ndarray | None = None) -> np.ndarray:
-    """(B, M) the best items by the blend, best first, -1 for none; the history's own are not among them.
+def shortlisted(
+    histories: Ragged,
+    blended: tuple[list[np.ndarray], np.ndarray],
+    most: int,
+    count_N: np.ndarray,
+    allowed_N: np.ndarray | None = None,
+) -> np.ndarray:
+    """(B, M) the best items by the blend, best first, and after them the best by text of those that nobody has taken.
 
-    So to leave those out of a ranking changes nothing else.
+    -1 for none. The history's own are not among them, so that to leave those out of a ranking changes nothing else.
+
+    Parameters
+    ----------
+    blended : what `Reading.blended` gave for these histories.
+    most : of the best by the blend.
+    count_N : (N,) interactions known of each item.
     """
+    features, blend_BN = blended
     best_BN = blend_BN.copy()
     best_BN[np.repeat(np.arange(len(histories)), histories.lengths), histories.values] = -np.inf
     if allowed_N is not None:
         best_BN[:, ~allowed_N] = -np.inf
-    return top_k(best_BN, min(most, best_BN.shape[1])).ids
+    best_BM = top_k(best_BN, min(most, best_BN.shape[1])).ids
+    new = np.flatnonzero(count_N == 0)
+    if len(new) in (0, len(count_N)) or best_BM.shape[1] == len(count_N):
+        return best_BM
+    case, place = np.nonzero(best_BM >= 0)
+    best_BN[case, best_BM[case, place]] = -np.inf
+    text_BL = np.where(np.isfinite(best_BN[:, new]), features[_TEXT][:, new], -np.inf)
+    newest = top_k(text_BL, min(NEW_CANDIDATES, len(new))).ids
+    return np.concatenate([best_BM, np.where(newest >= 0, new[newest], -1)], axis=1)
 
 
 def latest_items(histories: Ragged, n_positions: int) -> np.ndarray:

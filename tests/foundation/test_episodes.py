@@ -17,6 +17,7 @@ from recgpt.foundation.episodes import (
     TOP_CANDIDATES,
     Episode,
     EpisodeSpec,
+    arrivals,
     blend_logits,
     collected,
     make_episode,
@@ -26,7 +27,7 @@ from recgpt.foundation.episodes import (
     total_cases,
 )
 from recgpt.foundation.network import BLEND, ITEM_FIGURES, RELATIONS, Evidence
-from recgpt.foundation.reading import Reading, shortlisted
+from recgpt.foundation.reading import NEW_CANDIDATES, Reading, shortlisted
 
 N_SHARED, N_USERS, S = 20, 30, 4
 YEAR = 365 * 86_400
@@ -112,6 +113,21 @@ def test_the_past_is_that_of_a_share_of_the_users():
     assert dict(some.params)["share"] == 0.3
 
 
+def test_of_arrivals_half_the_cases_take_a_new_item():
+    dataset = dataset_of([np.random.default_rng(u).permutation(60)[:8].tolist() for u in range(200)], 60)
+    split = arrivals(dataset, 40, seed=0)
+    is_new_N = np.ones(60, dtype=bool)
+    is_new_N[split.past.values] = False
+    assert is_new_N.sum() == 6
+    assert is_new_N[split.targets].sum() * 2 == len(split) > 20
+    assert not is_new_N[split.histories.values].any()
+    assert not split.in_past[split.target_rows].any()
+    assert (split.histories.lengths > 0).all()
+    split.check_no_leak()
+    assert len(arrivals(dataset, 10, seed=0)) == 10
+    assert len(episode_of(dataset, spec(protocol="arrivals"), for_training=False)) == len(arrivals(dataset, 100, 0))
+
+
 def test_without_any_past_the_texts_are_left():
     evidence = episode_of(planted(), spec(share=0.0)).evidence
     assert not evidence.relations_BSMR[..., COUNTED].any()
@@ -150,12 +166,12 @@ def test_candidates_are_the_best_and_a_sample_of_the_others_with_the_target(read
     episode = collected(
         reading, split.histories, split.targets, n_positions=S, shortlist=shortlist, rng=np.random.default_rng(0)
     )
-    full_BM = shortlisted(split.histories, reading.blended(split.histories)[1], shortlist)
+    full_BM = shortlisted(split.histories, reading.blended(split.histories), shortlist, reading.past.count_N)
     on_list = np.flatnonzero((full_BM == split.targets[:, None]).any(axis=1))
     assert 0 < len(on_list) < len(split.targets), "both kinds of cases are among these"
     candidates_CM = np.concatenate([candidates_BM for _, candidates_BM in read])
     assert len(episode) == len(candidates_CM) == len(on_list)
-    log_weight = math.log((shortlist - TOP_CANDIDATES) / OTHER_CANDIDATES)
+    assert full_BM.shape[1] > shortlist, "some items nobody has taken"
     beyond_the_best = 0
     for case, row in enumerate(on_list):
         kept, full = candidates_CM[case].tolist(), full_BM[row].tolist()
@@ -165,6 +181,7 @@ def test_candidates_are_the_best_and_a_sample_of_the_others_with_the_target(read
         assert kept[:TOP_CANDIDATES] == full[:TOP_CANDIDATES]
         assert kept.count(target) == 1
         assert kept[episode.target_C[case]] == target
+        log_weight = math.log((sum(item >= 0 for item in full) - TOP_CANDIDATES) / OTHER_CANDIDATES)
         expected = [0.0] * TOP_CANDIDATES + [log_weight] * OTHER_CANDIDATES
         np.testing.assert_allclose(episode.correction_CM[case].float(), expected, atol=1e-3)
         beyond_the_best += int(episode.target_C[case]) >= TOP_CANDIDATES
@@ -174,15 +191,20 @@ def test_candidates_are_the_best_and_a_sample_of_the_others_with_the_target(read
 def test_the_corrections_make_up_for_the_sample():
     # Summed with what each stands for, a sample counts on average what the whole shortlist counts: here its length.
     episode = episode_of(wide(), spec(), shortlist=200)
+    whole = episode_of(wide(), spec(), shortlist=200, for_training=False)
     weights_CM = episode.correction_CM.double().exp() * episode.evidence.allowed_BM
-    torch.testing.assert_close(weights_CM.sum(1), torch.full((len(episode),), 200.0).double(), rtol=2e-3, atol=0)
+    n_there_C = whole.evidence.allowed_BM.sum(1)[whole.target_C >= 0].double()
+    torch.testing.assert_close(weights_CM.sum(1), n_there_C, rtol=2e-3, atol=0)
+    assert n_there_C.min() >= 200
 
 
 def test_to_evaluate_all_cases_and_the_whole_shortlist_stay():
     asked, dataset = spec(cases=90), wide()
     episode = episode_of(dataset, asked, shortlist=150, for_training=False)
     assert len(episode) == 90
-    assert episode.evidence.allowed_BM.shape == (90, 150)
+    met = make_split(dataset, "leave_one_out", max_users=90, seed=0).past.values
+    n_new = dataset.n_items - len(np.unique(met))
+    assert episode.evidence.allowed_BM.shape == (90, 150 + min(NEW_CANDIDATES, n_new))
     assert not episode.correction_CM.any()
     missed = episode.target_C < 0
     assert missed.any()
@@ -218,12 +240,12 @@ def test_the_same_seed_makes_the_same_episode():
     assert len(other) != len(first) or not torch.equal(other.target_C, first.target_C)
 
 
-def test_specs_are_five_densities_and_one_moment():
+def test_specs_are_five_densities_new_items_and_one_moment():
     timed, timeless = specs_for(planted(), 400, seed=3), specs_for(wide(), 400)
-    assert [s.share for s in timeless] == list(SHARES)
-    assert [s.protocol for s in timed] == ["leave_one_out"] * 5 + ["global_time"]
-    assert timed[:5] == [EpisodeSpec(**{**vars(s), "seed": 3}) for s in timeless]
-    assert [s.cases for s in timed] == [400, 100, 100, 100, 100, 200]
+    assert [s.share for s in timeless] == [*SHARES, 1.0]
+    assert [s.protocol for s in timed] == ["leave_one_out"] * 5 + ["arrivals", "global_time"]
+    assert timed[:6] == [EpisodeSpec(**{**vars(s), "seed": 3}) for s in timeless]
+    assert [s.cases for s in timed] == [400, 100, 100, 200, 800, 200, 200]
     assert len({s.label for s in timed}) == len(timed)
 
 

@@ -83,7 +83,9 @@ def test_score_and_rank_are_those_that_recommend_gives(request, kind):
     catalogue, history = request.getfixturevalue(kind), [5, 9, 30]
     ranking = catalogue.recommend([history], N)
     ids = ranking.ids[0].tolist()
-    own = shortlisted(Ragged.from_lists([history]), *_blend(catalogue, history))[0]
+    asked, reading = Ragged.from_lists([history]), catalogue.reading
+    count_N, most = reading.past.count_N, catalogue.model.settings.shortlist
+    own = shortlisted(asked, reading.blended(asked), most, count_N)[0]
     for item in range(0, N, 4):
         found = explain(catalogue, history, item, TITLES)
         assert found.rank == ids.index(item) + 1
@@ -91,10 +93,6 @@ def test_score_and_rank_are_those_that_recommend_gives(request, kind):
         assert found.items_ranked == N - 3
         assert not found.in_history
         assert found.scored_by == ("network" if item in own else "blend")
-
-
-def _blend(catalogue, history):
-    return catalogue.reading.blended(Ragged.from_lists([history]))[1], catalogue.model.settings.shortlist
 
 
 def test_an_item_of_the_history_is_ranked_by_the_network_and_said_to_be_there(short):

@@ -109,7 +109,16 @@ class Slow:
             np.clip(last - self.mean_year(latest), -8, 8) if self.now is not None else 0.0,
             self.count[j] > 0,
             np.clip(self.mean_year(j), -8, 0),
+            *(self.similar(j, features[f]) for f in (2, 3, 4)),
         ]
+
+    def similar(self, j: int, feature_N: np.ndarray) -> float:
+        if self.count[j]:
+            return 0.0
+        known = [i for i in range(N) if self.count[i]]
+        best = sorted(known, key=lambda i: -self.cosine(self.unit_NE, i, j))[:10]
+        weights = [math.exp(20 * self.cosine(self.unit_NE, i, j)) for i in best]
+        return sum(w * float(feature_N[i]) for w, i in zip(weights, best, strict=True)) / sum(weights)
 
     def case(self, history: list[int]) -> list[float]:
         latest, *others = history[::-1][:S]
@@ -117,6 +126,8 @@ class Slow:
         return [
             self.now is not None,
             *(3 * self.weights_F),
+            sum(count > 0 for count in self.count) / N,
+            math.log(1 + sum(self.count) / N),
             math.log(1 + len(history)),
             sum(self.cosine(self.unit_NE, i, latest) for i in others) / n_read,
             sum(self.cosine(self.near_NZ, i, latest) for i in others) / n_read,
@@ -146,7 +157,9 @@ def test_evidence_is_as_documented(times):
         of_case = [feature_BN[row] for feature_BN in features]
         items_MF = np.array([slow.item(j, history[-1], of_case, blend_BN[row]) for j in candidates])
         for f, name in enumerate(ITEM_FIGURES):
-            np.testing.assert_allclose(found.items_BMF[row, :, f], items_MF[:, f], **tolerance, err_msg=name)
+            # Weights of similar items come from rounded cosines, too.
+            close = {"rtol": 0, "atol": 1e-2} if name.startswith("similar") else tolerance
+            np.testing.assert_allclose(found.items_BMF[row, :, f], items_MF[:, f], **close, err_msg=name)
         np.testing.assert_allclose(found.case_BX[row], slow.case(history), **rounded)
     assert found.case_BX.shape[1] == len(CASE_FIGURES)
     assert found.allowed_BM.all()
@@ -203,7 +216,8 @@ def test_what_is_appended_counts_as_if_it_had_been_read():
     grown.append(EVENTS)
     past, times = continued()
     blend = Blend.of(grown.blend.unit_NE, Ragged.from_lists(past), flat(times))
-    assert_same(evidence_of(grown), evidence_of(Reading(blend, grown.weights_F, grown.neighbourhood_NZ)), atol=1e-5)
+    anew = Reading(blend, grown.weights_F, grown.neighbourhood_NZ, grown.newcomers)
+    assert_same(evidence_of(grown), evidence_of(anew), atol=1e-5)
     assert not torch.equal(before.items_BMF, evidence_of(grown).items_BMF)
 
 
@@ -269,8 +283,44 @@ def test_the_shortlist_is_best_first_without_the_history():
     blend_BN = np.array([[5, 1, 4, 2, 3], [1, 2, 2, 0, 9]], dtype=np.float32)
     histories = Ragged.from_lists([[0, 2, 0], [4]])
     given_BN = blend_BN.copy()
-    np.testing.assert_array_equal(shortlisted(histories, blend_BN, 2), [[4, 3], [1, 2]])
-    np.testing.assert_array_equal(shortlisted(histories, blend_BN, 9), [[4, 3, 1, -1, -1], [1, 2, 0, 3, -1]])
+    blended, taken_N = ([np.zeros((2, 5))], blend_BN), np.ones(5)
+    np.testing.assert_array_equal(shortlisted(histories, blended, 2, taken_N), [[4, 3], [1, 2]])
+    np.testing.assert_array_equal(shortlisted(histories, blended, 9, taken_N), [[4, 3, 1, -1, -1], [1, 2, 0, 3, -1]])
     allowed_N = np.array([True, True, False, True, False])
-    np.testing.assert_array_equal(shortlisted(histories, blend_BN, 3, allowed_N), [[3, 1, -1], [1, 0, 3]])
+    np.testing.assert_array_equal(shortlisted(histories, blended, 3, taken_N, allowed_N), [[3, 1, -1], [1, 0, 3]])
     np.testing.assert_array_equal(blend_BN, given_BN)
+
+
+def test_items_that_nobody_has_taken_come_after_the_shortlist_by_their_text():
+    blend_BN = np.array([[5, 1, 4, 2, 3, 0], [1, 2, 2, 0, 9, 0]], dtype=np.float32)
+    text_BN = np.array([[0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0]], dtype=np.float32)
+    histories, blended = Ragged.from_lists([[0], [4]]), ([text_BN], blend_BN)
+    count_N = np.array([1, 0, 3, 0, 1, 0])
+    found_BM = shortlisted(histories, blended, 2, count_N)
+    np.testing.assert_array_equal(found_BM, [[2, 4, 5, 3, 1], [1, 2, 3, 5, -1]])
+    allowed_N = np.array([True, False, True, True, True, True])
+    found_BM = shortlisted(histories, blended, 2, count_N, allowed_N)
+    np.testing.assert_array_equal(found_BM, [[2, 4, 5, 3, -1], [2, 0, 3, 5, -1]])
+    assert shortlisted(histories, blended, 2, np.zeros(6)).shape == (2, 2), "where all are new, none is newer"
+
+
+def test_of_an_item_without_past_the_items_of_similar_text_speak():
+    reading = read()
+    newcomers, count_N = reading.newcomers, reading.past.count_N
+    new, known = np.flatnonzero(count_N == 0), np.flatnonzero(count_N)
+    assert len(new) >= 2
+    np.testing.assert_array_equal(np.flatnonzero(newcomers.place_N >= 0), new)
+    feature_BN = RNG.random((2, N), dtype=np.float32)
+    candidates_BM = np.array([[new[0], known[0], new[1]], [known[1], new[1], known[2]]])
+    figures_BM = newcomers.figures(feature_BN, candidates_BM, count_N)
+    for case, place in np.ndindex(2, 3):
+        item = candidates_BM[case, place]
+        if count_N[item]:
+            assert figures_BM[case, place] == 0
+            continue
+        cosine = reading.blend.rough_NE[known] @ reading.blend.rough_NE[item]
+        best = np.argsort(-cosine)[:10]
+        weight = np.exp(20 * cosine[best]) / np.exp(20 * cosine[best]).sum()
+        assert figures_BM[case, place] == pytest.approx(feature_BN[case, known[best]] @ weight, rel=1e-5)
+    count_N[new[1]] = 1  # observed meanwhile
+    assert not newcomers.figures(feature_BN, candidates_BM, count_N)[0, 2]
