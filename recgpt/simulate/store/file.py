@@ -1,0 +1,193 @@
+"""The file of a run: where it lies, what its tables are, who may write it, and what its errors mean.
+
+`RUNS/<id>/run.sqlite`, where RUNS is the environment variable RECGPT_RUNS or `runs`.
+"""
+
+import os
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from recgpt.errors import StoreError
+
+FILE_NAME, LOCK_NAME = "run.sqlite", "writer.sqlite"
+FORMAT = 1
+BUSY_S = 30.0  # how long a reader may make the writer wait, or the other way round
+_TABLES = f"""
+    BEGIN;
+    PRAGMA user_version = {FORMAT};
+    CREATE TABLE manifest (content TEXT NOT NULL, finished INTEGER NOT NULL DEFAULT 0);
+    CREATE TABLE steps (step INTEGER PRIMARY KEY, n_rows INTEGER NOT NULL, hash TEXT NOT NULL);
+    CREATE TABLE events (
+        step INTEGER NOT NULL, agent INTEGER NOT NULL, seq INTEGER NOT NULL, kind TEXT NOT NULL,
+        item INTEGER, slot INTEGER, value REAL, text TEXT,
+        PRIMARY KEY (step, agent, seq)
+    ) WITHOUT ROWID;
+    CREATE TABLE llm_calls (
+        id INTEGER PRIMARY KEY, key TEXT NOT NULL, purpose TEXT NOT NULL, model TEXT NOT NULL, request TEXT NOT NULL,
+        reply TEXT, failure TEXT, tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL, cost_usd REAL NOT NULL,
+        seconds REAL NOT NULL, attempts INTEGER NOT NULL, server TEXT NOT NULL, inherited INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE INDEX llm_calls_key ON llm_calls (key);
+    CREATE TABLE metrics (name TEXT NOT NULL UNIQUE, value TEXT NOT NULL);
+    CREATE TABLE artifacts (name TEXT PRIMARY KEY, sha256 TEXT NOT NULL, content BLOB NOT NULL);
+"""
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_READ_ONLY = (
+    "the file and its folder must be writable, even for reading: change their permissions, or copy the folder of the"
+    " run to where you may write"
+)
+_MEANINGS = {
+    sqlite3.SQLITE_FULL: "the disk is full. Nothing of what was being written is stored, all that was stored before"
+    " is whole: free space and resume the run",
+    sqlite3.SQLITE_IOERR: "the disk refuses to read or write. All that was stored before is whole: see that the disk"
+    " is neither full nor failing, and resume the run",
+    sqlite3.SQLITE_READONLY: _READ_ONLY,
+    sqlite3.SQLITE_CANTOPEN: _READ_ONLY,
+    sqlite3.SQLITE_BUSY: "another program keeps it locked: close that program",
+    sqlite3.SQLITE_LOCKED: "another program keeps it locked: close that program",
+}
+_DAMAGED = "it is damaged: restore it from a copy, or make the run again"
+
+
+def runs_root() -> Path:
+    """The folder that holds the runs."""
+    return Path(os.environ.get("RECGPT_RUNS", "runs"))
+
+
+def run_path(run_id: str) -> Path:
+    """Where the file of a run is, or would be.
+
+    Raises
+    ------
+    StoreError
+        The id could be a path, or is too long.
+    """
+    if not _ID.fullmatch(run_id):
+        raise StoreError(
+            f"{run_id!r} is no id of a run: up to 64 letters, digits, dots, dashes and underscores, a letter or a"
+            " digit first"
+        )
+    return runs_root() / run_id / FILE_NAME
+
+
+@contextmanager
+def readable_errors(path: Path) -> Iterator[None]:
+    """Turn what SQLite and the system say of the file at `path` into a `StoreError` that says what to do."""
+    try:
+        yield
+    except (sqlite3.ProgrammingError, sqlite3.InterfaceError):
+        raise  # a bug, not the file's fault
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF  # the rest tells kinds of one error
+        raise StoreError(f"{path}: {_MEANINGS.get(code, _DAMAGED)} ({error})") from error
+    except UnicodeEncodeError as error:
+        raise StoreError(
+            f"{path}: a text that is not Unicode cannot be stored: strip lone surrogates ({error})"
+        ) from error
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {error.strerror} ({error.filename})") from error
+
+
+def connect(path: Path, *, write: bool) -> sqlite3.Connection:
+    """Open the existing file of a run; statements outside of a transaction stand for themselves.
+
+    Raises
+    ------
+    StoreError
+        The file is damaged, or has a format that this version does not know.
+    """
+    with readable_errors(path):
+        connection = sqlite3.connect(
+            f"{path.resolve().as_uri()}?mode={'rw' if write else 'ro'}",
+            uri=True,
+            timeout=BUSY_S,
+            isolation_level=None,
+            check_same_thread=False,  # `Run` takes turns
+        )
+        try:
+            connection.execute("PRAGMA synchronous = FULL")
+            found = connection.execute("PRAGMA user_version").fetchone()[0]
+            if found != FORMAT:
+                raise StoreError(f"{path} has format {found}, this version of recgpt reads format {FORMAT}")
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def lock_for_writing(path: Path) -> sqlite3.Connection:
+    """Become the only writer of the run at `path`, until the connection is closed or the process ends, however it ends.
+
+    A lock of SQLite's on a file beside the run's: it works wherever the run itself does, is never left behind by a
+    killed process nor inherited by a forked one, and hinders no reader.
+
+    Raises
+    ------
+    StoreError
+        There is another writer, or the folder cannot be written.
+    """
+    with readable_errors(path):
+        lock = sqlite3.connect(path.with_name(LOCK_NAME), timeout=0, isolation_level=None, check_same_thread=False)
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except BaseException as error:
+            lock.close()
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+                raise StoreError(
+                    f"run {path.parent.name} is being written by another process: wait until it ends, or stop it;"
+                    " reading is possible meanwhile"
+                ) from error
+            raise
+    return lock
+
+
+def make(path: Path, manifest: str, *, parent: tuple[Path, int] | None = None) -> None:
+    """Put a new file at `path`, whole or not at all, in place of any that is there. The caller holds its lock.
+
+    Parameters
+    ----------
+    manifest : its JSON.
+    parent : file of another run and a step up to which its events are taken over, with its calls and artifacts.
+    """
+    draft = path.with_name(f"{FILE_NAME}.draft")
+    with readable_errors(path):
+        _remove(draft)
+        try:
+            _write(draft, manifest, parent)
+            _remove(path)
+            draft.replace(path)
+        finally:
+            _remove(draft)
+
+
+def _write(path: Path, manifest: str, parent: tuple[Path, int] | None) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        if parent is not None:
+            connection.execute("ATTACH DATABASE ? AS parent", (str(parent[0]),))
+        connection.executescript(_TABLES)
+        connection.execute("INSERT INTO manifest (content) VALUES (?)", (manifest,))
+        if parent is not None:
+            _take_over(connection, at_step=parent[1])
+        connection.execute("COMMIT")
+        connection.execute("PRAGMA main.journal_mode = WAL")  # stays with the file
+
+
+def _take_over(connection: sqlite3.Connection, *, at_step: int) -> None:
+    for table in ("steps", "events"):
+        connection.execute(
+            f"INSERT INTO main.{table} SELECT * FROM parent.{table} WHERE step <= ? ORDER BY step",  # noqa: S608
+            (at_step,),
+        )
+    connection.execute("INSERT INTO main.artifacts SELECT * FROM parent.artifacts")
+    connection.execute("INSERT INTO main.llm_calls SELECT * FROM parent.llm_calls")
+    connection.execute("UPDATE main.llm_calls SET inherited = 1")
+
+
+def _remove(path: Path) -> None:
+    """Delete a database with what SQLite keeps beside it, which would spoil one that comes in its place."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)

@@ -1,0 +1,35 @@
+"""What is known of a run beside its events: what it is made from, and how far it is."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Manifest(BaseModel):
+    """What a run is made from: with the same manifest and the same versions the same run comes out."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run: str = Field(description="id of the run")
+    world: str = Field(description="registered name of the world")
+    config: dict[str, Any] = Field(description="of the world; JSON values")
+    seed: int
+    made_with: dict[str, str] = Field(description="versions of recgpt and what it stands on")
+    dataset: dict[str, Any] = Field(description="name and fingerprints of the data set; JSON values")
+    forked_from: str | None = Field(default=None, description="run@step")
+    repeatable: str = Field(description="one sentence on what makes the run come out the same again")
+
+
+class RunSummary(BaseModel):
+    """A line of `recgpt runs list`. Of a run that cannot be read, only the id and the error."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run: str
+    world: str | None = None
+    n_steps: int = 0
+    n_rows: int = 0
+    finished: bool = False
+    forked_from: str | None = None
+    hash: str = ""
+    error: str | None = None

@@ -1,0 +1,71 @@
+"""Events between polars and SQLite, a block at a time.
+
+SQLite knows neither NaN (it becomes null) nor -0.0 (it becomes 0.0), so rows are brought to that form before they are
+hashed and stored.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+
+import polars as pl
+
+from recgpt.errors import StoreError
+from recgpt.simulate.events import SCHEMA
+
+ROWS_PER_BLOCK = 1 << 15
+_INSERT = f"INSERT INTO events ({', '.join(SCHEMA)}) VALUES ({', '.join('?' * len(SCHEMA))})"  # noqa: S608
+_SELECT = f"SELECT {', '.join(SCHEMA)} FROM events"  # noqa: S608
+
+
+def storable(rows: pl.DataFrame, step: int) -> pl.DataFrame:
+    """The rows as they will be read again, if they are what `assemble` makes for this step.
+
+    Raises
+    ------
+    StoreError
+        Other columns or types, another step, an agent, seq or kind that is missing, or an order that is not by agent
+        and seq.
+    """
+    if dict(rows.schema) != dict(SCHEMA):
+        raise StoreError(f"events have the columns {dict(SCHEMA)}, these rows have {dict(rows.schema)}")
+    for name in ("step", "agent", "seq", "kind"):
+        if rows[name].null_count():
+            raise StoreError(f"step {step}: {name!r} is missing in row {rows[name].is_null().arg_max()}")
+    other = rows.filter(pl.col("step") != step)
+    if len(other):
+        raise StoreError(f"the next step is {step}, these rows have step {other['step'][0]}: append step by step")
+    agent, seq = pl.col("agent"), pl.col("seq")
+    early = (agent < agent.shift()) | ((agent == agent.shift()) & (seq <= seq.shift()))
+    misplaced = rows.select(early.fill_null(False)).to_series()
+    if misplaced.any():
+        place = misplaced.arg_max()
+        raise StoreError(f"step {step}: row {place} is out of order or double; rows go by agent, then by rising seq")
+    value = pl.col("value").fill_nan(None)
+    positive_zero = pl.when(value == 0).then(0.0).otherwise(value)  # polars leaves out an addition of 0.0
+    return rows.select(SCHEMA.names()).with_columns(positive_zero.alias("value"))
+
+
+def insert(connection: sqlite3.Connection, rows: pl.DataFrame) -> None:
+    """Write rows that are `storable`, inside the caller's transaction."""
+    for block in rows.iter_slices(ROWS_PER_BLOCK):
+        connection.executemany(_INSERT, block.rows())
+
+
+def select(connection: sqlite3.Connection, where: str, values: Sequence[int | str]) -> pl.DataFrame:
+    """The rows for which the SQL condition holds, in their order.
+
+    Raises
+    ------
+    StoreError
+        A row holds a value of another type than its column's.
+    """
+    cursor = connection.execute(f"{_SELECT} WHERE {where} ORDER BY step, agent, seq", values)
+    blocks = [pl.DataFrame(schema=SCHEMA)]
+    while rows := cursor.fetchmany(ROWS_PER_BLOCK):
+        try:
+            blocks.append(pl.DataFrame(rows, schema=SCHEMA, orient="row"))
+        except (TypeError, OverflowError, pl.exceptions.PolarsError) as error:
+            raise StoreError(
+                f"the log is damaged in or after step {rows[0][0]}: restore it from a copy ({error})"
+            ) from error
+    return pl.concat(blocks)

@@ -1,0 +1,417 @@
+"""One run: its manifest, its events step by step, its calls to language models, its measures. See `Run`."""
+
+import hashlib
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Self
+
+import polars as pl
+from pydantic import ValidationError
+
+from recgpt.errors import StoreError
+from recgpt.progress import track
+from recgpt.simulate.events import chained_hash
+from recgpt.simulate.llm.calls import LLMCall
+from recgpt.simulate.store import file as run_file
+from recgpt.simulate.store import rows as event_rows
+from recgpt.simulate.store.file import readable_errors
+from recgpt.simulate.store.manifest import Manifest, RunSummary
+
+_SECRET_NAMES = ("KEY", "TOKEN", "SECRET", "PASSWORD")
+_SHORTEST_SECRET = 12
+_CALL_COLUMNS = ", ".join(LLMCall.model_fields)
+_KEEP_CALL = f"INSERT INTO llm_calls ({_CALL_COLUMNS}) VALUES (:{_CALL_COLUMNS.replace(', ', ', :')})"  # noqa: S608
+_FIND_CALL = f"SELECT {_CALL_COLUMNS} FROM llm_calls WHERE key = ? ORDER BY id DESC LIMIT 1"  # noqa: S608
+
+
+class Run:
+    """A run on disk. Made with `create` or `open`; a context manager; threads may share one.
+
+    One process at a time writes a run, any number read it meanwhile. A step is stored whole or not at all, whenever the
+    process is killed. Every method raises `StoreError` where the file cannot be read or written.
+    """
+
+    def __init__(self, run_id: str, connection: sqlite3.Connection, lock: sqlite3.Connection | None) -> None:
+        self.run_id = run_id
+        self.path = run_file.run_path(run_id)
+        self._connection = connection
+        self._lock = lock
+        self._turn = threading.RLock()
+        try:
+            self.manifest = Manifest.model_validate_json(self._value("SELECT content FROM manifest"))
+        except ValidationError as error:
+            self.close()
+            raise StoreError(f"{self.path}: the manifest is damaged: make the run again ({error})") from error
+        except StoreError:
+            self.close()
+            raise
+
+    @classmethod
+    def create(cls, run_id: str, manifest: Manifest, *, overwrite: bool = False) -> Self:
+        """Begin a run and become its writer.
+
+        Parameters
+        ----------
+        run_id : up to 64 letters, digits, dots, dashes and underscores; also `manifest.run`.
+        overwrite : replace the run of this id, if there is one.
+
+        Raises
+        ------
+        StoreError
+            The id is no id, or taken; another process writes that run; the manifest is not JSON or holds a secret.
+        """
+        return cls._create(run_id, manifest, overwrite=overwrite)
+
+    @classmethod
+    def _create(
+        cls, run_id: str, manifest: Manifest, *, overwrite: bool = False, parent: tuple["Run", int] | None = None
+    ) -> Self:
+        path = run_file.run_path(run_id)
+        if manifest.run != run_id:
+            raise StoreError(f"run {run_id} is given the manifest of run {manifest.run}")
+        content = _as_json(manifest.model_dump(), "the manifest")
+        _refuse_secrets(content, "the manifest")
+        with readable_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        lock = run_file.lock_for_writing(path)
+        try:
+            if path.exists() and not overwrite:
+                raise StoreError(f"run {run_id} exists already: resume it, choose another id, or pass --overwrite")
+            run_file.make(path, content, parent=None if parent is None else (parent[0].path, parent[1]))
+            return cls(run_id, run_file.connect(path, write=True), lock)
+        except BaseException:
+            lock.close()
+            raise
+
+    @classmethod
+    def open(cls, run_id: str, *, write: bool = False) -> Self:
+        """Open a run: to read it, while others may write it, or to write it, alone.
+
+        Raises
+        ------
+        StoreError
+            There is no such run, its file is damaged, or `write` and another process writes it.
+        """
+        path = run_file.run_path(run_id)
+        if not path.is_file():
+            raise StoreError(f"there is no run {run_id} in {path.parent.parent}: see `recgpt runs list`")
+        lock = run_file.lock_for_writing(path) if write else None
+        try:
+            return cls(run_id, run_file.connect(path, write=write), lock)
+        except BaseException:
+            if lock is not None:
+                lock.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file; what was stored is stored already."""
+        self._connection.close()
+        if self._lock is not None:
+            self._lock.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- events ---
+
+    @property
+    def n_steps(self) -> int:
+        """Number of the last step that is stored; 0 before the first."""
+        return self._value("SELECT coalesce(max(step), 0) FROM steps")
+
+    @property
+    def n_rows(self) -> int:
+        """Events of all steps."""
+        return self._value("SELECT coalesce(sum(n_rows), 0) FROM steps")
+
+    @property
+    def hash(self) -> str:
+        """Hex SHA-256 of all events, see `chained_hash`; "" before the first step."""
+        return self._value("SELECT coalesce((SELECT hash FROM steps ORDER BY step DESC LIMIT 1), '')")
+
+    def append(self, rows: pl.DataFrame) -> None:
+        """Store the next step, whole or not at all; durable when this returns.
+
+        Parameters
+        ----------
+        rows : what `assemble` makes, of step `n_steps + 1`; may be empty. NaN is stored as null and -0.0 as 0.0.
+
+        Raises
+        ------
+        StoreError
+            Rows of another step or form; the run is finished; the disk is full.
+        """
+        with self._transaction() as connection:
+            if self.finished:
+                raise StoreError(f"run {self.run_id} is finished: fork it to go on from one of its steps")
+            step = self.n_steps + 1
+            stored = event_rows.storable(rows, step)
+            event_rows.insert(connection, stored)
+            chained = chained_hash(self.hash, stored)
+            connection.execute("INSERT INTO steps VALUES (?, ?, ?)", (step, len(stored), chained))
+
+    def events(self, step: int | range | None = None, kind: str | None = None) -> pl.DataFrame:
+        """Events in their order, with the columns of `recgpt.simulate.events.SCHEMA`.
+
+        Parameters
+        ----------
+        step : one, or a range of consecutive ones; all by default.
+        kind : one of `recgpt.simulate.events.KINDS`; all by default.
+        """
+        steps = range(1, self.n_steps + 1) if step is None else range(step, step + 1) if isinstance(step, int) else step
+        where, values = "step >= ? AND step < ?", [steps.start, steps.stop]
+        if kind is None:
+            return self._select(where, values)
+        return self._select(f"{where} AND kind = ?", [*values, kind])
+
+    def iter_steps(self) -> Iterator[pl.DataFrame]:
+        """The events of each step in turn, one step in memory at a time."""
+        for step in range(1, self.n_steps + 1):
+            yield self.events(step)
+
+    def counts_by_kind(self) -> dict[str, int]:
+        """How many events there are of each kind, by name."""
+        return dict(self._query("SELECT kind, count(*) FROM events GROUP BY kind ORDER BY kind"))
+
+    def finish(self) -> None:
+        """Mark the run as complete: no step may follow."""
+        with self._transaction() as connection:
+            connection.execute("UPDATE manifest SET finished = 1")
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run is complete."""
+        return bool(self._value("SELECT finished FROM manifest"))
+
+    def fork(self, new_id: str, at_step: int) -> "Run":
+        """A new run that has this one's events up to `at_step` and may go on otherwise; open for writing.
+
+        It has this run's artifacts, and its calls, so that the same questions get the same answers.
+
+        Raises
+        ------
+        StoreError
+            This run has no such step, or the new id is no id, or taken.
+        """
+        if not 0 <= at_step <= self.n_steps:
+            raise StoreError(f"run {self.run_id} has steps 0 to {self.n_steps}: it cannot be forked at {at_step}")
+        manifest = self.manifest.model_copy(update={"run": new_id, "forked_from": f"{self.run_id}@{at_step}"})
+        return Run._create(new_id, manifest, parent=(self, at_step))
+
+    def check(self) -> None:
+        """Compute the chain of hashes again from the events, and the hashes of the artifacts.
+
+        Raises
+        ------
+        StoreError
+            The first step or artifact that is not what was stored, or a file that SQLite finds damaged.
+        """
+        with self._snapshot():
+            self._check()
+
+    def _check(self) -> None:
+        found = self._value("PRAGMA quick_check(1)")
+        if found != "ok":
+            raise StoreError(f"{self.path} is damaged: restore it from a copy, or make the run again ({found})")
+        before = ""
+        recorded = self._query("SELECT step, n_rows, hash FROM steps ORDER BY step")
+        progress = track(recorded, f"checking run {self.run_id}", total=len(recorded))
+        for expected, (step, n_rows, stored) in enumerate(progress, start=1):
+            if step != expected:
+                raise StoreError(f"run {self.run_id}: step {expected} is missing")
+            rows = self.events(step)
+            if len(rows) != n_rows or chained_hash(before, rows) != stored:
+                raise StoreError(
+                    f"run {self.run_id}: the events of step {step} are not those that were stored"
+                    f" ({len(rows):,} rows, {n_rows:,} were stored). What comes before is whole:"
+                    f" `recgpt runs fork {self.run_id} NEW --at {step - 1}`"
+                )
+            before = stored
+        strays = self._select("step < 1 OR step > ?", [len(recorded)])
+        if len(strays):
+            raise StoreError(f"run {self.run_id}: there are events of step {strays['step'][0]}, which was never stored")
+        for (name,) in self._query("SELECT name FROM artifacts"):
+            self.artifact(name)
+
+    # --- calls to language models ---
+
+    def record_call(self, call: LLMCall) -> None:
+        """Keep a call, at once and durably; those with the same key are kept beside it.
+
+        Where a server repeats the value of a secret of this process's environment, its name is stored instead.
+        """
+        fields = {name: _blotted(value) for name, value in call.model_dump().items()}
+        with self._transaction() as connection:
+            connection.execute(_KEEP_CALL, fields)
+
+    def call(self, key: str) -> LLMCall | None:
+        """The last call with this key; None where there is none."""
+        found = self._query(_FIND_CALL, (key,))
+        return LLMCall(**dict(zip(LLMCall.model_fields, found[0], strict=True))) if found else None
+
+    def calls_summary(self) -> dict[str, Any]:
+        """What the calls came to: `n`, `failed`, `failures` by kind, `tokens_in`, `tokens_out`, `cost_usd`.
+
+        Calls taken over from the run that this one was forked from cost nothing here; they are counted as `inherited`.
+        """
+        names = ("n", "failed", "tokens_in", "tokens_out", "cost_usd")
+        totals = self._query(
+            "SELECT count(*), count(failure), coalesce(sum(tokens_in), 0), coalesce(sum(tokens_out), 0),"
+            " coalesce(sum(cost_usd), 0.0) FROM llm_calls WHERE NOT inherited"
+        )
+        failures = self._query(
+            "SELECT failure, count(*) FROM llm_calls WHERE failure IS NOT NULL AND NOT inherited"
+            " GROUP BY failure ORDER BY failure"
+        )
+        inherited = self._value("SELECT count(*) FROM llm_calls WHERE inherited")
+        return {**dict(zip(names, totals[0], strict=True)), "failures": dict(failures), "inherited": inherited}
+
+    # --- artifacts and metrics ---
+
+    def put_artifact(self, name: str, content: bytes) -> None:
+        """Keep a file with the run, such as `population.parquet`, in place of any of that name."""
+        with self._transaction() as connection:
+            values = (name, hashlib.sha256(content).hexdigest(), content)
+            connection.execute("INSERT OR REPLACE INTO artifacts VALUES (?, ?, ?)", values)
+
+    def artifact(self, name: str) -> bytes:
+        """The content of an artifact.
+
+        Raises
+        ------
+        StoreError
+            There is none of this name, or it is not what was stored.
+        """
+        found = self._query("SELECT sha256, content FROM artifacts WHERE name = ?", (name,))
+        if not found:
+            held = ", ".join(each for (each,) in self._query("SELECT name FROM artifacts ORDER BY name"))
+            raise StoreError(f"run {self.run_id} has no artifact {name}: it has {held or 'none'}")
+        sha256, content = found[0]
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise StoreError(f"{self.path}: the artifact {name} is damaged: restore the file from a copy")
+        return content
+
+    def set_metrics(self, metrics: dict[str, Any]) -> None:
+        """Keep the run's measures, JSON values by name, in place of those before.
+
+        Raises
+        ------
+        StoreError
+            A value is not JSON, such as NaN.
+        """
+        values = [(name, _as_json(value, f"the metric {name}")) for name, value in metrics.items()]
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM metrics")
+            connection.executemany("INSERT INTO metrics VALUES (?, ?)", values)
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The run's measures; empty before `set_metrics`."""
+        return {name: json.loads(value) for name, value in self._query("SELECT * FROM metrics ORDER BY rowid")}
+
+    def summary(self) -> RunSummary:
+        """The run in one line."""
+        with self._snapshot():
+            return RunSummary(
+                run=self.run_id,
+                world=self.manifest.world,
+                n_steps=self.n_steps,
+                n_rows=self.n_rows,
+                finished=self.finished,
+                forked_from=self.manifest.forked_from,
+                hash=self.hash,
+            )
+
+    # --- the connection ---
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        if self._lock is None:
+            raise StoreError(f"run {self.run_id} is open for reading: open it with write=True")
+        with self._turn, readable_errors(self.path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:  # SQLite ends some itself, such as on a full disk
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[None]:
+        """What is read inside is of one moment, whatever the writer does meanwhile."""
+        with self._turn, readable_errors(self.path):
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._connection.execute("ROLLBACK")
+
+    def _query(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        with self._turn, readable_errors(self.path):
+            return self._connection.execute(sql, values).fetchall()
+
+    def _value(self, sql: str) -> Any:
+        found = self._query(sql)
+        if not found:
+            raise StoreError(f"{self.path} is damaged, a row is missing: restore it from a copy, or make the run again")
+        return found[0][0]
+
+    def _select(self, where: str, values: list[Any]) -> pl.DataFrame:
+        with self._turn, readable_errors(self.path):
+            return event_rows.select(self._connection, where, values)
+
+
+def list_runs() -> list[RunSummary]:
+    """All runs, by id; one that cannot be read is listed with its error."""
+    root = run_file.runs_root()
+    if not root.is_dir():
+        return []
+    return [_summary(path.parent.name) for path in sorted(root.glob(f"*/{run_file.FILE_NAME}"))]
+
+
+def _summary(run_id: str) -> RunSummary:
+    try:
+        with Run.open(run_id) as run:
+            return run.summary()
+    except StoreError as error:
+        return RunSummary(run=run_id, error=str(error))
+
+
+def _as_json(value: Any, what: str) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise StoreError(f"{what} is not JSON: give None for what is unknown ({error})") from error
+
+
+def _refuse_secrets(text: str, what: str) -> None:
+    for name, value in _secrets():
+        if value in text:
+            raise StoreError(
+                f"{what} holds the value of {name}, which must not be stored: give the name, not the value"
+            )
+
+
+def _blotted(value: Any) -> Any:
+    if isinstance(value, str):
+        for name, secret in _secrets():
+            value = value.replace(secret, f"[{name}]")
+    return value
+
+
+def _secrets() -> list[tuple[str, str]]:
+    """What of the environment must never land in a file that is passed on, such as OPENAI_API_KEY."""
+    named = [(name, value) for name, value in os.environ.items() if name.upper().endswith(_SECRET_NAMES)]
+    return [(name, value) for name, value in named if len(value) >= _SHORTEST_SECRET]
