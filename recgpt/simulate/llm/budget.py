@@ -1,0 +1,128 @@
+"""What calls may cost: caps on their number, their tokens and their money that no concurrency can exceed.
+
+A call reserves the most that it can use before it is sent, and gives back what it did not use.
+"""
+
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat
+
+from recgpt.errors import LLMError
+
+
+class BudgetExceeded(LLMError):  # noqa: N818 (says what happened)
+    """The next call might cost more than is allowed. It was not sent."""
+
+
+class Price(BaseModel):
+    """USD per million tokens."""
+
+    model_config = ConfigDict(frozen=True)
+
+    input: NonNegativeFloat
+    output: NonNegativeFloat
+
+    def usd(self, tokens_in: int, tokens_out: int) -> float:
+        """What so many tokens cost."""
+        return (tokens_in * self.input + tokens_out * self.output) / 1e6
+
+
+FREE = Price(input=0, output=0)
+
+
+class _PriceTable(BaseModel):
+    as_of: str
+    models: dict[str, Price]
+
+
+def listed_price(model: str) -> Price | None:
+    """The price in `prices.json`, by the exact name of the model; None where it is not listed."""
+    table = json.loads((files("recgpt.simulate.llm") / "prices.json").read_text(encoding="utf-8"))
+    return _PriceTable.model_validate(table).models.get(model)
+
+
+class Caps(BaseModel):
+    """The most that may be used; None for no limit."""
+
+    model_config = ConfigDict(frozen=True)
+
+    calls: int | None = Field(default=None, ge=0, description="HTTP requests, failed ones too")
+    tokens: int | None = Field(default=None, ge=0, description="in and out together")
+    usd: float | None = Field(default=None, ge=0)
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What was used, or is reserved."""
+
+    calls: int = 0
+    tokens: int = 0
+    usd: float = 0.0
+
+    def __add__(self, other: "Spent") -> "Spent":
+        return Spent(self.calls + other.calls, self.tokens + other.tokens, self.usd + other.usd)
+
+    def __str__(self) -> str:
+        return f"{self.calls:,} calls, {self.tokens:,} tokens, ${self.usd:.4f}"
+
+
+class Budget:
+    """Keeps what was spent, with what calls under way may come to, below the caps.
+
+    Parameters
+    ----------
+    spent : what counts against the caps already, such as the calls of a run before it was resumed.
+    price : of the model; None where it is not known.
+
+    Raises
+    ------
+    LLMError : there is a cap on money, but no price.
+    """
+
+    def __init__(self, caps: Caps, price: Price | None, model: str, *, spent: Spent | None = None) -> None:
+        if caps.usd is not None and price is None:
+            raise LLMError(
+                f"there is a cap of ${caps.usd:g}, but the price of {model!r} is not known: "
+                "give its price per million tokens, in and out, or cap calls or tokens instead"
+            )
+        self.caps = caps
+        self.spent = spent or Spent()
+        self._price = price or FREE
+        self._reserved: list[Spent] = []
+
+    def cost_usd(self, tokens_in: int, tokens_out: int) -> float:
+        """By the price of the model; 0 where it has none."""
+        return self._price.usd(tokens_in, tokens_out)
+
+    def reserve(self, tokens_in: int, tokens_out: int) -> Spent | None:
+        """Set aside a call of at most so many tokens; None where it does not fit below the caps."""
+        wanted = Spent(1, tokens_in + tokens_out, self.cost_usd(tokens_in, tokens_out))
+        if self._over(sum([*self._reserved, wanted], self.spent)):
+            return None
+        self._reserved.append(wanted)
+        return wanted
+
+    def settle(self, reserved: Spent, tokens_in: int, tokens_out: int) -> None:
+        """The call that `reserved` was for is over, and has used so many tokens."""
+        self._reserved.remove(reserved)
+        self.spent += Spent(1, tokens_in + tokens_out, self.cost_usd(tokens_in, tokens_out))
+
+    def exceeded(self, tokens_in: int, tokens_out: int) -> BudgetExceeded:
+        """The error to raise where a call of at most so many tokens does not fit."""
+        would_be = self.spent + Spent(1, tokens_in + tokens_out, self.cost_usd(tokens_in, tokens_out))
+        return BudgetExceeded(
+            f"the cap of {self._over(would_be)} does not allow another call, which may take {tokens_in + tokens_out:,} "
+            f"tokens; spent so far: {self.spent}. Replies that came are in the log: raise the cap and resume"
+        )
+
+    def _over(self, used: Spent) -> str:
+        """The caps that `used` exceeds, in words; empty where there is none."""
+        caps = self.caps
+        over = [
+            f"{caps.calls:,} calls" if caps.calls is not None and used.calls > caps.calls else "",
+            f"{caps.tokens:,} tokens" if caps.tokens is not None and used.tokens > caps.tokens else "",
+            f"${caps.usd:g}" if caps.usd is not None and used.usd > caps.usd else "",
+        ]
+        return " and ".join(filter(None, over))

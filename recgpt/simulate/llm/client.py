@@ -1,0 +1,311 @@
+"""Asks language models many questions at a time, within limits, and never the same question twice.
+
+    client = LLMClient([Server("http://127.0.0.1:8080/v1", key_env=None)], "smollm2-135m", caps=Caps(calls=1000))
+    replies = client.complete([Request(messages, Choice, purpose="choose")])
+
+Every HTTP request is in the log as soon as it is over, so that a killed program that is started again asks only what
+is open. A reply that is malformed is asked for once more; what fails for good is a `Reply` with a `failure`. Errors are
+raised only for what stops everything: a wrong key, no such model, no server, a cap that is reached.
+"""
+
+import asyncio
+import heapq
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from recgpt.errors import LLMError
+from recgpt.progress import Meter
+from recgpt.simulate.llm.budget import Budget, Caps, Price, Spent, listed_price
+from recgpt.simulate.llm.calls import CallLog, CallsInMemory, LLMCall
+from recgpt.simulate.llm.limiter import Limiter
+from recgpt.simulate.llm.requests import Question, Reply, Request, Sampling, read_reply
+from recgpt.simulate.llm.servers import Lane, Outcome, Server, open_sdk
+from recgpt.simulate.llm.stats import Stats
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+ATTEMPTS = 2  # times that a question is put, where replies are malformed
+MAX_BACKOFF_S = 30.0
+_MAY_PASS = ("rate_limited", "server_error", "timeout", "connection")
+_MALFORMED = ("truncated", "not_json", "schema_violation", "refused")
+
+
+@dataclass
+class _Open:
+    """A question that has no reply yet, and the places of all requests that ask it."""
+
+    places: list[int]
+    question: Question
+    tries: int = 0
+    failed_at: Lane | None = None
+    calls: list[LLMCall] = field(default_factory=list)
+
+
+class LLMClient:
+    """Asks one model, on one or more servers.
+
+    Parameters
+    ----------
+    servers : the one with the least to do gets the next question.
+    model : its name on the servers.
+    caps : the most that may be used, together with `spent`.
+    log : where calls are kept, and looked up; without one they live as long as the client.
+    price : of the model; by default as listed in `prices.json`.
+    spent : what counts against the caps already, such as the calls of a run before it was resumed.
+    concurrency : the most calls under way at each server; rate limits and timeouts lower it for a while.
+    temperature, max_tokens, seed : see `Sampling`.
+    timeout_s : for one call.
+    tries : HTTP requests for one attempt at a question, where they fail for reasons that may pass.
+    backoff_s : rest after the first failure that may pass, doubled after each further one, less up to a half that
+        depends on the question alone. Where a server says how long to rest (Retry-After), it is asked nothing until
+        then, `servers.MAX_RETRY_AFTER_S` at most.
+
+    Raises
+    ------
+    LLMError : no server, a key that is missing, or a cap on money for a model without a price.
+    """
+
+    def __init__(
+        self,
+        servers: Sequence[Server],
+        model: str,
+        *,
+        caps: Caps,
+        log: CallLog | None = None,
+        price: Price | None = None,
+        spent: Spent | None = None,
+        concurrency: int = 64,
+        temperature: float | None = 0.2,
+        max_tokens: int = 512,
+        seed: int | None = 0,
+        timeout_s: float = 120.0,
+        tries: int = 6,
+        backoff_s: float = 0.5,
+    ) -> None:
+        if not servers:
+            raise LLMError("no server is given: name at least one base_url")
+        if concurrency < 1:
+            raise LLMError(f"concurrency {concurrency}: at least one call at a time is needed")
+        secrets = tuple(key for server in servers if (key := server.read_key()) is not None)
+        self.model = model
+        self.stats = Stats()
+        self._lanes = [Lane(server, Limiter(concurrency), secrets) for server in servers]
+        self._budget = Budget(caps, price or listed_price(model), model, spent=spent)
+        self._log: CallLog = CallsInMemory() if log is None else log
+        self._sampling = Sampling(temperature, max_tokens, seed)
+        self._timeout_s = timeout_s
+        self._tries = tries
+        self._backoff_s = backoff_s
+        self._stopped: LLMError | None = None
+
+    @property
+    def spent(self) -> Spent:
+        """What counts against the caps so far."""
+        return self._budget.spent
+
+    def complete(self, requests: Sequence[Request], *, describe: str | None = None) -> list[Reply]:
+        """Ask them all, and wait. Must not be called from a running event loop.
+
+        Parameters
+        ----------
+        requests : equal ones are asked once.
+        describe : shows progress under this name.
+
+        Returns
+        -------
+        Replies in the order of the requests. They do not depend on concurrency, nor on which server answers when.
+
+        Raises
+        ------
+        BudgetExceeded : a cap is reached. Calls under way end first, and are in the log.
+        LLMError : the key is wrong, the model unknown, a server unreachable after all tries, or every request rejected.
+        """
+        self._stopped = None
+        replies: dict[int, Reply] = {}
+        with Meter(describe or "", len(requests), disable=describe is None) as meter:
+            still_open = self._look_up(requests, replies)
+            meter.update(len(replies))
+            self.stats.asked += len(requests)
+            self.stats.known += len(requests) - len(still_open)
+            if still_open:
+                asyncio.run(self._answer(still_open, replies, meter))
+        ordered = [replies[place] for place in range(len(requests))]
+        self.stats.failed.update(reply.failure for reply in ordered if reply.failure is not None)
+        if ordered and all(reply.failure == "rejected" for reply in ordered):
+            call = ordered[-1].calls[-1]
+            raise LLMError(f"{call.server} rejects all {len(ordered):,} requests to {self.model!r}: {call.reply}")
+        return ordered
+
+    def _look_up(self, requests: Sequence[Request], replies: dict[int, Reply]) -> list[_Open]:
+        """The questions whose outcome is not in the log, each once."""
+        by_key: dict[str, _Open] = {}
+        for place, request in enumerate(requests):
+            question = Question.of(request, self.model, self._sampling, attempt=1)
+            by_key.setdefault(question.key, _Open([], question)).places.append(place)
+        still_open = []
+        for each in by_key.values():
+            known = self._known(each)
+            if known is None:
+                still_open.append(each)
+            else:
+                replies.update(dict.fromkeys(each.places, known))
+        return still_open
+
+    def _known(self, asked: _Open) -> Reply | None:
+        """The reply as far as the log knows it; a malformed one makes `asked` the next attempt."""
+        while (call := self._log.call(asked.question.key)) is not None:
+            if call.failure is None:
+                value, failure = read_reply(call.reply or "", asked.question.request.schema)
+                return Reply(value, failure, (*asked.calls, call))
+            if call.failure not in _MALFORMED:
+                return None
+            asked.calls.append(call)
+            if asked.question.attempt == ATTEMPTS:
+                return Reply(None, call.failure, tuple(asked.calls))
+            self._next_attempt(asked)
+        return None
+
+    def _next_attempt(self, asked: _Open) -> None:
+        before = asked.question
+        asked.question = Question.of(before.request, self.model, self._sampling, before.attempt + 1)
+        asked.tries = 0
+
+    async def _answer(self, still_open: list[_Open], replies: dict[int, Reply], meter: Meter) -> None:
+        """Send questions as servers and caps allow, until each has its reply or something stops them all."""
+        waiting = [(0.0, number, asked) for number, asked in enumerate(still_open)]  # a heap: not before, in order
+        running: dict[asyncio.Task[float | Reply], tuple[int, _Open]] = {}
+        async with AsyncExitStack() as stack:
+            sdks = {id(lane): await stack.enter_async_context(open_sdk(lane.server)) for lane in self._lanes}
+            try:
+                while True:
+                    self._start_ready(waiting, running, sdks)
+                    if not running and (self._stopped is not None or not waiting):
+                        break
+                    rest_s = self._rest_s(waiting)
+                    if not running:
+                        await asyncio.sleep(rest_s or 0.0)
+                        continue
+                    done, _ = await asyncio.wait(running, timeout=rest_s, return_when=asyncio.FIRST_COMPLETED)
+                    for task in done:
+                        (number, asked), result = running.pop(task), task.result()
+                        if isinstance(result, Reply):
+                            replies.update(dict.fromkeys(asked.places, result))
+                            meter.update(len(asked.places), note=str(self._budget.spent))
+                        else:
+                            heapq.heappush(waiting, (result, number, asked))
+            finally:
+                for task in running:
+                    task.cancel()
+                await asyncio.gather(*running, return_exceptions=True)
+        if self._stopped is not None:
+            raise self._stopped
+
+    def _start_ready(
+        self,
+        waiting: list[tuple[float, int, _Open]],
+        running: dict[asyncio.Task[float | Reply], tuple[int, _Open]],
+        sdks: dict[int, "AsyncOpenAI"],
+    ) -> None:
+        now = time.monotonic()
+        while self._stopped is None and waiting and waiting[0][0] <= now:
+            _, number, asked = waiting[0]
+            free = [lane for lane in self._lanes if lane.free(now)]
+            if not free:
+                return
+            most = asked.question.most_tokens_in, self._sampling.max_tokens
+            reserved = self._budget.reserve(*most)
+            if reserved is None:
+                if not running:  # else calls under way may give back what they do not use
+                    self._stopped = self._budget.exceeded(*most)
+                return
+            lane = min(free, key=lambda lane: (lane is asked.failed_at, lane.in_flight / lane.limiter.limit))
+            lane.in_flight += 1
+            heapq.heappop(waiting)
+            running[asyncio.create_task(self._call(asked, lane, sdks[id(lane)], reserved))] = number, asked
+
+    def _rest_s(self, waiting: list[tuple[float, int, _Open]]) -> float | None:
+        """How long nothing can be sent unless a call ends; None where only the end of a call can change that."""
+        now = time.monotonic()
+        rests = [lane.rests_until for lane in self._lanes if lane.in_flight < lane.limiter.limit]
+        if not waiting or not rests or self._stopped is not None:
+            return None
+        rest_s = max(waiting[0][0], min(rests)) - now
+        return rest_s if rest_s > 0 else None
+
+    async def _call(self, asked: _Open, lane: Lane, sdk: "AsyncOpenAI", reserved: Spent) -> float | Reply:
+        """Send the question once. Its reply, or the time before which it must not be sent again."""
+        question, sent_in = asked.question, lane.limiter.round
+        asked.tries += 1
+        started = time.monotonic()
+        try:
+            outcome = await lane.ask(sdk, question, self._timeout_s)
+        except asyncio.CancelledError:
+            most = question.most_tokens_in, self._sampling.max_tokens
+            self._keep(asked, lane, reserved, Outcome(None, "interrupted", None, *most, time.monotonic() - started))
+            raise
+        finally:
+            lane.in_flight -= 1
+        self._keep(asked, lane, reserved, outcome)
+        now = time.monotonic()
+        if outcome.failure is None:
+            lane.limiter.succeeded(sent_in)
+            return Reply(outcome.value, None, tuple(asked.calls))
+        if outcome.failure in ("rate_limited", "timeout"):
+            lane.limiter.overloaded(sent_in)
+        if outcome.retry_after_s is not None:
+            lane.rests_until = max(lane.rests_until, now + outcome.retry_after_s)
+        if outcome.failure in _MALFORMED and question.attempt < ATTEMPTS:
+            self._next_attempt(asked)
+            known = self._known(asked)
+            return now if known is None else known
+        if outcome.failure in _MAY_PASS and asked.tries < self._tries:
+            asked.failed_at = lane
+            return now + self._backoff(question.key, asked.tries)
+        self._stopped = self._stopped or self._fatal(outcome, lane.server)
+        return Reply(None, outcome.failure, tuple(asked.calls))
+
+    def _backoff(self, key: str, tries: int) -> float:
+        """Seconds to rest: doubled each time; spread by the question's key, so that no random state is needed."""
+        spread = int.from_bytes(bytes.fromhex(key)[tries : tries + 4], "big") / 2**32
+        return min(self._backoff_s * 2 ** (tries - 1), MAX_BACKOFF_S) * (1 - spread / 2)
+
+    def _keep(self, asked: _Open, lane: Lane, reserved: Spent, outcome: Outcome) -> None:
+        self._budget.settle(reserved, outcome.tokens_in, outcome.tokens_out)
+        call = LLMCall(
+            key=asked.question.key,
+            purpose=asked.question.request.purpose,
+            model=self.model,
+            request=asked.question.json,
+            reply=outcome.text,
+            failure=outcome.failure,
+            tokens_in=outcome.tokens_in,
+            tokens_out=outcome.tokens_out,
+            cost_usd=self._budget.cost_usd(outcome.tokens_in, outcome.tokens_out),
+            seconds=outcome.seconds,
+            attempts=asked.tries,
+            server=lane.server.base_url,
+        )
+        asked.calls.append(call)
+        self.stats.count(call)
+        self._log.record_call(call)
+
+    def _fatal(self, outcome: Outcome, server: Server) -> LLMError | None:
+        """The error for a failure that the next question would meet, too; None for others."""
+        if outcome.failure == "denied":
+            key = f"the key in the environment variable {server.key_env}" if server.key_env else "a call without a key"
+            return LLMError(f"{server.base_url} refuses {key}, or has no credit left for it: set another, and resume")
+        if outcome.failure == "not_found":
+            return LLMError(
+                f"{server.base_url} has no model {self.model!r}, or is no such address (most end in /v1): "
+                f"list its models with `curl {server.base_url}/models`"
+            )
+        if outcome.failure == "connection":
+            return LLMError(
+                f"{server.base_url} cannot be reached ({outcome.text}, {self._tries} tries): start it "
+                "(`recgpt llm serve` starts a small local one), or give another base_url. Replies that came are kept"
+            )
+        return None

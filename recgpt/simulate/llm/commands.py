@@ -1,0 +1,70 @@
+"""`recgpt llm ...`: a local language model, and a look at any other."""
+
+import json
+from typing import Annotated
+
+import typer
+
+llm_app = typer.Typer(help="Language models for agents: serve a small one, check any.", no_args_is_help=True)
+
+
+@llm_app.command()
+def serve(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free")] = 8080,
+    host: Annotated[str, typer.Option(help="only 127.0.0.1: the server asks for no key")] = "127.0.0.1",
+    parallel: Annotated[int, typer.Option(min=1, help="replies that are generated together")] = 2,
+    context: Annotated[int, typer.Option(min=256, help="tokens of a question and its reply")] = 2048,
+) -> None:
+    """Serve SmolLM2-135M on this machine, on one thread, until Ctrl-C. Needs no key and no network.
+
+    Example: recgpt llm serve --port 8080
+    """
+    import threading
+
+    from recgpt.simulate.llm.serve import MODEL, local_server
+
+    with local_server(port, host=host, parallel=parallel, context=context) as base_url:
+        print(f"{MODEL} answers at {base_url}, until Ctrl-C. Try, in another terminal:")
+        print(f"  recgpt llm check --base-url {base_url} --model {MODEL}", flush=True)
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            print("stopped")
+
+
+@llm_app.command()
+def check(
+    base_url: Annotated[str, typer.Option(help="address of the server; mostly ends in /v1")],
+    model: Annotated[str, typer.Option(help="its name on the server")],
+    key_env: Annotated[
+        str | None, typer.Option(help="environment variable that holds the key; without it no key is sent")
+    ] = None,
+    probes: Annotated[int, typer.Option(min=1, help="questions one at a time, and as many again together")] = 20,
+    concurrency: Annotated[int, typer.Option(min=1, help="calls at a time in the second half")] = 8,
+    max_tokens: Annotated[int, typer.Option(min=1, help="the most that a reply may have")] = 200,
+    timeout: Annotated[float, typer.Option(min=0.001, help="seconds for one call")] = 60.0,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+) -> None:
+    """Measure whether a server obeys the schema, and its latency, speed and throughput. Costs 2 x --probes calls.
+
+    Example: recgpt llm check --base-url http://127.0.0.1:8080/v1 --model smollm2-135m
+
+    Example: recgpt llm check --base-url https://api.openai.com/v1 --model gpt-4o-mini --key-env OPENAI_API_KEY
+    """
+    from rich.console import Console
+
+    from recgpt.simulate.llm.check import check as run
+    from recgpt.simulate.llm.servers import Server
+
+    report = run(
+        Server(base_url, key_env),
+        model,
+        probes=probes,
+        concurrency=concurrency,
+        max_tokens=max_tokens,
+        timeout_s=timeout,
+    )
+    if as_json:
+        print(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
+    else:
+        Console().print(report.table())

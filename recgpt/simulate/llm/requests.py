@@ -1,0 +1,199 @@
+"""What is asked of a language model, and what comes back.
+
+    request = Request([{"role": "user", "content": "Pick one of 1, 2, 3."}], Choice, purpose="choose")
+
+A request is asked in a fixed form: the reply has to be JSON of its schema, strictly (`response_format`).
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypedDict
+
+from pydantic import BaseModel, Field, ValidationError
+
+from recgpt.simulate.llm.calls import LLMCall
+
+MAX_REPLY_CHARS = 200_000  # nothing that people decide takes more; a server gone wild must not fill the log
+_TEMPLATE_TOKENS = 64  # what chat templates put around a message, generously
+
+
+class Message(TypedDict):
+    """One turn of the conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question to the model.
+
+    Attributes
+    ----------
+    messages : of the conversation; text that others wrote belongs in `text.quoted`.
+    schema : of the reply. Numbers need bounds (`Field(ge=1, le=5)`): a reply can be anything that the schema allows.
+    purpose : what the reply is for; kept in the log, does not shape the reply.
+    """
+
+    messages: Sequence[Message]
+    schema: type[BaseModel]
+    purpose: str
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came of one request: a value or a failure, never both.
+
+    Attributes
+    ----------
+    value : an object of the request's schema.
+    failure : why there is none, one of `calls.FAILURES`.
+    calls : HTTP requests that were made for it, in order; the one of the log where it was known already.
+    """
+
+    value: BaseModel | None
+    failure: str | None
+    calls: tuple[LLMCall, ...]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How replies are drawn.
+
+    Attributes
+    ----------
+    temperature : None for the server's default (some models take no other).
+    max_tokens : the most that a reply may have.
+    seed : sent to the server; None for none. A question that is asked again is asked with the next seed.
+    """
+
+    temperature: float | None
+    max_tokens: int
+    seed: int | None
+
+
+@dataclass(frozen=True)
+class Question:
+    """A request as it is sent: the `attempt`-th time, with its key.
+
+    Attributes
+    ----------
+    body : what is sent, but for the name that a server has for the limit of tokens.
+    key : hex SHA-256 of model, messages, schema, temperature, max_tokens, seed and attempt.
+    """
+
+    request: Request
+    attempt: int
+    body: dict[str, Any]
+    key: str
+
+    @classmethod
+    def of(cls, request: Request, model: str, sampling: Sampling, attempt: int) -> "Question":
+        """Put the request in its form."""
+        schema = strict_schema(request.schema)
+        shapes_reply = {
+            "model": model,
+            "messages": [dict(message) for message in request.messages],
+            "schema": schema,
+            "temperature": sampling.temperature,
+            "max_tokens": sampling.max_tokens,
+            "seed": sampling.seed,
+            "attempt": attempt,
+        }
+        body: dict[str, Any] = {
+            "model": model,
+            "messages": shapes_reply["messages"],
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {"name": request.schema.__name__, "strict": True, "schema": schema},
+            },
+            "max_tokens": sampling.max_tokens,
+        }
+        if sampling.temperature is not None:
+            body["temperature"] = sampling.temperature
+        if sampling.seed is not None:
+            body["seed"] = sampling.seed + attempt - 1
+        return cls(request, attempt, body, hashlib.sha256(_canonical(shapes_reply).encode()).hexdigest())
+
+    @property
+    def json(self) -> str:
+        """The body as text."""
+        return _canonical(self.body)
+
+    @property
+    def most_tokens_in(self) -> int:
+        """The most tokens that it can be: one a byte, as tokens are at least a byte, and what the template adds."""
+        return len(self.json.encode()) + _TEMPLATE_TOKENS * (1 + len(self.body["messages"]))
+
+
+def strict_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """JSON schema of `model` as strict mode wants it: every property required, none besides, no defaults."""
+    schema: dict[str, Any] = _strict(model.model_json_schema())
+    return schema
+
+
+def _strict(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_strict(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    strict = {name: _strict(value) for name, value in node.items() if name != "default"}
+    if isinstance(node.get("properties"), dict):
+        # a property may be called "default"
+        strict["properties"] = {name: _strict(value) for name, value in node["properties"].items()}
+        strict |= {"required": list(node["properties"]), "additionalProperties": False}
+    return strict
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+class _Usage(BaseModel):
+    prompt_tokens: int = Field(ge=0)
+    completion_tokens: int = Field(ge=0)
+
+
+class _Message(BaseModel):
+    content: str | None = None
+    refusal: str | None = None
+
+
+class _Choice(BaseModel):
+    finish_reason: str | None = None
+    message: _Message
+
+
+class Completion(BaseModel):
+    """What the protocol says of a reply, as far as it is read here."""
+
+    choices: list[_Choice] = Field(min_length=1)
+    usage: _Usage | None = None
+
+    @property
+    def text(self) -> str:
+        """What the model wrote; empty for nothing."""
+        message = self.choices[0].message
+        return message.content or message.refusal or ""
+
+    def read(self, schema: type[BaseModel]) -> tuple[BaseModel | None, str | None]:
+        """The reply as an object of `schema`, or the failure that it is."""
+        choice = self.choices[0]
+        if choice.message.refusal or choice.finish_reason == "content_filter":
+            return None, "refused"
+        if choice.finish_reason == "length":
+            return None, "truncated"
+        return read_reply(self.text, schema)
+
+
+def read_reply(text: str, schema: type[BaseModel]) -> tuple[BaseModel | None, str | None]:
+    """`text` as an object of `schema`, or the failure that it is: "not_json" or "schema_violation"."""
+    if len(text) > MAX_REPLY_CHARS:
+        return None, "schema_violation"
+    try:
+        return schema.model_validate_json(text, strict=True, extra="forbid"), None
+    except ValidationError as error:
+        not_json = any(each["type"] == "json_invalid" for each in error.errors(include_url=False, include_input=False))
+        return None, "not_json" if not_json else "schema_violation"
