@@ -1,0 +1,151 @@
+"""The published ways to remember, as figures and formulas; `memory` applies them.
+
+PRESETS["generative_agents"].weights
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Stages:
+    """RecAgent's way into memory and out of it (Wang et al. 2023, section 2.1.2)."""
+
+    sensory_threshold: float = 0.62  # an observation counts if its scaled importance is above it: 7 of 10 and more
+    short_capacity: int = 10  # beyond it the least important short-term entry is dropped
+    similar: float = 0.70  # sigmoid(cosine) from which an observation may enhance a short-term entry, so probably
+    enhancements: int = 3  # as many take an entry to long-term memory
+    duplicate: float = 0.72  # sigmoid(cosine) from which an entry becomes one with a long-term entry
+    exponent: float = 1.5  # of recency, in the strength that stands against forgetting
+    least_strength: float = 0.01
+    never_younger: float = 24.0  # hours since access within which nothing is forgotten
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One way to remember.
+
+    `recency` is `decay` to the power of the time since the entry was last read (since it was made, where reading leaves
+    no trace), `relevance` the cosine of query and entry, `importance` the points from 1 to 10 times `importance_scale`.
+
+    Parameters
+    ----------
+    score : how the three make one figure. "relevance": relevance alone. "sum": weighted. "scaled sum": weighted, after
+        each was scaled from 0 to 1 over the agent's entries (.5 where all are equal). "emotional": see
+        `emotional_score`; age counts from the agent's newest entry. "product": max(relevance, 0) × recency × (1/2 +
+        importance / 2).
+    weights : of recency, relevance and importance in the sums.
+    reading_renews : whether retrieving an entry makes it recent again.
+    reflects_at : accumulated importance (or entries, where `counts_entries`) at which a reflection is due. Thoughts
+        do not count.
+    overflow : which entry makes room where all slots are taken: the oldest, or the one of least strength. Strength is
+        recency × (1/2 + importance / 2), or RecAgent's, see `forgetting_strength`.
+    """
+
+    name: str
+    source: str
+    unit: Literal["hours", "interactions"]
+    score: Literal["relevance", "sum", "scaled sum", "emotional", "product"]
+    decay: float = 1.0
+    weights: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    importance_scale: float = 0.1
+    reading_renews: bool = False
+    reflects_at: float = 150.0
+    counts_entries: bool = False
+    arousal_weight: float = 0.0
+    stages: Stages | None = None
+    overflow: Literal["oldest", "weakest"] = "oldest"
+
+
+_PUBLISHED = [
+    # The paper declares recency and importance as well; in the published code they never take effect.
+    Preset(
+        "agent4rec",
+        "Zhang et al., On Generative Agents in Recommendation, SIGIR 2024, section 3.1, as published in code",
+        "hours",
+        "relevance",
+        reflects_at=4,
+        counts_entries=True,
+    ),
+    # .09 points make no sum of whole importances equal to 10, so that "at 10" is the published "above 10".
+    Preset(
+        "recagent",
+        "Wang et al., User Behavior Simulation with Large Language Model-based Agents, 2023, section 2.1.2",
+        "hours",
+        "sum",
+        decay=0.99,
+        importance_scale=0.09,
+        reading_renews=True,
+        reflects_at=10,
+        stages=Stages(),
+        overflow="weakest",
+    ),
+    Preset(
+        "generative_agents",
+        "Park et al., Generative Agents, UIST 2023, section 4.1",
+        "hours",
+        "scaled sum",
+        decay=0.995,
+        importance_scale=1.0,
+        reading_renews=True,
+    ),
+    # The weights of the published code, without its fault of counting recency from the wrong end.
+    Preset(
+        "generative_agents_code",
+        "Park et al., Generative Agents, UIST 2023, weights of the published code",
+        "hours",
+        "scaled sum",
+        decay=0.995,
+        weights=(0.5, 3.0, 2.0),
+        importance_scale=1.0,
+        reading_renews=True,
+    ),
+    Preset("emosim", "EmoSim-RL, retrieval decay_emotion_k", "interactions", "emotional"),
+    Preset(
+        "emosim_arousal",
+        "EmoSim-RL, retrieval decay_emotion_k with arousal",
+        "interactions",
+        "emotional",
+        arousal_weight=0.1,
+    ),
+]
+# Ours is a product, for three reasons. An entry that has nothing to do with the query scores 0, however fresh or
+# important; in a sum, importance up to 1 and recency near 1 outweigh the few tenths by which cosines differ. No score
+# changes because another entry came or went, as it does where parts are scaled over the entries. And reading leaves no
+# trace, so that what an agent remembers is a function of what happened to it.
+_OURS = Preset("recgpt", "this project", "hours", "product", decay=0.995, importance_scale=0.1, overflow="weakest")
+PRESETS: dict[str, Preset] = {preset.name: preset for preset in [*_PUBLISHED, _OURS]}
+
+
+def emotional_score(
+    cosine: np.ndarray, age: np.ndarray, valence_match: np.ndarray, arousal_match: np.ndarray, arousal_weight: float
+) -> np.ndarray:
+    """`cosine · exp(-.15 age) · (1 + .2 valence_match + arousal_weight · arousal_match)` (EmoSim-RL, decay_emotion_k).
+
+    Matches are from 0 to 1: 1 - |v - v'| / 2 for valences from -1 to 1, 1 - |a - a'| for arousals from 0 to 1.
+    """
+    return cosine * np.exp(-0.15 * age) * (1 + 0.2 * valence_match + arousal_weight * arousal_match)
+
+
+def emotion_of_ratings(ratings: np.ndarray, lowest: float, highest: float) -> tuple[np.ndarray, np.ndarray]:
+    """Valence in {-1, 0, 1} and arousal in {0, .5, 1} of ratings on a scale (EmoSim-RL).
+
+    On a scale from 1 to 10: glad from 7, sad to 4, roused from 8, calm to 3; in proportion on others.
+    """
+    ninths = 9 * (np.asarray(ratings, dtype=np.float64) - lowest)  # compared unscaled: 6/9 has no exact float
+    span = highest - lowest
+    valence = (ninths >= 6 * span).astype(np.float32) - (ninths <= 3 * span)
+    arousal = 0.5 + 0.5 * (ninths >= 7 * span) - 0.5 * (ninths <= 2 * span)
+    return valence, arousal.astype(np.float32)
+
+
+def forgetting_strength(recency: np.ndarray, importance: np.ndarray, stages: Stages) -> np.ndarray:
+    """`max(recency^1.5, .01) · (importance + recency) / 2`, from 0 to 1 (RecAgent); importance is the scaled one."""
+    return np.maximum(recency**stages.exponent, stages.least_strength) * (importance + recency) / 2
+
+
+def sigmoid(values: np.ndarray) -> np.ndarray:
+    """1 / (1 + e^-x)."""
+    return 1 / (1 + np.exp(-np.asarray(values, dtype=np.float64)))
