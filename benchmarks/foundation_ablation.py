@@ -1,18 +1,20 @@
-"""What each part of the foundation model adds, on domains left out of its training.
+"""What each part of the foundation model adds, on domains left out of its training; with --curves, what more would.
 
     python benchmarks/foundation_ablation.py --run runs/recgpt-minilm --out benchmarks/results/foundation_ablation.json
+    python benchmarks/foundation_ablation.py --run runs/recgpt-minilm --curves --out curves.json
 
 For every row a network is trained anew on the episodes that `recgpt pretrain` made, less those of four domains, and
 ranks the cases of those four and of the two watched ones. What a row lacks is set to 0 in training and in ranking; the
 shortlist, and so which cases can be hit, is that of the whole model. Gains are over the blend of counts, whose own
-figure is row `blend alone`: the mean over domains of log NDCG@10, as a percentage.
+figure is row `blend alone`: the mean over domains of log NDCG@10, as a percentage; beside them the difference to the
+first row, paired over resampled cases.
 """
 
 import argparse
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,7 +23,7 @@ import torch
 from torch.nn import functional as F
 
 from recgpt.device import hardware
-from recgpt.foundation.episodes import SHARES, Episode, ndcg_at_10
+from recgpt.foundation.episodes import EPISODE_WEIGHTS, Episode, ndcg_at_10
 from recgpt.foundation.network import (
     ITEM_FIGURES,
     RELATIONS,
@@ -34,20 +36,22 @@ from recgpt.foundation.pretrain import PretrainConfig, ranked_ndcg, rate
 from recgpt.progress import Meter
 
 LEFT_OUT = ("amazon_health", "goodreads", "grocery", "movielens_1m")
-WEIGHTS = dict(zip(SHARES, (1.0, 0.3, 0.3, 0.2, 0.3), strict=True))
 BATCH_EPISODES, BATCH_CASES = 4, 16
 
 
 @dataclass(frozen=True)
 class Row:
-    """A network that lacks relations and item figures, and that may read no history."""
+    """A network that lacks relations and item figures, reads no history, or is trained otherwise."""
 
     name: str
     without: tuple[str, ...] = ()
     reads_history: bool = True
+    steps: int | None = None  # of the command line
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    domains: tuple[str, ...] | None = None  # all
 
 
-TEXT = ("text",)
+TEXT = ("text", "words")
 CO_VISITATION = (
     "bought_after",
     "bought_before",
@@ -58,15 +62,33 @@ CO_VISITATION = (
 )
 NEIGHBOURS = ("taken_by_the_same", "neighbourhood", "co_occurrence")
 POPULARITY = ("popularity", "log_count", "is_known")
+SIMILAR = tuple(name for name in ITEM_FIGURES if name.startswith("similar"))
 ROWS = (
     Row("whole model"),
     Row("no transformer over the history", reads_history=False),
     Row("no times", without=TIME_FIGURES),
+    Row("no words", without=("words",)),
+    Row("no similar items of new ones", without=SIMILAR),
     Row("no blend", without=("blend",)),
     Row("no blend, no text", without=("blend", *TEXT)),
     Row("no blend, no co-visitation", without=("blend", *CO_VISITATION)),
     Row("no blend, no neighbours", without=("blend", *NEIGHBOURS)),
     Row("no blend, no popularity", without=("blend", *POPULARITY, *TIME_FIGURES)),
+)
+NOT_AMAZON = ("food_recipes", "lastfm", "online_retail")
+CURVES = (
+    Row("2,000 steps, 8 domains"),
+    Row("500 steps", steps=500),
+    Row("1,000 steps", steps=1_000),
+    Row("5,000 steps", steps=5_000),
+    Row("1 domain", domains=("amazon_electronics",)),
+    Row("2 domains", domains=("amazon_electronics", "food_recipes")),
+    Row("4 domains", domains=("amazon_electronics", "food_recipes", "amazon_phones", "lastfm")),
+    Row("no Amazon: 3 domains", domains=NOT_AMAZON),
+    Row("hidden 16, width 16", network=NetworkConfig(d_model=16, hidden=16)),
+    Row("hidden 32, width 16", network=NetworkConfig(d_model=16, hidden=32)),
+    Row("hidden 128, width 64", network=NetworkConfig(d_model=64, hidden=128)),
+    Row("hidden 256, width 64, 2 layers", network=NetworkConfig(d_model=64, hidden=256, n_layers=2)),
 )
 
 
@@ -88,7 +110,7 @@ def trained(row: Row, episodes: Sequence[Episode], weights: np.ndarray, steps: i
     """A network trained as `recgpt pretrain` does, on evidence that lacks what `row` says."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    network = EvidenceDecoder(NetworkConfig())
+    network = EvidenceDecoder(row.network)
     config = PretrainConfig(Path(), steps=steps)
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=config.weight_decay)
     with Meter(row.name, steps) as meter:
@@ -99,8 +121,11 @@ def trained(row: Row, episodes: Sequence[Episode], weights: np.ndarray, steps: i
             for place in rng.choice(len(episodes), BATCH_EPISODES, p=weights / weights.sum()):
                 episode = episodes[place]
                 rows = torch.from_numpy(rng.integers(0, len(episode), BATCH_CASES))
-                hidden_B = torch.from_numpy(rng.random(BATCH_CASES) < config.without_times)
-                logits_BM = network(lacking(episode.evidence.rows(rows).without_times(hidden_B), row))
+                evidence = episode.evidence.rows(rows).without(
+                    times_B=torch.from_numpy(rng.random(BATCH_CASES) < config.without_times),
+                    words_B=torch.from_numpy(rng.random(BATCH_CASES) < config.without_words),
+                )
+                logits_BM = network(lacking(evidence, row))
                 logits_BM = logits_BM + episode.correction_CM[rows].float()
                 loss = loss + F.cross_entropy(logits_BM, episode.target_C[rows]) / BATCH_EPISODES
             loss.backward()
@@ -125,24 +150,26 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True, help="folder of a `recgpt pretrain` run")
     parser.add_argument("--steps", type=int, default=2_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--curves", action="store_true", help="more and fewer steps, domains and weights")
     parser.add_argument("--out", type=Path, help="write JSON here")
     args = parser.parse_args()
     settings = json.loads((args.run / "model" / "config.json").read_text(encoding="utf-8"))["training"]
     learned, asked = [], []
     for path in sorted((args.run / "episodes").glob("*.safetensors")):
         domain, rest = path.name.split("-", 1)
-        is_full = rest.startswith("leave_one_out-1-")
-        share = float(rest.split("-")[1])
+        protocol, share, _ = rest.split("-", 2)
+        is_full = (protocol, share) == ("leave_one_out", "1")
         if domain in settings["watched"] or (domain in LEFT_OUT and is_full):
             asked.append((domain, Episode.load(path)))
         elif domain not in LEFT_OUT:
-            weight = 0.4 if rest.startswith("global_time") else WEIGHTS[share]
-            learned.append((weight, Episode.load(path)))
-    weights = np.array([weight for weight, _ in learned])
+            learned.append((domain, EPISODE_WEIGHTS[protocol, float(share)], Episode.load(path)))
     blend = {domain: ranked_ndcg(None, episode, torch.device("cpu")) for domain, episode in asked}
     rows = [{"row": "blend alone", "gain": 0.0, **blend}]
-    for row in ROWS:
-        network = trained(row, [episode for _, episode in learned], weights, args.steps, args.seed)
+    whole: np.ndarray | None = None
+    for row in CURVES if args.curves else ROWS:
+        pool = [each for each in learned if row.domains is None or each[0] in row.domains]
+        weights = np.array([weight for _, weight, _ in pool])
+        network = trained(row, [episode for *_, episode in pool], weights, row.steps or args.steps, args.seed)
         cases = {domain: ndcg(network, row, episode) for domain, episode in asked}
         rng = np.random.default_rng(args.seed)
         gains = []
@@ -153,9 +180,17 @@ def main() -> None:
                 logs.append(math.log(max(float(drawn.mean()), 1e-6) / blend[domain]))
             gains.append(math.expm1(float(np.mean(logs))))
         low, high = np.quantile(gains[1:], [0.025, 0.975])
+        whole = np.array(gains) if whole is None else whole
+        against = np.array(gains) - whole  # the same cases are drawn for every row
+        interval = [float(each) for each in np.quantile(against[1:], [0.025, 0.975])]
         figures = {domain: float(values.mean()) for domain, values in cases.items()}
-        rows.append({"row": row.name, "gain": gains[0], "ci95": [float(low), float(high)], **figures})
-        print(f"{row.name}: {gains[0]:+.1%} ({low:+.1%} to {high:+.1%})", flush=True)
+        paired = {"against_first": float(against[0]), "against_first_ci95": interval}
+        rows.append({"row": row.name, "gain": gains[0], "ci95": [float(low), float(high)], **paired, **figures})
+        print(
+            f"{row.name}: {gains[0]:+.1%} ({low:+.1%} to {high:+.1%}), against the first {against[0]:+.1%} "
+            f"({interval[0]:+.1%} to {interval[1]:+.1%})",
+            flush=True,
+        )
     if args.out:
         about = {"date": datetime.now(UTC).date().isoformat(), "hardware": hardware(), "seed": args.seed}
         args.out.parent.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from recgpt.errors import RecGPTError
+from recgpt.simulate.commands import agent4rec, agents_app, experiment, simulate_app
+from recgpt.simulate.llm.commands import llm_app
+from recgpt.simulate.runs import runs_app
 
 if TYPE_CHECKING:
     import polars as pl
@@ -27,6 +30,12 @@ data_app = typer.Typer(help="Make data set folders from public sources, and look
 app.add_typer(data_app, name="data")
 benchmark_app = typer.Typer(help="Measure many things in one run that resumes.", no_args_is_help=True)
 app.add_typer(benchmark_app, name="benchmark")
+app.add_typer(simulate_app, name="simulate")
+app.add_typer(agents_app, name="agents")
+app.add_typer(runs_app, name="runs")
+app.add_typer(llm_app, name="llm")
+app.command("agent4rec")(agent4rec)
+app.command("experiment")(experiment)
 
 DatasetDir = Annotated[Path, typer.Argument(help="data set folder", exists=True, file_okay=False)]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]

@@ -558,7 +558,8 @@ def check_command(repo, tmp_path, monkeypatch, capsys):
 
         return accepted
 
-    for group in (cli.app, cli.data_app, cli.benchmark_app):
+    groups = [cli.app, *(each.typer_instance for each in cli.app.registered_groups)]
+    for group in groups:
         for command in group.registered_commands:
             if command.callback is not cli.data_import:
                 monkeypatch.setattr(command, "callback", stub(command.callback))

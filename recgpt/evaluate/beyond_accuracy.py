@@ -174,13 +174,21 @@ def category_weights(items: pl.DataFrame) -> sparse.csr_array | None:
     Every name between `,`, `>` or `|` is a category, every level of a path too. None where categories tell no item from
     another: there are fewer than two.
     """
-    names = [{name for part in _SEPARATORS.split(text) if (name := part.strip())} for text in items["categories"]]
-    column = {name: place for place, name in enumerate(sorted(set().union(*names)))}
+    column = {name: place for place, name in enumerate(category_names(items))}
     if len(column) < 2:
         return None
-    columns = Ragged.from_lists([sorted(column[name] for name in of_item) for of_item in names])
-    shape = (len(names), len(column))
+    columns = Ragged.from_lists([sorted(column[name] for name in _names(text)) for text in items["categories"]])
+    shape = (len(items), len(column))
     return sparse.csr_array((np.ones(len(columns.values)), columns.values, columns.offsets), shape=shape)
+
+
+def category_names(items: pl.DataFrame) -> list[str]:
+    """Names of the columns of `category_weights`, in order."""
+    return sorted(set().union(*map(_names, items["categories"])))
+
+
+def _names(categories: str) -> set[str]:
+    return {name for part in _SEPARATORS.split(categories) if (name := part.strip())}
 
 
 def intra_list_diversity(ids_Bk: np.ndarray, embeddings_NE: np.ndarray) -> np.ndarray:

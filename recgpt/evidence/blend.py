@@ -15,7 +15,7 @@ from recgpt.data.ragged import Ragged
 from recgpt.data.splits.base import sample
 from recgpt.evidence.counts import LONG_ITEMS, SHRINKAGE, UNITS, decayed, recent_items
 from recgpt.evidence.past import Past
-from recgpt.evidence.texts import pooled
+from recgpt.evidence.texts import pooled, rough
 from recgpt.evidence.weight_search import Cases, best_weights
 
 FEATURES = ("text", "popularity", "co_visitation", "cosine_co_visitation", "co_occurrence")
@@ -27,7 +27,6 @@ COUNT_DAMPING = 10
 LONG_DECAY = 0.9
 RATE_SCALE = 300
 COSINE_SCALE = 30
-_GRID = 2.0**11
 ROWS = 64  # histories whose features are computed at a time
 
 
@@ -49,7 +48,7 @@ class Blend:
     @classmethod
     def of(cls, unit_NE: np.ndarray, sequences: Ragged, times: np.ndarray | None = None) -> Self:
         """Count `sequences`, one a user, over the catalogue with the whitened text `unit_NE`."""
-        return cls(unit_NE, _rough(unit_NE), Past(len(unit_NE), sequences, times))
+        return cls(unit_NE, rough(unit_NE), Past(len(unit_NE), sequences, times))
 
     @property
     def n_items(self) -> int:
@@ -59,7 +58,7 @@ class Blend:
     def features(self, histories: Ragged) -> list[np.ndarray]:
         """(B, N) float32 for each of `FEATURES`; no history is empty."""
         past = self.past
-        query_BE = _rough(pooled(histories, self.unit_NE))
+        query_BE = rough(pooled(histories, self.unit_NE))
         recent_BN = recent_items(histories, self.n_items)
         long_BN = decayed(histories, LONG_DECAY, LONG_ITEMS, self.n_items)
         rate_N = 1 / (past.near_sum_N / UNITS + SHRINKAGE) / UNITS
@@ -113,14 +112,6 @@ def tuned_weights(sequences: Ragged, unit_NE: np.ndarray, *, most_cases: int = _
     found_F = best_weights(Cases(features_BFN, excluded_BN, targets), known_WF)
     # A few thousand cases cannot tell good optima apart, and the next items are not quite like the last.
     return _USUAL_SHARE * usual_F + (1 - _USUAL_SHARE) * found_F
-
-
-def _rough(unit_NE: np.ndarray) -> np.ndarray:
-    """Round unit rows to multiples of 2^-11: float32 then holds every step of a cosine exactly.
-
-    So cosines do not depend on the batch, as with `unit_rows`, at half the cost; they are off by .0002.
-    """
-    return np.round(unit_NE * _GRID) / _GRID
 
 
 def _standardised(values_N: np.ndarray) -> np.ndarray:

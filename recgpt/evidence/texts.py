@@ -12,6 +12,7 @@ from recgpt.evidence.whitening import whiten
 
 _ITEMS = 4096
 _GRID = 2.0**24
+_ROUGH_GRID = 2.0**11
 _DECAY = 0.5
 _MAX_POOLED = 32  # .5^32 is below what float32 resolves
 
@@ -37,6 +38,14 @@ def unit_rows(embeddings_NE: np.ndarray) -> np.ndarray:
             raise DataError(f"the embedding of item {item} holds NaN or infinity: encode the items again")
         unit_NE[start : start + _ITEMS] = np.round(rows / np.where(norms > 0, norms, 1) * _GRID) / _GRID
     return unit_NE
+
+
+def rough(unit_NE: np.ndarray) -> np.ndarray:
+    """Round unit rows to multiples of 2^-11: float32 then holds every step of a cosine exactly.
+
+    So cosines do not depend on the batch, as with `unit_rows`, at half the cost; they are off by .0002.
+    """
+    return np.round(unit_NE * _ROUGH_GRID) / _ROUGH_GRID
 
 
 def whitened_unit_rows(embeddings_NE: np.ndarray) -> np.ndarray:

@@ -34,6 +34,13 @@ SHARES = (1.0, 0.3, 0.1, 0.01, 0.0)
 """Shares of the users whose past is known."""
 ARRIVALS = "arrivals"
 NEW_ITEMS = 0.1  # of the catalogue, as in the protocol `cold_item`
+_ONE_NEW_OF = 4
+EPISODE_WEIGHTS = {
+    **{("leave_one_out", share): weight for share, weight in zip(SHARES, (1.0, 0.3, 0.3, 0.2, 0.6), strict=True)},
+    (ARRIVALS, 1.0): 0.4,
+    ("global_time", 1.0): 0.4,
+}
+"""How often an episode of a protocol and share is drawn, relative to others."""
 TOP_CANDIDATES, OTHER_CANDIDATES = 64, 64
 _BATCH = 64
 
@@ -48,7 +55,6 @@ class EpisodeSpec:
     protocol : `leave_one_out`, `global_time`, or `arrivals`: see `arrivals`.
     share : of the users, those whose past is known.
     cases : ask so many users; those whose next item is not on the shortlist teach nothing and are left out.
-    weight : how often the episode is drawn, relative to others.
     seed : of the users drawn.
     """
 
@@ -56,8 +62,12 @@ class EpisodeSpec:
     protocol: str
     share: float
     cases: int
-    weight: float = 1.0
     seed: int = 0
+
+    @property
+    def weight(self) -> float:
+        """How often the episode is drawn, relative to others."""
+        return EPISODE_WEIGHTS[self.protocol, self.share]
 
     @property
     def label(self) -> str:
@@ -70,15 +80,12 @@ def specs_for(dataset: Dataset, cases: int, seed: int = 0) -> list[EpisodeSpec]:
 
     The fewer next items are on the shortlist, the more users are asked.
     """
-    weights = dict(zip(SHARES, (1.0, 0.3, 0.3, 0.2, 0.6), strict=True))
     asked = dict(zip(SHARES, (cases, cases // 4, cases // 4, cases // 2, 2 * cases), strict=True))
-    specs = [
-        EpisodeSpec(dataset.name, "leave_one_out", share, asked[share], weights[share], seed) for share in SHARES
-    ]
-    specs.append(EpisodeSpec(dataset.name, ARRIVALS, 1.0, cases // 2, 0.4, seed))
+    specs = [EpisodeSpec(dataset.name, "leave_one_out", share, asked[share], seed) for share in SHARES]
+    specs.append(EpisodeSpec(dataset.name, ARRIVALS, 1.0, cases, seed))
     times = dataset.interactions.timestamp
     if times is not None and (times >= 0).any():
-        specs.append(EpisodeSpec(dataset.name, "global_time", 1.0, cases // 2, 0.4, seed))
+        specs.append(EpisodeSpec(dataset.name, "global_time", 1.0, cases // 2, seed))
     return specs
 
 
@@ -144,16 +151,16 @@ def thinned(split: Split, share: float, seed: int) -> Split:
 def arrivals(dataset: Dataset, most: int, seed: int) -> Split:
     """Take a tenth of the items out of past and histories, and ask for everybody's last item.
 
-    Of at most `most` users half take a new item (fewer, where there are not so many) and half a known one: a new item
-    is to rise when its text fits, and not for being new.
+    Of at most `most` users a quarter take a new item (fewer, where there are not so many) and the others a known one: a
+    new item is to rise when its text fits, and not for being new.
     """
     split = make_split(dataset, "leave_one_out", seed=seed)
     is_new_N = draw(dataset.n_items, NEW_ITEMS, seed)
     histories = split.histories.filter(~is_new_N[split.histories.values])
     takes_new = is_new_N[split.targets]
     with_history = histories.lengths > 0
-    new = sample(np.flatnonzero(takes_new & with_history), most // 2, seed)
-    known = sample(np.flatnonzero(~takes_new & with_history), len(new), seed)
+    new = sample(np.flatnonzero(takes_new & with_history), most // _ONE_NEW_OF, seed)
+    known = sample(np.flatnonzero(~takes_new & with_history), (_ONE_NEW_OF - 1) * len(new), seed)
     chosen = np.sort(np.concatenate([new, known]))
     return Split(
         dataset,
@@ -169,6 +176,7 @@ def arrivals(dataset: Dataset, most: int, seed: int) -> Split:
 def make_episode(
     dataset: Dataset,
     embeddings_NE: np.ndarray,
+    texts: Sequence[str] | None,
     spec: EpisodeSpec,
     *,
     n_positions: int,
@@ -188,7 +196,7 @@ def make_episode(
         split = make_split(dataset, spec.protocol, max_users=spec.cases, seed=spec.seed)
     split = thinned(split, spec.share, spec.seed)
     known = split.known.interactions
-    reading = Reading.of(embeddings_NE, split.past, known.timestamp)
+    reading = Reading.of(embeddings_NE, split.past, known.timestamp, texts)
     asked = np.flatnonzero(~split.histories.contains(split.targets) & (split.histories.lengths > 0))
     return collected(
         reading,

@@ -36,7 +36,7 @@ from recgpt.topk import Request
 
 STEPS = 128
 GROUPS = {
-    "similar_texts": ("text",),
+    "similar_texts": ("text", "words"),
     "bought_after": (
         "bought_after",
         "bought_before",
@@ -61,6 +61,7 @@ GROUPS = {
 """What is said of an item, by the relations and figures that say it; the figure `blend` is divided into its parts."""
 
 _TEXT = RELATIONS.index("text")
+_WORDS = RELATIONS.index("words")
 _NEIGHBOURHOOD = RELATIONS.index("neighbourhood")
 _HOW = {
     "network": "The network weighed its evidence.",
@@ -111,6 +112,7 @@ class HistoryEvidence:
     times_before: int
     users_with_both: int
     text_cosine: float
+    words_cosine: float
     neighbourhood_cosine: float
     strongest: str | None
 
@@ -127,6 +129,8 @@ class HistoryEvidence:
                 return f"{self.users_with_both:,} {'user has' if self.users_with_both == 1 else 'users have'} both"
             case "text":
                 return f"text cosine {self.text_cosine:.2f}"
+            case "words":
+                return f"words in common, cosine {self.words_cosine:.2f}"
             case "neighbourhood":
                 return f"taken with the same, cosine {self.neighbourhood_cosine:.2f}"
         return "nothing relates them"
@@ -377,6 +381,7 @@ def _history(
             times_before=int(before_N[row]),
             users_with_both=int(both_S[age]),
             text_cosine=float(relation_R[_TEXT]),
+            words_cosine=float(relation_R[_WORDS]),
             neighbourhood_cosine=float(relation_R[_NEIGHBOURHOOD]),
             strongest=RELATIONS[strength_SR[age].argmax()] if strength_SR[age].any() else None,
         )

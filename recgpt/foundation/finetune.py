@@ -80,7 +80,8 @@ def _episodes(
     long_enough_U = sequences.lengths >= cut + 2
     starts_U, ends_U = sequences.offsets[:-1], sequences.offsets[1:] - np.where(long_enough_U, cut, 0)
     past_times = None if times is None else Ragged(times, sequences.offsets).spans(starts_U, ends_U).values
-    reading = Reading.of(embeddings_NE, sequences.spans(starts_U, ends_U), past_times)
+    texts = dataset.texts(model.template)
+    reading = Reading.of(embeddings_NE, sequences.spans(starts_U, ends_U), past_times, texts)
 
     def episode(asked_U: np.ndarray) -> Episode | None:
         users = sample(np.flatnonzero(long_enough_U & asked_U), MAX_CASES, seed)

@@ -100,16 +100,18 @@ class FoundationModel(
         items: "Sequence[str] | pl.DataFrame | pd.DataFrame | np.ndarray",
         *,
         interactions: "Interactions | pl.DataFrame | pd.DataFrame | None" = None,
+        embeddings: np.ndarray | None = None,
     ) -> "FoundationCatalogue":
         """Read a catalogue and what is known of its past. No gradient step is made.
 
         Parameters
         ----------
         items : N texts; or a table with `title` and, if there are any, `categories, brand, description`; or text
-            embeddings (N, E) from the encoder that the model was trained with.
+            embeddings (N, E) from the encoder that the model was trained with, which tell less than texts.
         interactions : dense `Interactions` in the order they happened; or a table with `user_id`, `item_id` and, where
             known, `timestamp` (Unix seconds), in that order, its ids those of the items table's column `item_id`
             (row numbers where it has none). None knows the texts alone.
+        embeddings : (N, E) of these texts, where they are at hand; else the texts are embedded.
 
         Raises
         ------
@@ -120,23 +122,31 @@ class FoundationModel(
             raise DataError(f"a single text was given, {items[:40]!r}: index a list of texts, one an item")
         if len(items) == 0:
             raise DataError("the catalogue is empty: index at least one item")
-        embeddings_NE = items if isinstance(items, np.ndarray) else self._encode(items)
+        texts = None if isinstance(items, np.ndarray) else catalogue_texts(items, self.template)
+        embeddings_NE = self._embeddings(items, texts, embeddings)
         width = self.settings.text_encoder.get("dim")
-        if embeddings_NE.ndim != 2 or width not in (None, embeddings_NE.shape[1]):
+        if embeddings_NE.shape[:-1] != (len(items),) or width not in (None, embeddings_NE.shape[1]):
             raise DataError(
-                f"embeddings have shape {embeddings_NE.shape}, the model reads (items, {width}): "
+                f"embeddings have shape {embeddings_NE.shape}, the model reads ({len(items)}, {width}): "
                 f"encode the items with the encoder that the model was trained with"
             )
         events = _dense(interactions, items, len(embeddings_NE))
         order = np.argsort(events.user, kind="stable")
         sequences = Ragged(events.item[order].astype(np.int64), offsets_of(np.bincount(events.user)))
         times = None if events.timestamp is None else events.timestamp[order]
-        return FoundationCatalogue(self, Reading.of(embeddings_NE, sequences, times))
+        return FoundationCatalogue(self, Reading.of(embeddings_NE, sequences, times, texts))
 
-    def _encode(self, items: "Sequence[str] | pl.DataFrame | pd.DataFrame") -> np.ndarray:
-        encoder = self.settings.text_encoder
-        texts = catalogue_texts(items, encoder.get("template", "fields"))
-        return TextEncoder.of(encoder).encode(texts, progress=len(texts) > 1000)
+    @property
+    def template(self) -> str:
+        """How an item's fields become the text that is embedded."""
+        return str(self.settings.text_encoder.get("template", "fields"))
+
+    def _embeddings(self, items: Any, texts: Sequence[str] | None, given_NE: np.ndarray | None) -> np.ndarray:
+        if texts is None:
+            return np.asarray(items)
+        if given_NE is not None:
+            return given_NE
+        return TextEncoder.of(self.settings.text_encoder).encode(texts, progress=len(texts) > 1000)
 
     def _save_pretrained(self, save_directory: Path) -> None:
         """Weights, and the settings as `config.json`."""

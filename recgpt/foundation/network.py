@@ -27,6 +27,7 @@ RELATIONS = (
     "co_visited_before",
     "taken_by_the_same",
     "text",
+    "words",
     "neighbourhood",
 )
 """The R kinds of relation between a history item and a candidate, see `recgpt.foundation.reading`."""
@@ -51,6 +52,7 @@ ITEM_FIGURES = (
 )
 CASE_FIGURES = (
     "has_times",
+    "has_words",
     "weight_text",
     "weight_popularity",
     "weight_co_visitation",
@@ -66,7 +68,6 @@ CASE_FIGURES = (
 TIME_FIGURES = ("log_recent_count", "years_after_latest", "last_seen_years_after_latest", "age_years")
 """Those of an item that are 0 where no time is known."""
 BLEND = ITEM_FIGURES.index("blend")
-HAS_TIMES = CASE_FIGURES.index("has_times")
 _MASKED = -1e9
 
 
@@ -92,19 +93,25 @@ class Evidence(NamedTuple):
         """The cases at `rows`."""
         return Evidence(*(values[rows] for values in self))
 
-    def without_times(self, cases_B: Tensor) -> "Evidence":
-        """As if no time were known in the cases where `cases_B` (bool) is true."""
-        timed_F = torch.tensor([name in TIME_FIGURES for name in ITEM_FIGURES], device=self.items_BMF.device)
-        hidden_BF = cases_B[:, None] & timed_F
-        has_times_BX = cases_B[:, None] & (torch.arange(len(CASE_FIGURES), device=cases_B.device) == HAS_TIMES)
+    def without(self, *, times_B: Tensor, words_B: Tensor) -> "Evidence":
+        """As if no time were known, and no words, in the cases where `times_B` and `words_B` (bool) are true."""
+        hidden_BX = times_B[:, None] & _named(CASE_FIGURES, ("has_times",))
+        hidden_BX = hidden_BX | words_B[:, None] & _named(CASE_FIGURES, ("has_words",))
+        hidden_BF = times_B[:, None] & _named(ITEM_FIGURES, TIME_FIGURES)
+        hidden_BR = words_B[:, None] & _named(RELATIONS, ("words",))
         return self._replace(
+            relations_BSMR=self.relations_BSMR.masked_fill(hidden_BR[:, None, None], 0),
             items_BMF=self.items_BMF.masked_fill(hidden_BF[:, None], 0),
-            case_BX=self.case_BX.masked_fill(has_times_BX, 0),
+            case_BX=self.case_BX.masked_fill(hidden_BX, 0),
         )
 
     def to(self, device: torch.device) -> "Evidence":
         """The same on another device."""
         return Evidence(*(values.to(device) for values in self))
+
+
+def _named(names: tuple[str, ...], wanted: tuple[str, ...]) -> Tensor:
+    return torch.tensor([name in wanted for name in names])
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,14 @@ from recgpt.encode import DEFAULT, embeddings_for, find_encoder
 from recgpt.errors import CheckpointError, DataError
 from recgpt.foundation.episodes import Episode, EpisodeSpec, blend_logits, make_episode, ndcg_at_10, specs_for
 from recgpt.foundation.model import FoundationConfig, FoundationModel
-from recgpt.foundation.network import NetworkConfig
+from recgpt.foundation.network import (
+    CASE_FIGURES,
+    ITEM_FIGURES,
+    POSITION_FIGURES,
+    RELATIONS,
+    Evidence,
+    NetworkConfig,
+)
 from recgpt.plots import pretraining_curve
 from recgpt.progress import Meter, console
 from recgpt.train import Progress, stream
@@ -50,16 +57,19 @@ class PretrainConfig:
     ----------
     out : folder of the run.
     steps : of the optimizer.
+    shortlist : candidates of a training case, of which some are drawn.
+    ranked : candidates that the model weighs when it ranks; more cost time and add nothing.
     cases : users asked in a domain's fullest episode; the others ask fewer.
     episodes_per_step, cases_per_episode : of one step and process.
-    without_times : share of the cases whose times are kept from the network; most domains of the pool have times, and
-        many catalogues have none.
+    without_times, without_words : share of the cases whose times, or words, are kept from the network: most domains of
+        the pool have times, and many catalogues have none; where embeddings alone are indexed, words are unknown.
     """
 
     out: Path
     encoder: str = DEFAULT
     network: NetworkConfig = field(default_factory=NetworkConfig)
     shortlist: int = 400
+    ranked: int = 150
     steps: int = 5_000
     lr: float = 2e-3
     warmup: int = 100
@@ -69,11 +79,20 @@ class PretrainConfig:
     episodes_per_step: int = 4
     cases_per_episode: int = 16
     without_times: float = 0.5
+    without_words: float = 0.2
     evaluate_every: int = 500
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("steps", "cases", "episodes_per_step", "cases_per_episode", "evaluate_every", "shortlist"):
+        for name in (
+            "steps",
+            "cases",
+            "episodes_per_step",
+            "cases_per_episode",
+            "evaluate_every",
+            "shortlist",
+            "ranked",
+        ):
             if getattr(self, name) < 1:
                 raise DataError(f"{name}={getattr(self, name)}: a number of 1 or more is needed")
 
@@ -126,7 +145,7 @@ def pretrain(
     model = FoundationModel(
         FoundationConfig(
             network=config.network,
-            shortlist=config.shortlist,
+            shortlist=config.ranked,
             text_encoder={
                 "encoder": source.name,
                 "requested": source.requested,
@@ -157,6 +176,7 @@ def _made(
         "history_items": config.network.history_items,
         "shortlist": config.shortlist,
         "encoder": config.encoder,
+        "evidence": [*RELATIONS, *POSITION_FIGURES, *ITEM_FIGURES, *CASE_FIGURES],
     }
     found = []
     for spec in specs:
@@ -167,6 +187,7 @@ def _made(
             episode = make_episode(
                 dataset,
                 embeddings_for(dataset, config.encoder, TEMPLATE),
+                dataset.texts(TEMPLATE),
                 spec,
                 n_positions=config.network.history_items,
                 shortlist=config.shortlist,
@@ -272,8 +293,11 @@ class _Trainer:
         loss = torch.zeros((), device=self.accelerator.device)
         for episode in (self.episodes[place] for place in drawn):
             rows = torch.from_numpy(rng.integers(0, len(episode), config.cases_per_episode))
-            without_times_B = torch.from_numpy(rng.random(len(rows)) < config.without_times)
-            loss_of = case_loss(self.network, episode, rows, self.accelerator.device, without_times_B)
+            evidence = episode.evidence.rows(rows).without(
+                times_B=torch.from_numpy(rng.random(len(rows)) < config.without_times),
+                words_B=torch.from_numpy(rng.random(len(rows)) < config.without_words),
+            )
+            loss_of = case_loss(self.network, episode, rows, self.accelerator.device, evidence)
             loss = loss + loss_of / config.episodes_per_step
         self.accelerator.backward(loss)
         self.accelerator.clip_grad_norm_(self.network.parameters(), config.clip)
@@ -308,19 +332,16 @@ def case_loss(
     episode: Episode,
     rows: Tensor,
     device: torch.device,
-    without_times_B: Tensor | None = None,
+    evidence: Evidence | None = None,
 ) -> Tensor:
     """Mean cross-entropy of the target among its candidates, those of a sample counted for all they stand for.
 
     Parameters
     ----------
     rows : (B,) the cases.
-    without_times_B : bool, cases whose times are kept from the network.
+    evidence : what the network is to see of these cases; by default all there is.
     """
-    evidence = episode.evidence.rows(rows)
-    if without_times_B is not None:
-        evidence = evidence.without_times(without_times_B)
-    evidence = evidence.to(device)
+    evidence = (episode.evidence.rows(rows) if evidence is None else evidence).to(device)
     logits_BM = network(evidence) + episode.correction_CM[rows].float().to(device)
     return F.cross_entropy(logits_BM, episode.target_C[rows].to(device))
 

@@ -11,15 +11,16 @@ history item i and a candidate j:
 - co_visited_after, co_visited_before: log(1 + 30 x cosine) of the same counts, the other direction counted half.
 - taken_by_the_same: log(1 + 30 x cosine) of how many users have both among their last 100 items.
 - text: cosine of the whitened text embeddings.
+- words: cosine of the telling words, see `recgpt.evidence.words`; 0 where texts are unknown.
 - neighbourhood: cosine in the leading singular directions of the co-visitation graph.
 
 Of an item that nobody has taken yet, the items of most similar text speak: what is counted of them (`Newcomers`).
 
 Shapes: B histories, N items, M candidates, S history items, R relations, E embedding width, Z singular directions,
-L items without a past, K similar items of each.
+L items without a past, K similar items of each, W dimensions of words.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -43,6 +44,7 @@ from recgpt.evidence.blend import (
 from recgpt.evidence.counts import UNITS
 from recgpt.evidence.past import Past
 from recgpt.evidence.texts import whitened_unit_rows
+from recgpt.evidence.words import WIDTH, word_rows
 from recgpt.foundation.network import RELATIONS, Evidence
 from recgpt.topk import top_k
 
@@ -113,12 +115,14 @@ class Reading:
     weights_F : how much each feature of the blend counts here, tuned on what is known.
     neighbourhood_NZ : (N, Z) float32 unit rows, zero for items without a past.
     newcomers : the items without a past when the catalogue was read.
+    words_NW : see `recgpt.evidence.words`; None where the texts are unknown.
     """
 
     blend: Blend
     weights_F: np.ndarray
     neighbourhood_NZ: np.ndarray
     newcomers: Newcomers
+    words_NW: np.ndarray | None = None
 
     @classmethod
     def of(
@@ -126,6 +130,7 @@ class Reading:
         embeddings_NE: np.ndarray,
         sequences: Ragged,
         times: np.ndarray | None = None,
+        texts: Sequence[str] | None = None,
     ) -> Self:
         """Read a catalogue.
 
@@ -134,6 +139,7 @@ class Reading:
         embeddings_NE : (N, E) text embeddings, of any length.
         sequences : dense item ids, one sequence a user, oldest first; may be empty.
         times : Unix seconds of `sequences.values`, -1 where unknown; None where no time is known.
+        texts : N, as they were embedded; None where they are not at hand.
 
         Raises
         ------
@@ -143,7 +149,8 @@ class Reading:
         blend = Blend.of(unit_NE, sequences, times)
         weights_F = tuned_weights(sequences, unit_NE, most_cases=_TUNING_CASES)
         newcomers = Newcomers.of(blend.rough_NE, blend.past.count_N)
-        return cls(blend, weights_F, neighbourhood(blend.past), newcomers)
+        words_NW = None if texts is None else word_rows(texts)
+        return cls(blend, weights_F, neighbourhood(blend.past), newcomers, words_NW)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """What `from_arrays` needs to read the catalogue again without its embeddings."""
@@ -155,6 +162,7 @@ class Reading:
             "place_N": self.newcomers.place_N,
             "similar_LK": self.newcomers.similar_LK,
             "weight_LK": self.newcomers.weight_LK,
+            "words_NW": np.empty((0, WIDTH), dtype=np.float32) if self.words_NW is None else self.words_NW,
             "values": sequences.values,
             "offsets": sequences.offsets,
             "times": np.empty(0, dtype=np.int64) if times is None else times,
@@ -166,7 +174,8 @@ class Reading:
         times = arrays["times"] if len(arrays["times"]) else None
         blend = Blend.of(arrays["unit_NE"], Ragged(arrays["values"], arrays["offsets"]), times)
         newcomers = Newcomers(arrays["place_N"], arrays["similar_LK"], arrays["weight_LK"])
-        return cls(blend, arrays["weights_F"], arrays["neighbourhood_NZ"], newcomers)
+        words_NW = arrays["words_NW"] if len(arrays["words_NW"]) else None
+        return cls(blend, arrays["weights_F"], arrays["neighbourhood_NZ"], newcomers, words_NW)
 
     @property
     def past(self) -> Past:
@@ -236,7 +245,10 @@ class Reading:
         relations_BSMR[..., 3] = np.log1p(COSINE_SCALE * (before_BSM + after_BSM / 2) * damping_BSM)
         relations_BSMR[..., 4] = np.log1p(COSINE_SCALE * together_BSM * damping_BSM)
         relations_BSMR[..., 5] = _cosines(self.blend.rough_NE, rows_BS, candidates_BM) * there_BS1
-        relations_BSMR[..., 6] = _cosines(self.neighbourhood_NZ, rows_BS, candidates_BM) * there_BS1
+        relations_BSMR[..., 6] = 0.0
+        if self.words_NW is not None:
+            relations_BSMR[..., 6] = _cosines(self.words_NW, rows_BS, candidates_BM) * there_BS1
+        relations_BSMR[..., 7] = _cosines(self.neighbourhood_NZ, rows_BS, candidates_BM) * there_BS1
         return relations_BSMR
 
     def _positions(self, items_BS: np.ndarray, log_count_N: np.ndarray) -> np.ndarray:
@@ -282,7 +294,8 @@ class Reading:
         n_read_B = np.maximum(is_item_BS.sum(axis=1), 1)
         count_N = self.past.count_N
         density = [(count_N > 0).mean(), np.log1p(count_N.mean())]
-        of_catalogue = np.array([self.past.has_times, *(_WEIGHT_SCALE * self.weights_F), *density])
+        known = [self.past.has_times, self.words_NW is not None]
+        of_catalogue = np.array([*known, *(_WEIGHT_SCALE * self.weights_F), *density])
         of_histories = np.stack(
             [
                 np.log1p(lengths),

@@ -46,7 +46,7 @@ class RecGPTContext:
     def fit(self, dataset: Dataset) -> Self:
         """Index texts and interactions: seconds for hundreds of thousands of them."""
         model, embeddings_NE = self._model(), item_embeddings(dataset, self._embeddings_NE)
-        self._catalogue = model.index(embeddings_NE, interactions=dataset.interactions)
+        self._index(model, dataset, embeddings_NE, dataset.interactions)
         self._mark(dataset, model)
         return self
 
@@ -93,6 +93,12 @@ class RecGPTContext:
             self._given = shipped()
         return self._given
 
+    def _index(
+        self, model: "FoundationModel", dataset: Dataset, embeddings_NE: np.ndarray, past: Interactions | None
+    ) -> None:
+        texts = dataset.texts(model.template)
+        self._catalogue = model.index(texts, interactions=past, embeddings=embeddings_NE)
+
     def _mark(self, dataset: Dataset, model: "FoundationModel") -> None:
         if dataset.items_sha256 in model.settings.training.get("catalogues", ()):
             self.knows = "trained"
@@ -110,7 +116,7 @@ class RecGPTText(RecGPTContext):
     def fit(self, dataset: Dataset) -> Self:
         """Index the embeddings; no interaction is read (zero-shot)."""
         model = self._model()
-        self._catalogue = model.index(item_embeddings(dataset, self._embeddings_NE))
+        self._index(model, dataset, item_embeddings(dataset, self._embeddings_NE), None)
         self._mark(dataset, model)
         return self
 
@@ -151,5 +157,5 @@ class RecGPTFineTuned(RecGPTContext):
 
         embeddings_NE = item_embeddings(dataset, self._embeddings_NE)
         model = finetune(self._model(), dataset, embeddings_NE, seed=self._seed, steps=self._steps)
-        self._catalogue = model.index(embeddings_NE, interactions=dataset.interactions)
+        self._index(model, dataset, embeddings_NE, dataset.interactions)
         return self

@@ -22,10 +22,11 @@ KINDS = {
     "watched": "the agent watched the item",
     "rated": "value: stars",
     "felt": "a feeling about the item; value: -1 to 1",
-    "retrieved": "value: number of memories that were read; text: which, as JSON",
+    "retrieved": "memories were read; text: their ids and whatever else the mind used of them, as JSON",
     "satisfied": "value 1 or 0: whether the page pleased; text: why",
+    "thought": "text: a conclusion drawn from memories",
     "turned": "to the next page",
-    "exited": "value: number of pages seen; text: why",
+    "exited": "value: number of pages seen; text: why, where it was not the agent's choice",
     "failed": "the mind gave no decision; text: why",
     "interviewed": "value: satisfaction from 1 to 10; text: why",
 }
@@ -57,20 +58,23 @@ def piece(
     """Rows of one kind, not yet in their place. Arrays (R,); what is left out is null, as are NaN values."""
     if kind not in KINDS:
         raise ValueError(f"unknown kind of event {kind!r}: one of {', '.join(KINDS)}")
-    rows = {"agent": agent, "item": item, "slot": slot, "value": value, "text": text}
-    frame = pl.DataFrame({name: rows[name] for name in rows if rows[name] is not None})
-    absent = [pl.lit(None, dtype=SCHEMA[name]).alias(name) for name in rows if rows[name] is None]
-    kept = [pl.col(name).cast(SCHEMA[name]) for name in frame.columns]
-    whole = frame.select(*kept).with_columns(*absent, pl.lit(kind).alias("kind"))
-    return whole.with_columns(pl.col("value").fill_nan(None))
+    columns = {"agent": agent, "item": item, "slot": slot, "value": value, "text": text}
+    frame = pl.DataFrame({name: column for name, column in columns.items() if column is not None})
+    return frame.select(
+        pl.col("agent").cast(pl.Int64),
+        pl.lit(kind).alias("kind"),
+        *(
+            pl.lit(None, dtype=SCHEMA[name]).alias(name) if columns[name] is None else pl.col(name).cast(SCHEMA[name])
+            for name in ("item", "slot", "value", "text")
+        ),
+    ).with_columns(pl.col("value").fill_nan(None))
 
 
 def assemble(step: int, pieces: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """The rows of one step in their order: by agent, then in the order of `pieces`, then as they came."""
     if not pieces:
         return pl.DataFrame(schema=SCHEMA)
-    rows = pl.concat([each.select("agent", "kind", "item", "slot", "value", "text") for each in pieces])
-    ordered = rows.sort("agent", maintain_order=True)
+    ordered = pl.concat(pieces).sort("agent", maintain_order=True)
     return ordered.select(
         pl.lit(step, dtype=pl.Int64).alias("step"),
         "agent",
@@ -94,8 +98,9 @@ def chained_hash(before: str, rows: pl.DataFrame) -> str:
         digest.update(name.encode() + b"\0")
         digest.update(np.packbits(column.is_null().to_numpy()).tobytes())
         if dtype == pl.String:
-            for text in column.fill_null("").to_list():
-                digest.update(text.encode() + b"\0")
+            texts = column.fill_null("")
+            digest.update(texts.str.len_bytes().to_numpy().astype("<i8").tobytes())
+            digest.update("".join(texts.to_list()).encode())
         else:
             values = column.fill_null(0).to_numpy()
             digest.update(values.astype("<f8" if dtype == pl.Float64 else "<i8").tobytes())

@@ -29,6 +29,7 @@ class ItemFacts:
     mean_rating_N : (N,) float32 mean of the known ratings, drawn to the mean of all; NaN where no rating is known.
     unit_NE : (N, E) float32 whitened text embeddings, unit rows.
     categories_NC : (N, C) shares of an item's categories; None where the catalogue has none.
+    n_users : whose interactions are known.
     """
 
     items: pl.DataFrame
@@ -36,6 +37,7 @@ class ItemFacts:
     mean_rating_N: np.ndarray
     unit_NE: np.ndarray
     categories_NC: sparse.csr_array | None
+    n_users: int
 
     def __len__(self) -> int:
         return len(self.count_N)
@@ -55,6 +57,7 @@ class ItemFacts:
             _mean_ratings(known),
             whitened_unit_rows(embeddings_NE),
             category_weights(known.items),
+            len(np.unique(events.user)),
         )
 
 

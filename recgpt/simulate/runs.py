@@ -82,7 +82,12 @@ def _plain(value: Any) -> str:
 
 
 @runs_app.command()
-def resume(run_id: RunId) -> None:
+def resume(
+    run_id: RunId,
+    max_calls: Annotated[int | None, typer.Option(min=0, help="another cap on calls, over the whole run")] = None,
+    max_usd: Annotated[float | None, typer.Option(min=0, help="another cap on money, over the whole run")] = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="calls, or blocks of agents, at a time")] = 8,
+) -> None:
     """Go on with a run that was stopped or killed; it ends as if it had never been.
 
     Example: recgpt runs resume demo
@@ -90,11 +95,17 @@ def resume(run_id: RunId) -> None:
     from recgpt.simulate.store import Run
 
     with Run.open(run_id, write=True) as run:
-        if run.finished:
-            print(f"{run_id} is finished already: nothing to do")
-        else:
-            _world(run).resume(run)
+        world = _world(run)
+        try:
+            if run.finished:
+                print(f"{run_id} is finished already: nothing to do")
+            else:
+                world.resume(run, concurrency=concurrency, max_calls=max_calls, max_usd=max_usd)
+        except KeyboardInterrupt:
+            print(f"\nstopped; every finished page is kept. To go on: recgpt runs resume {run_id}")
+            raise typer.Exit(130) from None
         print(f"{run_id}: {run.n_steps:,} steps, {run.n_rows:,} events, hash {run.hash}")
+        print(f"to read: {world.report(run)}")
 
 
 @runs_app.command()

@@ -60,7 +60,9 @@ def spec(**options: object) -> EpisodeSpec:
 
 
 def episode_of(dataset: Dataset, asked: EpisodeSpec, shortlist: int = 400, **options: bool) -> Episode:
-    return make_episode(dataset, embeddings(dataset.n_items), asked, n_positions=S, shortlist=shortlist, **options)
+    texts = [f"item {i}" for i in range(dataset.n_items)]
+    vectors_NE = embeddings(dataset.n_items)
+    return make_episode(dataset, vectors_NE, texts, asked, n_positions=S, shortlist=shortlist, **options)
 
 
 def assert_same(first: Episode, second: Episode) -> None:
@@ -113,18 +115,18 @@ def test_the_past_is_that_of_a_share_of_the_users():
     assert dict(some.params)["share"] == 0.3
 
 
-def test_of_arrivals_half_the_cases_take_a_new_item():
+def test_of_arrivals_a_quarter_of_the_cases_take_a_new_item():
     dataset = dataset_of([np.random.default_rng(u).permutation(60)[:8].tolist() for u in range(200)], 60)
     split = arrivals(dataset, 40, seed=0)
     is_new_N = np.ones(60, dtype=bool)
     is_new_N[split.past.values] = False
     assert is_new_N.sum() == 6
-    assert is_new_N[split.targets].sum() * 2 == len(split) > 20
+    assert is_new_N[split.targets].sum() * 4 == len(split) >= 40
     assert not is_new_N[split.histories.values].any()
     assert not split.in_past[split.target_rows].any()
     assert (split.histories.lengths > 0).all()
     split.check_no_leak()
-    assert len(arrivals(dataset, 10, seed=0)) == 10
+    assert len(arrivals(dataset, 12, seed=0)) == 12
     assert len(episode_of(dataset, spec(protocol="arrivals"), for_training=False)) == len(arrivals(dataset, 100, 0))
 
 
@@ -245,7 +247,7 @@ def test_specs_are_five_densities_new_items_and_one_moment():
     assert [s.share for s in timeless] == [*SHARES, 1.0]
     assert [s.protocol for s in timed] == ["leave_one_out"] * 5 + ["arrivals", "global_time"]
     assert timed[:6] == [EpisodeSpec(**{**vars(s), "seed": 3}) for s in timeless]
-    assert [s.cases for s in timed] == [400, 100, 100, 200, 800, 200, 200]
+    assert [s.cases for s in timed] == [400, 100, 100, 200, 800, 400, 200]
     assert len({s.label for s in timed}) == len(timed)
 
 

@@ -223,6 +223,7 @@ def test_the_strongest_relation_is_said_with_its_number(catalogue):
         "co_visited_before": "near it",
         "taken_by_the_same": "both",
         "text": "text cosine",
+        "words": "words in common",
         "neighbourhood": "taken with the same",
     }
     assert set(said) == set(RELATIONS)

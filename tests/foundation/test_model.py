@@ -23,7 +23,7 @@ from recgpt.foundation.model import (
     shipped,
 )
 from recgpt.foundation.network import NetworkConfig
-from recgpt.foundation.reading import Reading
+from recgpt.foundation.reading import Reading, shortlisted
 
 N, E = 40, 8
 NETWORK = NetworkConfig(history_items=4, d_model=8, n_heads=2, hidden=16)
@@ -80,17 +80,20 @@ def encodes(monkeypatch) -> None:
 def test_every_item_but_the_history_comes_once_and_the_shortlist_first():
     catalogue = index(model_of(shortlist=5))
     asked = Ragged.from_lists(HISTORIES)
-    _, blend_BN = catalogue.reading.blended(asked)
+    blended = catalogue.reading.blended(asked)
+    blend_BN, count_N = blended[1], catalogue.reading.past.count_N
+    own_BM = shortlisted(asked, blended, 5, count_N)
     ranking = catalogue.recommend(HISTORIES, N)
     for row, history in enumerate(HISTORIES):
-        others = [item for item in np.argsort(-blend_BN[row], kind="stable").tolist() if item not in history]
+        others = [item for item in range(N) if item not in history]
+        own = [item for item in own_BM[row].tolist() if item >= 0]
         ids, scores = ranking.ids[row], ranking.scores[row]
         assert sorted(ids[: len(others)].tolist()) == sorted(others)
         assert (ids[len(others) :] == -1).all()
-        assert set(ids[:5].tolist()) == set(others[:5])
-        assert (scores[:5] > -500).all()
-        assert (scores[5 : len(others)] < -900).all()
-        by_rest = blend_BN[row, ids[5 : len(others)]]
+        assert set(ids[: len(own)].tolist()) == set(own) >= set(np.flatnonzero(count_N == 0)) - set(history)
+        assert (scores[: len(own)] > -500).all()
+        assert (scores[len(own) : len(others)] < -900).all()
+        by_rest = blend_BN[row, ids[len(own) : len(others)]]
         assert (np.diff(by_rest) < 1e-3).all(), "beyond the shortlist the blend decides"
     assert len(catalogue) == N
 
@@ -189,7 +192,8 @@ def test_observing_equals_indexing_again(shortlist):
     longer = [*PAST, [], [], [], [20, 4, 4]]
     longer[0] = [*longer[0], 4, 37]
     old = catalogue.reading
-    again = Reading(Blend.of(old.blend.unit_NE, Ragged.from_lists(longer)), old.weights_F, old.neighbourhood_NZ)
+    blend = Blend.of(old.blend.unit_NE, Ragged.from_lists(longer))
+    again = Reading(blend, old.weights_F, old.neighbourhood_NZ, old.newcomers)
     assert_same(catalogue.recommend(HISTORIES, N), FoundationCatalogue(model, again).recommend(HISTORIES, N))
     assert_same(catalogue.recommend([[]], N), FoundationCatalogue(model, again).recommend([[]], N))
     assert not np.array_equal(catalogue.recommend(HISTORIES, N).scores, before)
@@ -248,11 +252,14 @@ def test_interactions_come_as_arrays_or_as_tables(encodes):
         model.index(texts, interactions=by_rows),
         model.index(items.drop("item_id"), interactions=by_rows),
         model.index(items.to_pandas(), interactions=table.to_pandas()),
-        model.index(FakeEncoder().encode(texts, progress=False), interactions=flat),
+        model.index(texts, interactions=flat, embeddings=FakeEncoder().encode(texts, progress=False)),
     ]
     expected = first.recommend(HISTORIES, 10)
     for other in others:
         assert_same(other.recommend(HISTORIES, 10), expected)
+    of_embeddings = model.index(FakeEncoder().encode(texts, progress=False), interactions=flat)
+    assert of_embeddings.reading.words_NW is None
+    np.testing.assert_array_equal(of_embeddings.reading.blend.unit_NE, first.reading.blend.unit_NE)
     without_times = model.index(items, interactions=table.drop("timestamp"))
     assert not without_times.reading.past.has_times
     assert first.reading.past.has_times
@@ -271,7 +278,7 @@ def test_missing_times_are_unknown(encodes):
         (np.empty((0, E)), None, "the catalogue is empty"),
         (pl.DataFrame({"title": []}), None, "the catalogue is empty"),
         ("Heat (1995)", None, "a single text was given, 'Heat"),
-        (np.ones((3, E + 1)), None, rf"shape \(3, {E + 1}\).*\(items, {E}\)"),
+        (np.ones((3, E + 1)), None, rf"shape \(3, {E + 1}\).*\(3, {E}\)"),
         (np.ones(3), None, r"shape \(3,\)"),
         (np.full((3, E), np.nan), None, "item 0 holds NaN"),
         (pl.DataFrame({"name": ["a"]}), None, "no column 'title'"),

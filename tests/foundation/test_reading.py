@@ -29,6 +29,8 @@ PAST.append(RNG.integers(0, 20, 120).tolist())
 TIMES = [(START + np.sort(RNG.integers(0, 11 * YEAR, len(s)))).tolist() for s in PAST]
 TIMES = [[-1 if RNG.random() < 0.1 else t for t in times] for times in TIMES]
 HISTORIES = [[3], [5, 9, 5, 17, 2, 11], [21, 4], [1, 2, 3], RNG.integers(0, N, 40).tolist()]
+COLOURS, TOYS = ("red", "green", "blue", "grey"), ("train", "bear", "kite", "drum", "doll")
+TEXTS = [f"{COLOURS[i % 4]} {TOYS[i % 5]} number {i}" for i in range(N)]
 CANDIDATES_BM = np.stack([RNG.permutation(N)[:12] for _ in HISTORIES])
 
 
@@ -37,7 +39,7 @@ def flat(times: list[list[int]] | None) -> np.ndarray | None:
 
 
 def read(times: list[list[int]] | None = TIMES) -> Reading:
-    return Reading.of(EMBEDDINGS_NE, Ragged.from_lists(PAST), flat(times))
+    return Reading.of(EMBEDDINGS_NE, Ragged.from_lists(PAST), flat(times), TEXTS if times is TIMES else None)
 
 
 def evidence_of(reading: Reading, histories: list[list[int]] = HISTORIES, candidates_BM=CANDIDATES_BM) -> Evidence:
@@ -55,6 +57,7 @@ class Slow:
 
     def __init__(self, reading: Reading, past: list[list[int]], times: list[list[int]] | None) -> None:
         self.unit_NE, self.near_NZ, self.weights_F = reading.blend.unit_NE, reading.neighbourhood_NZ, reading.weights_F
+        self.words_NW = np.zeros((N, 1)) if reading.words_NW is None else reading.words_NW
         self.times = times
         self.count = np.bincount(list(itertools.chain.from_iterable(past)), minlength=N)
         self.after = np.zeros((N, N))
@@ -86,6 +89,7 @@ class Slow:
             math.log(1 + 30 * (before + after / 2) * damping),
             math.log(1 + 30 * self.together[i, j] * damping),
             self.cosine(self.unit_NE, i, j),
+            self.cosine(self.words_NW, i, j),
             self.cosine(self.near_NZ, i, j),
         ]
 
@@ -125,6 +129,7 @@ class Slow:
         n_read = 1 + len(others)
         return [
             self.now is not None,
+            self.words_NW.any(),
             *(3 * self.weights_F),
             sum(count > 0 for count in self.count) / N,
             math.log(1 + sum(self.count) / N),
@@ -216,7 +221,7 @@ def test_what_is_appended_counts_as_if_it_had_been_read():
     grown.append(EVENTS)
     past, times = continued()
     blend = Blend.of(grown.blend.unit_NE, Ragged.from_lists(past), flat(times))
-    anew = Reading(blend, grown.weights_F, grown.neighbourhood_NZ, grown.newcomers)
+    anew = Reading(blend, grown.weights_F, grown.neighbourhood_NZ, grown.newcomers, grown.words_NW)
     assert_same(evidence_of(grown), evidence_of(anew), atol=1e-5)
     assert not torch.equal(before.items_BMF, evidence_of(grown).items_BMF)
 

@@ -1,14 +1,18 @@
 """What the fit is made of, and that it finds the shipped parameters again."""
 
+import io
 import json
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from recgpt.data.dataset import Dataset
 from recgpt.errors import DataError
-from recgpt.simulate.minds.fit import Moment, fit, judged, logistic, ordinal, save, total_variation
-from recgpt.simulate.minds.scripted import Parameters
+from recgpt.simulate.minds.fitting import fit, report_tables, save
+from recgpt.simulate.minds.fitting.models import Moment, logistic, ordinal
+from recgpt.simulate.minds.fitting.scores import judged, total_variation
+from recgpt.simulate.minds.parameters import Parameters
 
 
 def drawn(n: int = 4000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -101,6 +105,24 @@ class TestShipped:
             for figure, tolerance in (("P_view", 0.1), ("N_exit", 0.3), ("S_sat", 0.7)):
                 gap = abs(both["trace"][figure] - both["simulated"][figure])
                 assert gap < tolerance, (who, figure)
+
+
+def test_the_report_is_told_in_tables():
+    console = Console(width=140, record=True, file=io.StringIO())
+    console.print(report_tables(TestShipped.report))
+    lines = {line.split("  ")[0]: line.split()[-7:] for line in console.export_text().splitlines() if line}
+    report = TestShipped.report
+    assert lines["align"][-4:] == [f"{report['align'][name]:.3f}" for name in SCORES_OF_YES_OR_NO]
+    assert lines["interview"][-1] == f"{report['interview']['r2']:.3f}"
+    for who, both in report["held_out_users"].items():
+        for whose, figures in both.items():
+            expected = [figures[name] for name in ("P_view", "N_like", "P_like", "N_exit", "S_sat")]
+            assert lines[f"{who}, {whose}"][-5:] == [f"{value:.3f}" for value in expected]
+    assert lines["random items"][-1] == f"{report['orders']['random']['S_sat']:.3f}"
+    assert lines["real"][-5:] == [f"{share:.3f}" for share in report["rating"]["real_distribution"]]
+
+
+SCORES_OF_YES_OR_NO = ("log_loss", "log_loss_of_constant", "auc", "calibration_error")
 
 
 @pytest.mark.slow

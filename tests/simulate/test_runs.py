@@ -63,7 +63,7 @@ def page(step: int) -> pl.DataFrame:
     )
 
 
-def resume(run: Run) -> None:
+def resume(run: Run, **limits: object) -> None:
     for step in range(run.n_steps + 1, N_STEPS + 1):
         run.append(page(step))
     run.set_metrics(measures(run))
@@ -78,7 +78,16 @@ def measures(run: Run) -> dict[str, object]:
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("RECGPT_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setattr(worlds, "WORLDS", {"pages": SimpleNamespace(resume=resume, measures=measures)}, raising=False)
+    monkeypatch.setattr(
+        worlds,
+        "WORLDS",
+        {
+            "pages": SimpleNamespace(
+                resume=resume, measures=measures, report=lambda run: run.path.with_name("report.html")
+            )
+        },
+        raising=False,
+    )
     return tmp_path / "runs"
 
 

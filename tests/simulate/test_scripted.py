@@ -16,7 +16,8 @@ from recgpt.simulate.agents.memory import PRESETS, Kind, Memory
 from recgpt.simulate.agents.profile import Population
 from recgpt.simulate.items import ItemFacts
 from recgpt.simulate.minds.base import Decisions, Pages
-from recgpt.simulate.minds.scripted import Parameters, ScriptedMind, recalled
+from recgpt.simulate.minds.parameters import Parameters
+from recgpt.simulate.minds.scripted import ScriptedMind, recalled
 
 N_AGENTS, N_ITEMS, WIDTH = 60, 40, 48
 

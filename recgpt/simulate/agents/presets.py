@@ -115,7 +115,8 @@ _PUBLISHED = [
 # important; in a sum, importance up to 1 and recency near 1 outweigh the few tenths by which cosines differ. No score
 # changes because another entry came or went, as it does where parts are scaled over the entries. And reading leaves no
 # trace, so that what an agent remembers is a function of what happened to it.
-_OURS = Preset("recgpt", "this project", "hours", "product", decay=0.995, importance_scale=0.1, overflow="weakest")
+# A reflection is due after about four things that mattered: ten points count as one.
+_OURS = Preset("recgpt", "this project", "hours", "product", decay=0.995, reflects_at=2, overflow="weakest")
 PRESETS: dict[str, Preset] = {preset.name: preset for preset in [*_PUBLISHED, _OURS]}
 
 

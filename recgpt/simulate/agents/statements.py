@@ -6,7 +6,6 @@
 Shapes: A agents, U users, R events, C categories.
 """
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +13,7 @@ import polars as pl
 
 from recgpt.data.dataset import Dataset
 from recgpt.data.ragged import Ragged
+from recgpt.evaluate.beyond_accuracy import category_names
 from recgpt.simulate.items import ItemFacts
 
 LIKED, DISLIKED, TENDENCIES, EXAMPLES = 5, 2, 3, 2
@@ -22,12 +22,6 @@ LIKED, DISLIKED, TENDENCIES, EXAMPLES = 5, 2, 3, 2
 _LIFT = 1.1  # a category is liked if it is so many times as frequent among liked items as in all that is known
 _SUPPORT = 2  # and if it has so many of them
 _DISAPPOINTING = -0.125  # mean deviation from the agent's mean, in parts of the scale: half a star of 1 to 5
-
-
-def category_names(items: pl.DataFrame) -> list[str]:
-    """Names of the columns that `category_weights` makes of a catalogue."""
-    parts = {part.strip() for text in items["categories"] for part in re.split(r"[,>|]", text)}
-    return sorted(parts - {""})
 
 
 def stated(known: Dataset, facts: ItemFacts, user_A: np.ndarray) -> tuple[list[tuple[str, ...]], list[str], list[str]]:

@@ -13,10 +13,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from recgpt.errors import SimulationError
+from recgpt.evidence.texts import rough
 
 Embed = Callable[[list[str]], np.ndarray]
-
-_GRID = 2.0**11
 
 
 class Texts:
@@ -101,7 +100,7 @@ def grid_rows(vectors_RE: np.ndarray) -> np.ndarray:
     lengths_R = np.linalg.norm(rows_RE, axis=1)
     if not np.isfinite(lengths_R).all():
         raise SimulationError(f"embedding {int(np.argmin(np.isfinite(lengths_R)))} holds NaN or infinity: encode again")
-    return (np.round(rows_RE / np.where(lengths_R > 0, lengths_R, 1)[:, None] * _GRID) / _GRID).astype(np.float32)
+    return rough(rows_RE / np.where(lengths_R > 0, lengths_R, 1)[:, None]).astype(np.float32)
 
 
 def hashed_words(texts: Sequence[str], width: int) -> np.ndarray:

@@ -70,7 +70,8 @@ class Decisions:
     exit_A : (A,) bool, whether the agent leaves after this page.
     failed_A : (A,) bool: the mind gave no decision; such a row says nothing else, and its agent leaves.
     feeling_texts, reasons : in words, (A, S) and (A,); None where the mind has no words.
-    retrieved : A strings of JSON, which memories each decision used; None where none were read.
+    retrieved : A strings of JSON, `ids` of the memories each decision used and maybe more; None where none were read.
+    thoughts : A conclusions that were drawn, where a reflection was due; they become memories.
     """
 
     aligned_AS: np.ndarray
@@ -83,6 +84,7 @@ class Decisions:
     feeling_texts: Sequence[Sequence[str | None]] | None = None
     reasons: Sequence[str | None] | None = None
     retrieved: Sequence[str | None] | None = None
+    thoughts: Sequence[str | None] | None = None
 
 
 @dataclass(frozen=True)

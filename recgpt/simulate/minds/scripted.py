@@ -5,7 +5,7 @@
 
 A page is read as the published agents read theirs (Zhang et al., "On Generative Agents in Recommendation", SIGIR 2024):
 which items fit, which of those are watched, how each of these is rated and felt, whether the page pleased, and whether
-to go on. Each of these is a small model with named coefficients, in `scripted.json`, made and documented by `fit`:
+to go on. Each of these is a small model with named coefficients, in `scripted.json`, made and documented by `fitting`:
 
 - `preference`, a logistic model of real people's choices, and `rating`, an ordinal model of their stars: MovieLens.
 - `align`, `watch`, `exit`, `interview`: what was published of 1,000 GPT-3.5 agents. `align` sees people's preference
@@ -17,243 +17,31 @@ Choice and stars follow different vectors, as held-out people show: what one tak
 There is no label for "the page pleased": it did with the probability that the interview gives for a score of 6 or more
 to a session of pages like it. Advertisements are judged as other items, because neither source has any.
 
-A decision never depends on who else is asked: random numbers are keyed by agent and step, and products of vectors are
-of numbers on a grid, whose sums float32 holds exactly in any order.
+A decision never depends on who else is asked: random numbers are keyed by agent and step, for features see
+`affinities`.
 
-Shapes: A agents asked, P all agents, S slots of a page, N items, D text dimensions, C categories, k memories.
+Shapes: A agents asked, P all agents, S slots of a page, N items, E embedding width, k memories.
 """
 
 import json
-from importlib import resources
-from pathlib import Path
-from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from scipy import sparse
 
-from recgpt.errors import DataError, SimulationError
 from recgpt.simulate import rng
 from recgpt.simulate.agents.memory import Memory, Retrieved
-from recgpt.simulate.agents.populate import taste_vectors
 from recgpt.simulate.agents.profile import Population
 from recgpt.simulate.agents.texts import grid_rows
 from recgpt.simulate.items import ItemFacts
+from recgpt.simulate.minds.affinities import Affinities
 from recgpt.simulate.minds.base import Decisions, Interviews, Pages
+from recgpt.simulate.minds.parameters import Parameters
 
 LIKED = 4.0
 """Stars from which on a rating is a like."""
 
-TEXT_DIMENSIONS = 32  # principal axes of the catalogue's texts; all 384 predict held-out choices no better
-CATEGORY_SMOOTHING = 0.01
 PUBLISHED_PAGE = 4  # slots of a page in the trace: pages are counted in it where an interview speaks of them
 MEMORIES = 5
 _AGENTS_PER_BLOCK = 4096  # so that what lies between two steps of the arithmetic stays in the cache
-_TEXT_GRID, _CATEGORY_GRID = 2.0**11, 2.0**8
-
-
-class _Fitted(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-Positive = Annotated[float, Field(gt=0)]
-Four = tuple[float, float, float, float]
-ByClass = tuple[Four, Four, Four]
-
-
-class Preference(_Fitted):
-    """Log odds that a person chooses an item. Where they are 0 is a matter of convention: `align` sets the level."""
-
-    interest: float = Field(description="cosine of the mean text of the agent's history and the item's text")
-    category: float = Field(description="log of how much more the agent takes of the item's categories than others do")
-    quality: float = Field(description="stars that the item's mean lies above that of a typical interaction")
-    popularity: float = Field(description="log count, above that of a typical interaction")
-
-
-class Align(_Fitted):
-    """Log odds that an item fits."""
-
-    intercept: float
-    preference: float
-    quality: float = Field(description="what the agents make of the mean rating they are shown, beyond preference")
-    popularity: float = Field(description="by how much popularity draws them more or less than it draws people")
-    first_slot: float
-    diversity: float = Field(description="for each class above the middle one")
-    activity_3: float
-    memory: float = Field(description="of the valence of memories of the run, weighted by likeness; see `recalled`")
-
-
-class Watch(_Fitted):
-    """Log odds that an item that fits is watched."""
-
-    by_activity_and_place: ByClass = Field(description="place among the page's items that fit: 1, 2, 3, 4 and more")
-    page: float = Field(description="for each page before")
-
-
-class Rating(_Fitted):
-    """Ordinal logistic model of stars from 1 to 5: log odds of at most s stars = (threshold_s - sum) / spread."""
-
-    thresholds: Four
-    own_mean: float = Field(description="stars that the agent's mean lies above the mean of agents")
-    quality: float
-    taste: float = Field(description="cosine of what the agent rated high less what it rated low, and the item's text")
-    popularity: float
-    spread_by_conformity: tuple[Positive, Positive, Positive] = Field(description="how far from the sum they rate")
-    mean_of_agents: float
-    deviation_of_agents: Positive = Field(description="of the agents' means: an agent without ratings draws one")
-
-
-class Exit(_Fitted):
-    """Log odds of leaving after a page (a discrete-time hazard)."""
-
-    by_activity_and_page: ByClass = Field(description="after page 1, 2, 3, 4 and more")
-    share_aligned: float = Field(description="of all items shown so far, above its mean")
-    mean_share_aligned: float
-
-
-class Interview(_Fitted):
-    """Ordinal logistic model of satisfaction from 1 to 10: log odds of at most s = threshold_s - sum."""
-
-    thresholds: Annotated[tuple[float, ...], Field(min_length=9, max_length=9)]
-    activity_2: float
-    activity_3: float
-    share_aligned: float
-    share_liked: float = Field(description="likes over items shown, over `likes_per_watch`")
-    pages: float = Field(description="of four items, at most five")
-    one_page: float
-    typical_pages: float = Field(description="of a session, to judge a single page by")
-
-
-class LikesPerWatch(_Fitted):
-    """Of what the trace's agents watched they liked nearly all; people's stars for the same items are fewer.
-
-    A share of likes is divided by its source's figure before a model sees it, so that it means as much in both.
-    """
-
-    trace: Positive
-    people: Positive
-
-
-class Parameters(_Fitted):
-    """All that `ScriptedMind` knows of people. `fitted_on` and `report` are for readers."""
-
-    preference: Preference
-    align: Align
-    watch: Watch
-    rating: Rating
-    exit: Exit
-    interview: Interview
-    likes_per_watch: LikesPerWatch
-    text_dimensions: int = Field(ge=1)
-    fitted_on: dict[str, Any] = {}
-    report: dict[str, Any] = {}
-
-    @classmethod
-    def load(cls, path: Path | None = None) -> "Parameters":
-        """Read those of a file, or those that come with the package.
-
-        Raises
-        ------
-        DataError : the file is missing or damaged.
-        """
-        source = path or resources.files("recgpt.simulate.minds") / "scripted.json"
-        remedy = "restore it, or fit it again (`recgpt agents fit`)"
-        try:
-            parameters = cls.model_validate(json.loads(source.read_text(encoding="utf-8")))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise DataError(f"{source} cannot be read as JSON ({error}): {remedy}") from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"])) or "the whole"
-            raise DataError(f"{source} is no parameters file: {place}: {first['msg']}; {remedy}") from error
-        for name, model in (("rating", parameters.rating), ("interview", parameters.interview)):
-            if (np.diff(model.thresholds) <= 0).any():
-                raise DataError(f"{source}: the thresholds of {name} do not rise: {remedy}")
-        return parameters
-
-
-class Affinities:
-    """What an agent and an item have to do with each other, and how an item stands in its catalogue.
-
-    Attributes
-    ----------
-    quality_N, popularity_N : (N,) float32, see `Preference`; quality is 0 where no rating is known.
-    """
-
-    def __init__(self, population: Population, facts: ItemFacts, dimensions: int = TEXT_DIMENSIONS) -> None:
-        width = facts.unit_NE.shape[1]
-        if population.taste_AE.shape[1] != width:
-            raise SimulationError(
-                f"the agents' tastes are {population.taste_AE.shape[1]} wide and the items' texts {width}: "
-                "make both from the embeddings of one catalogue"
-            )
-        axes_ED = _principal_axes(facts.unit_NE, min(dimensions, width))
-        self._text_ND = _on_grid(facts.unit_NE @ axes_ED, _TEXT_GRID)
-        unknown = np.full(len(population.ratings), np.nan, dtype=np.float32)
-        interest_PE = taste_vectors(population.histories, unknown, facts.unit_NE)
-        has_history_P = population.histories.lengths > 0
-        interest_PE = np.where(has_history_P[:, None], interest_PE, population.taste_AE)
-        self._interest_PD = _on_grid(interest_PE @ axes_ED, _TEXT_GRID)
-        # Without ratings `taste_AE` is interest, which says nothing of stars.
-        has_ratings_P = np.isfinite(population.mean_rating_A)
-        self._taste_PD = _on_grid((population.taste_AE * has_ratings_P[:, None]) @ axes_ED, _TEXT_GRID)
-        self._lift_PC, self._category_NC = _category_lift(population, facts)
-        log_count_N = np.log1p(facts.count_N.astype(np.float64))
-        self.popularity_N = (log_count_N - _typical(log_count_N, facts.count_N)).astype(np.float32)
-        quality_N = facts.mean_rating_N.astype(np.float64) - _typical(facts.mean_rating_N, facts.count_N)
-        self.quality_N = np.nan_to_num(quality_N).astype(np.float32)
-
-    def interest(self, agent_A: np.ndarray, items_AS: np.ndarray) -> np.ndarray:
-        """(A, S) float32, see `Preference`; with `taste_AE` where an agent has no history."""
-        return _row_products(self._interest_PD, agent_A, self._text_ND, items_AS)
-
-    def taste(self, agent_R: np.ndarray, item_R: np.ndarray) -> np.ndarray:
-        """(R,) float32, see `Rating`; 0 for agents without known ratings."""
-        return _row_products(self._taste_PD, agent_R, self._text_ND, item_R[:, None])[:, 0]
-
-    def category(self, agent_A: np.ndarray, items_AS: np.ndarray) -> np.ndarray:
-        """(A, S) float32, see `Preference`; 0 where categories or the agent's history are unknown."""
-        return _row_products(self._lift_PC, agent_A, self._category_NC, items_AS)
-
-
-def _row_products(rows_PD: np.ndarray, agent_A: np.ndarray, columns_ND: np.ndarray, items_AS: np.ndarray) -> np.ndarray:
-    gathered_ASD = np.take(columns_ND, items_AS, axis=0)
-    return np.einsum("ad,asd->as", np.take(rows_PD, agent_A, axis=0), gathered_ASD)
-
-
-def _on_grid(values: np.ndarray, grid: float) -> np.ndarray:
-    return (np.round(values * grid) / grid).astype(np.float32)
-
-
-def _principal_axes(unit_NE: np.ndarray, dimensions: int) -> np.ndarray:
-    rows_NE = unit_NE.astype(np.float64)
-    return np.linalg.eigh(rows_NE.T @ rows_NE).eigenvectors[:, ::-1][:, :dimensions]
-
-
-def _typical(values_N: np.ndarray, count_N: np.ndarray) -> float:
-    """Mean over interactions, of what is known; over items where there are no interactions."""
-    known_N = np.isfinite(values_N)
-    weights_N = np.where(known_N, count_N, 0).astype(np.float64)
-    if not weights_N.any():
-        weights_N = known_N.astype(np.float64)
-    return float(np.where(known_N, values_N, 0) @ weights_N / max(weights_N.sum(), 1.0))
-
-
-def _category_lift(population: Population, facts: ItemFacts) -> tuple[np.ndarray, np.ndarray]:
-    """(P, C) log of how much more of each category an agent takes than the catalogue's visitors do, and (N, C)."""
-    if facts.categories_NC is None:
-        return np.zeros((len(population), 0), dtype=np.float32), np.zeros((len(facts), 0), dtype=np.float32)
-    category_NC = facts.categories_NC.toarray()
-    lengths_P = population.histories.lengths
-    rows = np.repeat(np.arange(len(population)), lengths_P), population.histories.values
-    history_PN = sparse.csr_array((np.ones(len(rows[1])), rows), shape=(len(population), len(facts)))
-    taken_PC = history_PN @ category_NC
-    share_PC = taken_PC / np.maximum(taken_PC.sum(axis=1, keepdims=True), 1e-9)
-    usual_C = facts.count_N.astype(np.float64) @ category_NC
-    usual_C = usual_C / max(usual_C.sum(), 1e-9)
-    lift_PC = np.log((share_PC + CATEGORY_SMOOTHING) / (usual_C + CATEGORY_SMOOTHING))
-    lift_PC[lengths_P == 0] = 0
-    return _on_grid(lift_PC, _CATEGORY_GRID), _on_grid(category_NC, _CATEGORY_GRID)
 
 
 def recalled(

@@ -1,0 +1,88 @@
+"""Published and new experiments with simulated people. One is one file, and one line here.
+
+recgpt experiment filter-bubble --dataset data/demo --set rounds=8
+
+result = run_experiment("filter-bubble", "data/demo", "runs/experiments", {"rounds": 8})
+result.rows                    # figures with 95 % intervals; beside them a report and a picture in the folder
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from recgpt.errors import SimulationError
+from recgpt.simulate.experiments import (
+    ab,
+    ablate,
+    adverts,
+    causal,
+    filter_bubble,
+    injection,
+    page_enhancement,
+    taste_alignment,
+)
+from recgpt.simulate.experiments.base import Experiment, Lab
+from recgpt.simulate.experiments.result import Estimate, Result
+
+EXPERIMENTS: dict[str, Experiment[Any]] = {
+    each.name: each
+    for each in (
+        taste_alignment.EXPERIMENT,
+        page_enhancement.EXPERIMENT,
+        filter_bubble.EXPERIMENT,
+        adverts.EXPERIMENT,
+        causal.EXPERIMENT,
+        ab.EXPERIMENT,
+        ablate.EXPERIMENT,
+        injection.EXPERIMENT,
+    )
+}
+
+
+def experiment_of(name: str) -> Experiment[Any]:
+    """The experiment of that name.
+
+    Raises
+    ------
+    SimulationError : there is none; the message lists those there are.
+    """
+    if name not in EXPERIMENTS:
+        raise SimulationError(f"unknown experiment {name!r}: choose among {', '.join(EXPERIMENTS)}")
+    return EXPERIMENTS[name]
+
+
+def parse_settings(name: str, texts: Sequence[str]) -> dict[str, Any]:
+    """Options for `run_experiment` from texts NAME=VALUE. See `Experiment.parse`."""
+    return experiment_of(name).parse(texts)
+
+
+def run_experiment(
+    name: str, dataset: str | Path, out: str | Path | None, options: Mapping[str, Any] | None = None
+) -> Result:
+    """Run an experiment on a data set, and write its JSON, report and picture into the folder `out`, if there is one.
+
+    Raises
+    ------
+    SimulationError : no such experiment or setting, or the data set cannot give what it needs.
+    DataError : the data set cannot be read, or no recommender has such a name.
+    LLMError : the language model cannot be asked, or a cap is reached.
+    """
+    experiment = experiment_of(name)
+    settings = experiment.settings_of(options or {})
+    lab = Lab.of(dataset, agents=settings.agents, seed=settings.seed, model=settings.model)
+    result = experiment.run(lab, settings)
+    if out is not None:
+        result.save(out)
+    return result
+
+
+__all__ = [
+    "EXPERIMENTS",
+    "Estimate",
+    "Experiment",
+    "Lab",
+    "Result",
+    "experiment_of",
+    "parse_settings",
+    "run_experiment",
+]

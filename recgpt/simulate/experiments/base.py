@@ -1,0 +1,333 @@
+"""What every experiment is made of: settings, the people and recommenders it works with, and a result to read.
+
+An experiment is one file with an `EXPERIMENT`, and one line in `recgpt.simulate.experiments`:
+
+    lab = Lab.of("data/demo", agents=200, seed=0)
+    played = lab.play(FeedRules(), lab.fitted("item_knn"), lab.mind())
+    mean_of(played.per_agent["p_view"])            # with its 95 % interval over agents
+
+Feeds run in memory: the seed repeats them, so there is nothing to keep but the result.
+
+Shapes: A agents, K places of a ranked list, N items.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Generic, TypeVar, get_origin
+
+import numpy as np
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from rich.table import Table
+from rich.text import Text
+
+from recgpt.data.ragged import Ragged
+from recgpt.errors import SimulationError
+from recgpt.evaluate.arena import embeddings_of, recommenders_for
+from recgpt.evaluate.metrics import per_case_of_sets
+from recgpt.evaluate.significance import bootstrap_ci, paired_bootstrap
+from recgpt.foundation.model import shipped
+from recgpt.models import load_model
+from recgpt.progress import Meter
+from recgpt.recommenders import check_names
+from recgpt.recommenders.base import Recommender
+from recgpt.simulate.agents.memory import PRESETS, Memory
+from recgpt.simulate.agents.profile import Population
+from recgpt.simulate.experiments.result import Estimate, Result
+from recgpt.simulate.items import ItemFacts
+from recgpt.simulate.llm.budget import Caps
+from recgpt.simulate.llm.client import LLMClient
+from recgpt.simulate.llm.servers import Server
+from recgpt.simulate.measure import Tally
+from recgpt.simulate.minds.base import Mind, Pages
+from recgpt.simulate.minds.llm import LLMMind
+from recgpt.simulate.minds.scripted import Parameters, ScriptedMind
+from recgpt.simulate.worlds.feed import MEMORIES, Feed, FeedRules, Setting
+from recgpt.simulate.worlds.feed_run import FeedConfig, people_of
+
+RESAMPLES = 2000
+K = 10  # of the offline metrics
+
+
+class Settings(BaseModel):
+    """What all experiments can be told."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    agents: int = Field(default=500, ge=2, description="users of the data set who take part")
+    seed: int = Field(default=0, ge=0, description="decides every draw")
+    model: str | None = Field(default=None, description="folder of a foundation model, instead of the one shipped")
+
+
+class FeedSettings(Settings):
+    """Of experiments in which agents browse a feed."""
+
+    pages: int = Field(default=5, ge=1, description="at most, of one agent")
+    page_size: int = Field(default=4, ge=1)
+
+    def rules(self, **more: Any) -> FeedRules:
+        """The rules of such a feed."""
+        return FeedRules(pages=self.pages, page_size=self.page_size, seed=self.seed, **more)
+
+
+class LLMSettings(Settings):
+    """Of experiments that can also ask a language model; they do so only where `base_url` is given."""
+
+    base_url: str | None = Field(default=None, description="OpenAI-compatible server; without it no model is asked")
+    llm_model: str = Field(default="gpt-4o-mini", description="name of the language model on its server")
+    key_env: str = Field(default="OPENAI_API_KEY", description="environment variable with the key; empty for none")
+    max_calls: int = Field(default=2000, ge=0, description="to the language model, in all")
+    max_tokens: int = Field(default=2048, ge=1, description="of one reply")
+
+    def llm_minds(self) -> Callable[[Population, ItemFacts], Mind] | None:
+        """Makes minds that ask the language model, all within one cap; None without `base_url`.
+
+        Raises
+        ------
+        LLMError : the key is missing.
+        """
+        if self.base_url is None:
+            return None
+        client = LLMClient(
+            [Server(self.base_url, self.key_env or None)],
+            self.llm_model,
+            caps=Caps(calls=self.max_calls),
+            max_tokens=self.max_tokens,
+            seed=self.seed,
+        )
+        return lambda population, facts: LLMMind(client, population, facts, uses_memory=False)
+
+
+S = TypeVar("S", bound=Settings)
+
+
+@dataclass(frozen=True)
+class Experiment(Generic[S]):
+    """One experiment: its name on the command line, what it asks, what it can be told, and how it is run."""
+
+    name: str
+    question: str
+    settings: type[S]
+    run: Callable[["Lab", S], Result]
+
+    def settings_of(self, options: Mapping[str, Any]) -> S:
+        """Validated settings.
+
+        Raises
+        ------
+        SimulationError : no such setting, or a value that it cannot have; the message lists those there are.
+        """
+        fields = self.settings.model_fields
+        for name in options:
+            if name not in fields:
+                raise SimulationError(f"{self.name} has no setting {name!r}: it has {', '.join(fields)}")
+        try:
+            return self.settings(**options)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = str(first["loc"][0]) if first["loc"] else "the settings"
+            about = fields[name].description or "" if name in fields else ""
+            raise SimulationError(
+                f"{self.name}: {name}={options.get(name)!r}: {first['msg']}{f' ({about})' if about else ''}"
+            ) from error
+
+    def settings_table(self) -> Table:
+        """What it can be told, for the terminal."""
+        table = Table("setting", "default", "", box=None, title=Text(f"{self.name}: {self.question}"))
+        for name, field in self.settings.model_fields.items():
+            default = ",".join(map(str, field.default)) if isinstance(field.default, tuple) else str(field.default)
+            table.add_row(Text(name), Text(default), Text(field.description or ""))
+        return table
+
+    def parse(self, texts: Sequence[str]) -> dict[str, Any]:
+        """Options from texts NAME=VALUE; a setting that holds several values has commas between them.
+
+        Raises
+        ------
+        SimulationError : as of `settings_of`, or a text without "=".
+        """
+        options: dict[str, Any] = {}
+        fields = self.settings.model_fields
+        for text in texts:
+            name, equals, value = text.partition("=")
+            if not equals:
+                raise SimulationError(f"{text!r} is not NAME=VALUE: {self.name} has the settings {', '.join(fields)}")
+            several = name in fields and get_origin(fields[name].annotation) is tuple
+            options[name] = value.split(",") if several else value
+        self.settings_of(options)
+        return options
+
+
+@dataclass(frozen=True)
+class Played:
+    """A feed that is over.
+
+    Attributes
+    ----------
+    feed : in its last state.
+    steps : its events, a frame a page.
+    """
+
+    feed: Feed
+    steps: list[pl.DataFrame]
+
+    @cached_property
+    def per_agent(self) -> dict[str, np.ndarray]:
+        """(A,) of each measure of `recgpt.simulate.measure`."""
+        rules, setting = self.feed.rules, self.feed.setting
+        tally = Tally(len(setting.population), len(setting.facts))
+        for rows in self.steps:
+            tally.add(rows, setting.facts)
+        return tally.per_agent(rules.pages * rules.page_size)
+
+    def of_kind(self, kind: str) -> pl.DataFrame:
+        """All events of one kind."""
+        return pl.concat([rows.filter(pl.col("kind") == kind) for rows in self.steps])
+
+
+@dataclass(frozen=True)
+class Lab:
+    """The people, the catalogue and the recommenders of one experiment.
+
+    Attributes
+    ----------
+    setting : catalogue, agents, and what is held out of them.
+    make : a recommender by its name, not yet fitted.
+    parameters : of scripted minds.
+    seed : of minds, where nothing else is said.
+    """
+
+    setting: Setting
+    make: Callable[[str], Recommender]
+    parameters: Parameters
+    seed: int
+
+    @classmethod
+    def of(cls, dataset: str | Path, *, agents: int, seed: int, model: str | None = None) -> "Lab":
+        """Read a data set and make agents of its users.
+
+        Raises
+        ------
+        SimulationError : more agents than users. Agents of one user are no independent cases, and intervals would be
+            too narrow.
+        DataError : the data set cannot be read.
+        """
+        setting = people_of(FeedConfig(dataset=str(dataset), agents=agents, seed=seed, model=model))
+        if agents > setting.known.n_users:
+            raise SimulationError(f"agents={agents}: {setting.known.name} has {setting.known.n_users} users, use fewer")
+        foundation = shipped() if model is None else load_model(model)
+        embeddings_NE = embeddings_of(setting.known, foundation)
+
+        def make(name: str) -> Recommender:
+            check_names([name])
+            return recommenders_for([name], embeddings_NE=embeddings_NE, model=foundation, seed=seed)[0]
+
+        return cls(setting, make, Parameters.load(), seed)
+
+    def fitted(self, name: str) -> Recommender:
+        """A new recommender, fitted on what is known."""
+        return self.make(name).fit(self.setting.known)
+
+    def mind(
+        self,
+        *,
+        population: Population | None = None,
+        facts: ItemFacts | None = None,
+        parameters: Parameters | None = None,
+        uses_memory: bool = True,
+        seed: int | None = None,
+    ) -> ScriptedMind:
+        """A scripted mind, of these agents unless something else is given."""
+        return ScriptedMind(
+            population or self.setting.population,
+            facts or self.setting.facts,
+            seed=self.seed if seed is None else seed,
+            parameters=parameters or self.parameters,
+            uses_memory=uses_memory,
+        )
+
+    def play(
+        self, rules: FeedRules, recommender: Recommender, mind: Mind, *, setting: Setting | None = None, name: str = ""
+    ) -> Played:
+        """A feed from its first page to its last. The recommender is told what happens, so give each feed its own."""
+        feed = Feed(rules, setting or self.setting, recommender, mind)
+        steps = []
+        with Meter(f"pages, {name or recommender.name}", rules.pages) as meter:
+            while not feed.over:
+                rows = feed.play()
+                feed.apply(rows)
+                steps.append(rows)
+                meter.update()
+        return Played(feed, steps)
+
+    def no_memory(self) -> Memory:
+        """The memory of agents to whom nothing has happened."""
+        width = self.setting.facts.unit_NE.shape[1]
+        return Memory(len(self.setting.population), MEMORIES, PRESETS["recgpt"], width=width, seed=self.seed)
+
+    def about(self) -> dict[str, Any]:
+        """The data set and the people, for a result."""
+        known = self.setting.known
+        return {
+            "dataset": known.name,
+            "items_sha256": known.items_sha256,
+            "interactions_sha256": known.interactions_sha256,
+            "users": known.n_users,
+            "items": known.n_items,
+            "people": self.setting.population.made_from,
+        }
+
+
+def first_pages(agent_A: np.ndarray, items_AS: np.ndarray) -> Pages:
+    """Pages of agents that have seen nothing yet, without advertisements."""
+    none = np.zeros(len(agent_A), dtype=np.int64)
+    return Pages(1, agent_A, items_AS, np.zeros(items_AS.shape, dtype=bool), None, none, none, none, none)
+
+
+def mean_of(values_A: np.ndarray) -> Estimate | None:
+    """The mean over agents and its 95 % bootstrap interval; agents with NaN have no value. None where nobody has."""
+    known = values_A[np.isfinite(values_A)].astype(np.float64)
+    if not len(known):
+        return None
+    low, high = bootstrap_ci(known, np.arange(len(known)), resamples=RESAMPLES)
+    return Estimate(float(known.mean()), low, high)
+
+
+def difference(values_A: np.ndarray, base_A: np.ndarray) -> Estimate | None:
+    """Mean difference over agents who have both values, with its paired 95 % bootstrap interval."""
+    both = np.isfinite(values_A) & np.isfinite(base_A)
+    if not both.any():
+        return None
+    found = paired_bootstrap(
+        values_A[both].astype(np.float64),
+        base_A[both].astype(np.float64),
+        np.arange(int(both.sum())),
+        resamples=RESAMPLES,
+    )
+    return Estimate(found.difference, found.low, found.high)
+
+
+def bootstrap(statistic: Callable[[np.ndarray], float], n_agents: int, *, seed: int = 0) -> Estimate | None:
+    """Any statistic of agents, with its 95 % percentile bootstrap interval.
+
+    Parameters
+    ----------
+    statistic : of places of agents, some maybe more than once; NaN where it is undefined. Resamples in which it is
+        undefined are left out.
+    """
+    whole = statistic(np.arange(n_agents))
+    if not np.isfinite(whole):
+        return None
+    rng = np.random.default_rng(seed)
+    drawn_R = np.array([statistic(rng.integers(n_agents, size=n_agents)) for _ in range(RESAMPLES)])
+    low, high = np.quantile(drawn_R[np.isfinite(drawn_R)], [0.025, 0.975])
+    return Estimate(float(whole), float(low), float(high))
+
+
+def held_out_metrics(ids_AK: np.ndarray, targets: Ragged) -> dict[str, np.ndarray]:
+    """(A,) Hit@10 and NDCG@10 with all of an agent's targets relevant; NaN for an agent without any."""
+    found = per_case_of_sets(ids_AK, targets, (K,))
+    has_A = targets.lengths > 0
+    return {name: np.where(has_A, found[name], np.nan) for name in (f"hit@{K}", f"ndcg@{K}")}

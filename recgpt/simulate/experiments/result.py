@@ -1,0 +1,166 @@
+"""What comes of an experiment: figures with intervals, a picture, and in words what they mean and what they do not."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+from rich.table import Table
+from rich.text import Text
+
+import recgpt
+from recgpt.titles import printable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_DIGITS = 6
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+    @property
+    def sign(self) -> Literal[-1, 0, 1]:
+        """On which side of 0 the whole interval lies; 0 where it does not lie on one."""
+        return 1 if self.low > 0 else -1 if self.high < 0 else 0
+
+
+Row = dict[str, str | int | float | Estimate | None]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One experiment, done.
+
+    Attributes
+    ----------
+    rows : the figures, a row an arm; all rows have the same columns.
+    findings : sentences with figures, made from the rows.
+    limits : sentences on what the figures do not say.
+    draw : the picture, drawn into an empty figure.
+    details : whatever else belongs into the JSON.
+    """
+
+    experiment: str
+    question: str
+    design: str
+    settings: dict[str, Any]
+    about: dict[str, Any]
+    rows: Sequence[Row]
+    findings: Sequence[str]
+    limits: Sequence[str]
+    draw: Callable[[Figure], None]
+    details: dict[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it but the picture, JSON values."""
+        return {
+            "experiment": self.experiment,
+            "question": self.question,
+            "design": self.design,
+            "settings": self.settings,
+            "about": {**self.about, "recgpt": recgpt.__version__},
+            "rows": _plain(list(self.rows)),
+            "findings": list(self.findings),
+            "limits": list(self.limits),
+            "details": _plain(self.details),
+        }
+
+    def table(self) -> Table:
+        """The rows, for the terminal."""
+        columns = list(self.rows[0])
+        title, caption = Text(f"{self.experiment}: {self.question}"), Text("\n".join(self.findings))
+        table = Table(*columns, box=None, title=title, caption=caption, caption_justify="left")
+        for row in self.rows:
+            table.add_row(*(Text(printable(_text(row[column]))) for column in columns))
+        return table
+
+    def markdown(self) -> str:
+        """A short report."""
+        columns = list(self.rows[0])
+        lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
+        lines += ["| " + " | ".join(_text(row[column]) for column in columns) + " |" for row in self.rows]
+        settings = ", ".join(f"{name} {value}" for name, value in self.settings.items())
+        return "\n".join(
+            [
+                f"# {self.question}",
+                "",
+                f"Experiment `{self.experiment}` on {self.about['dataset']} ({self.about['people']}).",
+                "",
+                self.design,
+                "",
+                f"Settings: {settings}.",
+                "",
+                *lines,
+                "",
+                "In brackets: 95 % intervals.",
+                "",
+                f"![{self.experiment}]({self.stem}.svg)",
+                "",
+                "## What it means",
+                "",
+                *(f"- {each}" for each in self.findings),
+                "",
+                "## What it does not mean",
+                "",
+                *(f"- {each}" for each in self.limits),
+                "",
+            ]
+        )
+
+    @property
+    def stem(self) -> str:
+        """Name of the files, without their endings."""
+        return f"{self.experiment}-{self.about['dataset']}"
+
+    def save(self, folder: str | Path) -> None:
+        """Write the JSON, the report and the picture into a folder; those of the same experiment there are replaced."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+        (folder / f"{self.stem}.json").write_text(text + "\n", encoding="utf-8")
+        (folder / f"{self.stem}.md").write_text(self.markdown(), encoding="utf-8")
+        figure = Figure(layout="constrained")
+        self.draw(figure)
+        with mpl.rc_context({"svg.hashsalt": self.stem}):  # the same picture is the same file
+            figure.savefig(folder / f"{self.stem}.svg", metadata={"Date": None})
+
+
+def draw_estimates(axes: "Axes", names: Sequence[str], estimates: Sequence[Estimate | None], *, label: str) -> None:
+    """Points with their intervals, one below the other."""
+    for place, each in enumerate(estimates):
+        if each is not None:
+            axes.plot([each.low, each.high], [place, place], color="C0", lw=1.5)
+            axes.plot(each.mean, place, "o", color="C0", ms=4)
+    axes.set_yticks(range(len(names)), names, fontsize=8)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_xlabel(label)
+    axes.grid(axis="x", alpha=0.3)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Estimate):
+        return {name: round(getattr(value, name), _DIGITS) for name in ("mean", "low", "high")}
+    if isinstance(value, dict):
+        return {str(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return round(value, _DIGITS) if isinstance(value, float) else value

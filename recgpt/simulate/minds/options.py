@@ -1,0 +1,35 @@
+"""Which mind agents have, and how a language model is reached; keys are named, never given."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class LLMOptions(BaseModel):
+    """One model on one or more servers, and what may be spent on it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base_urls: tuple[str, ...] = Field(default=("https://api.openai.com/v1",), min_length=1)
+    key_env: str | None = Field(default="OPENAI_API_KEY", description="environment variable that holds the key")
+    model: str = "gpt-4o-mini"
+    temperature: float | None = 0.2
+    max_tokens: int = Field(default=1024, ge=1, description="of one reply")
+    timeout_s: float = Field(default=120, gt=0)
+    max_calls: int | None = Field(default=None, ge=0)
+    max_total_tokens: int | None = Field(default=None, ge=0)
+    max_usd: float | None = Field(default=None, ge=0)
+    usd_per_million: tuple[float, float] | None = Field(default=None, description="price of tokens in, and out")
+    concurrency: int = Field(default=64, ge=1, description="calls under way at each server, at most")
+    reflects: bool = Field(default=False, description="one more call where a reflection is due")
+
+
+class MindOptions(BaseModel):
+    """How agents decide."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mind: Literal["scripted", "llm", "replay", "person"] = "scripted"
+    uses_memory: bool = Field(default=True, description="whether the mind reads what the run has brought so far")
+    replayed: str | None = Field(default=None, description="run whose decisions the mind `replay` repeats")
+    llm: LLMOptions = LLMOptions()

@@ -1,0 +1,73 @@
+"""Rows of a run: their order, and a hash of what they say."""
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recgpt.simulate.events import KINDS, SCHEMA, assemble, chained_hash, piece
+from recgpt.simulate.rng import bits, normal, uniform
+
+TEXTS = st.one_of(st.none(), st.text(st.characters(exclude_categories=["Cs"]), max_size=5))
+
+
+def step_of(texts: list[str | None], step: int = 1) -> pl.DataFrame:
+    return assemble(step, [piece("exited", np.arange(len(texts)), text=texts)])
+
+
+def test_rows_lie_by_agent_then_by_piece_then_as_they_came():
+    shown = piece("shown", np.array([2, 2, 0]), item=np.array([7, 5, 3]), slot=np.array([0, 1, 0]))
+    rated = piece("rated", np.array([0, 2]), item=np.array([3, 7]), value=np.array([4.0, np.nan]))
+    rows = assemble(3, [shown, rated])
+    assert rows.schema == SCHEMA
+    assert rows["agent"].to_list() == [0, 0, 2, 2, 2]
+    assert rows["seq"].to_list() == [0, 1, 0, 1, 2]
+    assert rows["kind"].to_list() == ["shown", "rated", "shown", "shown", "rated"]
+    assert rows["item"].to_list() == [3, 3, 7, 5, 7]
+    assert rows["value"].to_list() == [None, 4.0, None, None, None]
+    assert rows["step"].unique().to_list() == [3]
+    assert assemble(1, []).schema == SCHEMA
+
+
+def test_a_kind_that_is_none_is_named():
+    with pytest.raises(ValueError, match=f"unknown kind of event 'seen': one of {next(iter(KINDS))}"):
+        piece("seen", np.array([0]))
+
+
+@given(st.lists(TEXTS, min_size=1, max_size=6), st.lists(TEXTS, min_size=1, max_size=6))
+def test_other_texts_have_another_hash(first, second):
+    same = chained_hash("", step_of(first)) == chained_hash("", step_of(second))
+    assert same == (first == second)
+
+
+def test_a_hash_goes_on_from_the_one_before():
+    rows = step_of(["a"])
+    assert chained_hash("", rows) != chained_hash("x", rows)
+    assert chained_hash("x", rows) == chained_hash("x", rows.rechunk())
+
+
+def test_random_numbers_depend_on_what_they_are_for_alone():
+    agents = np.arange(1000)
+    numbers = uniform(7, agents, step=3, purpose="watch", n=4)
+    np.testing.assert_array_equal(uniform(7, agents[::-1], step=3, purpose="watch", n=2), numbers[::-1, :2])
+    for other in (
+        uniform(8, agents, step=3, purpose="watch"),
+        uniform(7, agents, step=4, purpose="watch"),
+        uniform(7, agents, step=3, purpose="rate"),
+    ):
+        assert not (other[:, 0] == numbers[:, 0]).any()
+    assert ((numbers >= 0) & (numbers < 1)).all()
+    assert bits(0, np.array([0]), step=0, purpose="").shape == (1, 1)
+
+
+def test_random_numbers_are_uniform_and_normal():
+    agents = np.arange(100_000)
+    numbers = uniform(1, agents, step=1, purpose="x", n=2)
+    counts = np.histogram(numbers[:, 0], bins=20, range=(0, 1))[0]
+    assert abs(counts - 5000).max() < 5 * np.sqrt(5000)
+    assert abs(np.corrcoef(numbers[:, 0], numbers[:, 1])[0, 1]) < 0.02
+    assert abs(np.corrcoef(numbers[1:, 0], numbers[:-1, 0])[0, 1]) < 0.02
+    drawn = normal(1, agents, step=1, purpose="x")
+    assert abs(drawn.mean()) < 0.02
+    assert abs(drawn.std() - 1) < 0.02
