@@ -247,16 +247,14 @@ def explain(
         raise DataError(f"{len(titles)} titles for a catalogue of {len(catalogue)} items: pass one title a row")
     request = Request.checked([history], 1, "nothing", np.array([item]), n_items=len(catalogue))
     history_H = request.histories[0]
-    ranked_N = np.ones(len(catalogue), dtype=bool)
-    ranked_N[history_H] = False
-    ranked_N[item] = True
-    ranking = catalogue.recommend(
-        request.histories, len(catalogue), exclude="nothing", candidates=np.flatnonzero(ranked_N)
-    )
-    place = np.flatnonzero(ranking.ids[0] == item)
+    ranking = catalogue.recommend(request.histories, len(catalogue), exclude="nothing")
+    ids_N, scores_N = ranking.ids[0], ranking.scores[0]
+    compared = (ids_N >= 0) & (~np.isin(ids_N, history_H) | (ids_N == item))
+    ids_N, scores_N = ids_N[compared], scores_N[compared]
+    place = np.flatnonzero(ids_N == item)
     if not len(place):
         raise DataError("the history is empty, and no interactions are known: name an item, or index with interactions")
-    score = float(ranking.scores[0, place[0]])
+    score = float(scores_N[place[0]])
     found = _Found.of(catalogue, request.histories, item, score)
     return EvidenceExplanation(
         row=int(item),
@@ -264,7 +262,7 @@ def explain(
         score=score,
         baseline=found.baseline,
         rank=int(place[0]) + 1,
-        items_ranked=int((ranking.ids[0] >= 0).sum()),
+        items_ranked=len(ids_N),
         in_history=bool((history_H == item).any()),
         scored_by=found.scored_by,
         groups=_groups(found.by_name),
@@ -312,6 +310,8 @@ class _Found:
         for more in (of_figures, of_blend):
             for name, added in more.items():
                 by_name[name] = by_name.get(name, 0.0) + added
+        if item in histories[0]:  # how seldom an item is taken again is no evidence for this one
+            baseline = score - sum(by_name.values())
         return cls("network", baseline, by_name, relations_SR, added_SR)
 
 

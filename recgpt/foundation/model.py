@@ -12,6 +12,7 @@ Shapes: B histories, N items, M shortlisted, E embedding width.
 """
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -230,7 +231,8 @@ class FoundationCatalogue:
         -------
         Ranking
             ids and scores (B, k). Scores are logits where the network was asked, and from -1,000 on the blend of
-            counts where it was not; they order the items of one history.
+            counts where it was not; they order the items of one history. Where `exclude` is "nothing", items of the
+            history together get the probability with which users took an item again in the known past.
 
         Raises
         ------
@@ -289,6 +291,9 @@ class FoundationCatalogue:
         evidence = self.reading.evidence(histories, candidates_BM, blended, n_positions)
         logits_BM: Tensor = self.model.network(evidence)
         logits_BM.masked_fill_(~evidence.allowed_BM, -torch.inf)
+        if request.exclude == "nothing":
+            own_BM = (torch.from_numpy(candidates_BM)[..., None] == torch.from_numpy(own_BH)[:, None]).any(-1)
+            logits_BM = _with_repeats(logits_BM, own_BM & evidence.allowed_BM, self.reading.repeat_share)
         if bool((evidence.allowed_BM.sum(1) >= request.k).all()):
             part = top_k(logits_BM, request.k)
             return Ranking(np.take_along_axis(candidates_BM, part.ids, axis=1), part.scores)
@@ -329,6 +334,18 @@ class FoundationSession:
     def recommend(self, k: int = 10, *, exclude: Exclude = "history", candidates: np.ndarray | None = None) -> Ranking:
         """Rank after what each history has grown to. See `FoundationCatalogue.recommend`."""
         return self._catalogue.recommend(self.histories, k, exclude=exclude, candidates=candidates)
+
+
+def _with_repeats(logits_BM: Tensor, own_BM: Tensor, repeat_share: float) -> Tensor:
+    """Shift the logits of items of the history so that together they get the probability that an item is taken again.
+
+    The network has learned what users take that they never had; how often they take what they had, the past says.
+    """
+    of_own_B1 = logits_BM.masked_fill(~own_BM, -torch.inf).logsumexp(1, keepdim=True)
+    of_others_B1 = logits_BM.masked_fill(own_BM, -torch.inf).logsumexp(1, keepdim=True)
+    shift_B1 = of_others_B1 - of_own_B1 + math.log(repeat_share / (1 - repeat_share))
+    shift_B1 = torch.where(shift_B1.isfinite(), shift_B1, 0.0)
+    return torch.where(own_BM, logits_BM + shift_B1, logits_BM)
 
 
 def _own_items(histories: Ragged, n_items: int, allowed_N: np.ndarray | None) -> np.ndarray:

@@ -60,6 +60,7 @@ _TEXT = FEATURES.index("text")
 _COUNTED = [FEATURES.index(name) for name in ("co_visitation", "cosine_co_visitation", "co_occurrence")]
 _SHARPNESS = 20.0  # of the softmax over the cosines of similar items
 _ROWS = 1024
+_USUAL_REPEATS, _USUAL_CASES = 0.02, 50
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,7 @@ class Reading:
     neighbourhood_NZ : (N, Z) float32 unit rows, zero for items without a past.
     newcomers : the items without a past when the catalogue was read.
     words_NW : see `recgpt.evidence.words`; None where the texts are unknown.
+    repeat_share : of the known interactions after a user's first, those with an item that the user had before.
     """
 
     blend: Blend
@@ -123,6 +125,7 @@ class Reading:
     neighbourhood_NZ: np.ndarray
     newcomers: Newcomers
     words_NW: np.ndarray | None = None
+    repeat_share: float = 0.0
 
     @classmethod
     def of(
@@ -150,7 +153,7 @@ class Reading:
         weights_F = tuned_weights(sequences, unit_NE, most_cases=_TUNING_CASES)
         newcomers = Newcomers.of(blend.rough_NE, blend.past.count_N)
         words_NW = None if texts is None else word_rows(texts)
-        return cls(blend, weights_F, neighbourhood(blend.past), newcomers, words_NW)
+        return cls(blend, weights_F, neighbourhood(blend.past), newcomers, words_NW, repeat_share(sequences))
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """What `from_arrays` needs to read the catalogue again without its embeddings."""
@@ -163,6 +166,7 @@ class Reading:
             "similar_LK": self.newcomers.similar_LK,
             "weight_LK": self.newcomers.weight_LK,
             "words_NW": np.empty((0, WIDTH), dtype=np.float32) if self.words_NW is None else self.words_NW,
+            "repeat_share": np.array([self.repeat_share]),
             "values": sequences.values,
             "offsets": sequences.offsets,
             "times": np.empty(0, dtype=np.int64) if times is None else times,
@@ -175,7 +179,8 @@ class Reading:
         blend = Blend.of(arrays["unit_NE"], Ragged(arrays["values"], arrays["offsets"]), times)
         newcomers = Newcomers(arrays["place_N"], arrays["similar_LK"], arrays["weight_LK"])
         words_NW = arrays["words_NW"] if len(arrays["words_NW"]) else None
-        return cls(blend, arrays["weights_F"], arrays["neighbourhood_NZ"], newcomers, words_NW)
+        share = float(arrays["repeat_share"][0])
+        return cls(blend, arrays["weights_F"], arrays["neighbourhood_NZ"], newcomers, words_NW, share)
 
     @property
     def past(self) -> Past:
@@ -307,6 +312,17 @@ class Reading:
         )
         of_catalogue_BX = np.broadcast_to(of_catalogue, (len(lengths), len(of_catalogue)))
         return np.concatenate([of_catalogue_BX, of_histories], axis=1).astype(np.float32)
+
+
+def repeat_share(sequences: Ragged) -> float:
+    """Share of repeats among all but the first of each sequence; as if one in 50 of 50 more were one."""
+    if not len(sequences.values):
+        return _USUAL_REPEATS
+    user = np.repeat(np.arange(len(sequences)), sequences.lengths)
+    different = len(np.unique(user * (int(sequences.values.max()) + 1) + sequences.values))
+    could_repeat = len(sequences.values) - int((sequences.lengths > 0).sum())
+    repeats = len(sequences.values) - different
+    return (repeats + _USUAL_REPEATS * _USUAL_CASES) / (could_repeat + _USUAL_CASES)
 
 
 def neighbourhood(past: Past) -> np.ndarray:

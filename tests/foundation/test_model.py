@@ -1,5 +1,6 @@
 """What users of the model meet: catalogues in every form, rankings, observing, files and messages."""
 
+import dataclasses
 import hashlib
 import json
 
@@ -23,7 +24,7 @@ from recgpt.foundation.model import (
     shipped,
 )
 from recgpt.foundation.network import NetworkConfig
-from recgpt.foundation.reading import Reading, shortlisted
+from recgpt.foundation.reading import shortlisted
 
 N, E = 40, 8
 NETWORK = NetworkConfig(history_items=4, d_model=8, n_heads=2, hidden=16)
@@ -193,7 +194,7 @@ def test_observing_equals_indexing_again(shortlist):
     longer[0] = [*longer[0], 4, 37]
     old = catalogue.reading
     blend = Blend.of(old.blend.unit_NE, Ragged.from_lists(longer))
-    again = Reading(blend, old.weights_F, old.neighbourhood_NZ, old.newcomers)
+    again = dataclasses.replace(old, blend=blend)
     assert_same(catalogue.recommend(HISTORIES, N), FoundationCatalogue(model, again).recommend(HISTORIES, N))
     assert_same(catalogue.recommend([[]], N), FoundationCatalogue(model, again).recommend([[]], N))
     assert not np.array_equal(catalogue.recommend(HISTORIES, N).scores, before)

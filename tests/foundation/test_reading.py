@@ -1,5 +1,6 @@
 """Evidence against a slow computation from its definitions, and what it may not depend on."""
 
+import dataclasses
 import itertools
 import math
 
@@ -13,7 +14,7 @@ from recgpt.errors import DataError
 from recgpt.evidence.blend import Blend
 from recgpt.evidence.past import HALF_LIFE
 from recgpt.foundation.network import CASE_FIGURES, ITEM_FIGURES, POSITION_FIGURES, RELATIONS, Evidence
-from recgpt.foundation.reading import Reading, latest_items, neighbourhood, shortlisted
+from recgpt.foundation.reading import Reading, latest_items, neighbourhood, repeat_share, shortlisted
 
 N, E, S = 24, 6, 4
 YEAR = 365 * 86_400
@@ -221,7 +222,7 @@ def test_what_is_appended_counts_as_if_it_had_been_read():
     grown.append(EVENTS)
     past, times = continued()
     blend = Blend.of(grown.blend.unit_NE, Ragged.from_lists(past), flat(times))
-    anew = Reading(blend, grown.weights_F, grown.neighbourhood_NZ, grown.newcomers, grown.words_NW)
+    anew = dataclasses.replace(grown, blend=blend)
     assert_same(evidence_of(grown), evidence_of(anew), atol=1e-5)
     assert not torch.equal(before.items_BMF, evidence_of(grown).items_BMF)
 
@@ -277,6 +278,13 @@ def test_an_embedding_that_is_no_number_is_named():
     broken_NE[7, 1] = np.nan
     with pytest.raises(DataError, match="item 7 holds NaN"):
         Reading.of(broken_NE, Ragged.from_lists(PAST))
+
+
+def test_repeats_are_counted_after_the_first_item():
+    assert repeat_share(Ragged.from_lists([])) == 0.02
+    sequences = [[1, 2, 1, 1], [3], [], [5, 5]] * 100
+    assert repeat_share(Ragged.from_lists(sequences)) == pytest.approx((300 + 1) / (400 + 50))
+    assert read().repeat_share > 0.02
 
 
 def test_latest_items_come_first():

@@ -55,7 +55,7 @@ def test_it_ranks_as_well_as_when_it_was_shipped(shared):
     split = leave_one_out(dataset, max_users=1_000)
     model = shipped()
     embeddings = embeddings_for(dataset, model.settings.text_encoder["encoder"])
-    catalogue = model.index(embeddings, interactions=split.known.interactions)
+    catalogue = model.index(dataset.texts(model.template), interactions=split.known.interactions, embeddings=embeddings)
     new = np.flatnonzero(~split.histories.contains(split.targets))
     ids = catalogue.recommend(split.histories[new], 10).ids
     ndcg = ndcg_at(target_ranks(ids, split.targets[new]), 10).mean()
