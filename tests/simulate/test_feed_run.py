@@ -62,23 +62,13 @@ def test_a_run_holds_all_that_its_events_speak_of(feed_config: Config) -> None:
         run.check()
 
 
-@pytest.mark.parametrize("options", [{}, {"people": "synthetic"}, {"shuffled": True}, {"uses_memory": False}])
+@pytest.mark.parametrize("options", [{}, {"people": "synthetic"}, {"uses_memory": False}])
 def test_the_seed_decides_everything(feed_config: Config, options: dict[str, object]) -> None:
     hashes = []
     for name, seed in (("one", 3), ("two", 3), ("three", 4)):
         with start(name, feed_config(seed=seed, recommender="item_knn", **options)) as run:
             hashes.append(run.hash)
     assert hashes[0] == hashes[1] != hashes[2]
-
-
-def test_shuffled_agents_decide_otherwise_on_the_same_first_page(feed_config: Config) -> None:
-    shown, aligned = [], []
-    for name, shuffled in (("as_they_are", False), ("shuffled", True)):
-        with start(name, feed_config(shuffled=shuffled, agents=50, pages=1)) as run:
-            shown.append(run.events(kind="shown").drop("seq"))
-            aligned.append(run.events(kind="aligned").drop("seq"))
-    assert shown[0].equals(shown[1])
-    assert not aligned[0].equals(aligned[1])
 
 
 @pytest.mark.parametrize("concurrency", [8, 64])

@@ -4,7 +4,7 @@ Shapes: A agents, E embedding width.
 """
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,19 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 from recgpt.data.ragged import Ragged
+
+_ARRAYS = (
+    "user_A",
+    "activity_A",
+    "diversity_A",
+    "conformity_A",
+    "n_ratings_A",
+    "n_genres_A",
+    "rating_deviation_A",
+    "mean_rating_A",
+    "taste_AE",
+)
+_TEXTS = ("tastes", "high_rating_tendency", "low_rating_tendency")
 
 
 class Profile(BaseModel):
@@ -96,6 +109,13 @@ class Population:
             high_rating_tendency=self.high_rating_tendency[agent],
             low_rating_tendency=self.low_rating_tendency[agent],
         )
+
+    def rows(self, chosen: np.ndarray) -> "Population":
+        """The population whose agent a is all that agent `chosen[a]` is here: tastes, traits, history, ratings."""
+        columns: dict[str, Any] = {name: getattr(self, name)[chosen] for name in _ARRAYS}
+        texts: dict[str, Any] = {name: [getattr(self, name)[agent] for agent in chosen.tolist()] for name in _TEXTS}
+        ratings = Ragged(self.ratings, self.histories.offsets)[chosen].values
+        return replace(self, **columns, **texts, histories=self.histories[chosen], ratings=ratings)
 
     def to_parquet(self) -> bytes:
         """All of it, for the store of a run."""

@@ -10,15 +10,11 @@ Shapes: A agents, S candidates.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from pydantic import Field
 
-from recgpt.data.ragged import Ragged
-from recgpt.simulate.agents.profile import Population
 from recgpt.simulate.experiments.base import Experiment, FeedSettings, Lab, difference, first_pages, mean_of
 from recgpt.simulate.experiments.result import Estimate, Result, Row, draw_estimates
 from recgpt.simulate.experiments.taste_alignment import (
@@ -29,7 +25,8 @@ from recgpt.simulate.experiments.taste_alignment import (
     draw_task,
     n_positives,
 )
-from recgpt.simulate.minds.scripted import Parameters, ScriptedMind
+from recgpt.simulate.minds.parameters import Parameters
+from recgpt.simulate.minds.scripted import ScriptedMind
 
 FULL, SHUFFLED, TASTELESS, RANDOM, FORGETFUL = "full", "shuffled", "no taste", "random", "no memory"
 MEASURES = ("p_view", "p_like", "n_exit", "s_sat")
@@ -114,35 +111,11 @@ def _minds(lab: Lab, seed: int) -> dict[str, ScriptedMind]:
     )
     return {
         FULL: whole,
-        SHUFFLED: lab.mind(population=exchanged(population, order)),
+        SHUFFLED: lab.mind(population=population.rows(order)),
         TASTELESS: lab.mind(parameters=_as_ready(lab, tasteless, whole, seed)),
         RANDOM: lab.mind(parameters=_as_ready(lab, at_random, whole, seed)),
         FORGETFUL: lab.mind(uses_memory=False),
     }
-
-
-def exchanged(population: Population, order: np.ndarray) -> Population:
-    """Agent a with all that agent `order[a]` is."""
-    columns: dict[str, Any] = {
-        name: getattr(population, name)[order]
-        for name in (
-            "user_A",
-            "activity_A",
-            "diversity_A",
-            "conformity_A",
-            "n_ratings_A",
-            "n_genres_A",
-            "rating_deviation_A",
-            "mean_rating_A",
-            "taste_AE",
-        )
-    }
-    texts: dict[str, Any] = {
-        name: [getattr(population, name)[agent] for agent in order.tolist()]
-        for name in ("tastes", "high_rating_tendency", "low_rating_tendency")
-    }
-    ratings = Ragged(population.ratings, population.histories.offsets)[order].values
-    return replace(population, **columns, **texts, histories=population.histories[order], ratings=ratings)
 
 
 def _as_ready(lab: Lab, parameters: Parameters, whole: ScriptedMind, seed: int) -> Parameters:

@@ -43,7 +43,8 @@ from recgpt.simulate.llm.servers import Server
 from recgpt.simulate.measure import Tally
 from recgpt.simulate.minds.base import Mind, Pages
 from recgpt.simulate.minds.llm import LLMMind
-from recgpt.simulate.minds.scripted import Parameters, ScriptedMind
+from recgpt.simulate.minds.parameters import Parameters
+from recgpt.simulate.minds.scripted import ScriptedMind
 from recgpt.simulate.worlds.feed import MEMORIES, Feed, FeedRules, Setting
 from recgpt.simulate.worlds.feed_run import FeedConfig, people_of
 

@@ -36,7 +36,6 @@ from recgpt.simulate.agents.profile import Population
 from recgpt.simulate.items import ItemFacts
 from recgpt.simulate.measure import feed_measures, stars_of
 from recgpt.simulate.minds import make_mind
-from recgpt.simulate.minds.base import Mind
 from recgpt.simulate.minds.options import MindOptions
 from recgpt.simulate.store import Manifest, Run
 from recgpt.simulate.store.file import run_path
@@ -54,7 +53,6 @@ class FeedConfig(FeedRules, MindOptions):
     model: str | None = Field(default=None, description="folder of the model, for recommenders that have one")
     agents: int = Field(default=100, ge=1)
     people: Literal["real", "synthetic"] = Field(default="real", description="users of the data set, or drawn")
-    shuffled: bool = Field(default=False, description="agents decide by each other's tastes and traits")
 
 
 @dataclass(frozen=True)
@@ -213,30 +211,6 @@ def _read(config: FeedConfig) -> tuple[Setting, np.ndarray, Model]:
     return Setting(known, facts, population, held_out), embeddings_NE, model
 
 
-def mind_of(run: Run, config: FeedConfig, setting: Setting) -> Mind:
-    """The mind that a run's agents have."""
-    population = setting.population
-    if config.shuffled:
-        order = np.random.default_rng([config.seed, 17]).permutation(len(population))
-        population = shuffled(population, order)
-    return make_mind(config, population, setting.facts, seed=config.seed, run=run)
-
-
-def shuffled(population: Population, order: np.ndarray) -> Population:
-    """The same agents with each other's traits and tastes; histories stay."""
-    return replace(
-        population,
-        activity_A=population.activity_A[order],
-        diversity_A=population.diversity_A[order],
-        conformity_A=population.conformity_A[order],
-        mean_rating_A=population.mean_rating_A[order],
-        taste_AE=population.taste_AE[order],
-        tastes=[population.tastes[a] for a in order.tolist()],
-        high_rating_tendency=[population.high_rating_tendency[a] for a in order.tolist()],
-        low_rating_tendency=[population.low_rating_tendency[a] for a in order.tolist()],
-    )
-
-
 def _keep(run: Run, material: Material) -> None:
     """Put what the events speak of beside them, so that the run can be read without its data set."""
     setting, facts = material.setting, material.setting.facts
@@ -257,7 +231,8 @@ def _keep(run: Run, material: Material) -> None:
 
 def _play(run: Run, config: FeedConfig, material: Material, concurrency: int) -> None:
     rules = FeedRules(**{name: getattr(config, name) for name in FeedRules.model_fields})
-    mind = mind_of(run, config, material.setting)
+    population, facts = material.setting.population, material.setting.facts
+    mind = make_mind(config, population, facts, seed=config.seed, run=run)
     # A language model's calls run together in its client, and a person is asked one question at a time.
     threads = min(concurrency, os.cpu_count() or 1) if config.mind == "scripted" else 1
     feed = Feed(rules, material.setting, material.recommender, mind, concurrency=threads)

@@ -230,10 +230,10 @@ def test_personas_matter_where_there_is_taste(loyal: Lab) -> None:
 def test_an_exchanged_population_is_the_others_whole_persona(loyal: Lab) -> None:
     population = loyal.setting.population
     order = np.random.default_rng(1).permutation(len(population))
-    other = ablate.exchanged(population, order)
+    other = population.rows(order)
     for agent in (0, 7):
         expected = population.profile(int(order[agent])).model_dump(exclude={"agent"})
         assert other.profile(agent).model_dump(exclude={"agent"}) == expected
         np.testing.assert_array_equal(other.histories[agent], population.histories[order[agent]])
-    back = ablate.exchanged(other, np.argsort(order))
+    back = other.rows(np.argsort(order))
     np.testing.assert_array_equal(back.ratings, population.ratings)
