@@ -309,14 +309,20 @@ def test_histories_are_what_was_known_and_then_what_was_watched(setting: Setting
         assert history.tolist() == known + rows.filter(pl.col("agent") == agent)["item"].to_list()
 
 
-def test_what_was_watched_is_remembered(setting: Setting) -> None:
+def test_what_was_watched_and_what_did_not_fit_is_remembered(setting: Setting) -> None:
     feed, steps = played(setting, mind=Whim(fails=0, leaves=0), pages=1)
     rows = steps[0].filter(pl.col("agent") == 1)
-    watched = rows.filter(pl.col("kind") == "watched")["item"].to_list()
+    of_kind = {kind: rows.filter(pl.col("kind") == kind)["item"].to_list() for kind in ("shown", "aligned", "watched")}
+    watched = of_kind["watched"]
+    kept = [item for item in of_kind["shown"] if item in watched or item not in of_kind["aligned"]]
     entries = [entry for entry in feed.state.memory.describe(1) if entry.kind == "event"]
-    assert [entry.item for entry in entries] == watched
+    assert [entry.item for entry in entries] == kept != watched
     stars = dict(rows.filter(pl.col("kind") == "rated").select("item", "value").iter_rows())
     for entry in entries:
+        if entry.item not in watched:
+            assert entry.text == f"Film {entry.item} was not for me."
+            assert entry.valence == -0.5
+            continue
         rated = f" and gave it {stars[entry.item]:.0f} stars" if entry.item in stars else ""
         assert entry.text.startswith(f"I watched Film {entry.item}{rated}.")
 

@@ -257,7 +257,7 @@ def test_the_hash_is_the_same_at_any_concurrency_and_delay(llm_config: Any, stub
             hashes.add(run.hash)
             requests.add(sum(stub.seen.values()))
     assert len(hashes) == len(requests) == 1
-    assert stub.most_in_flight >= 8
+    assert stub.most_in_flight > 2, "calls were under way together"
 
 
 def test_malformed_replies_are_asked_for_once_more_and_then_counted(

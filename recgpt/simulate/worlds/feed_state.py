@@ -24,6 +24,7 @@ from recgpt.simulate.measure import LIKED
 
 Advert = Literal["none", "all", "pop_high", "pop_low", "unpop_high", "unpop_low"]
 MEMORIES = 50  # of one agent
+_UNFIT = -0.5  # feeling about an item that did not fit, as in the fit of the scripted mind
 
 
 class FeedRules(BaseModel):
@@ -100,7 +101,7 @@ class FeedState:
             count_A += np.bincount(part["agent"].to_numpy(), minlength=len(count_A))
         self._recall(of_kind.get("retrieved", none), step)  # before what is new may push it out
         self._conclude(of_kind.get("thought", none), step)  # from the pages before: this one counts for the next
-        self._remember(watched, rated, of_kind.get("felt", none), step)
+        self._remember(shown, aligned, watched, rated, of_kind.get("felt", none), step)
         for kind in ("exited", "failed"):
             self.active_A[of_kind.get(kind, none)["agent"].to_numpy()] = False
 
@@ -110,19 +111,41 @@ class FeedState:
             agents = np.repeat(retrieved["agent"].to_numpy(), [len(ids) for ids in read])
             self.memory.touch(agents, np.array([number for ids in read for number in ids], dtype=np.int64), step)
 
-    def _remember(self, watched: pl.DataFrame, rated: pl.DataFrame, felt: pl.DataFrame, step: int) -> None:
-        """What was watched, with its stars, and in the agent's own words where it has any."""
-        if not len(watched):
-            return
+    def _remember(
+        self,
+        shown: pl.DataFrame,
+        aligned: pl.DataFrame,
+        watched: pl.DataFrame,
+        rated: pl.DataFrame,
+        felt: pl.DataFrame,
+        step: int,
+    ) -> None:
+        """What was watched, with its stars, and in the agent's own words where it has any; and what did not fit."""
         key = ["agent", "item"]
-        seen = watched.select(key)
-        for part in (rated.select(*key, stars="value"), felt.select(*key, feeling="value", words="text")):
+        seen = shown.select(key)
+        for part in (
+            aligned.select(*key, fits=pl.lit(True)),
+            watched.select(*key, watched=pl.lit(True)),
+            rated.select(*key, stars="value"),
+            felt.select(*key, feeling="value", words="text"),
+        ):
             seen = seen.join(part, on=key, how="left", maintain_order="left")
-        item_R, valence_R = seen["item"].to_numpy(), seen["feeling"].fill_null(0).to_numpy()
+        seen = seen.filter(pl.col("watched").is_not_null() | pl.col("fits").is_null())
+        if not len(seen):
+            return
+        is_watched = pl.col("watched").is_not_null()
+        item_R = seen["item"].to_numpy()
+        felt_then = pl.when(is_watched).then(pl.col("feeling").fill_null(0)).otherwise(_UNFIT)
+        valence_R = seen.select(felt_then).to_series().to_numpy()
         title = self._setting.facts.items["title"].gather(item_R)
         stars = pl.format(" and gave it {} stars", pl.col("stars").cast(pl.Int64)).fill_null("")
         words = pl.format(" {}", "words").fill_null("")
-        said = seen.select(text=pl.format("I watched {}{}.{}", title, stars, words), item="item")
+        said = seen.select(
+            text=pl.when(is_watched)
+            .then(pl.format("I watched {}{}.{}", title, stars, words))
+            .otherwise(pl.format("{} was not for me.", title)),
+            item="item",
+        )
         different = said.unique("text", keep="first", maintain_order=True)
         near_RE = self._setting.facts.unit_NE[different["item"].to_numpy()]
         numbered = different.select("text", number=self.memory.texts.ids_of(different["text"].to_list(), near_RE))
