@@ -127,12 +127,14 @@ def summary_table(run: Run) -> Table:
     state = "" if run.finished else f", not finished: {run.n_steps} of {config.pages} pages"
     table = Table(
         title=f"{run.run_id}: {config.recommender}, mind {config.mind}, {n_agents}{state}",
-        caption="this run: mean (95 % interval), divided by what was shown. Published rule: divided by all pages that"
-        " an agent could have seen. Beside: Agent4Rec with GPT-3.5; the trace is of LightGCN.",
+        caption="this run: mean (95 % interval), divided by what was shown; by rule: as published, divided by all pages"
+        f" that an agent could have seen. Beside: Agent4Rec with GPT-3.5; {_TRACE}: of LightGCN.",
         box=None,
+        padding=(0, 1, 0, 0),
     )
-    table.add_column("measure")
-    for heading in ("this run", "published rule", *known["recommenders"], _TRACE):
+    table.add_column("measure", min_width=13)
+    table.add_column("this run", justify="right", min_width=11)
+    for heading in ("by rule", *known["recommenders"], "trace"):
         table.add_column(heading, justify="right")
     for name in MEASURES:
         table.add_row(
