@@ -281,26 +281,43 @@ class FoundationCatalogue:
         """Rank for the histories `rows`, none of them empty."""
         histories = request.histories[rows]
         blended = self.reading.blended(histories)
-        most, count_N = self.model.settings.shortlist, self.reading.past.count_N
-        candidates_BM = shortlisted(histories, blended, most, count_N, request.allowed_N)
-        if request.exclude == "nothing":
-            own_BH = _own_items(histories, len(self), request.allowed_N)
-            candidates_BM = np.concatenate([candidates_BM, own_BH], axis=1)
-        candidates_BM.sort(axis=1)  # ties then fall to the smaller id, and rows of tables are read in order
-        n_positions = self.model.settings.network.history_items
-        evidence = self.reading.evidence(histories, candidates_BM, blended, n_positions)
-        logits_BM: Tensor = self.model.network(evidence)
-        logits_BM.masked_fill_(~evidence.allowed_BM, -torch.inf)
-        if request.exclude == "nothing":
-            own_BM = (torch.from_numpy(candidates_BM)[..., None] == torch.from_numpy(own_BH)[:, None]).any(-1)
-            logits_BM = _with_repeats(logits_BM, own_BM & evidence.allowed_BM, self.reading.repeat_share)
-        if bool((evidence.allowed_BM.sum(1) >= request.k).all()):
+        may_repeat = request.exclude == "nothing"
+        candidates_BM, logits_BM, own_BM = self._weighed(histories, blended, request.allowed_N, with_own=may_repeat)
+        if may_repeat:
+            # Over all that could be recommended, so that to restrict the candidates reorders nothing.
+            whole = (logits_BM, own_BM)
+            if request.allowed_N is not None:
+                whole = self._weighed(histories, blended, None, with_own=True)[1:]
+            logits_BM = torch.where(own_BM, logits_BM + _repeat_shift(*whole, self.reading.repeat_share), logits_BM)
+        if ((candidates_BM >= 0).sum(axis=1) >= request.k).all():
             part = top_k(logits_BM, request.k)
             return Ranking(np.take_along_axis(candidates_BM, part.ids, axis=1), part.scores)
         scores_BN = torch.from_numpy(blended[1] + np.float32(_BEYOND))
         case, place = np.nonzero(candidates_BM >= 0)
         scores_BN[case, candidates_BM[case, place]] = logits_BM[case, place]
         return top_k(request.mask(scores_BN, rows), request.k)
+
+    def _weighed(
+        self,
+        histories: Ragged,
+        blended: tuple[list[np.ndarray], np.ndarray],
+        allowed_N: np.ndarray | None,
+        with_own: bool,
+    ) -> tuple[np.ndarray, Tensor, Tensor]:
+        """(B, M) candidates by id, -1 for none; their logits, -inf for none; and whether they are in the history."""
+        candidates_BM = shortlisted(
+            histories, blended, self.model.settings.shortlist, self.reading.past.count_N, allowed_N
+        )
+        own_BH = np.empty((len(histories), 0), dtype=np.int64)
+        if with_own:
+            own_BH = _own_items(histories, len(self), allowed_N)
+            candidates_BM = np.concatenate([candidates_BM, own_BH], axis=1)
+        candidates_BM.sort(axis=1)  # ties then fall to the smaller id, and rows of tables are read in order
+        n_positions = self.model.settings.network.history_items
+        evidence = self.reading.evidence(histories, candidates_BM, blended, n_positions)
+        logits_BM: Tensor = self.model.network(evidence)
+        is_own_BM = (candidates_BM[:, :, None] == own_BH[:, None]).any(axis=2) & (candidates_BM >= 0)
+        return candidates_BM, logits_BM.masked_fill_(~evidence.allowed_BM, -torch.inf), torch.from_numpy(is_own_BM)
 
 
 class FoundationSession:
@@ -336,16 +353,15 @@ class FoundationSession:
         return self._catalogue.recommend(self.histories, k, exclude=exclude, candidates=candidates)
 
 
-def _with_repeats(logits_BM: Tensor, own_BM: Tensor, repeat_share: float) -> Tensor:
-    """Shift the logits of items of the history so that together they get the probability that an item is taken again.
+def _repeat_shift(logits_BM: Tensor, own_BM: Tensor, repeat_share: float) -> Tensor:
+    """(B, 1) what to add to the logits of items of the history, so that together they are as probable as a repeat is.
 
     The network has learned what users take that they never had; how often they take what they had, the past says.
     """
     of_own_B1 = logits_BM.masked_fill(~own_BM, -torch.inf).logsumexp(1, keepdim=True)
     of_others_B1 = logits_BM.masked_fill(own_BM, -torch.inf).logsumexp(1, keepdim=True)
     shift_B1 = of_others_B1 - of_own_B1 + math.log(repeat_share / (1 - repeat_share))
-    shift_B1 = torch.where(shift_B1.isfinite(), shift_B1, 0.0)
-    return torch.where(own_BM, logits_BM + shift_B1, logits_BM)
+    return torch.where(shift_B1.isfinite(), shift_B1, 0.0)
 
 
 def _own_items(histories: Ragged, n_items: int, allowed_N: np.ndarray | None) -> np.ndarray:
