@@ -9,6 +9,7 @@ from recgpt.data.splits import leave_one_out
 from recgpt.encode import embeddings_for
 from recgpt.evaluate.metrics import ndcg_at, target_ranks
 from recgpt.foundation.model import SHIPPED, shipped
+from recgpt.tokenizer import FSQTokenizer
 
 GOLDEN_OFFICE_NDCG = 0.1281
 """NDCG@10 of 1,000 users of amazon_office, past = train+valid, new items."""
@@ -60,3 +61,13 @@ def test_it_ranks_as_well_as_when_it_was_shipped(shared):
     ids = catalogue.recommend(split.histories[new], 10).ids
     ndcg = ndcg_at(target_ranks(ids, split.targets[new]), 10).mean()
     assert ndcg == pytest.approx(GOLDEN_OFFICE_NDCG, abs=0.002)
+
+
+def test_the_tokenizer_that_comes_with_it_reads_its_texts():
+    folder = SHIPPED.parent.parent / "vae_ckpt" / "minilm"
+    tokenizer = FSQTokenizer.from_pretrained(folder)
+    assert tokenizer.config.embedding_dim == shipped().settings.text_encoder["dim"]
+    embeddings = np.random.default_rng(0).standard_normal((50, 384)).astype(np.float32)
+    codes = tokenizer.encode(embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True), progress=False)
+    assert codes.shape == (50, 4)
+    assert (folder / "README.md").is_file()
