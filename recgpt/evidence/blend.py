@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+import torch
 from scipy import sparse
 
 from recgpt.data.ragged import Ragged
@@ -67,7 +68,7 @@ class Blend:
         together_BN = past.together.product(_columns_scaled(long_BN, damping_N))
         popularity_N = _standardised(np.log1p(past.count_N))
         return [
-            _standardised(query_BE @ self.rough_NE.T),
+            _standardised(_product(query_BE, self.rough_NE)),
             np.broadcast_to(popularity_N, (len(histories), self.n_items)),
             _log1p(RATE_SCALE, past.near.product(_columns_scaled(recent_BN, rate_N))),
             _log1p(COSINE_SCALE, _columns_scaled(cosines_BN, damping_N)),
@@ -112,6 +113,11 @@ def tuned_weights(sequences: Ragged, unit_NE: np.ndarray, *, most_cases: int = _
     found_F = best_weights(Cases(features_BFN, excluded_BN, targets), known_WF)
     # A few thousand cases cannot tell good optima apart, and the next items are not quite like the last.
     return _USUAL_SHARE * usual_F + (1 - _USUAL_SHARE) * found_F
+
+
+def _product(query_BE: np.ndarray, rows_NE: np.ndarray) -> np.ndarray:
+    """(B, N) the products of rows, by torch: NumPy's threads would wait for work while those of torch do the rest."""
+    return (torch.from_numpy(query_BE) @ torch.from_numpy(rows_NE).T).numpy()
 
 
 def _standardised(values_N: np.ndarray) -> np.ndarray:
