@@ -101,7 +101,8 @@ class Tally:
 
     Attributes
     ----------
-    shown_A, watched_A, liked_A, pages_A : (A,) int64, of each agent.
+    shown_A, watched_A, liked_A, pages_A : (A,) int64, of each agent; pages are those with an item on them.
+    came_A : (A,) bool, whether anything is known of an agent.
     satisfaction_A : (A,) float64 in the interview; NaN where there was none.
     failed_A : (A,) bool, whether the mind gave no decision.
     shown_N, watched_N : (N,) int64, of each item.
@@ -113,6 +114,7 @@ class Tally:
 
     def __init__(self, n_agents: int, n_items: int) -> None:
         self.shown_A, self.watched_A, self.liked_A, self.pages_A = np.zeros((4, n_agents), dtype=np.int64)
+        self.came_A = np.zeros(n_agents, dtype=bool)
         self.satisfaction_A = np.full(n_agents, np.nan)
         self.failed_A = np.zeros(n_agents, dtype=bool)
         self.shown_N, self.watched_N = np.zeros((2, n_items), dtype=np.int64)
@@ -132,6 +134,7 @@ class Tally:
             of_kind.get(kind, none) for kind in ("shown", "aligned", "watched", "rated", "failed", "interviewed")
         )
         liked = rated.filter(pl.col("value") >= LIKED)
+        self.came_A[rows["agent"].to_numpy()] = True
         for count_A, part in (
             (self.shown_A, shown),
             (self.watched_A, watched),
@@ -201,7 +204,7 @@ class Tally:
             "s_sat": self.satisfaction_A,
             "views": self.watched_A,
         }
-        has_A = ~self.failed_A & (self.pages_A > 0)
+        has_A = ~self.failed_A & self.came_A
         return {name: np.where(has_A, values, np.nan) for name, values in found.items()}
 
     def items(self, facts: ItemFacts) -> dict[str, Any]:

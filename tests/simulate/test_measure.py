@@ -124,7 +124,9 @@ def slow(steps: Sequence[pl.DataFrame], population: Population, facts: ItemFacts
         "p_view": mean(count(agent, "watched") / count(agent, "shown") for agent in seen),
         "n_like": mean(likes(agent) for agent in well),
         "p_like": mean(likes(agent) / count(agent, "shown") for agent in seen),
-        "n_exit": mean(len({row["step"] for row in rows if row["agent"] == agent}) for agent in well),
+        "n_exit": mean(
+            len({row["step"] for row in rows if row["agent"] == agent and row["kind"] == "shown"}) for agent in well
+        ),
         "s_sat": mean(
             row["value"]
             for row in rows
