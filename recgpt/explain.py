@@ -28,10 +28,10 @@ from torch.nn import functional as F
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
 from recgpt.progress import Meter
-from recgpt.rank import Catalogue, item_log_probs
+from recgpt.rank import Catalogue
 from recgpt.titles import printable
 from recgpt.tokenizer import finite_rows
-from recgpt.topk import Request, top_k
+from recgpt.topk import SCORES_IN_MEMORY, Request, top_k
 
 NEAREST = 5
 BATCH = 16  # histories read at once: with 255 items each they need 0.7 GB in the published model
@@ -268,21 +268,23 @@ def _standings(catalogue: Catalogue, histories: Ragged, item: int, ranked_N: np.
     scores_B = np.empty(n_histories, dtype=np.float32)
     code_log_probs_BK = np.empty((n_histories, codes_NK.shape[1]), dtype=np.float32)
     ranks_B = np.empty(n_histories, dtype=np.int64)
+    batch_size = max(1, min(BATCH, SCORES_IN_MEMORY // len(catalogue)))
     with Meter("leave one out", n_histories, disable=n_histories <= BATCH) as meter:
-        for rows, hidden_BKD in catalogue.next_item_states(histories, BATCH):
-            logits_BKV = catalogue.model.slot_logits(hidden_BKD).float()
-            scores_BN = item_log_probs(logits_BKV, codes_NK)
+        for rows, hidden_BKD in catalogue.next_item_states(histories, batch_size):
+            logits_VKB = catalogue.model.code_logits(hidden_BKD)
+            scores_BN = catalogue.code_index.scores(logits_VKB).T
             own_B1 = scores_BN[:, item, None]
             above_B = ((scores_BN > own_B1) & rankable_N).sum(1)
             tied_BN = (scores_BN == own_B1) & rankable_N
             tied_C = tied_BN.any(0).nonzero()[:, 0]
             if len(tied_C) > 1:
-                second_BC = catalogue.dense_scores(logits_BKV, tied_C.expand(len(rows), -1))
+                second_BC = catalogue.dense_scores(logits_VKB, tied_C.expand(len(rows), -1))
                 second_B1 = second_BC[:, tied_C == item]
                 before_BC = (second_BC > second_B1) | ((second_BC == second_B1) & (tied_C < item))
                 above_B += (before_BC & tied_BN[:, tied_C]).sum(1)
-            scores_B[rows] = own_B1[:, 0].cpu().numpy()
-            code_log_probs_BK[rows] = logits_BKV.log_softmax(-1)[:, slots_K, codes_NK[item]].cpu().numpy()
+            normaliser_KB = logits_VKB.logsumexp(0)
+            scores_B[rows] = (own_B1[:, 0] - normaliser_KB.sum(0)).cpu().numpy()
+            code_log_probs_BK[rows] = (logits_VKB[codes_NK[item].long(), slots_K] - normaliser_KB).T.cpu().numpy()
             ranks_B[rows] = 1 + above_B.cpu().numpy()
             meter.update(len(rows))
     if not np.isfinite(scores_B).all():

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import torch
 from huggingface_hub import HfApi, ModelCardData
@@ -38,6 +38,7 @@ from recgpt.tokenizer import FSQTokenizer
 
 TOKENIZER_FOLDER = "tokenizer"
 IGNORE = -100  # label of a position that predicts nothing
+SIMILAR = 0.7  # a few long sequences would make most of a group padding; stricter makes more groups than it saves
 LOSS_CHUNK = 512  # rows whose logits are alive together: 512 x 15,361 float32 is 31 MB
 
 
@@ -99,8 +100,47 @@ class RecGPTConfig(PretrainedConfig):
         return self.embedding_dim // self.n_codes
 
 
-KeyValues = tuple[Tensor, Tensor]  # keys and values of one layer, each (B, H, T, D / H)
-Mask = Tensor | BlockMask | None
+class KeyValues:
+    """Keys and values of one layer in buffers with room, so that appending copies the new ones only."""
+
+    def __init__(self) -> None:
+        self._stored: tuple[Tensor, ...] | None = None  # (B, H, T + room, D / H) each
+        self._length = 0
+
+    def append(self, *new: Tensor) -> Sequence[Tensor]:
+        """Take keys and values (B, H, t, D / H) in; returns all there are, the new ones at the end."""
+        start, self._length = self._length, self._length + new[0].shape[2]
+        if self._stored is None:
+            self._stored = new
+        else:
+            if self._length > self._stored[0].shape[2]:
+                grown = (0, 0, 0, 2 * self._length - start)
+                self._stored = tuple(F.pad(stored[:, :, :start], grown) for stored in self._stored)
+            for stored, added in zip(self._stored, new, strict=True):
+                stored[:, :, start : self._length] = added
+        return [stored[:, :, : self._length] for stored in self._stored]
+
+
+@dataclass(frozen=True)
+class SequenceGroups:
+    """Packed rows taken apart for attention: sequences of like length side by side, each read in full by one product.
+
+    Parameters
+    ----------
+    items_P : places, among the B * S of the rows, of the items to read; a sequence that is shorter than its group's
+        longest ends in copies of the row's first item, which it never attends to.
+    places_R : for each of the B * S items, where among the P it is.
+    shapes : (sequences, items each) of every group, in the order of `items_P`.
+    masks : (1, 1, T, T) of every group.
+    """
+
+    items_P: Tensor
+    places_R: Tensor
+    shapes: list[tuple[int, int]]
+    masks: list[Tensor]
+
+
+Mask = Tensor | BlockMask | SequenceGroups | None
 
 
 @dataclass
@@ -109,7 +149,7 @@ class RecGPTOutput(ModelOutput):
 
     loss: Tensor | None = None
     hidden_BSKD: Tensor | None = None
-    key_values: Sequence[KeyValues] | None = None
+    past: list[KeyValues] | None = None
 
 
 class Block(nn.Module):
@@ -121,6 +161,7 @@ class Block(nn.Module):
         super().__init__()
         d = config.d_model
         self.n_heads = config.n_heads
+        self.head_dim = d // config.n_heads
         self.dropout = config.dropout
         self.attention_norm = nn.LayerNorm(d)
         self.qkv = nn.Linear(d, 3 * d)
@@ -129,21 +170,62 @@ class Block(nn.Module):
         self.mlp_in = nn.Linear(d, 4 * d)
         self.mlp_out = nn.Linear(4 * d, d)
 
-    def forward(self, x_BTD: Tensor, mask: Mask, past: KeyValues | None) -> tuple[Tensor, KeyValues]:
-        """Returns the new residual stream and this layer's keys and values, the past ones in front."""
-        b, t, d = x_BTD.shape
-        qkv_BTD = self.qkv(self.attention_norm(x_BTD)).view(b, t, 3, self.n_heads, d // self.n_heads)
-        q_BHTd, k_BHTd, v_BHTd = qkv_BTD.permute(2, 0, 3, 1, 4)
-        if past is not None:
-            k_BHTd, v_BHTd = torch.cat((past[0], k_BHTd), 2), torch.cat((past[1], v_BHTd), 2)
-        if isinstance(mask, BlockMask):
-            attended = _flex(q_BHTd, k_BHTd, v_BHTd, mask)
+    def forward(self, x_BTD: Tensor, mask: Mask, past: KeyValues | None = None) -> Tensor:
+        """The new residual stream; `past` takes the new keys and values in."""
+        qkv_BTD = self.qkv(self.attention_norm(x_BTD))
+        if isinstance(mask, SequenceGroups):
+            attended_BTD = self._attend_in_groups(qkv_BTD, mask)
         else:
-            attended = F.scaled_dot_product_attention(q_BHTd, k_BHTd, v_BHTd, attn_mask=mask)
-        attended = self.attention_out(attended.transpose(1, 2).reshape(b, t, d))
-        x_BTD = x_BTD + F.dropout(attended, self.dropout, self.training)
+            q_BHTd, k_BHTd, v_BHTd = self._heads(qkv_BTD)
+            if past is not None:
+                k_BHTd, v_BHTd = past.append(k_BHTd, v_BHTd)
+            attended_BTD = _joined(_attend(q_BHTd, k_BHTd, v_BHTd, mask))
+        return self._residual(x_BTD, attended_BTD)
+
+    def read_last(self, x_BTD: Tensor, last_BK: Tensor, mask: Tensor, past: KeyValues | None = None) -> Tensor:
+        """(B, K, D): the new residual stream of the tokens `last_BK` alone, all that is read of the last block."""
+        normed_BTD = self.attention_norm(x_BTD)
+        rows_B1 = torch.arange(len(x_BTD), device=x_BTD.device).unsqueeze(1)
+        d = x_BTD.shape[-1]
+        q_BHKd = self._heads(F.linear(normed_BTD[rows_B1, last_BK], self.qkv.weight[:d], self.qkv.bias[:d]))[0]
+        k_BHTd, v_BHTd = self._heads(F.linear(normed_BTD, self.qkv.weight[d:], self.qkv.bias[d:]))
+        if past is not None:
+            k_BHTd, v_BHTd = past.append(k_BHTd, v_BHTd)
+        return self._residual(x_BTD[rows_B1, last_BK], _joined(_attend(q_BHKd, k_BHTd, v_BHTd, mask)))
+
+    def _heads(self, x_BTD: Tensor) -> Sequence[Tensor]:
+        """Cut (B, T, n * D) into n tensors (B, H, T, D / H)."""
+        b, t, _ = x_BTD.shape
+        return x_BTD.view(b, t, -1, self.n_heads, self.head_dim).permute(2, 0, 3, 1, 4).unbind()
+
+    def _attend_in_groups(self, qkv_BTD: Tensor, groups: SequenceGroups) -> Tensor:
+        b, t, d3 = qkv_BTD.shape
+        n_codes = b * t // len(groups.places_R)
+        taken_PD = qkv_BTD.reshape(len(groups.places_R), n_codes * d3).index_select(0, groups.items_P)
+        parts = []
+        for part, (n, s), mask in zip(
+            taken_PD.split([n * s for n, s in groups.shapes]), groups.shapes, groups.masks, strict=True
+        ):
+            q_nHtd, k_nHtd, v_nHtd = self._heads(part.view(n, s * n_codes, d3))
+            attended = _joined(_attend(q_nHtd, k_nHtd, v_nHtd, mask))
+            parts.append(attended.reshape(n * s, n_codes * d3 // 3))
+        return torch.cat(parts).index_select(0, groups.places_R).view(b, t, d3 // 3)
+
+    def _residual(self, x_BTD: Tensor, attended_BTD: Tensor) -> Tensor:
+        x_BTD = x_BTD + F.dropout(self.attention_out(attended_BTD), self.dropout, self.training)
         hidden = self.mlp_out(F.gelu(self.mlp_in(self.mlp_norm(x_BTD)), approximate="tanh"))
-        return x_BTD + F.dropout(hidden, self.dropout, self.training), (k_BHTd, v_BHTd)
+        return x_BTD + F.dropout(hidden, self.dropout, self.training)
+
+
+def _attend(q_BHTd: Tensor, k_BHTd: Tensor, v_BHTd: Tensor, mask: Tensor | BlockMask | None) -> Tensor:
+    if isinstance(mask, BlockMask):
+        return _flex(q_BHTd, k_BHTd, v_BHTd, mask)
+    return F.scaled_dot_product_attention(q_BHTd, k_BHTd, v_BHTd, attn_mask=mask)
+
+
+def _joined(x_BHTd: Tensor) -> Tensor:
+    """Put the heads back side by side: (B, T, D)."""
+    return x_BHTd.transpose(1, 2).flatten(2)
 
 
 _compiled_flex: Any = None
@@ -305,7 +387,8 @@ class RecGPTDecoder(PreTrainedModel):
         positions_BS: Tensor | None = None,
         labels_BSK: Tensor | None = None,
         loss_normaliser: Tensor | float | None = None,
-        past: Sequence[KeyValues] | None = None,
+        last_B: Tensor | None = None,
+        past: list[KeyValues] | None = None,
         past_mask_BT: Tensor | None = None,
         use_cache: bool = False,
     ) -> RecGPTOutput:
@@ -315,12 +398,14 @@ class RecGPTDecoder(PreTrainedModel):
         ----------
         codes_BSK : int64 codes; `codebook_size` is padding.
         slices_BSKW : the items' embedding slices; any value at padding.
-        segments_BS : which sequence of the row an item belongs to, -1 at padding. None: one sequence a row, any
-            padding on the right.
+        segments_BS : which sequence of the row an item belongs to, -1 at padding; the items of one lie side by side.
+            None: one sequence a row, any padding on the right.
         positions_BS : item positions within their sequence. None: 0, 1, 2, ... along the row.
         labels_BSK : code to predict at each position, `IGNORE` for none (see `next_item_labels`).
         loss_normaliser : what the summed loss is divided by. None: the number of labels.
-        past : keys and values of earlier items (`use_cache=True` returned them); the S new items must be one.
+        last_B : the item of each row whose hidden states alone are wanted; `hidden_BSKD` is then (B, 1, K, D). Without
+            segments, labels and past.
+        past : what `use_cache=True` returned for the earlier items; the S new items must be one. It takes them in.
         past_mask_BT : (B, T_past) bool, False where a past position is padding.
 
         Raises:
@@ -334,11 +419,17 @@ class RecGPTDecoder(PreTrainedModel):
                 raise DataError(f"a row of {s} items is longer than max_items={self.config.max_items}: cut its oldest")
         x_BTD = self._embed(codes_BSK, slices_BSKW, positions_BS)
         mask = self._mask(codes_BSK, segments_BS, past, past_mask_BT)
-        key_values = []
-        for layer, block in enumerate(self.blocks):
-            x_BTD, layer_kv = block(x_BTD, mask, None if past is None else past[layer])
-            if use_cache:
-                key_values.append(layer_kv)
+        if use_cache:
+            past = [KeyValues() for _ in self.blocks]
+        in_full = len(self.blocks) if last_B is None else len(self.blocks) - 1
+        for layer, block in enumerate(self.blocks[:in_full]):
+            x_BTD = block(x_BTD, mask, past[layer] if past else None)
+        if last_B is not None:
+            last_BK = last_B.unsqueeze(1) * k + torch.arange(k, device=last_B.device)
+            sees_BT = torch.arange(s * k, device=last_B.device) <= last_BK[:, -1:]
+            final = cast(Block, self.blocks[-1])
+            x_BTD = final.read_last(x_BTD, last_BK, sees_BT[:, None, None], past[-1] if past else None)
+            s = 1
         hidden_BTD = self.final_norm(x_BTD)
         loss = None
         if labels_BSK is not None:
@@ -347,9 +438,7 @@ class RecGPTDecoder(PreTrainedModel):
             predicts_R = labels_R != IGNORE
             total = next_code_loss(hidden_RD[predicts_R], self.head.weight, labels_R[predicts_R])
             loss = total / (predicts_R.sum() if loss_normaliser is None else loss_normaliser)
-        return RecGPTOutput(
-            loss=loss, hidden_BSKD=hidden_BTD.view(b, s, k, -1), key_values=key_values if use_cache else None
-        )
+        return RecGPTOutput(loss=loss, hidden_BSKD=hidden_BTD.view(b, s, k, -1), past=past)
 
     def _embed(self, codes_BSK: Tensor, slices_BSKW: Tensor, positions_BS: Tensor) -> Tensor:
         b, s, k = codes_BSK.shape
@@ -365,12 +454,16 @@ class RecGPTDecoder(PreTrainedModel):
         self,
         codes_BSK: Tensor,
         segments_BS: Tensor | None,
-        past: Sequence[KeyValues] | None,
+        past: list[KeyValues] | None,
         past_mask_BT: Tensor | None,
     ) -> Mask:
         b, s, k = codes_BSK.shape
         if past is None:
-            return block_causal_mask(segments_BS, (b, s), k, codes_BSK.device)
+            if segments_BS is None:
+                return block_causal_mask(s, k, codes_BSK.device)
+            # SDPA alone would compute, and mask, the scores between all sequences of a row.
+            packed = flex_mask if segments_BS.device.type == "cuda" else sequence_groups
+            return packed(segments_BS, k)
         if s != 1:
             raise DataError(f"{s} items were appended at once to a cache: append one at a time")
         if past_mask_BT is None:
@@ -382,25 +475,53 @@ class RecGPTDecoder(PreTrainedModel):
         """Logits over the V codes (and padding) of each slot of the next item: (B, K, D) -> (B, K, V + 1)."""
         return self.head(hidden_BKD)
 
+    def code_logits(self, hidden_BKD: Tensor) -> Tensor:
+        """The same numbers for ranking: (V + 1, K, B) float32, what one code adds to all histories side by side."""
+        b, k, d = hidden_BKD.shape
+        return F.linear(self.head.weight, hidden_BKD.transpose(0, 1).reshape(k * b, d)).view(-1, k, b).float()
 
-def block_causal_mask(segments_BS: Tensor | None, shape: tuple[int, int], n_codes: int, device: torch.device) -> Mask:
-    """Bidirectional inside an item, causal across items, closed around each sequence of a row.
 
-    On a GPU packed rows get a FlexAttention `BlockMask`, which skips the blocks that no sequence crosses; elsewhere a
-    bool mask (1 or B, 1, T, T) for SDPA, True = may attend.
-    """
-    b, s = shape
-    if segments_BS is not None and device.type == "cuda":
-        segments_BT = segments_BS.repeat_interleave(n_codes, 1)
+def block_causal_mask(n_items: int, n_codes: int, device: torch.device) -> Tensor:
+    """(1, 1, T, T) bool, True = may attend: bidirectional inside an item, causal across items."""
+    allowed_SS = torch.ones(n_items, n_items, dtype=torch.bool, device=device).tril()
+    return allowed_SS.repeat_interleave(n_codes, 0).repeat_interleave(n_codes, 1)[None, None]
 
-        def may_attend(row: Tensor, _head: Tensor, q: Tensor, key: Tensor) -> Tensor:
-            return (key // n_codes <= q // n_codes) & (segments_BT[row, q] == segments_BT[row, key])
 
-        return create_block_mask(may_attend, b, None, s * n_codes, s * n_codes, device=device)
-    allowed_BSS = torch.ones(s, s, dtype=torch.bool, device=device).tril().unsqueeze(0)
-    if segments_BS is not None:
-        allowed_BSS = allowed_BSS & (segments_BS.unsqueeze(2) == segments_BS.unsqueeze(1))
-    return allowed_BSS.repeat_interleave(n_codes, 1).repeat_interleave(n_codes, 2).unsqueeze(1)
+def flex_mask(segments_BS: Tensor, n_codes: int) -> BlockMask:
+    """Block-causal, closed around each sequence of a row: FlexAttention skips the blocks that no sequence crosses."""
+    b, s = segments_BS.shape
+    segments_BT = segments_BS.repeat_interleave(n_codes, 1)
+
+    def may_attend(row: Tensor, _head: Tensor, q: Tensor, key: Tensor) -> Tensor:
+        return (key // n_codes <= q // n_codes) & (segments_BT[row, q] == segments_BT[row, key])
+
+    return create_block_mask(may_attend, b, None, s * n_codes, s * n_codes, device=segments_BS.device)
+
+
+def sequence_groups(segments_BS: Tensor, n_codes: int) -> SequenceGroups:
+    """Group the sequences of packed rows by length, none shorter than `SIMILAR` times the longest of its group."""
+    b, s = segments_BS.shape
+    begins_BS = torch.ones_like(segments_BS, dtype=torch.bool)
+    begins_BS[:, 1:] = segments_BS[:, 1:] != segments_BS[:, :-1]
+    starts = begins_BS.flatten().nonzero()[:, 0]
+    lengths = torch.diff(starts, append=starts.new_tensor([b * s]))
+    real = segments_BS.flatten()[starts] >= 0
+    lengths, order = lengths[real].sort(descending=True, stable=True)
+    starts = starts[real][order]
+    items, places_R, shapes, masks = [], torch.zeros(b * s, dtype=torch.long), [], []
+    first = taken = 0
+    while first < len(lengths):
+        longest = int(lengths[first])
+        n = int((lengths[first:] >= SIMILAR * longest).sum())
+        within = torch.arange(longest)
+        inside_nS = within < lengths[first : first + n, None]
+        items_nS = torch.where(inside_nS, starts[first : first + n, None] + within, 0)
+        places_R[items_nS[inside_nS]] = taken + inside_nS.flatten().nonzero()[:, 0]
+        items.append(items_nS.flatten())
+        shapes.append((n, longest))
+        masks.append(block_causal_mask(longest, n_codes, segments_BS.device))
+        first, taken = first + n, taken + n * longest
+    return SequenceGroups(torch.cat(items), places_R, shapes, masks)
 
 
 def next_item_labels(codes_BSK: Tensor, segments_BS: Tensor) -> Tensor:

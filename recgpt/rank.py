@@ -5,16 +5,16 @@
     ranking = catalogue.recommend([[0, 2]], k=1)                                     # .ids, .scores
 
 The K codes of the next item are independent given the history, so an item's log-probability is a sum of K looked-up
-numbers, and one gather ranks the whole catalogue exactly, for any k. Items that share all K codes tie by construction:
-they are ordered by the cosine of their embedding with the predicted one (the tokenizer's reconstruction of the most
-likely codes), then by id. `Catalogue.collision_rate` says how many items that concerns.
+numbers, and the whole catalogue is ranked exactly, for any k (`recgpt.code_index`). Items that share all K codes tie by
+construction: they are ordered by the cosine of their embedding with the predicted one (the tokenizer's reconstruction
+of the most likely codes), then by id. `Catalogue.collision_rate` says how many items that concerns.
 
 Shapes: B histories, S items a history, K codes an item, T = S * K, V codes a slot, N items, E embedding width,
 W = E / K.
 """
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -24,11 +24,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from recgpt.beam import CodeTrie, beam_scores
+from recgpt.code_index import CodeIndex
 from recgpt.data.ragged import Ragged
 from recgpt.data.text import catalogue_texts
 from recgpt.encode import TextEncoder
 from recgpt.errors import DataError
-from recgpt.model import KeyValues, RecGPTDecoder
+from recgpt.model import SIMILAR, KeyValues, RecGPTDecoder
 from recgpt.tokenizer import FSQTokenizer, code_statistics
 from recgpt.topk import SCORES_IN_MEMORY, Exclude, Ranking, Request, top_k
 
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Mode = Literal["exact", "beam"]
-
-# A few long histories would make most of a batch padding; a stricter share makes more batches than it saves padding.
-SIMILAR = 0.7
 
 
 class RecGPT(RecGPTDecoder):
@@ -95,7 +93,6 @@ class Catalogue:
 
     Attributes
     ----------
-    codes_NK : (N, K) int64.
     embeddings_NE : (N, E) as given, possibly a memory map.
     """
 
@@ -109,11 +106,16 @@ class Catalogue:
             )
         self.model = model.eval()
         self.tokenizer = tokenizer
-        self.codes_NK = torch.from_numpy(codes.astype(np.int64)).to(model.device)
+        self.code_index = CodeIndex(torch.from_numpy(codes.astype(np.int32)).to(model.device))
         self.embeddings_NE = embeddings
 
     def __len__(self) -> int:
-        return len(self.codes_NK)
+        return len(self.code_index)
+
+    @property
+    def codes_NK(self) -> Tensor:  # noqa: N802
+        """(N, K) int32."""
+        return self.code_index.codes_NK
 
     @cached_property
     def collision_rate(self) -> float:
@@ -153,6 +155,7 @@ class Catalogue:
             raise DataError(f'mode={mode!r} is unknown: use "exact" or "beam"')
         request = self._request(histories, k, exclude, candidates)
         ranking = request.unranked()
+        batch_size = max(1, min(batch_size, SCORES_IN_MEMORY // self.code_index.scores_kept(k)))
         for rows, hidden_BKD in self.next_item_states(request.histories, batch_size):
             part = self._rank(hidden_BKD, request, rows, mode)
             ranking.ids[rows], ranking.scores[rows] = part.ids, part.scores
@@ -182,7 +185,7 @@ class Catalogue:
         config = self.model.config
         real_BS = items_BS >= 0
         rows_BS = np.where(real_BS, items_BS, 0)
-        codes_BSK = self.codes_NK[torch.from_numpy(rows_BS).to(self.codes_NK.device)]
+        codes_BSK = self.codes_NK[torch.from_numpy(rows_BS).to(self.codes_NK.device)].long()
         codes_BSK[torch.from_numpy(~real_BS)] = config.codebook_size
         embeddings_BSE = torch.from_numpy(np.asarray(self.embeddings_NE[rows_BS], dtype=np.float32))
         slices_BSKW = embeddings_BSE.view(*items_BS.shape, config.n_codes, config.slice_dim)
@@ -195,47 +198,35 @@ class Catalogue:
         Rows are padded on the right: the mask is causal across items, so no item ever sees padding.
         """
         lengths = np.minimum(histories.lengths, self.model.config.max_items)
-        batch_size = max(1, min(batch_size, SCORES_IN_MEMORY // len(self)))
         for rows in similar_lengths(lengths, batch_size):
             items_BS = padded(histories[rows].tail(self.model.config.max_items))
-            hidden_BSKD = self.model(*self._inputs(items_BS)).hidden_BSKD
-            last_B = torch.from_numpy(lengths[rows] - 1).to(hidden_BSKD.device)
-            yield rows, hidden_BSKD[torch.arange(len(rows), device=hidden_BSKD.device), last_B]
+            last_B = torch.from_numpy(lengths[rows] - 1).to(self.model.device)
+            yield rows, self.model(*self._inputs(items_BS), last_B=last_B).hidden_BSKD[:, 0]
 
     @torch.inference_mode()
     def _rank(self, hidden_BKD: Tensor, request: Request, rows: np.ndarray, mode: Mode = "exact") -> Ranking:
-        logits_BKV = self.model.slot_logits(hidden_BKD).float()
+        logits_VKB = self.model.code_logits(hidden_BKD)
         if mode == "beam":
-            scores_BN = torch.stack([beam_scores(logits_KV, self._trie) for logits_KV in logits_BKV])
-        else:
-            scores_BN = item_log_probs(logits_BKV, self.codes_NK)
-        request.mask(scores_BN, rows)
-        return top_k(scores_BN, request.k, tie_break=lambda ids_BC: self.dense_scores(logits_BKV, ids_BC))
+            scores_BN = torch.stack([beam_scores(logits_KV, self._trie) for logits_KV in logits_VKB.permute(2, 1, 0)])
+            seconds = partial(self.dense_scores, logits_VKB)
+            return top_k(request.mask(scores_BN, rows), request.k, tie_break=seconds)
+        ranking = self.code_index.top_k(logits_VKB, request, rows, self.dense_scores)
+        normaliser_B1 = logits_VKB.logsumexp(0).sum(0).unsqueeze(1)
+        return Ranking(ranking.ids, ranking.scores - normaliser_B1.cpu().numpy())
 
     @cached_property
     def _trie(self) -> CodeTrie:
         return CodeTrie(self.codes_NK.cpu())
 
-    def dense_scores(self, logits_BKV: Tensor, ids_BC: Tensor) -> Tensor:
+    def dense_scores(self, logits_VKB: Tensor, ids_BC: Tensor) -> Tensor:
         """Cosine (B, C) of the predicted embedding with those of the candidates."""
-        predicted_BE = self.tokenizer.decode(logits_BKV[..., : self.model.config.codebook_size].argmax(-1).cpu())
+        likeliest_BK = logits_VKB[: self.model.config.codebook_size].argmax(0).T
+        predicted_BE = self.tokenizer.decode(likeliest_BK.cpu())
         parts = []
         for ids_Bc in ids_BC.cpu().split(max(1, SCORES_IN_MEMORY // predicted_BE.numel()), dim=1):
             candidates_BcE = torch.from_numpy(np.asarray(self.embeddings_NE[ids_Bc.numpy()], dtype=np.float32))
             parts.append(F.cosine_similarity(predicted_BE.unsqueeze(1), candidates_BcE.to(predicted_BE.device), dim=-1))
         return torch.cat(parts, 1).to(ids_BC.device)
-
-
-def item_log_probs(logits_BKV: Tensor, codes_NK: Tensor) -> Tensor:
-    """Log-probability (B, N) of every item: the sum over slots of its codes' log-probabilities.
-
-    Slots are added in one order, so items that share all codes get bit-equal scores.
-    """
-    log_probs_BKV = logits_BKV.log_softmax(-1)
-    scores_BN = log_probs_BKV[:, 0].index_select(1, codes_NK[:, 0])
-    for slot in range(1, codes_NK.shape[1]):
-        scores_BN += log_probs_BKV[:, slot].index_select(1, codes_NK[:, slot])
-    return scores_BN
 
 
 def similar_lengths(lengths: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
@@ -284,10 +275,10 @@ class RankingSession:
         kept = Ragged.from_lists(self.histories).tail(model.config.max_items)
         self._lengths_B = torch.from_numpy(kept.lengths).to(model.device)
         items_BS = padded(kept)
-        out = model(*self.catalogue._inputs(items_BS), use_cache=True)
-        self._key_values: Sequence[KeyValues] = out.key_values
+        out = model(*self.catalogue._inputs(items_BS), last_B=self._lengths_B - 1, use_cache=True)
+        self._past: list[KeyValues] = out.past
         self._seen_BT = torch.from_numpy(items_BS >= 0).repeat_interleave(model.config.n_codes, 1).to(model.device)
-        self._state_BKD = out.hidden_BSKD[torch.arange(len(kept), device=model.device), self._lengths_B - 1]
+        self._state_BKD = out.hidden_BSKD[:, 0]
 
     @torch.inference_mode()
     def append(self, items: Sequence[int]) -> None:
@@ -309,11 +300,9 @@ class RankingSession:
         out = model(
             *self.catalogue._inputs(new.values[:, None]),
             positions_BS=self._lengths_B.unsqueeze(1),
-            past=self._key_values,
+            past=self._past,
             past_mask_BT=None if bool(self._seen_BT.all()) else self._seen_BT,
-            use_cache=True,
         )
-        self._key_values = out.key_values
         self._seen_BT = F.pad(self._seen_BT, (0, model.config.n_codes), value=True)
         self._lengths_B = self._lengths_B + 1
         self._state_BKD = out.hidden_BSKD[:, 0]

@@ -44,12 +44,14 @@ class Request:
     k : between 1 and N.
     exclude : what may not be recommended.
     allowed_N : (N,) bool, True for candidates; None for all.
+    n_items : N.
     """
 
     histories: Ragged
     k: int
     exclude: Exclude
     allowed_N: np.ndarray | None
+    n_items: int
 
     @classmethod
     def checked(
@@ -86,17 +88,44 @@ class Request:
                 )
             allowed_N = np.zeros(n_items, dtype=bool)
             allowed_N[candidates] = True
-        return cls(histories, k, exclude, allowed_N)
+        return cls(histories, k, exclude, allowed_N, n_items)
 
-    def mask(self, scores_BN: torch.Tensor, rows: np.ndarray) -> torch.Tensor:
-        """Set to -inf, in place, what may not be recommended; row i of the scores belongs to history `rows[i]`."""
+    def mask(self, scores_BN: torch.Tensor, rows: np.ndarray, *, first_item: int = 0) -> torch.Tensor:
+        """Set to -inf, in place, what may not be recommended.
+
+        Parameters
+        ----------
+        scores_BN : row i belongs to history `rows[i]`; the columns are the items from `first_item` on.
+        """
+        n_items = scores_BN.shape[1]
         if self.allowed_N is not None:
-            scores_BN.masked_fill_(~torch.from_numpy(self.allowed_N).to(scores_BN.device), -torch.inf)
+            allowed = torch.from_numpy(self.allowed_N[first_item : first_item + n_items])
+            scores_BN.masked_fill_(~allowed.to(scores_BN.device), -torch.inf)
         if self.exclude == "history":
-            histories = self.histories[rows]
-            owners = torch.from_numpy(np.repeat(np.arange(len(histories)), histories.lengths))
-            scores_BN[owners, torch.from_numpy(histories.values.astype(np.int64))] = -torch.inf
+            owners, items = self._had(rows)
+            here = (items >= first_item) & (items < first_item + n_items)
+            scores_BN[torch.from_numpy(owners[here]), torch.from_numpy(items[here] - first_item)] = -torch.inf
         return scores_BN
+
+    def mask_candidates(self, ids_BC: torch.Tensor, scores_BC: torch.Tensor, rows: np.ndarray) -> torch.Tensor:
+        """As `mask`, where each history has its own candidates: item ids, ascending; N and more stand for none."""
+        n_items = self.n_items
+        if self.allowed_N is not None:
+            allowed_N1 = torch.from_numpy(np.append(self.allowed_N, False)).to(ids_BC.device)
+            scores_BC.masked_fill_(~allowed_N1[ids_BC.clamp(max=n_items)], -torch.inf)
+        if self.exclude == "history":
+            owners, items = self._had(rows)
+            first_keys = torch.arange(len(ids_BC), device=ids_BC.device).unsqueeze(1) * (n_items + 1)
+            keys = (ids_BC.clamp(max=n_items) + first_keys).flatten()
+            had = torch.from_numpy(owners * (n_items + 1) + items).to(keys.device)
+            places = torch.searchsorted(keys, had).clamp(max=len(keys) - 1)
+            scores_BC.view(-1)[places[keys[places] == had]] = -torch.inf
+        return scores_BC
+
+    def _had(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Which of `rows`, counted from 0, has had which item: two int64 arrays."""
+        histories = self.histories[rows]
+        return np.repeat(np.arange(len(histories)), histories.lengths), histories.values.astype(np.int64)
 
     def unranked(self) -> Ranking:
         """A ranking with every place still empty: id -1, score -inf."""
@@ -104,13 +133,20 @@ class Request:
         return Ranking(np.full(shape, -1, dtype=np.int64), np.full(shape, -np.inf, dtype=np.float32))
 
 
-def top_k(scores_BN: torch.Tensor | np.ndarray, k: int, *, tie_break: TieBreak | None = None) -> Ranking:
+def top_k(
+    scores_BN: torch.Tensor | np.ndarray,
+    k: int,
+    *,
+    ids_BC: torch.Tensor | None = None,
+    tie_break: TieBreak | None = None,
+) -> Ranking:
     """Rank the columns of `scores_BN`; -inf marks what may not be recommended.
 
     Parameters
     ----------
     scores_BN : (B, N) float32.
     k : how many to keep, at most N.
+    ids_BC : what the columns stand for, ascending in each row; by default themselves.
     tie_break : maps candidate ids (B, C) int64 to second scores (B, C); larger first. Called only when scores tie.
 
     Raises:
@@ -121,40 +157,42 @@ def top_k(scores_BN: torch.Tensor | np.ndarray, k: int, *, tie_break: TieBreak |
     n_items = scores_BN.shape[1]
     if not 1 <= k <= n_items:
         raise DataError(f"k={k} does not fit a catalogue of {n_items} items: ask for k between 1 and {n_items}")
-    values_BC, ids_BC = scores_BN.topk(k, dim=1)
-    if torch.isnan(values_BC[:, :1]).any():  # topk sorts NaN first, so the first column shows any
+    found_BC, columns_BC = scores_BN.topk(min(k + 1, n_items), dim=1)
+    if torch.isnan(found_BC[:, :1]).any():  # topk sorts NaN first, so the first column shows any
         raise DataError("a score is NaN: check the embeddings and the model weights for NaN")
-    threshold_B1 = values_BC[:, -1:]
-    n_reached_B = ((scores_BN >= threshold_B1) & (scores_BN > -torch.inf)).sum(1)
-    if bool((n_reached_B > k).any()):  # a tie across the k-th place
+    values_BC, columns_BC, next_B1 = found_BC[:, :k], columns_BC[:, :k], found_BC[:, k:]
+    tied_B = ((next_B1 == values_BC[:, -1:]) & (next_B1 > -torch.inf)).any(1)
+    if bool(tied_B.any()):  # a tie across the k-th place
         if tie_break is None:
-            values_BC, ids_BC = _smallest_ids_of_ties(scores_BN, values_BC, ids_BC, n_reached_B > k)
+            values_BC, columns_BC = _smallest_columns_of_ties(scores_BN, values_BC, columns_BC, tied_B)
         else:  # bring in all that share it before ordering them
-            values_BC, ids_BC = scores_BN.topk(int(n_reached_B.max()), dim=1)
+            n_reached_T = (scores_BN[tied_B] >= values_BC[tied_B, -1:]).sum(1)
+            values_BC, columns_BC = scores_BN.topk(int(n_reached_T.max()), dim=1)
 
-    order_BC = ids_BC.argsort(dim=1)
+    items_BC = columns_BC if ids_BC is None else ids_BC.gather(1, columns_BC)
+    order_BC = columns_BC.argsort(dim=1)
     if tie_break is not None and _has_ties(values_BC):
-        second_BC = tie_break(ids_BC)
+        second_BC = tie_break(items_BC)
         order_BC = order_BC.gather(1, second_BC.gather(1, order_BC).argsort(dim=1, descending=True, stable=True))
     order_BC = order_BC.gather(1, values_BC.gather(1, order_BC).argsort(dim=1, descending=True, stable=True))
     order_Bk = order_BC[:, :k]
     values_Bk = values_BC.gather(1, order_Bk)
-    ids_Bk = ids_BC.gather(1, order_Bk).masked_fill(values_Bk == -torch.inf, -1)
+    ids_Bk = items_BC.gather(1, order_Bk).masked_fill(values_Bk == -torch.inf, -1)
     return Ranking(ids_Bk.cpu().numpy(), values_Bk.float().cpu().numpy())
 
 
-def _smallest_ids_of_ties(
-    scores_BN: torch.Tensor, values_Bk: torch.Tensor, ids_Bk: torch.Tensor, tied_B: torch.Tensor
+def _smallest_columns_of_ties(
+    scores_BN: torch.Tensor, values_Bk: torch.Tensor, columns_Bk: torch.Tensor, tied_B: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Where a tie goes across the k-th place, keep those of it with the smallest ids, at the cost of one more pass."""
-    k = ids_Bk.shape[1]
+    """Where a tie goes across the k-th place, keep the first columns of it, at the cost of one more pass."""
+    k = columns_Bk.shape[1]
     scores_TN, threshold_T1 = scores_BN[tied_B], values_Bk[tied_B, -1:]
     above_TN, equal_TN = scores_TN > threshold_T1, scores_TN == threshold_T1
     kept_TN = above_TN | (equal_TN & (equal_TN.cumsum(1) <= k - above_TN.sum(1, keepdim=True)))
-    ids_Bk, values_Bk = ids_Bk.clone(), values_Bk.clone()
-    ids_Bk[tied_B] = kept_TN.nonzero()[:, 1].view(-1, k)
-    values_Bk[tied_B] = scores_TN.gather(1, ids_Bk[tied_B])
-    return values_Bk, ids_Bk
+    columns_Bk, values_Bk = columns_Bk.clone(), values_Bk.clone()
+    columns_Bk[tied_B] = kept_TN.nonzero()[:, 1].view(-1, k)
+    values_Bk[tied_B] = scores_TN.gather(1, columns_Bk[tied_B])
+    return values_Bk, columns_Bk
 
 
 def _has_ties(values_BC: torch.Tensor) -> bool:

@@ -5,12 +5,14 @@ import json
 from pathlib import Path
 
 import huggingface_hub
+import hypothesis
 import numpy as np
 import pytest
 import torch
+from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
-from torch.nn.attention.flex_attention import BlockMask, flex_attention
+from torch.nn.attention.flex_attention import flex_attention
 
 from recgpt import RecGPT
 from recgpt import model as module
@@ -19,12 +21,15 @@ from recgpt.data.ragged import Ragged
 from recgpt.errors import CheckpointError, DataError
 from recgpt.model import (
     IGNORE,
+    SIMILAR,
     RecGPTConfig,
     RecGPTDecoder,
     block_causal_mask,
+    flex_mask,
     model_card,
     next_code_loss,
     next_item_labels,
+    sequence_groups,
 )
 from recgpt.tokenizer import FSQTokenizer, FSQTokenizerConfig
 
@@ -249,36 +254,52 @@ def mask_by_hand(segments, n_codes):
 
 
 @pytest.mark.parametrize("n_codes", [1, 3])
-def test_mask_is_block_causal_and_closed_around_sequences(n_codes):
-    rows = [[0, 0, 0, 1, 1, -1], [0, 1, 1, 2, 2, 2]]
-    mask = block_causal_mask(torch.tensor(rows), (2, 6), n_codes, torch.device("cpu"))
-    assert mask.shape == (2, 1, 6 * n_codes, 6 * n_codes)
-    assert mask[:, 0].tolist() == [mask_by_hand(row, n_codes) for row in rows]
-    mask = block_causal_mask(None, (2, 6), n_codes, torch.device("cpu"))
+def test_mask_is_block_causal(n_codes):
+    mask = block_causal_mask(6, n_codes, torch.device("cpu"))
+    assert mask.shape == (1, 1, 6 * n_codes, 6 * n_codes)
     assert mask[0, 0].tolist() == mask_by_hand([0] * 6, n_codes)
+
+
+ROWS = st.lists(st.lists(st.integers(1, 9), max_size=5).filter(lambda row: sum(row) <= 20), min_size=1, max_size=4)
+
+
+@hypothesis.given(rows=ROWS.filter(any))
+def test_groups_hold_every_sequence_once_and_whole(rows):
+    segments = torch.full((len(rows), 20), -1)
+    for row, lengths in zip(segments, rows, strict=True):
+        row[: sum(lengths)] = torch.repeat_interleave(
+            torch.arange(len(lengths)), torch.tensor(lengths, dtype=torch.long)
+        )
+    groups = sequence_groups(segments, 2)
+    assert sum(n * longest for n, longest in groups.shapes) == len(groups.items_P)
+    assert len({longest for _, longest in groups.shapes}) == len(groups.shapes)
+    of_sequence = {}
+    first = 0
+    for n, longest in groups.shapes:
+        for items in groups.items_P[first : first + n * longest].view(n, longest).tolist():
+            row, segment = divmod(items[0], 20)
+            length = int((segments[row] == segments[row, segment]).sum())
+            assert items[:length] == list(range(items[0], items[0] + length))
+            assert SIMILAR * longest <= length
+            of_sequence[items[0]] = length
+        first += n * longest
+    assert sorted(of_sequence.values()) == sorted(length for lengths in rows for length in lengths)
+    real = (segments >= 0).flatten()
+    assert (groups.items_P[groups.places_R[real]] == torch.arange(len(real))[real]).all()
 
 
 @pytest.fixture
 def flex_on_cpu(monkeypatch):
     """Take the GPU's path on a CPU, uncompiled."""
-    create = module.create_block_mask
-    on_cpu = lambda *args, device, **kwargs: create(*args, device="cpu", **kwargs)  # noqa: E731
-    monkeypatch.setattr(module, "create_block_mask", on_cpu)
     monkeypatch.setattr(module, "_compiled_flex", flex_attention)
-
-    def as_on_gpu(segments, shape, n_codes, device):
-        return block_causal_mask(segments, shape, n_codes, device if segments is None else torch.device("cuda"))
-
-    monkeypatch.setattr(module, "block_causal_mask", as_on_gpu)
+    monkeypatch.setattr(module, "sequence_groups", flex_mask)
 
 
-def test_the_flex_mask_is_the_bool_mask(flex_on_cpu):
-    segments = torch.tensor([[0, 0, 0, 1, 1, -1], [0, 1, 1, 2, 2, 2]])
-    mask = module.block_causal_mask(segments, (2, 6), 3, torch.device("cpu"))
-    assert isinstance(mask, BlockMask)
+def test_the_flex_mask_is_closed_around_sequences():
+    rows = [[0, 0, 0, 1, 1, -1], [0, 1, 1, 2, 2, 2]]
+    mask = flex_mask(torch.tensor(rows), 3)
     row, q, key = torch.meshgrid(torch.arange(2), torch.arange(18), torch.arange(18), indexing="ij")
-    expected = block_causal_mask(segments, (2, 6), 3, torch.device("cpu"))
-    assert mask.mask_mod(row, torch.tensor(0), q, key).tolist() == expected[:, 0].tolist()
+    assert mask.mask_mod(row, torch.tensor(0), q, key).tolist() == [mask_by_hand(each, 3) for each in rows]
 
 
 @pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
@@ -352,19 +373,32 @@ def test_chunked_loss_without_gradients():
         close(next_code_loss(hidden, weight, labels), F.cross_entropy(hidden @ weight.T, labels, reduction="sum"))
 
 
-# --- the cache ---
+# --- the cache, and the last item alone ---
+
+
+def test_the_last_item_alone_equals_a_full_pass(decoder):
+    codes, slices = random_items(3, 10, decoder.config)
+    last = torch.tensor([9, 4, 0])
+    for row, place in enumerate(last.tolist()):
+        codes[row, place + 1 :] = V
+    with torch.inference_mode():
+        full = decoder(codes, slices).hidden_BSKD
+        alone = decoder(codes, slices, last_B=last)
+        cached = decoder(codes, slices, last_B=last, use_cache=True)
+    assert alone.hidden_BSKD.shape == (3, 1, K, decoder.config.d_model)
+    close(alone.hidden_BSKD[:, 0], full[torch.arange(3), last])
+    assert (cached.hidden_BSKD == alone.hidden_BSKD).all()
 
 
 def test_appending_equals_a_full_pass(decoder):
     codes, slices = random_items(3, 10, decoder.config)
     with torch.inference_mode():
         full = decoder(codes, slices).hidden_BSKD
-        out = decoder(codes[:, :4], slices[:, :4], use_cache=True)
+        past = decoder(codes[:, :4], slices[:, :4], use_cache=True).past
         for item in range(4, 10):
             now = slice(item, item + 1)
             positions = torch.full((3, 1), item)
-            past = out.key_values
-            out = decoder(codes[:, now], slices[:, now], positions_BS=positions, past=past, use_cache=True)
+            out = decoder(codes[:, now], slices[:, now], positions_BS=positions, past=past)
             close(out.hidden_BSKD, full[:, now])
 
 
@@ -377,19 +411,18 @@ def test_appending_to_rows_of_unequal_length(decoder):
     rows = torch.arange(3)
     with torch.inference_mode():
         full = decoder(codes, slices).hidden_BSKD
-        out = decoder(start, slices[:, :5], use_cache=True)
+        past = decoder(start, slices[:, :5], use_cache=True).past
         for step in range(4):
             at = lengths + step
             new = codes[rows, at].unsqueeze(1), slices[rows, at].unsqueeze(1)
-            past = {"past": out.key_values, "past_mask_BT": seen}
-            out = decoder(*new, positions_BS=at.unsqueeze(1), **past, use_cache=True)
+            out = decoder(*new, positions_BS=at.unsqueeze(1), past=past, past_mask_BT=seen)
             close(out.hidden_BSKD[:, 0], full[rows, at])
             seen = F.pad(seen, (0, K), value=True)
 
 
 def test_several_items_cannot_be_appended_at_once(decoder):
     codes, slices = random_items(1, 3, decoder.config)
-    past = decoder(codes, slices, use_cache=True).key_values
+    past = decoder(codes, slices, use_cache=True).past
     with pytest.raises(DataError, match="2 items were appended at once to a cache: append one at a time"):
         decoder(codes[:, :2], slices[:, :2], past=past)
 

@@ -145,7 +145,7 @@ def test_a_long_history_does_not_make_a_batch_of_padding(catalogue, monkeypatch)
     read = []
     forward = catalogue.model.forward
     monkeypatch.setattr(
-        catalogue.model, "forward", lambda codes, *args: read.append(codes.shape) or forward(codes, *args)
+        catalogue.model, "forward", lambda codes, *args, **kw: read.append(codes.shape) or forward(codes, *args, **kw)
     )
     catalogue.recommend(histories, 3, batch_size=64)
     assert sum(rows * items for rows, items, _ in read) == 20 + 40 + 2 * MAX_ITEMS

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from recgpt import upstream
 from recgpt.errors import CheckpointError, DataError, UntrustedFileError
 from recgpt.model import next_item_labels
-from recgpt.rank import RecGPT, item_log_probs
+from recgpt.rank import RecGPT
 from recgpt.upstream import convert, load_upstream, read_pickle, read_state_dict
 from tests import seed_checkpoint
 
@@ -492,7 +492,8 @@ def test_exact_top_5_is_never_below_the_published_beam(seed, loaded, inputs, nex
     model, tokenizer = loaded
     catalogue = model.index(seed.golden["item_embeddings"], tokenizer=tokenizer)
     exact = catalogue.recommend(seed.histories, k=5, exclude="nothing", batch_size=1)
-    scores_BN = item_log_probs(next_logits, inputs[0]).numpy()
+    log_probs = next_logits.log_softmax(-1)
+    scores_BN = sum(log_probs[:, slot, inputs[0][:, slot]] for slot in range(4)).numpy()
     beam = np.take_along_axis(scores_BN, seed.golden["beam_top5_items"], axis=1)
     np.testing.assert_allclose(np.take_along_axis(scores_BN, exact.ids, axis=1), exact.scores, atol=1e-4)
     assert (exact.scores >= np.sort(beam)[:, ::-1] - 1e-4).all()
@@ -566,7 +567,7 @@ def test_convert_writes_a_folder_that_loads_to_the_same_model(tmp_path, small):
     expected = converted.index(embeddings).recommend([[1, 2], [3]], k=5)
     ranking = read.index(embeddings).recommend([[1, 2], [3]], k=5)
     np.testing.assert_array_equal(ranking.ids, expected.ids)
-    np.testing.assert_array_equal(ranking.scores, expected.scores)
+    np.testing.assert_allclose(ranking.scores, expected.scores, rtol=1e-6)  # a product's last bit hangs on alignment
 
 
 def test_convert_never_overwrites(tmp_path, small):
