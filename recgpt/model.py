@@ -39,6 +39,7 @@ from recgpt.tokenizer import FSQTokenizer
 TOKENIZER_FOLDER = "tokenizer"
 IGNORE = -100  # label of a position that predicts nothing
 SIMILAR = 0.7  # a few long sequences would make most of a group padding; stricter makes more groups than it saves
+WRITTEN_OUT = 512  # tokens of a sequence up to which attention scores may lie in memory
 LOSS_CHUNK = 512  # rows whose logits are alive together: 512 x 15,361 float32 is 31 MB
 
 
@@ -207,7 +208,8 @@ class Block(nn.Module):
             taken_PD.split([n * s for n, s in groups.shapes]), groups.shapes, groups.masks, strict=True
         ):
             q_nHtd, k_nHtd, v_nHtd = self._heads(part.view(n, s * n_codes, d3))
-            attended = _joined(_attend(q_nHtd, k_nHtd, v_nHtd, mask))
+            attend = _attend_written_out if s * n_codes <= WRITTEN_OUT else _attend
+            attended = _joined(attend(q_nHtd, k_nHtd, v_nHtd, mask))
             parts.append(attended.reshape(n * s, n_codes * d3 // 3))
         return torch.cat(parts).index_select(0, groups.places_R).view(b, t, d3 // 3)
 
@@ -221,6 +223,15 @@ def _attend(q_BHTd: Tensor, k_BHTd: Tensor, v_BHTd: Tensor, mask: Tensor | Block
     if isinstance(mask, BlockMask):
         return _flex(q_BHTd, k_BHTd, v_BHTd, mask)
     return F.scaled_dot_product_attention(q_BHTd, k_BHTd, v_BHTd, attn_mask=mask)
+
+
+def _attend_written_out(q_BHTd: Tensor, k_BHTd: Tensor, v_BHTd: Tensor, mask: Tensor) -> Tensor:
+    """The same with the scores in memory: on a CPU, short sequences train two to five times as fast as through SDPA."""
+    b, h, t, d = q_BHTd.shape
+    forbidden_TT = torch.zeros(t, t, dtype=q_BHTd.dtype, device=q_BHTd.device).masked_fill_(~mask[0, 0], -torch.inf)
+    q_GTd, k_GTd, v_GTd = (x_BHTd.reshape(b * h, t, d) for x_BHTd in (q_BHTd, k_BHTd, v_BHTd))
+    scores_GTT = torch.baddbmm(forbidden_TT.expand(b * h, t, t), q_GTd, k_GTd.transpose(1, 2), alpha=d**-0.5)
+    return torch.bmm(scores_GTT.softmax(-1), v_GTd).view(b, h, t, d)
 
 
 def _joined(x_BHTd: Tensor) -> Tensor:
@@ -536,40 +547,41 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     """Summed cross-entropy that takes its gradient chunk by chunk while the chunk's logits are alive."""
 
     @staticmethod
-    def forward(ctx: Any, hidden_RD: Tensor, weight_VD: Tensor, labels_R: Tensor) -> Tensor:
+    def forward(ctx: Any, hidden_RD: Tensor, weight_VD: Tensor, labels_R: Tensor, dtype: torch.dtype) -> Tensor:
         with torch.autocast(hidden_RD.device.type, enabled=False):
             needs_grad = hidden_RD.requires_grad or weight_VD.requires_grad
             grad_hidden_RD = torch.empty_like(hidden_RD) if needs_grad else None
-            grad_weight_VD = torch.zeros_like(weight_VD, dtype=torch.float32) if needs_grad else None
+            grad_weight_VD = torch.zeros_like(weight_VD) if needs_grad else None
             total = hidden_RD.new_zeros((), dtype=torch.float32)
+            rounded_VD = weight_VD.to(dtype)
             for start in range(0, len(hidden_RD), LOSS_CHUNK):
-                hidden, labels = hidden_RD[start : start + LOSS_CHUNK], labels_R[start : start + LOSS_CHUNK]
-                log_probs = torch.log_softmax(hidden @ weight_VD.T, 1, dtype=torch.float32)
+                hidden = hidden_RD[start : start + LOSS_CHUNK].to(dtype)
+                labels = labels_R[start : start + LOSS_CHUNK]
+                log_probs = torch.log_softmax(hidden @ rounded_VD.T, 1, dtype=torch.float32)
                 total -= log_probs.gather(1, labels.unsqueeze(1)).sum()
                 if grad_hidden_RD is not None and grad_weight_VD is not None:
                     error = log_probs.exp_()
                     error[torch.arange(len(labels)), labels] -= 1
-                    error = error.to(weight_VD.dtype)
-                    grad_hidden_RD[start : start + LOSS_CHUNK] = error @ weight_VD
+                    error = error.to(dtype)
+                    grad_hidden_RD[start : start + LOSS_CHUNK] = error @ rounded_VD
                     grad_weight_VD += error.T @ hidden
         ctx.save_for_backward(grad_hidden_RD, grad_weight_VD)
-        ctx.weight_dtype = weight_VD.dtype
         return total
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None]:
         grad_hidden_RD, grad_weight_VD = ctx.saved_tensors
-        return grad_hidden_RD * grads[0], (grad_weight_VD * grads[0]).to(ctx.weight_dtype), None
+        return grad_hidden_RD * grads[0], grad_weight_VD * grads[0], None, None
 
 
 def next_code_loss(hidden_RD: Tensor, weight_VD: Tensor, labels_R: Tensor) -> Tensor:
     """Sum over R rows of the cross-entropy of `hidden @ weight.T`: float32 scalar, `LOSS_CHUNK` rows at a time.
 
-    Under autocast the products run in its dtype; softmax, sums and the weight's gradient stay in float32.
+    Under autocast the products run in its dtype; softmax, sums and gradients stay in float32.
     """
     device = hidden_RD.device.type
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight_VD.dtype
-    return _ChunkedCrossEntropy.apply(hidden_RD.to(dtype), weight_VD.to(dtype), labels_R)
+    return _ChunkedCrossEntropy.apply(hidden_RD, weight_VD, labels_R, dtype)
 
 
 def model_card(config: RecGPTConfig) -> str:
