@@ -2,7 +2,8 @@
 
     accelerate launch pre_train.py --batch_size 40 --epoch 5 --tf_layer 3
     accelerate launch pre_train.py --data data/demo --holdout last --out runs/demo --tokenizer vae_ckpt/demo
-    accelerate launch --num_processes 2 pre_train.py --data data/games --checkpoint ckpt/recgpt --out runs/games
+    accelerate launch pre_train.py --data data/games --checkpoint ckpt/recgpt --out runs/games
+    accelerate launch --config_file configs/accelerate/fsdp.yaml --num_processes 2 pre_train.py ...
 
 Started again, it goes on from its last checkpoint. `OUT/best` is the model to use, `OUT/curve.png` how it learned.
 """

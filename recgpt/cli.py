@@ -38,6 +38,9 @@ app.command("agent4rec")(agent4rec)
 app.command("experiment")(experiment)
 
 DatasetDir = Annotated[Path, typer.Argument(help="data set folder", exists=True, file_okay=False)]
+Workers = Annotated[
+    int, typer.Option(min=1, help="processes; more than one work on Ray (extra `ray`), RAY_ADDRESS naming a cluster")
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 RepeatsIfSaid = Annotated[
     Literal["keep", "drop-consecutive", "drop"] | None,
@@ -142,6 +145,7 @@ def encode(
     template: Annotated[str, typer.Option(help="how an item's fields become a text: fields or published")] = "fields",
     out: Annotated[Path | None, typer.Option(help="folder for embeddings.npy; by default the data set's")] = None,
     overwrite: Overwrite = False,
+    workers: Workers = 1,
 ) -> None:
     """Embed the item texts into embeddings.npy; a killed run goes on where it stopped.
 
@@ -150,9 +154,8 @@ def encode(
     from recgpt.data.dataset import Dataset
     from recgpt.encode import TextEncoder, encode_dataset
 
-    encoded = encode_dataset(
-        Dataset.load(dataset), TextEncoder.load(encoder), out=out, template=template, overwrite=overwrite
-    )
+    data, loaded = Dataset.load(dataset), TextEncoder.load(encoder)
+    encoded = encode_dataset(data, loaded, out=out, template=template, overwrite=overwrite, workers=workers)
     print(f"{out or dataset}/embeddings.npy: {encoded.shape[0]:,} items x {encoded.shape[1]}")
 
 
@@ -201,20 +204,19 @@ def train_tokenizer_command(
 def tokenize(
     dataset: DatasetDir,
     tokenizer: Annotated[str, typer.Option(help="folder or hub name of a tokenizer")],
+    workers: Workers = 1,
 ) -> None:
-    """Turn embeddings.npy into tokens.npy, K codes an item.
+    """Turn embeddings.npy into tokens.npy, K codes an item; a killed run goes on where it stopped.
 
     Example: recgpt tokenize data/demo --tokenizer vae_ckpt/demo
     """
+    from recgpt.bulk.tokenize import tokenize_dataset
     from recgpt.data.dataset import Dataset
-    from recgpt.data.fingerprint import read_fingerprint
     from recgpt.tokenizer import FSQTokenizer, code_statistics
 
-    data, fsq = Dataset.load(dataset), FSQTokenizer.from_pretrained(tokenizer)
-    tokens_NK = fsq.encode(data.embeddings(), progress=True)
-    made_from = read_fingerprint(dataset / "embeddings.npy", f"run `recgpt encode {dataset}`")
-    data.save_tokens(tokens_NK, tokenizer_sha256=fsq.sha256, embeddings=made_from)
-    collisions = code_statistics(tokens_NK, fsq.config.codebook_size)[2]
+    tokens_NK = tokenize_dataset(Dataset.load(dataset), tokenizer, workers=workers)
+    codebook_size = FSQTokenizer.from_pretrained(tokenizer).config.codebook_size
+    collisions = code_statistics(tokens_NK, codebook_size)[2]
     print(f"{dataset}/tokens.npy: {len(tokens_NK):,} items, {collisions:.2%} share all codes with another")
 
 
@@ -329,6 +331,44 @@ def recommend(
         shown.add_row(str(each["rank"]), Text(printable(str(each["title"]))), f"{each[score_name]:.2f}")
     after = " -> ".join(printable(titles[row]) for row in rows) or "an empty history"
     Console().print(Text(f"After {after}:"), shown)
+
+
+@app.command()
+def rank(
+    dataset: DatasetDir,
+    out: Annotated[Path, typer.Option(help="folder for rankings.parquet", file_okay=False)],
+    model: ModelIfSaid = None,
+    k: Annotated[int, typer.Option("-k", help="how many for each user")] = 100,
+    keep_history: Annotated[bool, typer.Option("--keep-history", help="Items of the history may come again.")] = False,
+    repeats: Annotated[
+        Literal["keep", "drop-consecutive", "drop"], typer.Option(help="what becomes of items a user met before")
+    ] = "drop",
+    batch_size: Annotated[int, typer.Option(min=1, help="users ranked at once")] = 64,
+    workers: Workers = 1,
+    overwrite: Overwrite = False,
+) -> None:
+    """Rank the catalogue for every user of a data set, after the whole history; a killed run goes on where it stopped.
+
+    Example: recgpt rank data/demo --out runs/demo-ranked -k 20
+
+    Example: recgpt rank data/demo --model runs/demo/model/best --out runs/demo-ranked -k 20 --workers 2
+    """
+    from recgpt.bulk.rank import rank_dataset
+    from recgpt.data.dataset import Dataset
+    from recgpt.foundation.model import SHIPPED
+
+    data = Dataset.load(dataset, repeats=repeats)
+    path = rank_dataset(
+        data,
+        model or SHIPPED,
+        out,
+        k=k,
+        exclude="nothing" if keep_history else "history",
+        batch_size=batch_size,
+        overwrite=overwrite,
+        workers=workers,
+    )
+    print(f"{path}: {data.n_users:,} users, the best {k} of {data.n_items:,} items each")
 
 
 def _indexed(
@@ -488,11 +528,6 @@ def compare(
         Console().print(comparison_table(compared, f"{first.about['dataset']}: a is {a}, b is {b}"))
 
 
-@benchmark_app.callback()
-def benchmark() -> None:
-    """Keep `recgpt benchmark` a group while it has one member."""
-
-
 @benchmark_app.command("accuracy")
 def benchmark_accuracy(
     suite: Annotated[str | None, typer.Option(help="accuracy (the default) or foundation")] = None,
@@ -521,6 +556,56 @@ def benchmark_accuracy(
     found = run_suite(chosen, data=data, out=out, load_model=load_model)
     paths = write_reports(summarize(chosen, found), found, out=out)
     print(f"{paths[0]}, {paths[1].name} and {paths[2].name}")
+
+
+@benchmark_app.command("speed")
+def benchmark_speed(
+    only: Annotated[list[str] | None, typer.Option(help="name of a part; repeat the flag")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Everything tiny, to see that it runs.")] = False,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="data set folder with histories and texts; synthetic without it", file_okay=False),
+    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="of torch; the default is one a core")] = None,
+    repetitions: Annotated[int, typer.Option(min=1, help="of each measurement, after one that is not kept")] = 3,
+    seed: int = 0,
+    out: Annotated[Path, typer.Option(help="folder for speed.json, .md and .png", file_okay=False)] = Path(
+        "benchmarks/results"
+    ),
+    overwrite: Overwrite = False,
+) -> None:
+    """Ours beside the published scheme and the machine's limits. A killed run goes on where it was.
+
+    Parts, with about how many minutes each takes on 2 cores: training 8, ranking 12, scoring 2, large 3, session 1,
+    encoding 3, startup 1, growth 12. Run it alone on the machine.
+
+    Example: recgpt benchmark speed --data data/steam --out runs/speed
+
+    Example: recgpt benchmark speed --only scoring --only large --out runs/speed
+    """
+    from rich.console import Console
+
+    from recgpt.errors import DataError
+    from recgpt.speed.report import targets_table, write_reports
+    from recgpt.speed.run import SpeedRun, failed_checks, run_parts
+
+    found = run_parts(
+        SpeedRun(
+            data=data,
+            out=out,
+            only=only or (),
+            quick=quick,
+            threads=threads,
+            repetitions=repetitions,
+            seed=seed,
+            overwrite=overwrite,
+        )
+    )
+    paths = write_reports(found, out)
+    Console().print(targets_table(found))
+    print(", ".join(map(str, paths)))
+    if failed := failed_checks(found):
+        raise DataError(f"{out}/speed.json: the fast way does not give what the plain one gives: {'; '.join(failed)}")
 
 
 @app.command()

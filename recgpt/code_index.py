@@ -21,9 +21,9 @@ from torch.nn import functional as F
 from recgpt.topk import SCORES_IN_MEMORY, Ranking, Request, top_k
 
 BLOCK = 64  # items that share a maximum
-CHUNK = 1 << 20  # scores alive at once, 4 MB: the second pass finds them in the cache
-PRUNED_ITEMS = 1 << 17  # smaller catalogues are read faster than pruned
-PRUNED_USERS = 8  # more share one pass over the codes
+CHUNK = {"cpu": 1 << 20, "cuda": 1 << 28}  # scores alive at once: 4 MB stay in a CPU's cache, a GPU wants few launches
+PRUNED_ITEMS = 1 << 19  # smaller catalogues are read faster than pruned
+PRUNED_USERS = 2  # more share one pass over the codes
 FIRST_CODES = 64  # taken before the first look at what is still possible
 MOST_CODES = 4_096
 MOST_ITEMS = 0.2  # share of the catalogue beyond which reading it in order is faster
@@ -118,13 +118,14 @@ class CodeIndex:
     def _blocks_that_matter(self, logits_VKB: Tensor, request: Request, rows: np.ndarray) -> Tensor:
         """(B, C) the blocks whose maximum is among the k largest, ascending; `n_blocks` fills up short rows."""
         n_histories = logits_VKB.shape[-1]
-        step = max(BLOCK, CHUNK // n_histories // BLOCK * BLOCK)
+        chunk = CHUNK.get(logits_VKB.device.type, CHUNK["cpu"])
+        step = max(BLOCK, chunk // n_histories // BLOCK * BLOCK)
         maxima = []
         for start in range(0, len(self), step):
             scores_nB = self.scores(logits_VKB, start, start + step)
             request.mask(scores_nB.T, rows, first_item=start)
             in_blocks = len(scores_nB) // BLOCK * BLOCK
-            maxima.append(scores_nB[:in_blocks].view(-1, BLOCK, n_histories).amax(1))
+            maxima.append(block_maxima(scores_nB[:in_blocks]))
             if in_blocks < len(scores_nB):
                 maxima.append(scores_nB[in_blocks:].amax(0, keepdim=True))
         maxima_BM = torch.cat(maxima).T.contiguous()
@@ -150,6 +151,14 @@ class CodeIndex:
 def sums_of_rows(table_RB: Tensor, rows_XK: Tensor) -> Tensor:
     """(X, B): the sum of K rows of a table, in their order."""
     return F.embedding_bag(rows_XK, table_RB, mode="sum")
+
+
+def block_maxima(scores_nB: Tensor) -> Tensor:
+    """(n / BLOCK, B): by halves, which unlike `amax` is fast for few histories as well."""
+    maxima = scores_nB.view(-1, BLOCK * scores_nB.shape[1])
+    while maxima.shape[1] > scores_nB.shape[1]:
+        maxima = torch.maximum(*maxima.chunk(2, 1))
+    return maxima
 
 
 def _stacked(parts: list[Ranking]) -> Ranking:

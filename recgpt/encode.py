@@ -3,9 +3,9 @@
     encoder = TextEncoder.load()                # all-mpnet-base-v2; the packaged MiniLM where no hub can be reached
     embeddings_NE = encode_dataset(Dataset.load("data/steam"), encoder)
 
-A data set is encoded in shards of fixed bounds, each on its own, so that a run killed at any moment and started again
-writes the bytes an unbroken run would have written. Within a shard a batch holds texts of one length in tokens: there
-is no padding to pay for, or to leak into a result.
+A data set is encoded in shards of fixed bounds, each on its own, so that a run killed at any moment and started again,
+or one on several Ray workers, writes the bytes an unbroken run would have written. Within a shard a batch holds texts
+of one length in tokens: there is no padding to pay for, or to leak into a result.
 
 Shapes: N items, E embedding width.
 """
@@ -16,12 +16,11 @@ import importlib.util
 import os
 import queue
 import re
-import shutil
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +29,11 @@ import torch
 from huggingface_hub import constants, snapshot_download
 from huggingface_hub.errors import LocalEntryNotFoundError
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from recgpt.bulk.shards import Counts, Job, Work
 from recgpt.data.dataset import Dataset
-from recgpt.data.fingerprint import fingerprint_path, load_array, publish_array, read_json, write_json
+from recgpt.data.fingerprint import fingerprint_path, load_array, publish_array, read_json
 from recgpt.device import computes_bfloat16
 from recgpt.errors import DataError, EncoderError
 from recgpt.progress import Meter, console, quiet_transformers
@@ -160,10 +161,14 @@ class TextEncoder:
     ----------
     name
         What fingerprints call it.
+    source
+        Where it was loaded from.
     dim
         Embedding width, E.
     max_tokens
         Longest text it reads; what goes beyond is cut, counted and announced.
+    device
+        What it runs on: "cpu", "cuda".
     precision
         What the transformer computes in: `bfloat16` where the hardware has it (AMX, AVX512-BF16, CUDA), else `float32`.
         Pooling and normalisation are always float32.
@@ -180,15 +185,17 @@ class TextEncoder:
                 f"the text encoder {source.requested!r} cannot be loaded from {source.location}: {error}"
             ) from error
         self._model = model.eval()
-        self._requested = source.requested
+        self._prompt = model.prompts.get(model.default_prompt_name or "")
+        self.source = source
         self.name = source.name
+        self.device: str = model.device.type
         self.precision = "float32"
         if computes_bfloat16(model.device):
             self.precision = "bfloat16"
             model[0].to(torch.bfloat16)
             model[0].register_forward_hook(_pool_in_float32)
         self.max_tokens: int = model.max_seq_length or model.tokenizer.model_max_length
-        self.dim = self._forward(["width"]).shape[1]
+        self.dim = self._forward(self._tokenized(["width"])).shape[1]
 
     @classmethod
     def load(cls, name: str = DEFAULT, *, device: str | None = None) -> "TextEncoder":
@@ -253,7 +260,7 @@ class TextEncoder:
             "dim": self.dim,
             "max_tokens": self.max_tokens,
             "precision": self.precision,
-            "requested": self._requested,
+            "requested": self.source.requested,
         }
 
     def _announce_cut(self, n_cut: int, n_texts: int) -> None:
@@ -269,26 +276,34 @@ class TextEncoder:
         for index, text in enumerate(texts):
             copies.setdefault(text, []).append(index)
         unique = list(copies)
-        lengths = self._token_counts(unique)
+        tokens = self._tokenized(unique)
+        lengths = np.fromiter(map(len, tokens.get("input_ids", ())), dtype=np.int64, count=len(unique))
         embeddings = np.empty((len(texts), self.dim), dtype=np.float16)
-        for batch in self._batches(np.minimum(lengths, self.max_tokens)):
-            batch_texts = [unique[i] for i in batch]
-            rows = self._forward(batch_texts).half().cpu().numpy()
-            for text, row in zip(batch_texts, rows, strict=True):
-                embeddings[copies[text]] = row
-            meter.update(sum(len(copies[text]) for text in batch_texts))
-        n_cut = sum(len(copies[unique[i]]) for i in np.flatnonzero(lengths > self.max_tokens))
-        return embeddings, n_cut
+        for batch in self._batches(lengths):
+            rows = self._forward({key: [of_texts[i] for i in batch] for key, of_texts in tokens.items()})
+            for i, row in zip(batch, rows.half().cpu().numpy(), strict=True):
+                embeddings[copies[unique[i]]] = row
+            meter.update(sum(len(copies[unique[i]]) for i in batch))
+        return embeddings, sum(len(copies[text]) for text in self._cut(unique, lengths))
 
-    def _token_counts(self, texts: list[str]) -> np.ndarray:
-        if not texts:
-            return np.empty(0, dtype=np.int64)
-        tokens = self._model.tokenizer(texts, truncation=False, padding=False, verbose=False)["input_ids"]
-        return np.fromiter(map(len, tokens), dtype=np.int64, count=len(texts))
+    def _tokenized(self, texts: list[str], *, truncation: str | bool = "longest_first") -> dict[str, list[list[int]]]:
+        """What the transformer reads of each text: `input_ids` and what goes with them, not padded."""
+        settings = {
+            "text": {"padding": False, "truncation": truncation, "verbose": False},
+            "common": {"return_tensors": None},
+        }
+        tokens = self._model.preprocess(texts, prompt=self._prompt, processing_kwargs=settings)
+        return {key: of_texts for key, of_texts in tokens.items() if isinstance(of_texts, list)}
+
+    def _cut(self, texts: list[str], lengths: np.ndarray) -> list[str]:
+        """Those of the texts, so many tokens long when cut, of which something was lost."""
+        full = [texts[i] for i in np.flatnonzero(lengths >= self.max_tokens)]
+        whole = self._tokenized(full, truncation=False).get("input_ids", ())
+        return [text for text, ids in zip(full, whole, strict=True) if len(ids) > self.max_tokens]
 
     def _batches(self, lengths: np.ndarray) -> Iterator[np.ndarray]:
         """Places of texts that share a length, longest first, as many as fit the device's budget of tokens."""
-        budget = CPU_BATCH_TOKENS if self._model.device.type == "cpu" else GPU_BATCH_TOKENS
+        budget = CPU_BATCH_TOKENS if self.device == "cpu" else GPU_BATCH_TOKENS
         by_length = np.argsort(-lengths, kind="stable")
         bounds = np.flatnonzero(np.diff(lengths[by_length])) + 1
         for places in np.split(by_length, bounds):
@@ -296,11 +311,11 @@ class TextEncoder:
                 size = max(1, budget // int(lengths[places[0]]))
                 yield from (places[start : start + size] for start in range(0, len(places), size))
 
-    def _forward(self, texts: list[str]) -> Tensor:
-        """(n, E) float32, unit length."""
-        return self._model.encode(
-            texts, batch_size=len(texts), convert_to_tensor=True, normalize_embeddings=True, show_progress_bar=False
-        )
+    @torch.inference_mode()
+    def _forward(self, tokens: Mapping[str, list[list[int]]]) -> Tensor:
+        """(n, E) float32, unit length, of n texts of one length."""
+        features = {key: torch.tensor(of_texts, device=self._model.device) for key, of_texts in tokens.items()}
+        return F.normalize(self._model(features)["sentence_embedding"], dim=1)
 
 
 def _pool_in_float32(_module: nn.Module, _args: Any, features: dict[str, Any]) -> dict[str, Any]:
@@ -318,6 +333,7 @@ def encode_dataset(
     template: str = "fields",
     shard_size: int = SHARD_ITEMS,
     overwrite: bool = False,
+    workers: int = 1,
 ) -> np.ndarray:
     """Write `embeddings.npy` and its fingerprint `embeddings.json`; resumes what a killed run began.
 
@@ -333,6 +349,8 @@ def encode_dataset(
         Items encoded between two points of resumption.
     overwrite
         Replace embeddings that are there, finished or not, instead of reusing or refusing them.
+    workers
+        More than 1 encode on Ray, each having loaded the encoder itself; see `recgpt.bulk.ray_workers`.
 
     Returns
     -------
@@ -342,6 +360,8 @@ def encode_dataset(
     ------
     DataError
         The folder holds embeddings made otherwise, an item has no text, or there is no folder to write to.
+    EncoderError, WorkerError
+        Workers compute otherwise than this process, or see `Job.run`.
     """
     out = out or dataset.path
     if out is None:
@@ -349,66 +369,49 @@ def encode_dataset(
     path, work = out / "embeddings.npy", out / ".embeddings.parts"
     remedy = f"encode again with overwrite=True (`recgpt encode {out} --overwrite`)"
     made_of = {"items_sha256": dataset.items_sha256, "encoder": encoder.name, "template": template}
-    job = {**made_of, "precision": encoder.precision, "max_tokens": encoder.max_tokens, "shard_size": shard_size}
-    if not _resumes(work, job):
+    identity = {**made_of, "precision": encoder.precision, "device": encoder.device, "max_tokens": encoder.max_tokens}
+    job = Job(f"encode {dataset.name} with {encoder.name}", work, identity, dataset.n_items, shard_size)
+    if not job.resumes():
         if path.is_file() and not overwrite:
-            if not _job_path(work).exists():
-                shutil.rmtree(work, ignore_errors=True)  # a kill while it was being deleted
+            job.sweep()
             return load_array(path, made_of, remedy=remedy)
-        _begin(work, job, overwrite=overwrite, remedy=remedy)
+        job.begin(overwrite=overwrite, remedy=remedy)
 
-    shards = _encode_shards(dataset, encoder, work, template, shard_size)
-    _assemble(shards, work / "embeddings.npy", (dataset.n_items, encoder.dim))
+    def open_here() -> Work:
+        return functools.partial(_write_embeddings, encoder)
+
+    figures, n_written = job.run(
+        open_here if workers == 1 else functools.partial(_open_encoder, _absolute(encoder.source), identity),
+        lambda shard: list(dataset.iter_texts(shard.start, shard.stop, template)),
+        workers=workers,
+    )
+    encoder._announce_cut(figures["cut"], n_written)
+    _assemble([job.path(shard) for shard in job.shards], work / "embeddings.npy", (dataset.n_items, encoder.dim))
     publish_array(work / "embeddings.npy", path, {**encoder.fingerprint(template), **made_of})
-    _job_path(work).unlink()  # first: what is left of the folder after a kill here resumes nothing
-    shutil.rmtree(work)
+    job.finish()
     return load_array(path, made_of, remedy=remedy)
 
 
-def _job_path(work: Path) -> Path:
-    return work / "job.json"
+def _write_embeddings(encoder: TextEncoder, texts: list[str], path: Path, meter: Meter) -> Counts:
+    embeddings, n_cut = encoder._encode(texts, meter)
+    with path.open("wb") as file:
+        np.save(file, embeddings, allow_pickle=False)
+    return {"cut": n_cut}
 
 
-def _resumes(work: Path, job: Mapping[str, Any]) -> bool:
-    return _job_path(work).is_file() and read_json(_job_path(work)) == job
-
-
-def _begin(work: Path, job: Mapping[str, Any], *, overwrite: bool, remedy: str) -> None:
-    if _job_path(work).is_file() and not overwrite:
-        raise DataError(
-            f"{work} holds an unfinished encoding made with other settings ({_differences(_job_path(work), job)}): "
-            f"finish it with those, or {remedy}"
+def _open_encoder(source: EncoderSource, identity: Mapping[str, Any]) -> Work:
+    """In a worker: the same encoder, which must compute what that of the first process would."""
+    encoder = TextEncoder(source, device=identity["device"])
+    if encoder.precision != identity["precision"]:
+        raise EncoderError(
+            f"a worker's hardware computes in {encoder.precision}, that of the process which started it in "
+            f"{identity['precision']}: their embeddings would differ. Start from a machine like the workers"
         )
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
-    write_json(_job_path(work), job)
+    return functools.partial(_write_embeddings, encoder)
 
 
-def _differences(job_path: Path, job: Mapping[str, Any]) -> str:
-    other = read_json(job_path)
-    return ", ".join(
-        f"{key}={other.get(key)!r}, not {value!r}" for key, value in job.items() if other.get(key) != value
-    )
-
-
-def _encode_shards(dataset: Dataset, encoder: TextEncoder, work: Path, template: str, shard_size: int) -> list[Path]:
-    """Encode the shards that are not there yet; each appears whole, by renaming, or not at all."""
-    starts = range(0, dataset.n_items, shard_size)
-    shards = {start: work / f"shard-{start:010d}.npy" for start in starts}
-    missing = [start for start, shard in shards.items() if not shard.is_file()]
-    n_missing = sum(min(shard_size, dataset.n_items - start) for start in missing)
-    n_cut = 0
-    description = f"encode {dataset.name} with {encoder.name}"
-    with Meter(description, dataset.n_items, done=dataset.n_items - n_missing) as meter:
-        for start in missing:
-            texts = list(dataset.iter_texts(start, start + shard_size, template))
-            embeddings, cut = encoder._encode(texts, meter)
-            n_cut += cut
-            temporary = work / f"{os.getpid()}.tmp.npy"
-            np.save(temporary, embeddings, allow_pickle=False)
-            temporary.replace(shards[start])
-    encoder._announce_cut(n_cut, n_missing)
-    return list(shards.values())
+def _absolute(source: EncoderSource) -> EncoderSource:
+    return replace(source, location=str(Path(source.location).resolve())) if source.on_disk else source
 
 
 def _assemble(shards: Sequence[Path], path: Path, shape: tuple[int, int]) -> None:

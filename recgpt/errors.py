@@ -34,3 +34,7 @@ class LLMError(RecGPTError, RuntimeError):
 
 class SimulationError(RecGPTError, ValueError):
     """A simulation is asked for something that its agents, items or recommender cannot give."""
+
+
+class WorkerError(RecGPTError, RuntimeError):
+    """Ray is missing or too small, or the workers of a bulk job died again and again."""

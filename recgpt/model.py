@@ -264,6 +264,7 @@ class RecGPTDecoder(PreTrainedModel):
     base_model_prefix = "recgpt"
     main_input_name = "codes_BSK"
     _no_split_modules = ["Block"]  # noqa: RUF012 - transformers declares it so
+    _input_embed_layer = "token_embedding"
 
     def __init__(self, config: RecGPTConfig) -> None:
         super().__init__(config)

@@ -5,7 +5,7 @@
 Sequences share rows (`recgpt.data.packing`), attention is closed around each. Whatever is random depends on (seed,
 step, process) alone, and the loss of a step is divided by the number of predictions in the whole global batch. So a run
 that was killed resumes to the losses of an unbroken one, and two processes give the losses of one with the same global
-batch (but for dropout, which differs by process).
+batch (but for dropout, which differs by process). How processes share the model, `recgpt.distributed` says.
 
 The published `--batch_size` counts sequences a process; here that many sequences, packed, are one step's rows.
 
@@ -14,7 +14,6 @@ Shapes: B rows, S items a row, K codes an item, W slice width.
 
 import hashlib
 import math
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -24,7 +23,6 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from accelerate.tracking import get_available_trackers
 from accelerate.utils import broadcast_object_list
 from torch import Tensor
@@ -35,6 +33,7 @@ from recgpt.data.fingerprint import write_json
 from recgpt.data.packing import PackedDataset
 from recgpt.data.ragged import Ragged, offsets_of
 from recgpt.device import computes_bfloat16
+from recgpt.distributed import head_gathered, make_accelerator, prepare
 from recgpt.errors import CheckpointError, DataError
 from recgpt.model import IGNORE, RecGPTDecoder, next_item_labels
 from recgpt.plots import training_curve
@@ -111,6 +110,8 @@ class Progress:
 
 def windows(sequences: Ragged, max_items: int) -> Ragged:
     """Cut sequences longer than `max_items` into consecutive windows, counted from the end, so that none is lost."""
+    if sequences.lengths.max(initial=0) <= max_items:
+        return sequences  # uncopied: it may be a memory map, and every process has one
     n_windows = np.maximum(1, -(-sequences.lengths // max_items))
     owner = np.repeat(np.arange(len(sequences)), n_windows)
     from_end = np.arange(len(owner)) - np.repeat(offsets_of(n_windows)[:-1], n_windows)
@@ -206,13 +207,10 @@ class Trainer:
         if precision == "auto":
             device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
             precision = "bf16" if computes_bfloat16(device) else "no"
-        # Without a GPU Accelerate takes the processes of one launch for lone runs, unless told that the CPU is meant.
-        several_on_cpu = int(os.environ.get("WORLD_SIZE", "1")) > 1 and not torch.accelerator.is_available()
-        self.accelerator = Accelerator(
-            cpu=several_on_cpu,
-            mixed_precision=precision,
-            gradient_accumulation_steps=config.gradient_accumulation,
-            log_with=config.tracker,
+        self.accelerator = make_accelerator(
+            precision,
+            gradient_accumulation=config.gradient_accumulation,
+            tracker=config.tracker,
             project_dir=str(config.out),
         )
         self.config = config
@@ -221,14 +219,16 @@ class Trainer:
         self.validate = validate
         self.progress = Progress()
         self._plan(model.config.max_items)
+        self._valid_rows = [_held_out_rows(each, model.config.max_items) for each in valid]
+        self.identity = self._identity(model)
 
         matrices = [p for p in model.parameters() if p.dim() > 1]
         vectors = [p for p in model.parameters() if p.dim() <= 1]
         groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-        optimizer = torch.optim.AdamW(groups, lr=config.lr, fused=self.accelerator.device.type == "cuda")
-        self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
+        optimizer = torch.optim.AdamW(groups, lr=config.lr, fused=self.accelerator.device.type in ("cpu", "cuda"))
+        self.model, self.optimizer = prepare(self.accelerator, model, optimizer)
         self.bare: RecGPTDecoder = self.accelerator.unwrap_model(self.model)
-        self.identity = self._identity()
+        self.sharded = self.accelerator.is_fsdp2  # then `bare` is `model`: all processes together, or a deadlock
         self._resume(overwrite)
 
     def _plan(self, max_items: int) -> None:
@@ -247,20 +247,28 @@ class Trainer:
         self.evaluate_every = max(1, round(self.steps_per_epoch / self.config.evaluations_per_epoch))
         self.useful_fraction = rows.useful_fraction
 
-    def _identity(self) -> dict[str, Any]:
-        """What must agree for a run to resume; read off before the weights move."""
+    def _identity(self, model: RecGPTDecoder) -> dict[str, Any]:
+        """What must agree for a run to resume, before the weights move; the first process reads the data for all."""
         weights = hashlib.sha256()
-        for parameter in self.bare.state_dict().values():
+        for parameter in model.state_dict().values():
             weights.update(parameter.detach().float().cpu().contiguous().numpy().data)
-        model = self.bare.config
-        shape = {key: getattr(model, key) for key in ("n_layers", "d_model", "n_heads", "max_items", "dropout")}
+        data = ["", ""]
+        if self.accelerator.is_main_process:
+            data = [sha256(self.data), sha256(*self.valid)]
+        of_main = [weights.hexdigest(), *data]
+        broadcast_object_list(of_main)
+        if of_main[0] != weights.hexdigest():
+            raise CheckpointError(
+                f"process {self.accelerator.process_index} starts from other weights than process 0: give all machines "
+                f"the same checkpoint, seed and versions"
+            )
         return {
             **self.config.decisive(),
-            **shape,
+            **{key: getattr(model.config, key) for key in ("n_layers", "d_model", "n_heads", "max_items", "dropout")},
             "rows_per_step": self.rows_per_step,
-            "data_sha256": sha256(self.data),
-            "valid_sha256": sha256(*self.valid),
-            "initial_weights_sha256": weights.hexdigest(),
+            "data_sha256": of_main[1],
+            "valid_sha256": of_main[2],
+            "initial_weights_sha256": of_main[0],
         }
 
     @property
@@ -301,8 +309,7 @@ class Trainer:
             for epoch in range(first_epoch, self.config.epochs):
                 if not self.progress.stopped:
                     self._epoch(epoch, meter, started)
-        if self.accelerator.is_main_process:
-            checkpoint.save_model(self.config.out / "last", self.bare)
+        self._save_model("last")
         # The wrapper around several processes goes before their group: the other way round gloo's threads and Python
         # may wait for each other for ever (pytorch/pytorch#56297).
         self.model = self.bare
@@ -341,14 +348,16 @@ class Trainer:
 
     def _loader(self, rows: PackedDataset, first_step: int) -> DataLoader[dict[str, Tensor]]:
         """This process's micro-batches of one epoch, from step `first_step` on."""
-        world, rank = self.accelerator.num_processes, self.accelerator.process_index
-        micro_batches = world * self.config.gradient_accumulation
-        shares = []
-        for step in range(first_step, self.steps_per_epoch):
-            of_step = np.arange(step * self.rows_per_step, (step + 1) * self.rows_per_step)
-            shares += np.array_split(of_step, micro_batches)[rank::world]  # a row more or less changes no loss
+        shares = row_shares(
+            range(first_step, self.steps_per_epoch),
+            self.rows_per_step,
+            self.config.gradient_accumulation,
+            process=self.accelerator.process_index,
+            processes=self.accelerator.num_processes,
+        )
         batches = MicroBatches(self.data, rows, shares, self.bare.config.codebook_size)
-        return DataLoader(batches, batch_size=None, shuffle=False, num_workers=self.config.workers)
+        on_gpu = self.accelerator.device.type == "cuda"
+        return DataLoader(batches, batch_size=None, shuffle=False, num_workers=self.config.workers, pin_memory=on_gpu)
 
     def _step(self, batches: Iterator[dict[str, Tensor]], rows: PackedDataset, within: int) -> Tensor:
         """Move the weights once; returns this process's share of the global batch's mean loss."""
@@ -379,16 +388,17 @@ class Trainer:
 
     def _validation_loss(self) -> float:
         """Mean over the held-out sets of their mean loss a predicted code; each process reads its share of the rows."""
-        max_items = self.bare.config.max_items
+        world, rank = self.accelerator.num_processes, self.accelerator.process_index
+        batch_rows = max(1, self.rows_per_step // (world * self.config.gradient_accumulation))
         means = []
-        for data in self.valid:
-            rows = PackedDataset(data.sequences.tail(max_items), row_items=max_items)
+        for data, rows in zip(self.valid, self._valid_rows, strict=True):
             total = summed_loss(
                 self.bare.eval(),
                 data,
                 rows,
-                np.arange(len(rows))[self.accelerator.process_index :: self.accelerator.num_processes],
-                max(1, self.rows_per_step // (self.accelerator.num_processes * self.config.gradient_accumulation)),
+                np.arange(len(rows))[rank::world],
+                batch_rows,
+                passes=-(-len(rows) // (world * batch_rows)),
             )
             total = self.accelerator.reduce(total, "sum")
             means.append(float(total[0] / total[1]))
@@ -398,7 +408,9 @@ class Trainer:
         """Measure on the held-out sets, keep the best model, count evaluations without a better one."""
         figures: dict[str, float] = {"step": self.progress.step, "loss": self._validation_loss()}
         if self.validate is not None:
-            ranked = [self.validate(self.bare.eval()) if self.accelerator.is_main_process else {}]
+            takes_part = self.sharded or self.accelerator.is_main_process
+            with head_gathered(self.bare):
+                ranked = [self.validate(self.bare.eval()) if takes_part else {}]
             broadcast_object_list(ranked)
             figures.update(ranked[0])
         if self.config.select_by not in figures:
@@ -411,8 +423,7 @@ class Trainer:
         )
         if better:
             progress.best, progress.best_step, progress.stale = value, progress.step, 0
-            if self.accelerator.is_main_process:
-                checkpoint.save_model(self.config.out / "best", self.bare)
+            self._save_model("best")
         else:
             progress.stale += 1
             progress.stopped = 0 < self.config.patience <= progress.stale
@@ -420,10 +431,19 @@ class Trainer:
             shown = ", ".join(f"{key} {number:.4f}" for key, number in figures.items() if key != "step")
             console.print(f"step {progress.step:,}: held-out {shown}{' (best so far)' if better else ''}")
 
+    def _save_model(self, name: str) -> None:
+        if self.sharded:
+            checkpoint.save_sharded_model(self.config.out / name, self.bare)
+        elif self.accelerator.is_main_process:
+            checkpoint.save_model(self.config.out / name, self.bare)
+
     def _save(self) -> None:
-        if self.accelerator.is_main_process:
-            state = {"step": self.progress.step, "progress": asdict(self.progress), "identity": self.identity}
+        state = {"step": self.progress.step, "progress": asdict(self.progress), "identity": self.identity}
+        if self.sharded:
+            checkpoint.save_sharded(self._checkpoints, self.bare, self.optimizer.optimizer, state)
+        elif self.accelerator.is_main_process:
             checkpoint.save(self._checkpoints, self.bare, self.optimizer.optimizer, state)
+        if self.accelerator.is_main_process:
             write_json(self.config.out / "curve.json", asdict(self.progress))
             training_curve(asdict(self.progress), self.config.out / "curve.png")
         self.accelerator.wait_for_everyone()
@@ -438,19 +458,42 @@ def sha256(*data: TrainData) -> str:
     return digest.hexdigest()
 
 
+def row_shares(steps: range, rows_per_step: int, accumulated: int, *, process: int, processes: int) -> list[np.ndarray]:
+    """Which of the epoch's rows one process reads in its micro-batches of `steps`, `accumulated` to a step.
+
+    The rows of a step are the same for any number of processes; a row more or less in a share changes no loss.
+    """
+    shares = []
+    for step in steps:
+        of_step = np.arange(step * rows_per_step, (step + 1) * rows_per_step)
+        shares += np.array_split(of_step, processes * accumulated)[process::processes]
+    return shares
+
+
 def stream(seed: int, step: int, process: int) -> int:
     """The seed of one process's random numbers in one step."""
     return int(np.random.SeedSequence([seed, step, process]).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
+def _held_out_rows(data: TrainData, max_items: int) -> PackedDataset:
+    return PackedDataset(data.sequences.tail(max_items), row_items=max_items)
+
+
 @torch.no_grad()
 def summed_loss(
-    model: RecGPTDecoder, data: TrainData, rows: PackedDataset, indices: np.ndarray, batch_rows: int
+    model: RecGPTDecoder, data: TrainData, rows: PackedDataset, indices: np.ndarray, batch_rows: int, *, passes: int
 ) -> Tensor:
-    """(2,) float64: the loss summed over what the rows at `indices` predict, and how many codes that is."""
+    """(2,) float64: the loss summed over what the rows at `indices` predict, and how many codes that is.
+
+    The model makes `passes` passes of `batch_rows` rows, enough for all; those that are left over predict nothing. So
+    processes that share a model make equally many, whatever their share of the rows is.
+    """
     total = torch.zeros(2, device=model.device, dtype=torch.float64)
-    for start in range(0, len(indices), batch_rows):
-        batch = batch_tensors(data, rows, indices[start : start + batch_rows], model.config.codebook_size)
+    for start in range(0, passes * batch_rows, batch_rows):
+        share = indices[start : start + batch_rows]
+        batch = batch_tensors(data, rows, share if len(share) else np.zeros(1, int), model.config.codebook_size)
+        if not len(share):
+            batch["labels_BSK"].fill_(IGNORE)
         batch = {name: value.to(model.device) for name, value in batch.items()}
         total[0] += model(**batch, loss_normaliser=1.0).loss
         total[1] += (batch["labels_BSK"] != IGNORE).sum()
@@ -459,5 +502,6 @@ def summed_loss(
 
 def mean_loss(model: RecGPTDecoder, data: TrainData, rows: PackedDataset, batch_rows: int) -> float:
     """Mean cross-entropy (nats) a predicted code over all rows."""
-    total, count = summed_loss(model.eval(), data, rows, np.arange(len(rows)), batch_rows).tolist()
+    passes = -(-len(rows) // batch_rows)
+    total, count = summed_loss(model.eval(), data, rows, np.arange(len(rows)), batch_rows, passes=passes).tolist()
     return total / count

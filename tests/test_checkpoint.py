@@ -2,10 +2,15 @@
 
 import json
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from recgpt import checkpoint
@@ -110,7 +115,20 @@ def test_nothing_is_complete_where_nothing_was_saved(tmp_path):
     assert checkpoint.complete(tmp_path / "none") == []
 
 
-def test_a_kill_at_any_point_leaves_whole_checkpoints_only(tmp_path, monkeypatch):
+@pytest.fixture
+def lone_group():
+    """A process group of this process, so that what several do together can be killed here at every point."""
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
+
+
+def save_shards(folder: Path, number: int) -> None:
+    checkpoint.save_sharded(folder, *make(number), {"step": number, "note": "kept"})
+
+
+@pytest.mark.parametrize("save", [save, save_shards])
+def test_a_kill_at_any_point_leaves_whole_checkpoints_only(tmp_path, monkeypatch, lone_group, save):
     folder = tmp_path / "checkpoints"
     save(folder, 1)
     save(folder, 2)
@@ -136,10 +154,13 @@ def test_a_kill_while_a_checkpoint_is_replaced_leaves_the_one_before(tmp_path, m
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_a_kill_while_the_best_model_is_replaced_never_leaves_half_a_model(tmp_path, monkeypatch):
+@pytest.mark.parametrize("save_model", [checkpoint.save_model, checkpoint.save_sharded_model])
+def test_a_kill_while_the_best_model_is_replaced_never_leaves_half_a_model(
+    tmp_path, monkeypatch, lone_group, save_model
+):
     best, (old, _), (new, _) = tmp_path / "best", make(1), make(2)
-    checkpoint.save_model(best, old)
-    for _ in kills(monkeypatch, lambda: checkpoint.save_model(best, new)):
+    save_model(best, old)
+    for _ in kills(monkeypatch, lambda: save_model(best, new)):
         if best.exists():
             kept = weights(RecGPT.from_pretrained(best))
             assert torch.equal(kept, weights(old)) or torch.equal(kept, weights(new))
@@ -169,9 +190,9 @@ def truncate(path: Path) -> None:
 
 
 def drop_tensor(path: Path) -> None:
-    tensors = checkpoint.load_file(path)
+    tensors = load_file(path)
     tensors.popitem()
-    checkpoint.save_file(tensors, path)
+    save_file(tensors, path)
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "optimizer.safetensors"])
@@ -207,6 +228,73 @@ def test_a_checkpoint_is_a_model_folder_and_plain_json(tmp_path):
     assert json.loads((path / "training.json").read_text())["step"] == 1
     suffixes = {file.suffix for file in path.rglob("*") if file.is_file()}
     assert suffixes == {".safetensors", ".json", ".md"}, "no pickles"
+
+
+# --- of a sharded model ---
+
+
+def cut(tensor: torch.Tensor, processes: int) -> list[tuple[int, torch.Tensor]]:
+    """What each of `processes` has of a tensor, as FSDP cuts it: its first row, and its rows; some have none."""
+    if tensor.dim() == 0:
+        return [(0, tensor)] * processes
+    share = -(-len(tensor) // processes)
+    starts = [min(rank * share, len(tensor)) for rank in range(processes)]
+    return [(start, tensor[start : start + share]) for start in starts]
+
+
+def save_as(processes: int, folder: Path, number: int) -> Path:
+    """The checkpoint of `make(number)`, written by so many processes."""
+    path, (model, optimizer) = folder / f"step-{number:08d}", make(number)
+    path.mkdir(parents=True)
+    tensors = {**dict(model.named_parameters()), **checkpoint._moments(model, optimizer)}
+    pieces = {name: cut(tensor, processes) for name, tensor in tensors.items()}
+    for rank in range(processes):
+        checkpoint.write_shard(path, rank, processes, {name: cuts[rank] for name, cuts in pieces.items()})
+    (path / "training.json").write_text(json.dumps({"step": number}))
+    return path
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3, 16])
+def test_a_checkpoint_of_many_processes_is_that_of_one(tmp_path, processes):
+    path = save_as(processes, tmp_path, 1)
+    assert_whole(path)
+    model, optimizer = make(1)
+    restored, other = make(2)
+    checkpoint.restore(path, restored, other)
+    for _ in range(2):
+        step(model, optimizer)
+        step(restored, other)
+    assert torch.equal(weights(restored), weights(model))
+
+
+@given(wrote=st.integers(1, 9), reads=st.integers(1, 9), rows=st.integers(1, 20))
+def test_any_number_of_processes_reads_what_any_other_number_wrote(tmp_path_factory, wrote, reads, rows):
+    path = tmp_path_factory.mktemp("shards")
+    whole = torch.arange(rows * 2.0).view(rows, 2)
+    for rank, piece in enumerate(cut(whole, wrote)):
+        checkpoint.write_shard(path, rank, wrote, {"weight": piece})
+    with ExitStack() as files:
+        stored = checkpoint.StoredRows(path, files)
+        assert stored.shape("weight") == (rows, 2)
+        for start, expected in cut(whole, reads):
+            assert torch.equal(stored.rows("weight", start, start + len(expected)), expected)
+
+
+@pytest.mark.parametrize("damage", [truncate, drop_tensor, Path.unlink], ids=["truncated", "incomplete", "missing"])
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_damaged_shard_is_named_with_the_remedy(tmp_path, rank, damage):
+    path = save_as(2, tmp_path, 1)
+    shard = f"shard-0000{rank}-of-00002.safetensors"
+    damage(path / shard)
+    with pytest.raises(CheckpointError, match=rf"step-00000001 is damaged .*{shard}.*: delete it to resume from"):
+        checkpoint.restore(path, *make(2))
+
+
+def test_shards_of_another_shape_are_refused(tmp_path):
+    path = save_as(2, tmp_path, 1)
+    other = RecGPT(RecGPTConfig(codebook_size=8, n_codes=2, embedding_dim=8, max_items=4, d_model=16, n_heads=1))
+    with pytest.raises(CheckpointError, match=r"has shape \(.*8\), the model wants \(.*16\)"):
+        checkpoint.restore(path, other, torch.optim.AdamW(other.parameters()))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -105,7 +105,7 @@ def test_chunks_change_nothing(monkeypatch):
     logits_VKB = torch.randn(V, K, 3, generator=generator)
     request = Request.checked([[1, 4999], [640], []], 5, "history", None, n_items=5000)
     whole = index.top_k(logits_VKB, request, np.arange(3))
-    monkeypatch.setattr(code_index, "CHUNK", 3 * 2 * BLOCK)
+    monkeypatch.setitem(code_index.CHUNK, "cpu", 3 * 2 * BLOCK)
     in_chunks = index.top_k(logits_VKB, request, np.arange(3))
     np.testing.assert_array_equal(in_chunks.ids, whole.ids)
     np.testing.assert_array_equal(in_chunks.scores, whole.scores)

@@ -17,6 +17,7 @@ import polars as pl
 import pytest
 
 from recgpt import encode
+from recgpt.bulk import shards
 from recgpt.data import fingerprint
 from recgpt.data.dataset import Dataset
 from recgpt.encode import DEFAULT, PACKAGED, TextEncoder, embeddings_for, encode_dataset, find_encoder
@@ -179,6 +180,26 @@ def test_embeddings_are_float16_of_unit_length_in_order(encoder):
     assert cosines(embeddings, plain).min() > 0.9995
 
 
+def test_tokenizing_once_and_apart_changes_no_byte(encoder):
+    """Against `SentenceTransformer.encode`, given the same batches of texts of one length."""
+    texts = [*TITLES, "a", "Ünïcode 日本語 \U0001f600", *("word " * n for n in (253, 254, 255, 400))]
+    tokens = encoder._model.tokenizer(texts, truncation=True, max_length=encoder.max_tokens)
+    plain = np.empty((len(texts), encoder.dim), np.float16)
+    for batch in encoder._batches(np.array([len(ids) for ids in tokens["input_ids"]])):
+        rows = encoder._model.encode(
+            [texts[i] for i in batch], batch_size=len(batch), convert_to_tensor=True, normalize_embeddings=True
+        )
+        plain[batch] = rows.half().numpy()
+    assert encoder.encode(texts).tobytes() == plain.tobytes()
+
+
+def test_a_models_own_prompt_goes_before_every_text(encoder, monkeypatch):
+    monkeypatch.setattr(encoder, "_prompt", "passage: ")
+    prompted = encoder.encode(["Heat", "Jaws"])
+    monkeypatch.undo()
+    np.testing.assert_array_equal(prompted, encoder.encode(["passage: Heat", "passage: Jaws"]))
+
+
 def test_embeddings_do_not_depend_on_company(encoder):
     together = encoder.encode(TITLES)
     alone = np.concatenate([encoder.encode([title]) for title in TITLES])
@@ -199,9 +220,9 @@ def test_a_batch_holds_one_length_and_fits_the_budget(encoder, monkeypatch):
 def test_equal_texts_are_encoded_once(encoder, monkeypatch):
     asked = []
     forward = encoder._forward
-    monkeypatch.setattr(encoder, "_forward", lambda texts: asked.extend(texts) or forward(texts))
+    monkeypatch.setattr(encoder, "_forward", lambda tokens: asked.extend(tokens["input_ids"]) or forward(tokens))
     embeddings = encoder.encode(["Heat", "Jaws", "Heat", "Heat"])
-    assert sorted(asked) == ["Heat", "Jaws"]
+    assert sorted(asked) == sorted(encoder._tokenized(["Heat", "Jaws"])["input_ids"])
     np.testing.assert_array_equal(embeddings[[0, 0]], embeddings[[2, 3]])
     assert not np.array_equal(embeddings[0], embeddings[1])
 
@@ -284,7 +305,7 @@ KILLS = {
     "before joining": (encode, "_assemble", 1, True),
     "after joining": (encode, "publish_array", 1, True),
     "between array and fingerprint": (fingerprint, "write_json", 1, True),
-    "before cleaning up": (encode.shutil, "rmtree", 2, True),
+    "before cleaning up": (shards.shutil, "rmtree", 2, True),
     "after publishing": (encode, "publish_array", 1, False),
 }
 
@@ -335,9 +356,7 @@ def test_an_unfinished_run_with_other_settings_is_an_error_until_overwritten(dat
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
         patch.setattr(encode, "_assemble", dies_at(1, encode._assemble))
         encode_dataset(dataset, encoder, out=out, shard_size=9)
-    with pytest.raises(
-        DataError, match=r"unfinished encoding made with other settings \(shard_size=9, not 8\).*overwrite"
-    ):
+    with pytest.raises(DataError, match=r"unfinished job made with other settings \(shard_size=9, not 8\).*overwrite"):
         encode_dataset(dataset, encoder, out=out, shard_size=8)
     encode_dataset(dataset, encoder, out=out, shard_size=8, overwrite=True)
     assert files(out) == unbroken

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -27,7 +26,17 @@ from recgpt.errors import CheckpointError, DataError
 from recgpt.model import IGNORE, RecGPTConfig
 from recgpt.plots import training_curve
 from recgpt.rank import RecGPT
-from recgpt.train import TrainConfig, TrainData, Trainer, batch_tensors, learning_rate, mean_loss, windows
+from recgpt.train import (
+    MicroBatches,
+    TrainConfig,
+    TrainData,
+    Trainer,
+    batch_tensors,
+    learning_rate,
+    mean_loss,
+    row_shares,
+    windows,
+)
 
 N_ITEMS, V, K, E, MAX_ITEMS = 24, 64, 4, 32, 8
 RNG = np.random.default_rng(0)
@@ -141,6 +150,57 @@ def test_a_batch_holds_each_items_codes_slices_and_successor():
     assert padding.any()
     assert (batch["codes_BSK"].numpy()[padding] == V).all()
     assert (batch["labels_BSK"].numpy()[padding] == IGNORE).all()
+
+
+class Watched(np.ndarray):
+    """A table that remembers which of its rows were read."""
+
+    def __getitem__(self, items):
+        self.read.update(np.unique(items).tolist())
+        return np.asarray(self)[items]
+
+
+def watched(table_NX: np.ndarray) -> Watched:
+    view = table_NX.view(Watched)
+    view.read = set()
+    return view
+
+
+@given(
+    n_sequences=st.integers(8, 60),
+    accumulated=st.integers(1, 3),
+    processes=st.integers(1, 4),
+    extra=st.integers(0, 5),
+    first=st.integers(0, 2),
+)
+def test_each_process_reads_its_own_rows_and_together_they_read_the_step_of_one(
+    n_sequences, accumulated, processes, extra, first
+):
+    lengths = np.random.default_rng(n_sequences).integers(2, MAX_ITEMS + 1, n_sequences)
+    items = np.split(np.arange(lengths.sum()), np.cumsum(lengths)[:-1])  # no item twice: who read it is known
+    rows = PackedDataset(Ragged.from_lists(items), row_items=MAX_ITEMS)
+    rows_per_step = min(processes * accumulated + extra, len(rows))
+    steps = range(first, len(rows) // rows_per_step)
+    codes_NK = np.zeros((lengths.sum(), K), np.uint16)
+    read = []
+    for process in range(processes):
+        data = replace(table(rows.sequences), codes_NK=watched(codes_NK), embeddings_NE=np.zeros((len(codes_NK), E)))
+        shares = row_shares(steps, rows_per_step, accumulated, process=process, processes=processes)
+        batches = MicroBatches(data, rows, shares, V)
+        assert len(batches) == len(steps) * accumulated
+        for number in range(len(batches)):
+            _ = batches[number] if len(shares[number]) else None
+        own = rows.rows(np.concatenate([np.empty(0, int), *shares])).item_ids
+        assert data.codes_NK.read - {0} == set(own[own > 0].tolist()), "0 also stands for padding"
+        read.append([set(np.concatenate(shares[at : at + accumulated])) for at in range(0, len(shares), accumulated)])
+    for number, step in enumerate(steps):
+        of_step = [of_process[number] for of_process in read]
+        assert sum(map(len, of_step)) == rows_per_step, "no row is read twice"
+        assert set().union(*of_step) == set(range(step * rows_per_step, (step + 1) * rows_per_step))
+
+
+def test_sequences_that_fit_are_not_copied():
+    assert windows(DATA.sequences, MAX_ITEMS) is DATA.sequences
 
 
 def test_last_only_scores_the_last_item_of_each_sequence():
@@ -555,20 +615,13 @@ def test_fine_tuning_starts_from_the_weights_it_is_given(trainer, tmp_path):
 NO_GPU = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-def command(repo: Path, tiny, out: Path, *flags: object, processes: int = 1) -> list[str]:
+def command(repo: Path, tiny, out: Path, *flags: object) -> list[str]:
     """`accelerate launch pre_train.py ...` on the tiny data set."""
-    launch = ("--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no", f"--num_processes={processes}")
-    several = ("--multi_gpu", f"--main_process_port={free_port()}") if processes > 1 else ()
+    launch = ("--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no", "--num_processes=1")
     where = ("--data", tiny.data, "--tokenizer", tiny.tokenizer, "--out", out)
     shape = ("--tf_layer=1", "--d_model=32", "--heads=2", "--max_items=8", "--mixed_precision=no", "--lr=0.01")
     script = (repo / "pre_train.py", *where, *shape, *flags)
-    return [sys.executable, "-m", "accelerate.commands.launch", *map(str, (*launch, *several, *script))]
+    return [sys.executable, "-m", "accelerate.commands.launch", *map(str, (*launch, *script))]
 
 
 def run_program(arguments: list[str]) -> None:
@@ -603,15 +656,3 @@ def test_kill_9_in_training_then_resume_gives_the_same_losses_and_the_same_best_
     for name in ("best", "last"):
         model_file = Path(name) / "model.safetensors"
         assert (out / model_file).read_bytes() == (tmp_path / "unbroken" / model_file).read_bytes()
-
-
-@pytest.mark.slow
-def test_two_processes_give_the_losses_of_one(repo, tiny, tmp_path):
-    flags = ("--epoch=4", "--dropout=0", "--evaluations_per_epoch=1", "--holdout=last")
-    run_program(command(repo, tiny, tmp_path / "one", *flags, "--batch_size=18"))
-    run_program(command(repo, tiny, tmp_path / "two", *flags, "--batch_size=9", processes=2))
-    one, two = curve_of(tmp_path / "one"), curve_of(tmp_path / "two")
-    assert one["step"] == two["step"]
-    for name in ("curve", "evaluations"):
-        for ours, theirs in zip(one[name], two[name], strict=True):
-            assert ours == pytest.approx(theirs, rel=1e-4)

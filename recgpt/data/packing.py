@@ -85,7 +85,8 @@ class PackedDataset:
     def n_predicted(self, indices: np.ndarray) -> int:
         """How many items the rows at `indices` predict: all but the first of each of their sequences."""
         members = self._sequence_ids[np.asarray(indices)].values
-        return int(np.minimum(self.sequences.lengths[members], self.row_items).sum()) - len(members)
+        lengths = self.sequences.offsets[members + 1] - self.sequences.offsets[members]
+        return int(np.minimum(lengths, self.row_items).sum()) - len(members)
 
     def rows(self, indices: np.ndarray) -> PackedRows:
         """Build the rows at `indices`, in that order."""

@@ -1,0 +1,1 @@
+"""Bulk work over fixed shards of rows: in one process or on Ray, resumable, the same bytes either way."""

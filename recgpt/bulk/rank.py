@@ -1,0 +1,248 @@
+"""Recommendations for every user of a data set: `recgpt rank data/demo --model runs/demo/model/best --out runs/ranked`.
+
+What does not depend on the user is made once, by the process that starts, and read by every worker: the codes of the
+catalogue for a generative model, the reading of its texts and its past for the foundation model. A shard's users are
+ranked in batches of fixed bounds, for the last bits of a score may depend on how many are ranked at once, and with one
+thread of numpy's matrix products, for theirs may depend on how many there are.
+
+Shapes: U users, N items, K codes an item, k places.
+"""
+
+import functools
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+from threadpoolctl import threadpool_limits
+from torch import Tensor
+
+from recgpt.bulk.shards import Counts, Job, Work
+from recgpt.data.dataset import Dataset
+from recgpt.data.fingerprint import fingerprint_path, fingerprint_sha256, read_json, write_json
+from recgpt.data.ragged import Ragged
+from recgpt.encode import embeddings_for
+from recgpt.errors import DataError
+from recgpt.foundation.model import FoundationModel
+from recgpt.models import Model, load_model, text_encoder_of
+from recgpt.progress import Meter
+from recgpt.rank import RecGPT
+from recgpt.recommenders.recgpt import RecGPTContext
+from recgpt.recommenders.store import ABOUT
+from recgpt.topk import Exclude, Ranking, Request
+
+SHARD_USERS = 4_096
+BATCH_USERS = 64
+PLACE = np.dtype([("item", np.int32), ("score", np.float32)])  # one place of a ranking in a shard's file
+Ranks = Callable[[Ragged], Ranking]
+_CATALOGUE, _CODES = "catalogue", "codes.npy"
+
+
+def rank_dataset(
+    dataset: Dataset,
+    model: str | Path,
+    out: Path,
+    *,
+    k: int = 100,
+    exclude: Exclude = "history",
+    batch_size: int = BATCH_USERS,
+    shard_size: int = SHARD_USERS,
+    overwrite: bool = False,
+    workers: int = 1,
+) -> Path:
+    """Write `rankings.parquet`: the best k items after each user's whole history.
+
+    Columns `user_id`, `item_id` as the data set's source knows them, `rank` from 1 on, `score` as the model gives it;
+    users in the data set's order, each best first. A user whom fewer items are left for has fewer rows.
+    `rankings.json` beside it says what it was made from. The foundation model knows all interactions of the data set.
+
+    Parameters
+    ----------
+    model
+        Folder, hub repository or published file of either kind of model.
+    k
+        Places, between 1 and N.
+    exclude
+        "history" leaves out what the user has had, "nothing" does not.
+    batch_size
+        Users ranked at once; of the generative model's scores the last bits depend on it.
+    shard_size
+        Users between two points of resumption.
+    overwrite
+        Replace rankings that are there, finished or not, instead of reusing or refusing them.
+    workers
+        More than 1 rank on Ray, each having loaded the model itself; see `recgpt.bulk.ray_workers`.
+
+    Returns
+    -------
+    The file. Finished rankings made from the same are reused.
+
+    Raises
+    ------
+    DataError
+        The folder holds rankings made otherwise, or `k` is out of range.
+    CheckpointError, EncoderError, WorkerError
+        See `load_model`, `embeddings_for`, `Job.run`.
+    """
+    path, loaded = out / "rankings.parquet", load_model(model)
+    embeddings_NE = _embeddings(dataset, loaded)
+    source = Path(str(embeddings_NE.filename)).resolve()
+    Request.checked([], k, exclude, None, n_items=dataset.n_items)
+    made_of = {
+        "items_sha256": dataset.items_sha256,
+        "interactions_sha256": dataset.interactions_sha256,
+        "times_sha256": _times_sha256(dataset),
+        "model_sha256": model_sha256(loaded),
+        "embeddings_sha256": fingerprint_sha256(read_json(fingerprint_path(source))),
+        "k": k,
+        "exclude": exclude,
+        "batch_size": batch_size,
+    }
+    job = Job(f"rank {dataset.name}", out / ".rankings.parts", made_of, dataset.n_users, shard_size)
+    remedy = f"rank again with overwrite=True (`recgpt rank {dataset.path} --out {out} --overwrite`)"
+    if not job.resumes():
+        if path.is_file() and not overwrite:
+            job.sweep()
+            _require(path, {**made_of, "shard_size": shard_size}, remedy)
+            return path
+        job.begin(overwrite=overwrite, remedy=remedy)
+
+    folder = job.folder.resolve()
+    if isinstance(loaded, FoundationModel):
+        _read_catalogue(dataset, loaded, embeddings_NE, folder / _CATALOGUE)
+        ranks = functools.partial(_foundation_ranks, folder / _CATALOGUE, k, exclude, batch_size)
+    else:
+        _write_codes(loaded, embeddings_NE, folder / _CODES)
+        where = Path(model).resolve() if Path(model).exists() else model
+        ranks = functools.partial(_generative_ranks, where, source, folder / _CODES, k, exclude, batch_size)
+    sequences = dataset.sequences
+    job.run(functools.partial(_open, ranks), lambda shard: sequences[shard.start : shard.stop], workers=workers)
+    _assemble(dataset, job, job.folder / path.name)
+    fingerprint_path(path).unlink(missing_ok=True)
+    (job.folder / path.name).replace(path)
+    write_json(fingerprint_path(path), {**made_of, "shard_size": shard_size})
+    job.finish()
+    return path
+
+
+def model_sha256(model: Model) -> str:
+    """Hash of what decides a model's rankings: its weights, the settings they do not show, and the tokenizer."""
+    tensors: dict[str, Tensor] = model.state_dict()
+    if isinstance(model, FoundationModel):
+        settings: Any = (model.settings.shortlist, model.settings.network)
+    else:
+        settings = (model.config.max_items, model.config.n_heads)
+        if model.tokenizer is not None:
+            settings = (*settings, model.tokenizer.sha256)
+            tensors |= {f"tokenizer.{name}": tensor for name, tensor in model.tokenizer.state_dict().items()}
+    digest = hashlib.sha256(repr(settings).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().float().contiguous().numpy().data)
+    return digest.hexdigest()
+
+
+def _times_sha256(dataset: Dataset) -> str | None:
+    times = dataset.interactions.timestamp
+    return None if times is None else hashlib.sha256(np.ascontiguousarray(times).data).hexdigest()
+
+
+def _embeddings(dataset: Dataset, model: Model) -> np.memmap:
+    encoder = text_encoder_of(model)
+    if "encoder" not in encoder:
+        return cast(np.memmap, dataset.embeddings())  # the model does not say which: the data set's own
+    return cast(np.memmap, embeddings_for(dataset, encoder["encoder"], encoder.get("template", "fields")))
+
+
+def _require(path: Path, expected: dict[str, Any], remedy: str) -> None:
+    found = read_json(fingerprint_path(path)) if fingerprint_path(path).is_file() else {}
+    for key, value in expected.items():
+        if found.get(key) != value:
+            raise DataError(
+                f"{path} was made with {key}={found.get(key)!r}, but {key}={value!r} is asked for: {remedy}"
+            )
+
+
+# --- what is made once ---
+
+
+def _read_catalogue(dataset: Dataset, model: FoundationModel, embeddings_NE: np.ndarray, folder: Path) -> None:
+    if (folder / ABOUT).is_file():  # it is written last
+        return
+    with threadpool_limits(1, "blas"):
+        RecGPTContext(model, embeddings_NE).fit(dataset).save(folder)
+
+
+def _write_codes(model: RecGPT, embeddings_NE: np.ndarray, path: Path) -> None:
+    if path.is_file():
+        return
+    draft = path.with_suffix(".draft")
+    with draft.open("wb") as file:
+        np.save(file, model.index(embeddings_NE).codes_NK.cpu().numpy().astype(np.uint16), allow_pickle=False)
+    draft.replace(path)
+
+
+# --- in each process ---
+
+
+def _open(open_ranks: Callable[[], Ranks]) -> Work:
+    with threadpool_limits(1, "blas"):
+        ranks = open_ranks()
+
+    def work(histories: Ragged, path: Path, meter: Meter) -> Counts:
+        with threadpool_limits(1, "blas"):
+            ranking = ranks(histories)
+        places_Uk = np.empty(ranking.ids.shape, PLACE)
+        places_Uk["item"], places_Uk["score"] = ranking.ids, ranking.scores
+        with path.open("wb") as file:
+            np.save(file, places_Uk, allow_pickle=False)
+        meter.update(len(histories))
+        return {}
+
+    return work
+
+
+def _foundation_ranks(folder: Path, k: int, exclude: Exclude, batch_size: int) -> Ranks:
+    recommender = RecGPTContext.load(folder)
+
+    def ranks(histories: Ragged) -> Ranking:
+        starts = range(0, len(histories), batch_size)
+        parts = [recommender.rank(histories[i : i + batch_size], k, exclude=exclude) for i in starts]
+        return Ranking(np.concatenate([p.ids for p in parts]), np.concatenate([p.scores for p in parts]))
+
+    return ranks
+
+
+def _generative_ranks(
+    model: str | Path, embeddings: Path, codes: Path, k: int, exclude: Exclude, batch_size: int
+) -> Ranks:
+    embeddings_NE = np.load(embeddings, mmap_mode="r", allow_pickle=False)
+    catalogue = cast(RecGPT, load_model(model)).index(embeddings_NE, codes=np.load(codes, allow_pickle=False))
+    return functools.partial(catalogue.recommend, k=k, exclude=exclude, batch_size=batch_size)
+
+
+# --- one file of all ---
+
+
+def _assemble(dataset: Dataset, job: Job, path: Path) -> None:
+    """Join the shards under outside ids, a row group a shard: one of them in memory at a time."""
+    user_map, item_map = dataset.user_map, dataset.item_map
+    ids = [("user_id", user_map), ("item_id", item_map)]
+    kinds = [pa.field(name, pa.string() if id_map.ids.dtype == pl.String else pa.int64()) for name, id_map in ids]
+    schema = pa.schema([*kinds, pa.field("rank", pa.int32()), pa.field("score", pa.float32())])
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for shard in job.shards:
+            places_Uk = np.load(job.path(shard), allow_pickle=False)
+            user, place = np.nonzero(places_Uk["item"] >= 0)
+            kept = places_Uk[user, place]
+            columns = {
+                "user_id": user_map.to_outside(shard.start + user).to_arrow(),
+                "item_id": item_map.to_outside(kept["item"]).to_arrow(),
+                "rank": place + 1,
+                "score": kept["score"],
+            }
+            writer.write_table(pa.table(columns).cast(schema))

@@ -1,0 +1,85 @@
+"""`embeddings.npy` -> `tokens.npy`, in shards of items: `recgpt tokenize data/demo --tokenizer vae_ckpt/demo`.
+
+Shapes: N items, E embedding width, K codes an item.
+"""
+
+import functools
+from pathlib import Path
+
+import numpy as np
+
+from recgpt.bulk.shards import Counts, Job, Shard, Work
+from recgpt.data.dataset import Dataset
+from recgpt.data.fingerprint import fingerprint_sha256, read_fingerprint
+from recgpt.errors import DataError
+from recgpt.hub import local_folder
+from recgpt.progress import Meter, console
+from recgpt.tokenizer import ENCODE_CHUNK, FSQTokenizer
+
+SHARD_ITEMS = 8 * ENCODE_CHUNK
+
+
+def tokenize_dataset(
+    dataset: Dataset, tokenizer: str | Path, *, workers: int = 1, shard_size: int = SHARD_ITEMS
+) -> np.ndarray:
+    """Write `tokens.npy` and its fingerprint into the data set's folder, replacing what is there.
+
+    Parameters
+    ----------
+    dataset
+        One with a folder and embeddings in it.
+    tokenizer
+        Folder or repository of an `FSQTokenizer`.
+    workers
+        More than 1 tokenize on Ray; see `recgpt.bulk.ray_workers`.
+    shard_size
+        Items between two points of resumption.
+
+    Returns
+    -------
+    (N, K) uint16.
+
+    Raises
+    ------
+    DataError
+        No embeddings that fit, or embeddings of another width than the tokenizer reads.
+    CheckpointError, WorkerError
+        See `FSQTokenizer.from_pretrained`, `Job.run`.
+    """
+    if dataset.path is None:
+        raise DataError(f"{dataset.name} was made in memory, so it has no embeddings: save it to a folder first")
+    source = dataset.path / "embeddings.npy"
+    embeddings_NE = dataset.embeddings()
+    made_from = read_fingerprint(source, f"run `recgpt encode {dataset.path}`")
+    folder = local_folder(tokenizer).resolve()
+    fsq = FSQTokenizer.from_pretrained(folder)
+    identity = {"tokenizer_sha256": fsq.sha256, "embeddings_sha256": fingerprint_sha256(made_from)}
+    job = Job(f"tokenize {dataset.name}", dataset.path / ".tokens.parts", identity, len(embeddings_NE), shard_size)
+    if not job.resumes():
+        if job.is_begun():
+            said = f"{job.folder}: what was begun with other embeddings or another tokenizer is dropped"
+            console.print(said, highlight=False, markup=False, soft_wrap=True)
+        job.begin(overwrite=True, remedy="")
+    job.run(functools.partial(_open, folder, source.resolve()), _same, workers=workers)
+    tokens_NK = np.concatenate([np.load(job.path(shard), allow_pickle=False) for shard in job.shards])
+    dataset.save_tokens(tokens_NK, tokenizer_sha256=fsq.sha256, embeddings=made_from)
+    job.finish()
+    return tokens_NK
+
+
+def _same(shard: Shard) -> Shard:
+    return shard
+
+
+def _open(tokenizer: Path, embeddings: Path) -> Work:
+    fsq = FSQTokenizer.from_pretrained(tokenizer)
+    embeddings_NE = np.load(embeddings, mmap_mode="r", allow_pickle=False)
+
+    def work(shard: Shard, path: Path, meter: Meter) -> Counts:
+        codes_NK = fsq.encode(embeddings_NE[shard.start : shard.stop])
+        with path.open("wb") as file:
+            np.save(file, codes_NK, allow_pickle=False)
+        meter.update(len(shard))
+        return {}
+
+    return work
