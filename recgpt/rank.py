@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 Mode = Literal["exact", "beam"]
 
+CPU_ITEMS = 512  # read at once; the activations of more fall out of the cache
+
 
 class RecGPT(RecGPTDecoder):
     """The model as its users meet it: the decoder, its tokenizer, and `index`."""
@@ -201,7 +203,13 @@ class Catalogue:
         for rows in similar_lengths(lengths, batch_size):
             items_BS = padded(histories[rows].tail(self.model.config.max_items))
             last_B = torch.from_numpy(lengths[rows] - 1).to(self.model.device)
-            yield rows, self.model(*self._inputs(items_BS), last_B=last_B).hidden_BSKD[:, 0]
+            on_cpu = self.model.device.type == "cpu"
+            n = max(1, CPU_ITEMS // items_BS.shape[1]) if on_cpu else len(rows)
+            parts = [
+                self.model(*self._inputs(items_BS[i : i + n]), last_B=last_B[i : i + n]).hidden_BSKD[:, 0]
+                for i in range(0, len(rows), n)
+            ]
+            yield rows, torch.cat(parts)
 
     @torch.inference_mode()
     def _rank(self, hidden_BKD: Tensor, request: Request, rows: np.ndarray, mode: Mode = "exact") -> Ranking:

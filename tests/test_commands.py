@@ -382,7 +382,7 @@ def test_shell_scripts_parse(repo):
         repo / "run.sh",
         repo / "test.sh",
         repo / ".ci" / "run",
-        *repo.glob("configs/*"),
+        *repo.glob("configs/*.sh"),
         *repo.glob("scripts/*"),
     ]
     assert len(scripts) >= 6

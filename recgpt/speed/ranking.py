@@ -6,13 +6,15 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from recgpt.beam import LOST, CodeTrie, beam_scores
 from recgpt.data.ragged import Ragged
 from recgpt.device import computes_bfloat16
+from recgpt.model import linear
 from recgpt.rank import Catalogue, RankingSession, padded
 from recgpt.speed import flops, published
-from recgpt.speed.limits import BATCH
+from recgpt.speed.limits import BATCH, ROWS
 from recgpt.speed.measure import Check, Figure, Gain, Measured, Target, Way
 from recgpt.speed.setting import TOP, Setting
 from recgpt.topk import Ranking
@@ -37,7 +39,7 @@ def measure(setting: Setting) -> Measured:
     _end_to_end(setting, f"real histories, {real.lengths.mean():.1f} items", real, real, found)
     found.facts["longest_real_history"] = int(real.lengths.max())
     with torch.inference_mode():
-        found.gains.append(_head_gain(setting, many[:BATCH]))
+        found.gains += [_head_gain(setting, many[:BATCH]), _product_gain(setting)]
         found.checks += _checks(setting, real)
         found.facts |= _beam_facts(setting, real)
     return found
@@ -116,6 +118,15 @@ def _head_gain(setting: Setting, histories: Ragged) -> Gain:
     return Gain("last item only", why, before, after, "users/s")
 
 
+def _product_gain(setting: Setting) -> Gain:
+    """The widest product of a block in float32, by what PyTorch takes and by oneDNN."""
+    weight = setting.catalogue.model.blocks[0].mlp_in.weight
+    x_RD = torch.randn(ROWS, weight.shape[1])
+    ways = {"MKL": Way(lambda: F.linear(x_RD, weight)), "oneDNN": Way(lambda: linear(x_RD, weight))}
+    before, after = (Figure.cost("", "ms", 1e3, seconds).median for seconds in setting.alternating(ways).values())
+    return Gain("float32 products by oneDNN", "MKL does not use all of an AMD core", before, after, "ms")
+
+
 def _checks(setting: Setting, histories: Ragged) -> list[Check]:
     catalogue = setting.catalogue
     alone, together = recommend(catalogue, histories, 1), recommend(catalogue, histories)
@@ -175,22 +186,38 @@ def measure_sessions(setting: Setting) -> Measured:
         "append and recommend": Way(append_and_recommend, prepare=lambda: catalogue.session(histories)),
         "read anew": Way(lambda: read(anew)),
     }
-    seconds = setting.alternating(ways)
+    if computes_bfloat16(torch.device("cpu")):
+        in_half = halved(catalogue)
+        ways["append, bfloat16 weights"] = Way(append, prepare=lambda: in_half.session(histories))
     work = BATCH * sizes.appended
     useful = sum(flops.appending(setting.config, sizes.history + n) for n in range(sizes.appended)) * BATCH
-    limit = setting.limits.arithmetic(useful)
-    figures = [
-        Figure.rate(f"history {sizes.history}: {name}", "users/s", work, each, limit if name == "append" else None)
-        for name, each in seconds.items()
-    ]
-    append_rate, _, anew_rate = (figure.median for figure in figures)
+    limits = {
+        "append": setting.limits.arithmetic(useful),
+        "append, bfloat16 weights": setting.limits.arithmetic(useful, bfloat16=True),
+    }
+    rates = {
+        name: Figure.rate(f"history {sizes.history}: {name}", "users/s", work, seconds, limits.get(name))
+        for name, seconds in setting.alternating(ways).items()
+    }
     session = catalogue.session(histories)
     append(session)
     k = min(TOP, len(catalogue))
     grown = recommend(catalogue, Ragged.from_lists(anew[-1]))
     return Measured(
-        figures=figures,
-        targets=[Target(f"session append, history {sizes.history}", APPENDS, True, append_rate, "users/s")],
-        gains=[Gain("append to the cache", "4 positions instead of all", anew_rate, append_rate, "users/s")],
+        figures=list(rates.values()),
+        targets=[
+            Target(f"session {name}, history {sizes.history}", APPENDS, True, rates[name].median, "users/s")
+            for name in limits
+            if name in rates
+        ],
+        gains=[
+            Gain(
+                "append to the cache",
+                "4 positions instead of all",
+                rates["read anew"].median,
+                rates["append"].median,
+                "users/s",
+            )
+        ],
         checks=[same_ranking("a grown session and a fresh call", session.recommend(k, exclude="nothing"), grown)],
     )
