@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from recgpt.topk import SCORES_IN_MEMORY, Ranking, Request, top_k
 
-BLOCK = 64  # items that share a maximum
+BLOCK = 32  # items that share a maximum
 CHUNK = {"cpu": 1 << 20, "cuda": 1 << 28}  # scores alive at once: 4 MB stay in a CPU's cache, a GPU wants few launches
 PRUNED_ITEMS = 1 << 19  # smaller catalogues are read faster than pruned
 PRUNED_USERS = 2  # more share one pass over the codes

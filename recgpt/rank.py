@@ -219,7 +219,7 @@ class Catalogue:
             seconds = partial(self.dense_scores, logits_VKB)
             return top_k(request.mask(scores_BN, rows), request.k, tie_break=seconds)
         ranking = self.code_index.top_k(logits_VKB, request, rows, self.dense_scores)
-        normaliser_B1 = logits_VKB.logsumexp(0).sum(0).unsqueeze(1)
+        normaliser_B1 = logits_VKB.flatten(1).logsumexp(0).view(-1, len(rows)).sum(0).unsqueeze(1)
         return Ranking(ranking.ids, ranking.scores - normaliser_B1.cpu().numpy())
 
     @cached_property
