@@ -246,3 +246,16 @@ def _joined(parts: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     """All items of the parts, each once, ascending, and their scores."""
     items, first = np.unique(torch.cat([items for items, _ in parts]).numpy(), return_index=True)
     return torch.from_numpy(items.astype(np.int64)), torch.cat([scores for _, scores in parts])[torch.from_numpy(first)]
+
+
+def log_normalisers(logits_VKB: Tensor) -> Tensor:
+    """(B,) what turns scores into log-probabilities: the sum over slots of the logarithm of summed exponentials.
+
+    In chunks that stay in the cache; `logsumexp` writes the exponentials of all codes down.
+    """
+    logits_VR = logits_VKB.flatten(1)
+    largest_R = logits_VR.amax(0)
+    total_R = torch.zeros_like(largest_R)
+    for chunk_vR in logits_VR.split(max(1, CHUNK["cpu"] // logits_VR.shape[1])):
+        total_R += (chunk_vR - largest_R).exp_().sum(0)
+    return (largest_R + total_R.log()).view(logits_VKB.shape[1:]).sum(0)

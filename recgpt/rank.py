@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from recgpt.beam import CodeTrie, beam_scores
-from recgpt.code_index import CodeIndex
+from recgpt.code_index import CodeIndex, log_normalisers
 from recgpt.data.ragged import Ragged
 from recgpt.data.text import catalogue_texts
 from recgpt.encode import TextEncoder
@@ -219,8 +219,7 @@ class Catalogue:
             seconds = partial(self.dense_scores, logits_VKB)
             return top_k(request.mask(scores_BN, rows), request.k, tie_break=seconds)
         ranking = self.code_index.top_k(logits_VKB, request, rows, self.dense_scores)
-        normaliser_B1 = logits_VKB.flatten(1).logsumexp(0).view(-1, len(rows)).sum(0).unsqueeze(1)
-        return Ranking(ranking.ids, ranking.scores - normaliser_B1.cpu().numpy())
+        return Ranking(ranking.ids, ranking.scores - log_normalisers(logits_VKB).unsqueeze(1).cpu().numpy())
 
     @cached_property
     def _trie(self) -> CodeTrie:

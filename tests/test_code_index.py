@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recgpt import code_index
-from recgpt.code_index import BLOCK, CodeIndex, Postings
+from recgpt.code_index import BLOCK, CodeIndex, Postings, log_normalisers
 from recgpt.errors import DataError
 from recgpt.topk import Request
 
@@ -97,6 +97,12 @@ def test_pruning_leaves_most_items_unscored():
     of_all = CodeIndex(codes_NK).scores(logits_VK.unsqueeze(2))[:, 0]
     assert set(of_all.topk(10).indices.tolist()) <= set(ids.tolist())
     assert (of_all[ids] == scores).all()
+
+
+def test_normalisers_turn_scores_into_log_probabilities(monkeypatch):
+    monkeypatch.setitem(code_index.CHUNK, "cpu", 70)
+    logits_VKB = 40 * torch.randn(50, K, 2, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(log_normalisers(logits_VKB), logits_VKB.logsumexp(0).sum(0))
 
 
 def test_chunks_change_nothing(monkeypatch):

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recgpt.code_index import CodeIndex
+from recgpt.code_index import CodeIndex, log_normalisers
 from recgpt.data.ragged import Ragged
 from recgpt.model import RecGPTDecoder
 from recgpt.speed import published
@@ -55,9 +55,7 @@ def measure(setting: Setting) -> Measured:
 
     def with_log_probs() -> Ranking:
         ranking = exact()
-        return Ranking(
-            ranking.ids, ranking.scores - logits.flatten(1).logsumexp(0).view(-1, BATCH).sum(0).unsqueeze(1).numpy()
-        )
+        return Ranking(ranking.ids, ranking.scores - log_normalisers(logits).unsqueeze(1).numpy())
 
     def plain() -> Ranking:
         return top_k(gathered(logits_BKV, codes_NK), request.k)
