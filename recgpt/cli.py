@@ -576,8 +576,8 @@ def benchmark_speed(
 ) -> None:
     """Ours beside the published scheme and the machine's limits. A killed run goes on where it was.
 
-    Parts, with about how many minutes each takes on 2 cores: training 8, ranking 12, scoring 2, large 3, session 1,
-    encoding 3, startup 1, growth 12. Run it alone on the machine.
+    Parts, with about how many minutes each takes on 2 cores: training 12, ranking 14, scoring 1, large 1, session 1,
+    encoding 2, startup 1, growth 8. Run it alone on the machine.
 
     Example: recgpt benchmark speed --data data/steam --out runs/speed
 
