@@ -37,6 +37,7 @@ from recgpt.progress import quiet_transformers
 from recgpt.tokenizer import FSQTokenizer
 
 TOKENIZER_FOLDER = "tokenizer"
+HAS_ONEDNN = torch.backends.mkldnn.is_available()  # asked once: torch.compile cannot look into it
 IGNORE = -100  # label of a position that predicts nothing
 SIMILAR = 0.7  # a few long sequences would make most of a group padding; stricter makes more groups than it saves
 WRITTEN_OUT = 512  # tokens of a sequence up to which attention scores may lie in memory
@@ -155,8 +156,8 @@ class RecGPTOutput(ModelOutput):
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """`F.linear`; float32 products of inference go to oneDNN, for MKL multiplies at half speed on an AMD processor."""
-    on_cpu = x.device.type == "cpu" and x.dtype == torch.float32 and torch.backends.mkldnn.is_available()
-    if not on_cpu or torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
+    trains = torch.is_grad_enabled() or torch.is_autocast_enabled("cpu")
+    if trains or not HAS_ONEDNN or x.device.type != "cpu" or x.dtype != torch.float32:
         return F.linear(x, weight, bias)
     return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
 
