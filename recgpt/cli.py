@@ -212,12 +212,12 @@ def tokenize(
     """
     from recgpt.bulk.tokenize import tokenize_dataset
     from recgpt.data.dataset import Dataset
-    from recgpt.tokenizer import FSQTokenizer, code_statistics
+    from recgpt.tokenizer import collision_rate
 
     tokens_NK = tokenize_dataset(Dataset.load(dataset), tokenizer, workers=workers)
-    codebook_size = FSQTokenizer.from_pretrained(tokenizer).config.codebook_size
-    collisions = code_statistics(tokens_NK, codebook_size)[2]
-    print(f"{dataset}/tokens.npy: {len(tokens_NK):,} items, {collisions:.2%} share all codes with another")
+    print(
+        f"{dataset}/tokens.npy: {len(tokens_NK):,} items, {collision_rate(tokens_NK):.2%} share all codes with another"
+    )
 
 
 @app.command()

@@ -57,7 +57,7 @@ class CodeIndex:
 
     def scores(self, logits_VKB: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
         """(n, B) float32: the scores of the items from `start` to `stop`; bit-equal where all codes are."""
-        return sums_of_rows(logits_VKB.flatten(0, 1), self._rows(self.codes_NK[start:stop]))
+        return sums_of_rows(logits_VKB.flatten(0, 1), table_rows(self.codes_NK[start:stop]))
 
     def top_k(
         self, logits_VKB: Tensor, request: Request, rows: np.ndarray, tie_break: SecondScores | None = None
@@ -110,11 +110,6 @@ class CodeIndex:
         scores_BC = request.mask_candidates(ids_BC, self._scores_at(logits_VKB, ids_BC), rows)
         return top_k(scores_BC, request.k, ids_BC=ids_BC, tie_break=seconds)
 
-    def _rows(self, codes_xK: Tensor) -> Tensor:
-        """Where the scores of codes stand in (V * K, B)."""
-        n_slots = codes_xK.shape[-1]
-        return codes_xK * n_slots + torch.arange(n_slots, dtype=codes_xK.dtype, device=codes_xK.device)
-
     def _blocks_that_matter(self, logits_VKB: Tensor, request: Request, rows: np.ndarray) -> Tensor:
         """(B, C) the blocks whose maximum is among the k largest, ascending; `n_blocks` fills up short rows."""
         n_histories = logits_VKB.shape[-1]
@@ -134,18 +129,23 @@ class CodeIndex:
         counts_B = matters_BM.sum(1)
         owners, blocks = matters_BM.nonzero(as_tuple=True)
         blocks_BC = torch.full((n_histories, int(counts_B.max())), maxima_BM.shape[1], device=blocks.device)
-        blocks_BC[owners, torch.arange(len(owners), device=blocks.device) - (counts_B.cumsum(0) - counts_B)[owners]] = (
-            blocks
-        )
+        firsts_B = counts_B.cumsum(0) - counts_B
+        blocks_BC[owners, torch.arange(len(owners), device=blocks.device) - firsts_B[owners]] = blocks
         return blocks_BC
 
     def _scores_at(self, logits_VKB: Tensor, ids_BC: Tensor) -> Tensor:
         """(B, C) scores of other items for each history, -inf beyond the catalogue."""
-        rows_BCK = self._rows(self.codes_NK[ids_BC.clamp(max=len(self) - 1)])
+        rows_BCK = table_rows(self.codes_NK[ids_BC.clamp(max=len(self) - 1)])
         n_histories = len(ids_BC)
         places_BCK = rows_BCK * n_histories + torch.arange(n_histories, device=ids_BC.device).view(-1, 1, 1)
         scores_BC = sums_of_rows(logits_VKB.reshape(-1, 1), places_BCK.flatten(0, 1)).view(ids_BC.shape)
         return scores_BC.masked_fill_(ids_BC >= len(self), -torch.inf)
+
+
+def table_rows(codes_xK: Tensor) -> Tensor:
+    """Where the scores of codes stand in (V * K, B)."""
+    n_slots = codes_xK.shape[-1]
+    return codes_xK * n_slots + torch.arange(n_slots, dtype=codes_xK.dtype, device=codes_xK.device)
 
 
 def sums_of_rows(table_RB: Tensor, rows_XK: Tensor) -> Tensor:
@@ -227,7 +227,7 @@ class Postings:
         spans = zip(slots, starts, starts + self._counts_VK[codes, slots], strict=True)
         items = np.concatenate([self._items_KN[slot, start:stop] for slot, start, stop in spans])
         items_X = torch.from_numpy(items)
-        rows_XK = self._codes_NK.index_select(0, items_X) * n_slots + torch.arange(n_slots, dtype=torch.int32)
+        rows_XK = table_rows(self._codes_NK.index_select(0, items_X))
         return items_X, sums_of_rows(logits_VK.reshape(-1, 1), rows_XK)[:, 0]
 
 

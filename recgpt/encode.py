@@ -371,11 +371,8 @@ def encode_dataset(
     made_of = {"items_sha256": dataset.items_sha256, "encoder": encoder.name, "template": template}
     identity = {**made_of, "precision": encoder.precision, "device": encoder.device, "max_tokens": encoder.max_tokens}
     job = Job(f"encode {dataset.name} with {encoder.name}", work, identity, dataset.n_items, shard_size)
-    if not job.resumes():
-        if path.is_file() and not overwrite:
-            job.sweep()
-            return load_array(path, made_of, remedy=remedy)
-        job.begin(overwrite=overwrite, remedy=remedy)
+    if not job.start(path, overwrite=overwrite, remedy=remedy):
+        return load_array(path, made_of, remedy=remedy)
 
     def open_here() -> Work:
         return functools.partial(_write_embeddings, encoder)

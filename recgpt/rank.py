@@ -30,7 +30,7 @@ from recgpt.data.text import catalogue_texts
 from recgpt.encode import TextEncoder
 from recgpt.errors import DataError
 from recgpt.model import SIMILAR, KeyValues, RecGPTDecoder
-from recgpt.tokenizer import FSQTokenizer, code_statistics
+from recgpt.tokenizer import FSQTokenizer, collision_rate
 from recgpt.topk import SCORES_IN_MEMORY, Exclude, Ranking, Request, top_k
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class Catalogue:
     @cached_property
     def collision_rate(self) -> float:
         """Share of items that share all their codes with another item."""
-        return code_statistics(self.codes_NK.cpu().numpy(), self.model.config.codebook_size)[2]
+        return collision_rate(self.codes_NK.cpu().numpy())
 
     def recommend(
         self,

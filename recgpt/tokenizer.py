@@ -315,8 +315,13 @@ def code_statistics(codes_NK: np.ndarray, codebook_size: int) -> tuple[list[floa
         p = counts[counts > 0] / len(slot)
         use.append(float((counts > 0).mean()))
         perplexity.append(float(np.exp(-(p * np.log(p)).sum())))
+    return use, perplexity, collision_rate(codes_NK)
+
+
+def collision_rate(codes_NK: np.ndarray) -> float:
+    """Share of items that share all their codes with another."""
     _, counts = np.unique(codes_NK, axis=0, return_counts=True)
-    return use, perplexity, float(counts[counts > 1].sum() / len(codes_NK))
+    return float(counts[counts > 1].sum() / len(codes_NK))
 
 
 @torch.inference_mode()

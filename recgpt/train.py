@@ -219,7 +219,8 @@ class Trainer:
         self.validate = validate
         self.progress = Progress()
         self._plan(model.config.max_items)
-        self._valid_rows = [_held_out_rows(each, model.config.max_items) for each in valid]
+        max_items = model.config.max_items
+        self._valid_rows = [PackedDataset(each.sequences.tail(max_items), row_items=max_items) for each in valid]
         self.identity = self._identity(model)
 
         matrices = [p for p in model.parameters() if p.dim() > 1]
@@ -473,10 +474,6 @@ def row_shares(steps: range, rows_per_step: int, accumulated: int, *, process: i
 def stream(seed: int, step: int, process: int) -> int:
     """The seed of one process's random numbers in one step."""
     return int(np.random.SeedSequence([seed, step, process]).generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
-def _held_out_rows(data: TrainData, max_items: int) -> PackedDataset:
-    return PackedDataset(data.sequences.tail(max_items), row_items=max_items)
 
 
 @torch.no_grad()

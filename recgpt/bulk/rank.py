@@ -104,12 +104,9 @@ def rank_dataset(
     }
     job = Job(f"rank {dataset.name}", out / ".rankings.parts", made_of, dataset.n_users, shard_size)
     remedy = f"rank again with overwrite=True (`recgpt rank {dataset.path} --out {out} --overwrite`)"
-    if not job.resumes():
-        if path.is_file() and not overwrite:
-            job.sweep()
-            _require(path, {**made_of, "shard_size": shard_size}, remedy)
-            return path
-        job.begin(overwrite=overwrite, remedy=remedy)
+    if not job.start(path, overwrite=overwrite, remedy=remedy):
+        _require(path, {**made_of, "shard_size": shard_size}, remedy)
+        return path
 
     folder = job.folder.resolve()
     if isinstance(loaded, FoundationModel):

@@ -107,6 +107,17 @@ class Job:
         self.folder.mkdir(parents=True)
         write_json(self._about, self._stated)
 
+    def start(self, result: Path, *, overwrite: bool, remedy: str) -> bool:
+        """Whether there is anything to do: True, with the folder ready, unless `result` is there and may stay."""
+        if self.resumes():
+            return True
+        if result.is_file() and not overwrite:
+            if not self.is_begun():  # a kill in the midst of `finish`
+                shutil.rmtree(self.folder, ignore_errors=True)
+            return False
+        self.begin(overwrite=overwrite, remedy=remedy)
+        return True
+
     def run(self, open_worker: OpenWorker, task_of: Callable[[Shard], Any], *, workers: int = 1) -> tuple[Counter, int]:
         """Write the shards that are not there yet; what is written stays, whatever ends the run.
 
@@ -144,11 +155,6 @@ class Job:
         """Remove the folder."""
         self._about.unlink()  # first: what is left of the folder after a kill here resumes nothing
         shutil.rmtree(self.folder)
-
-    def sweep(self) -> None:
-        """Remove what a kill in the midst of `finish` left."""
-        if not self.is_begun():
-            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def write_shard(work: Work, task: Any, path: Path, meter: Meter) -> Counts:
