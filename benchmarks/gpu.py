@@ -40,7 +40,7 @@ from torch.utils.data import DataLoader
 from recgpt.data.dataset import Dataset
 from recgpt.data.fingerprint import write_json
 from recgpt.data.ragged import Ragged, offsets_of
-from recgpt.device import hardware
+from recgpt.device import default_device, hardware
 from recgpt.errors import DataError
 from recgpt.model import RecGPTConfig
 from recgpt.progress import console
@@ -424,7 +424,7 @@ def on_other_batches(bench: Bench, sequences: Ragged | None, rows: int) -> dict[
 def main() -> None:
     """Measure, print, write."""
     args = parser.parse_args()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = default_device()
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     about = {
         "date": datetime.now(UTC).date().isoformat(),

@@ -7,6 +7,11 @@ from pathlib import Path
 import torch
 
 
+def default_device() -> torch.device:
+    """The GPU, where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def computes_bfloat16(device: torch.device) -> bool:
     """Whether `device` multiplies in bfloat16 natively, so that it saves time and not only memory."""
     if device.type == "cuda":

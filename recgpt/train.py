@@ -32,7 +32,7 @@ from recgpt import checkpoint
 from recgpt.data.fingerprint import write_json
 from recgpt.data.packing import PackedDataset
 from recgpt.data.ragged import Ragged, offsets_of
-from recgpt.device import computes_bfloat16
+from recgpt.device import computes_bfloat16, default_device
 from recgpt.distributed import head_gathered, make_accelerator, prepare
 from recgpt.errors import CheckpointError, DataError
 from recgpt.model import IGNORE, RecGPTDecoder, next_item_labels
@@ -205,8 +205,7 @@ class Trainer:
             raise DataError(f"tracker {config.tracker!r} is not here (there are: {trackers}): install it, or use none")
         precision = config.mixed_precision
         if precision == "auto":
-            device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-            precision = "bf16" if computes_bfloat16(device) else "no"
+            precision = "bf16" if computes_bfloat16(default_device()) else "no"
         self.accelerator = make_accelerator(
             precision,
             gradient_accumulation=config.gradient_accumulation,

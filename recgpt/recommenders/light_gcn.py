@@ -120,7 +120,7 @@ class LightGCN:
         item_P = torch.from_numpy(known.values.astype(np.int64))
         n_batches = -(-len(user_P) // _BATCH)
 
-        def epoch() -> Iterator[float]:
+        def epoch() -> Iterator[Tensor]:
             for batch in torch.randperm(len(user_P)).split(_BATCH):
                 smooth_MF = F.normalize(graph.smooth(vectors_MF), dim=-1)
                 user_PF, item_PF = smooth_MF[user_P[batch]], smooth_MF[len(known) + item_P[batch]]
@@ -134,7 +134,7 @@ class LightGCN:
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
-                yield loss.item()
+                yield loss.detach()
 
         def scores_of(histories: Ragged) -> np.ndarray:
             self._set_vectors(*graph.item_vectors(vectors_MF))

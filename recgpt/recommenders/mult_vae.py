@@ -126,7 +126,7 @@ class MultVAE:
         in_bfloat16 = computes_bfloat16(torch.device("cpu"))
         n_done = 0
 
-        def epoch() -> Iterator[float]:
+        def epoch() -> Iterator[Tensor]:
             nonlocal n_done
             for users in torch.randperm(n_users).split(batch):
                 taken_BN = taken_UN[users.numpy()]
@@ -138,7 +138,7 @@ class MultVAE:
                 loss.backward()
                 optimizer.step()
                 n_done += 1
-                yield loss.item()
+                yield loss.detach()
 
         def scores_of(histories: Ragged) -> np.ndarray:
             self._set_weights(ranking_weights(network))

@@ -6,6 +6,7 @@ with far newer models (Klenitskiy and Vasilev 2023, "Turning Dross Into Gold Los
 SASRec?"). What ranks is a running mean of the weights (see `average_weights`).
 
 Training packs histories into rows, so that no time goes into padding; ranking takes those of one length together.
+Both run on the GPU where there is one; there, two fits with the same seed may differ by rounding.
 
 Shapes: B rows, T items a row, D model width, H heads, N items in the catalogue, R predictions, M negatives.
 """
@@ -25,7 +26,7 @@ from torch.nn import functional as F
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.packing import PackedDataset, PackedRows
 from recgpt.data.ragged import Ragged, offsets_of
-from recgpt.device import computes_bfloat16
+from recgpt.device import computes_bfloat16, default_device
 from recgpt.errors import DataError
 from recgpt.recommenders.base import Knows, check_events
 from recgpt.recommenders.store import read_state, write_state
@@ -107,14 +108,14 @@ class SASRec:
             )
             steps = itertools.count(1)
 
-            def epoch() -> Iterator[float]:
+            def epoch() -> Iterator[Tensor]:
                 for rows in batches.shuffled():
                     loss = next_item_loss(network, rows, options["n_negatives"])
                     optimizer.zero_grad()
                     loss.backward()
                     optimizer.step()
                     average_weights(averaged, network, next(steps))
-                    yield float(loss.detach())
+                    yield loss.detach()
 
             train_to_best(
                 averaged,
@@ -151,7 +152,7 @@ class SASRec:
 
     def save(self, path: str | Path) -> None:
         """Write weights and counts. See `StoredRecommender.save`."""
-        weights = {name: weight.float().numpy() for name, weight in self._network.state_dict().items()}
+        weights = {name: weight.float().cpu().numpy() for name, weight in self._network.state_dict().items()}
         write_state(path, self.name, {**weights, "count_N": self._count_N}, self._options)
 
     @classmethod
@@ -167,7 +168,8 @@ class SASRec:
         return recommender
 
     def _new_network(self, n_items: int) -> "SASRecNetwork":
-        return SASRecNetwork(n_items, *(self._options[size] for size in ("d_model", "n_layers", "max_items")))
+        sizes = (self._options[size] for size in ("d_model", "n_layers", "max_items"))
+        return SASRecNetwork(n_items, *sizes).to(default_device())
 
 
 class SASRecNetwork(nn.Module):
@@ -220,8 +222,9 @@ class SASRecNetwork(nn.Module):
             same = np.flatnonzero(recent.lengths == length)
             for rows in np.array_split(same, math.ceil(len(same) * length / _ITEMS_IN_MEMORY)):
                 items_BT = torch.from_numpy(recent[rows].values.astype(np.int64)).view(len(rows), length)
-                hidden_BD[rows] = self(items_BT, torch.arange(length))[:, -1]
-        return (hidden_BD @ weight_ND.T).float().numpy()
+                positions_T = torch.arange(length, device=weight_ND.device)
+                hidden_BD[rows] = self(items_BT.to(weight_ND.device), positions_T)[:, -1]
+        return (hidden_BD @ weight_ND.T).float().cpu().numpy()
 
 
 class _Block(nn.Module):
@@ -303,13 +306,19 @@ def next_item_loss(network: SASRecNetwork, rows: PackedRows, n_negatives: int | 
     causal_TT = torch.ones(segments_BT.shape[1], segments_BT.shape[1], dtype=torch.bool).tril()
     mask_B1TT = (causal_TT & (segments_BT.unsqueeze(2) == segments_BT.unsqueeze(1))).unsqueeze(1)
     labels_R = items_BS[:, 1:][followed_BT]
+    places_R = followed_BT.flatten().nonzero().squeeze(1)  # found here: a GPU would be waited for
 
-    fast = computes_bfloat16(items_BS.device)
     weight_ND = network.item_embedding.weight
-    with torch.autocast(items_BS.device.type, dtype=torch.bfloat16, enabled=fast):
-        hidden_RD = network(items_BS[:, :-1].clamp(min=0), positions_BT, mask_B1TT)[followed_BT]
+    device = weight_ND.device
+    items_BT, positions_BT, mask_B1TT, labels_R, places_R = (
+        x.to(device, non_blocking=True)
+        for x in (items_BS[:, :-1].clamp(min=0), positions_BT, mask_B1TT, labels_R, places_R)
+    )
+    fast = computes_bfloat16(device)
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=fast):
+        hidden_RD = network(items_BT, positions_BT, mask_B1TT).flatten(0, 1)[places_R]
         if n_negatives is not None:
-            negatives_M = torch.randint(len(weight_ND), (n_negatives,))
+            negatives_M = torch.randint(len(weight_ND), (n_negatives,), device=device)
             return sampled_softmax_loss(hidden_RD, weight_ND, labels_R, negatives_M)
     return softmax_loss(hidden_RD, weight_ND, labels_R, torch.bfloat16 if fast else torch.float32)
 
@@ -335,7 +344,7 @@ class _SummedCrossEntropy(torch.autograd.Function):
         n_rows = max(1, _LOGITS_IN_MEMORY // len(weight_ND))
         for start in range(0, len(labels_R), n_rows):
             chunk = slice(start, start + n_rows)
-            own = torch.arange(len(labels_R[chunk])), labels_R[chunk]
+            own = torch.arange(len(labels_R[chunk]), device=labels_R.device), labels_R[chunk]
             error_RN = torch.softmax(fast_hidden_RD[chunk] @ fast_weight_ND.T, 1)
             total -= error_RN[own].float().clamp(min=torch.finfo(torch.float32).tiny).log().sum()
             error_RN[own] -= 1

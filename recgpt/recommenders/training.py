@@ -97,7 +97,7 @@ def ndcg_of(scores_of: Callable[[Ragged], np.ndarray], held_out: HeldOut, n_item
 
 def train_to_best(
     module: nn.Module,
-    epoch: Callable[[], Iterator[float]],
+    epoch: Callable[[], Iterator[Tensor]],
     scores_of: Callable[[Ragged], np.ndarray],
     held_out: HeldOut,
     *,
@@ -112,7 +112,8 @@ def train_to_best(
     Parameters
     ----------
     module : what is trained; in train mode during an epoch, in eval mode while it is scored and at the end.
-    epoch : trains for one epoch, yielding the loss of each of its `n_batches` batches.
+    epoch : trains for one epoch, yielding the loss of each of its `n_batches` batches, without a gradient. They are
+        read when the epoch is over: a GPU need not be waited for.
     scores_of : maps b histories to a fresh (b, N) float32 array of the scores that `module` now gives.
     name : of the recommender, shown with the progress.
 
@@ -126,10 +127,11 @@ def train_to_best(
     with Meter(f"{name}: batches of {max_epochs} epochs at most", max_epochs * n_batches) as meter:
         for number in range(1, max_epochs + 1):
             module.train()
-            losses = []
+            on_device = []
             for loss in epoch():
-                losses.append(loss)
-                meter.update(note=f"epoch {number}, loss {np.mean(losses):.4f}{note}")
+                on_device.append(loss)
+                meter.update(note=f"epoch {number}{note}")
+            losses = torch.stack(on_device).tolist()
             if not np.isfinite(losses).all():
                 raise DataError(f"{name}: the loss of epoch {number} is not finite: choose a lower learning rate")
             module.eval()
@@ -138,7 +140,8 @@ def train_to_best(
                 curve.ndcgs.append(ndcg_of(scores_of, held_out, n_items))
             if curve.best_epoch == number:
                 best = {key: value.clone() for key, value in module.state_dict().items()}
-            note = f", best NDCG@10 {max(curve.ndcgs):.4f} after epoch {curve.best_epoch}"
+            best_so_far = f"best NDCG@10 {max(curve.ndcgs):.4f} after epoch {curve.best_epoch}"
+            note = f", loss before {curve.losses[-1]:.4f}, {best_so_far}"
             if number - curve.best_epoch >= patience:
                 break
     module.load_state_dict(best)

@@ -1,5 +1,7 @@
 """SASRec: what it learns, that it never looks ahead, and its losses and network against plain ones."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import polars as pl
 import pytest
@@ -77,7 +79,8 @@ def test_learns_from_sampled_negatives(dataset):
     assert hit_at_1(SASRec(**TINY, n_negatives=16).fit(dataset)) > 0.98
 
 
-def test_same_seed_same_fit_and_the_global_generator_is_left_alone(dataset):
+def test_same_seed_same_fit_and_the_global_generator_is_left_alone(dataset, monkeypatch):
+    monkeypatch.setattr("recgpt.recommenders.sasrec.default_device", lambda: torch.device("cpu"))
     state = torch.get_rng_state()
     options = {**TINY, "epochs": 2}
     first, again, other = (SASRec(**options, seed=seed).fit(dataset) for seed in (0, 0, 1))
@@ -149,6 +152,35 @@ def test_what_is_loaded_ranks_as_what_was_saved(fitted, tmp_path):
     first, second = fitted.rank(asked, 10), loaded.rank(asked, 10)
     np.testing.assert_array_equal(first.ids, second.ids)
     np.testing.assert_array_equal(first.scores, second.scores)
+
+
+# --- on a GPU ---
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_fit_on_the_gpu_ranks_as_one_on_the_cpu(dataset, monkeypatch, tmp_path):
+    on_gpu = SASRec(**TINY).fit(dataset)
+    on_gpu.save(tmp_path)
+    monkeypatch.setattr("recgpt.recommenders.sasrec.default_device", lambda: torch.device("cpu"))
+    assert hit_at_1(on_gpu) > 0.98
+    assert abs(hit_at_1(on_gpu) - hit_at_1(SASRec(**TINY).fit(dataset))) < 0.02
+
+    loaded = SASRec.load(tmp_path)  # on the CPU, the same weights rank the same
+    asked = [walk(start, start % 7) for start in range(20)]
+    first, second = on_gpu.rank(asked, 10), loaded.rank(asked, 10)
+    np.testing.assert_array_equal(first.ids, second.ids)
+    np.testing.assert_allclose(first.scores, second.scores, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("n_negatives", [None, 5])
+def test_all_that_the_loss_is_made_of_is_on_the_networks_device(monkeypatch, n_negatives):
+    # Tensors on the device "meta" have no values, but do not mix with others.
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # which "meta" has not
+    made = network(N_ITEMS).float().train().to("meta")
+    packed = PackedDataset(Ragged.from_lists([walk(start, 5) for start in range(9)]), row_items=7)
+    loss = next_item_loss(made, packed.rows(np.arange(len(packed))), n_negatives)
+    loss.backward()
+    assert loss.is_meta
 
 
 # --- the network ---

@@ -69,8 +69,8 @@ class Counter(nn.Module):
         assert self.training
         with torch.no_grad():
             self.epochs += 1
-        yield 2.0
-        yield 4.0
+        yield torch.tensor(2.0)
+        yield torch.tensor(4.0)
 
 
 def scripted(places: list[int]):
@@ -120,7 +120,7 @@ def test_a_loss_that_is_not_finite_is_an_error():
     counter = Counter()
 
     def epoch():
-        yield float("nan")
+        yield torch.tensor(float("nan"))
 
     held_out = HeldOut(Ragged.from_lists([[0, 1]]), Ragged.from_lists([[0]]), np.array([1]))
     with pytest.raises(DataError, match=r"counter: the loss of epoch 1 is not finite"):
