@@ -29,7 +29,7 @@ from recgpt.errors import DataError
 from recgpt.evidence.blend import FEATURES
 from recgpt.evidence.counts import NEAR
 from recgpt.foundation.model import FoundationCatalogue
-from recgpt.foundation.network import BLEND, ITEM_FIGURES, RELATIONS, Evidence, EvidenceDecoder
+from recgpt.foundation.network import BLEND, ITEM_FIGURES, RELATIONS, Evidence, EvidenceDecoder, LocalWeights
 from recgpt.foundation.reading import Reading, shortlisted
 from recgpt.titles import printable
 from recgpt.topk import Request
@@ -298,7 +298,7 @@ class _Found:
         if item not in own_M and item not in histories[0]:
             by_name = dict(zip(FEATURES, parts_C.tolist(), strict=True))
             return cls("blend", score - float(parts_C.sum()), by_name, relations_SR, None)
-        baseline, slope_SR, slope_F = integrated_slopes(catalogue.model.network, evidence)
+        baseline, slope_SR, slope_F = integrated_slopes(catalogue.model.network, evidence, catalogue.local)
         added_SR = slope_SR[:n_read] * relations_SR
         added_F = slope_F * evidence.items_BMF[0, 0].numpy()
         by_name = dict(zip(RELATIONS, added_SR.sum(axis=0).tolist(), strict=True))
@@ -316,13 +316,14 @@ class _Found:
 
 
 def integrated_slopes(
-    network: EvidenceDecoder, evidence: Evidence, steps: int = STEPS
+    network: EvidenceDecoder, evidence: Evidence, local: LocalWeights | None = None, steps: int = STEPS
 ) -> tuple[float, np.ndarray, np.ndarray]:
     """The mean gradient of a logit between no evidence and `evidence`, by the midpoint rule.
 
     Parameters
     ----------
     evidence : of one case with one candidate.
+    local : what the catalogue adds to the logits.
 
     Returns
     -------
@@ -341,9 +342,9 @@ def integrated_slopes(
 
     path = scaled(midpoints_T)
     read = [path.relations_BSMR.requires_grad_(), path.items_BMF.requires_grad_()]
-    slopes = torch.autograd.grad(network(path).sum(), read)
+    slopes = torch.autograd.grad(network(path, local).sum(), read)
     with torch.no_grad():
-        baseline = float(network(scaled(torch.zeros(1))))
+        baseline = float(network(scaled(torch.zeros(1)), local))
     slope_SR, slope_F = (slope.double().mean(0).numpy() for slope in slopes)
     return baseline, slope_SR[:, 0], slope_F[0]
 

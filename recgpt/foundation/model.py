@@ -31,7 +31,8 @@ from recgpt.data.ragged import Ragged, offsets_of
 from recgpt.data.text import catalogue_texts
 from recgpt.encode import TextEncoder
 from recgpt.errors import CheckpointError, DataError
-from recgpt.foundation.network import EvidenceDecoder, NetworkConfig
+from recgpt.foundation.local import read_and_solve
+from recgpt.foundation.network import EvidenceDecoder, LocalWeights, NetworkConfig
 from recgpt.foundation.reading import Reading, shortlisted
 from recgpt.hub import local_folder
 from recgpt.topk import Exclude, Ranking, Request, first_unknown, top_k
@@ -105,6 +106,9 @@ class FoundationModel(
     ) -> "FoundationCatalogue":
         """Read a catalogue and what is known of its past. No gradient step is made.
 
+        Where no time is known and the past has a hundred users or more, one linear system is solved for what this
+        catalogue adds to the network's logits, see `recgpt.foundation.local`.
+
         Parameters
         ----------
         items : N texts; or a table with `title` and, if there are any, `categories, brand, description`; or text
@@ -135,7 +139,10 @@ class FoundationModel(
         order = np.argsort(events.user, kind="stable")
         sequences = Ragged(events.item[order].astype(np.int64), offsets_of(np.bincount(events.user)))
         times = None if events.timestamp is None else events.timestamp[order]
-        return FoundationCatalogue(self, Reading.of(embeddings_NE, sequences, times, texts))
+        shortlist = self.settings.shortlist
+        return FoundationCatalogue(
+            self, *read_and_solve(self.network, embeddings_NE, sequences, times, texts, shortlist=shortlist)
+        )
 
     @property
     def template(self) -> str:
@@ -200,11 +207,13 @@ class FoundationCatalogue:
     Attributes
     ----------
     reading : its texts and its past, as evidence.
+    local : what this catalogue adds to the network's logits; None for nothing.
     """
 
-    def __init__(self, model: FoundationModel, reading: Reading) -> None:
+    def __init__(self, model: FoundationModel, reading: Reading, local: LocalWeights | None = None) -> None:
         self.model = model
         self.reading = reading
+        self.local = local
 
     def __len__(self) -> int:
         return self.reading.past.n_items
@@ -261,8 +270,8 @@ class FoundationCatalogue:
     def observe(self, events: Interactions) -> None:
         """Count `events`, in their order, as the next of their users: tens of microseconds an event.
 
-        The next ranking knows them, as if the catalogue had been indexed with them, but for the weights of the blend
-        and the neighbourhoods, which stay until it is indexed again.
+        The next ranking knows them, as if the catalogue had been indexed with them, but for the weights of the blend,
+        the neighbourhoods and the local weights, which stay until it is indexed again.
 
         Raises
         ------
@@ -315,7 +324,7 @@ class FoundationCatalogue:
         candidates_BM.sort(axis=1)  # ties then fall to the smaller id, and rows of tables are read in order
         n_positions = self.model.settings.network.history_items
         evidence = self.reading.evidence(histories, candidates_BM, blended, n_positions)
-        logits_BM: Tensor = self.model.network(evidence)
+        logits_BM: Tensor = self.model.network(evidence, self.local)
         is_own_BM = (candidates_BM[:, :, None] == own_BH[:, None]).any(axis=2) & (candidates_BM >= 0)
         return candidates_BM, logits_BM.masked_fill_(~evidence.allowed_BM, -torch.inf), torch.from_numpy(is_own_BM)
 

@@ -8,9 +8,11 @@ network sees nothing but those (`recgpt.foundation.reading`), and can be asked a
 2. For each kind of relation it says how much each of them counts; the relations of a candidate are summed so.
 3. A candidate's sums, the strongest relation of each kind and its own figures go through an MLP that the history and
    the catalogue modulate, and are added to the blend that counting alone gives. The result is a logit.
+4. Where a catalogue's own users have told how it differs from others (`recgpt.foundation.local`), a linear function of
+   the same sums and figures is added.
 
 Shapes: B cases, M candidates, S history items, R kinds of relation, P figures of a history item, F of a candidate,
-X of the case, G attention patterns, D width of the transformer, H of the MLP.
+X of the case, G attention patterns, D width of the transformer, H of the MLP, I of all that is read of a candidate.
 """
 
 from dataclasses import asdict, dataclass
@@ -68,6 +70,7 @@ CASE_FIGURES = (
 TIME_FIGURES = ("log_recent_count", "years_after_latest", "last_seen_years_after_latest", "age_years")
 """Those of an item that are 0 where no time is known."""
 BLEND = ITEM_FIGURES.index("blend")
+IS_KNOWN = ITEM_FIGURES.index("is_known")
 _MASKED = -1e9
 
 
@@ -114,6 +117,26 @@ def _named(names: tuple[str, ...], wanted: tuple[str, ...]) -> Tensor:
     return torch.tensor([name in wanted for name in names])
 
 
+class LocalWeights(NamedTuple):
+    """What one catalogue adds to the logits, linear in what is read of a candidate.
+
+    Attributes
+    ----------
+    weight_I : float32, for the sums, the strongest relations and the figures of a candidate that somebody has taken.
+    bias : is added for such a candidate.
+    new : all that is added for a candidate that nobody has taken.
+    """
+
+    weight_I: Tensor
+    bias: float
+    new: float
+
+    def shift(self, read_BMI: Tensor) -> Tensor:
+        """(B, M) what is added to the logits."""
+        is_known_BM = read_BMI[..., IS_KNOWN - len(ITEM_FIGURES)]
+        return self.new + is_known_BM * (read_BMI @ self.weight_I + self.bias - self.new)
+
+
 @dataclass(frozen=True)
 class NetworkConfig:
     """Shape of the network; the relations and figures it reads are part of its weights."""
@@ -148,7 +171,7 @@ class EvidenceDecoder(nn.Module):
         steepness_G = torch.linspace(-0.2, 0.5, config.patterns)
         self.steepness = nn.Parameter(steepness_G.repeat_interleave(n_relations))
         self.case_in = nn.Linear(len(CASE_FIGURES) + width, hidden)
-        self.item_in = nn.Linear((config.patterns + 1) * n_relations + len(ITEM_FIGURES), hidden)
+        self.item_in = nn.Linear((config.patterns + 1) * n_relations + len(ITEM_FIGURES), hidden)  # I of them
         self.modulation = nn.Linear(hidden, hidden)
         self.item_hidden = nn.Linear(hidden, hidden)
         self.item_out = nn.Linear(hidden, 1)
@@ -161,26 +184,36 @@ class EvidenceDecoder(nn.Module):
                 nn.init.zeros_(layer.weight)
                 nn.init.zeros_(layer.bias)
 
-    def forward(self, evidence: Evidence) -> Tensor:
-        """(B, M) logits, -1e9 for what is no candidate."""
+    def forward(self, evidence: Evidence, local: LocalWeights | None = None) -> Tensor:
+        """(B, M) logits, -1e9 for what is no candidate; `local` is what the catalogue adds."""
+        logits_BM, read_BMI = self.read(evidence)
+        if local is None:
+            return logits_BM
+        return (logits_BM + local.shift(read_BMI)).masked_fill(~evidence.allowed_BM, _MASKED)
+
+    def read(self, evidence: Evidence) -> tuple[Tensor, Tensor]:
+        """(B, M) logits without what a catalogue adds, and (B, M, I) what they are made of.
+
+        Which is: the relations summed over the history, G times R; the strongest of each kind, R; the figures, F.
+        """
         relations_BSMR, positions_BSP, items_BMF, case_BX = (values.float() for values in evidence[:4])
         n_cases, n_items = items_BMF.shape[:2]
         is_item_BS = positions_BSP[..., 0] > 0
-        states_BSD = self._read(positions_BSP, is_item_BS)
+        states_BSD = self._read_history(positions_BSP, is_item_BS)
         weights_BSGR = self._weights(states_BSD, is_item_BS)
         summed_BMGR = torch.einsum("bsgr,bsmr->bmgr", weights_BSGR, relations_BSMR)
         strongest_BMR = relations_BSMR.amax(1)
-        read_BMF = torch.cat([summed_BMGR.reshape(n_cases, n_items, -1), strongest_BMR, items_BMF], -1)
+        read_BMI = torch.cat([summed_BMGR.reshape(n_cases, n_items, -1), strongest_BMR, items_BMF], -1)
         n_read_B1 = is_item_BS.sum(1, keepdim=True).clamp(min=1)
         history_BD = (states_BSD * is_item_BS[..., None]).sum(1) / n_read_B1
         case_BH = self.case_in(torch.cat([case_BX, history_BD], -1))
-        hidden_BMH = self.drop(F.gelu(self.item_in(read_BMF) + case_BH[:, None]))
+        hidden_BMH = self.drop(F.gelu(self.item_in(read_BMI) + case_BH[:, None]))
         scale_BH = 1 + self.modulation(F.gelu(case_BH))
         hidden_BMH = F.gelu(self.item_hidden(hidden_BMH) * scale_BH[:, None])
         logits_BM = self.item_out(hidden_BMH)[..., 0] + self.blend_scale * items_BMF[..., BLEND]
-        return logits_BM.masked_fill(~evidence.allowed_BM, _MASKED)
+        return logits_BM.masked_fill(~evidence.allowed_BM, _MASKED), read_BMI
 
-    def _read(self, positions_BSP: Tensor, is_item_BS: Tensor) -> Tensor:
+    def _read_history(self, positions_BSP: Tensor, is_item_BS: Tensor) -> Tensor:
         states_BSD = self.position_in(positions_BSP) + self.age
         # An empty history has nothing to attend to: its first place stands for it, and counts for nothing below.
         seen_BS = is_item_BS.clone()

@@ -17,13 +17,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recgpt.data.dataset import Dataset, Interactions
+from recgpt.data.held_out import HeldOut, hold_out_last
 from recgpt.data.ragged import Ragged
 from recgpt.device import computes_bfloat16
 from recgpt.evidence.counts import decayed
 from recgpt.recommenders.base import Knows, check_events
 from recgpt.recommenders.mf import ItemVectors
 from recgpt.recommenders.store import read_state, write_state
-from recgpt.recommenders.training import Curve, HeldOut, hold_out_last, seeded, train_to_best
+from recgpt.recommenders.training import Curve, seeded, train_to_best
 from recgpt.topk import Exclude, Ranking, Request, rank_by_scores
 
 _DECAY = 0.7

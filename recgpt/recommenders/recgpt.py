@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # the baselines need no encoder
     from recgpt.foundation.model import FoundationCatalogue, FoundationModel
 
 _MODEL = "model"
+_WEIGHTS, _OFFSETS = "local_weight_I", "local_offsets"
 
 
 class RecGPTContext:
@@ -70,17 +71,25 @@ class RecGPTContext:
         model, reading = self._catalogue.model, self._catalogue.reading
         model.save_pretrained(Path(path) / _MODEL)
         arrays = reading.to_arrays()
+        if (local := self._catalogue.local) is not None:
+            arrays |= {_WEIGHTS: local.weight_I.numpy(), _OFFSETS: np.array([local.bias, local.new])}
         write_state(path, self.name, arrays, {"knows": self.knows})
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """Read what `save` wrote. See `StoredRecommender.load`."""
+        import torch
+
         from recgpt.foundation.model import FoundationCatalogue, FoundationModel
+        from recgpt.foundation.network import LocalWeights
         from recgpt.foundation.reading import Reading
 
         arrays, options = read_state(path, cls.name)
         recommender = cls(FoundationModel.from_pretrained(Path(path) / _MODEL))
-        recommender._catalogue = FoundationCatalogue(recommender._model(), Reading.from_arrays(arrays))
+        local = None
+        if _WEIGHTS in arrays:
+            local = LocalWeights(torch.from_numpy(arrays[_WEIGHTS]), *arrays[_OFFSETS].tolist())
+        recommender._catalogue = FoundationCatalogue(recommender._model(), Reading.from_arrays(arrays), local)
         recommender.knows = options["knows"]
         return recommender
 

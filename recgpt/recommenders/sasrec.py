@@ -24,13 +24,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recgpt.data.dataset import Dataset, Interactions
+from recgpt.data.held_out import hold_out_last
 from recgpt.data.packing import PackedDataset, PackedRows
 from recgpt.data.ragged import Ragged, offsets_of
 from recgpt.device import computes_bfloat16, default_device
 from recgpt.errors import DataError
 from recgpt.recommenders.base import Knows, check_events
 from recgpt.recommenders.store import read_state, write_state
-from recgpt.recommenders.training import hold_out_last, seeded, train_to_best
+from recgpt.recommenders.training import seeded, train_to_best
 from recgpt.topk import Exclude, Ranking, Request, rank_by_scores
 
 _N_HEADS = 4

@@ -17,28 +17,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from recgpt.data.held_out import HeldOut
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
 from recgpt.progress import Meter
 from recgpt.topk import Request, rank_by_scores
 
 _K = 10
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """The known sequences less the last item of some users, who are asked for it.
-
-    Attributes
-    ----------
-    known : U sequences, all that may be trained on.
-    histories : C sequences, those of `known` whose users are asked.
-    targets : (C,) the item that each history goes on with; none is in its history.
-    """
-
-    known: Ragged
-    histories: Ragged
-    targets: np.ndarray
 
 
 @dataclass
@@ -58,29 +43,6 @@ class Curve:
     def best_epoch(self) -> int:
         """The epoch of the highest NDCG, counted from 1; the first of them where several share it."""
         return int(np.argmax(self.ndcgs)) + 1
-
-
-def hold_out_last(sequences: Ragged, *, max_users: int = 2_000, seed: int = 0) -> HeldOut:
-    """Hold out the last item of up to `max_users` users, drawn among those who had not met it before.
-
-    Raises
-    ------
-    DataError
-        No user's last item is new to them, as where every sequence is one item long.
-    """
-    stops = sequences.offsets[1:]
-    shortened = sequences.spans(sequences.offsets[:-1], np.maximum(sequences.offsets[:-1], stops - 1))
-    asked = np.flatnonzero(sequences.lengths >= 2)
-    asked = asked[~shortened[asked].contains(sequences.values[stops[asked] - 1])]
-    if not len(asked):
-        raise DataError(
-            f"none of {len(sequences)} users goes on to a second, different item: there is nothing to learn from"
-        )
-    if len(asked) > max_users:
-        asked = np.sort(np.random.default_rng(seed).choice(asked, max_users, replace=False))
-    kept = np.ones(len(sequences.values), dtype=bool)
-    kept[stops[asked] - 1] = False
-    return HeldOut(sequences.filter(kept), shortened[asked], sequences.values[stops[asked] - 1].astype(np.int64))
 
 
 def ndcg_of(scores_of: Callable[[Ragged], np.ndarray], held_out: HeldOut, n_items: int) -> float:

@@ -140,7 +140,7 @@ def test_slopes_agree_with_finite_differences_along_the_path(catalogue):
     history = Ragged.from_lists([[5, 9, 30]])
     reading, network, steps, width = catalogue.reading, catalogue.model.network, 100, 0.01
     evidence = reading.evidence(history, np.array([[12]]), reading.blended(history), POSITIONS)
-    slope_F = integrated_slopes(network, evidence, steps)[2]
+    slope_F = integrated_slopes(network, evidence, steps=steps)[2]
 
     def logit(scale: float, figure: int, more: float) -> float:
         items = evidence.items_BMF * scale

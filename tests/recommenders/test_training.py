@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from recgpt.data.held_out import HeldOut, hold_out_last
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
-from recgpt.recommenders.training import HeldOut, hold_out_last, ndcg_of, seeded, train_to_best
+from recgpt.recommenders.training import ndcg_of, seeded, train_to_best
 
 N_ITEMS = 12
 sequence_lists = st.lists(st.lists(st.integers(0, N_ITEMS - 1), max_size=8), min_size=1, max_size=12)
@@ -34,6 +35,8 @@ def test_held_out_are_last_items_that_are_new(sequences, max_users, seed):
     shortened = [[*after, before[-1]] for before, after in zip(sequences, known, strict=True) if before != after]
     assert sorted(shortened) == sorted(cases)
     assert all(after in (before, before[:-1]) for before, after in zip(sequences, known, strict=True))
+    assert [known[user] for user in held_out.users] == [case[:-1] for case in cases]
+    assert [sequences[user][-1] for user in held_out.users] == held_out.targets.tolist()
 
 
 def test_the_draw_depends_on_the_seed_alone():
@@ -49,7 +52,7 @@ def test_ndcg_equals_sorting_all_scores(seed, n_items):
     cases = [rng.permutation(n_items)[: rng.integers(2, n_items + 1)].tolist() for _ in range(7)]
     scores_BN = rng.integers(0, 9, (7, n_items)).astype(np.float32)  # with ties
     histories = Ragged.from_lists([case[:-1] for case in cases])
-    held_out = HeldOut(histories, histories, np.array([case[-1] for case in cases]))
+    held_out = HeldOut(histories, np.arange(len(cases)), histories, np.array([case[-1] for case in cases]))
     expected = 0.0
     for case, scores in zip(cases, scores_BN, strict=True):
         order = [i for i in np.lexsort((np.arange(n_items), -scores)) if i not in case[:-1]]
@@ -76,7 +79,7 @@ class Counter(nn.Module):
 def scripted(places: list[int]):
     """Train a `Counter` whose held-out item takes the given places, one after each epoch."""
     counter = Counter()
-    held_out = HeldOut(Ragged.from_lists([[0, 1]]), Ragged.from_lists([[0]]), np.array([1]))
+    held_out = HeldOut(Ragged.from_lists([[0, 1]]), np.array([0]), Ragged.from_lists([[0]]), np.array([1]))
 
     def scores_of(_: Ragged) -> np.ndarray:
         assert not counter.training
@@ -122,7 +125,7 @@ def test_a_loss_that_is_not_finite_is_an_error():
     def epoch():
         yield torch.tensor(float("nan"))
 
-    held_out = HeldOut(Ragged.from_lists([[0, 1]]), Ragged.from_lists([[0]]), np.array([1]))
+    held_out = HeldOut(Ragged.from_lists([[0, 1]]), np.array([0]), Ragged.from_lists([[0]]), np.array([1]))
     with pytest.raises(DataError, match=r"counter: the loss of epoch 1 is not finite"):
         train_to_best(
             counter,

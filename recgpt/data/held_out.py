@@ -1,0 +1,56 @@
+"""The last known items of some users, held out: to choose how long to train, or to learn how to weigh what is known.
+
+    held_out = hold_out_last(dataset.sequences, max_users=2_000, seed=0)
+    held_out.known                                    # what may be trained on or counted
+
+Suffixes: U users, C held-out cases.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recgpt.data.ragged import Ragged
+from recgpt.errors import DataError
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The known sequences less the last item of some users, who are asked for it.
+
+    Attributes
+    ----------
+    known : U sequences, all that may be trained on.
+    users : (C,) int64 places in `known` of those who are asked, ascending.
+    histories : C sequences, those of `known` whose users are asked.
+    targets : (C,) int64 the item that each history goes on with; none is in its history.
+    """
+
+    known: Ragged
+    users: np.ndarray
+    histories: Ragged
+    targets: np.ndarray
+
+
+def hold_out_last(sequences: Ragged, *, max_users: int = 2_000, seed: int = 0) -> HeldOut:
+    """Hold out the last item of up to `max_users` users, drawn among those who had not met it before.
+
+    Raises
+    ------
+    DataError
+        No user's last item is new to them, as where every sequence is one item long.
+    """
+    stops = sequences.offsets[1:]
+    shortened = sequences.spans(sequences.offsets[:-1], np.maximum(sequences.offsets[:-1], stops - 1))
+    asked = np.flatnonzero(sequences.lengths >= 2)
+    asked = asked[~shortened[asked].contains(sequences.values[stops[asked] - 1])]
+    if not len(asked):
+        raise DataError(
+            f"none of {len(sequences)} users goes on to a second, different item: there is nothing to learn from"
+        )
+    if len(asked) > max_users:
+        asked = np.sort(np.random.default_rng(seed).choice(asked, max_users, replace=False))
+    kept = np.ones(len(sequences.values), dtype=bool)
+    kept[stops[asked] - 1] = False
+    targets = sequences.values[stops[asked] - 1].astype(np.int64)
+    return HeldOut(sequences.filter(kept), asked, shortened[asked], targets)
