@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.fingerprint import read_json, write_json
@@ -111,6 +109,9 @@ class Split:
 
     def save(self, path: str | Path) -> None:
         """Write the split into the folder `path`: `cases.parquet`, `past.parquet` and `split.json`."""
+        import pyarrow as pa  # only splits that are kept need it
+        import pyarrow.parquet as pq
+
         path = Path(path)
         path.mkdir(parents=True, exist_ok=True)
         histories = pa.LargeListArray.from_arrays(self.histories.offsets, self.histories.values)
@@ -128,6 +129,8 @@ class Split:
         DataError
             It was made on another data set, or with another rule for repeats.
         """
+        import pyarrow.parquet as pq
+
         path = Path(path)
         if not (path / "split.json").is_file():
             raise DataError(f"{path} holds no split.json: it is not a stored split")
