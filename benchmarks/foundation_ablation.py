@@ -13,10 +13,12 @@ first row, paired over resampled cases.
 import argparse
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -49,6 +51,7 @@ class Row:
     steps_times: float = 1.0  # of the command line's
     network: NetworkConfig = field(default_factory=NetworkConfig)
     domains: tuple[str, ...] | None = None  # all
+    parts: bool = True  # learns from parts of domains, too
 
 
 TEXT = ("text", "words")
@@ -77,7 +80,8 @@ ROWS = (
 )
 NOT_AMAZON = ("food_recipes", "lastfm", "online_retail")
 CURVES = (
-    Row("8 domains, hidden 64, width 32"),
+    Row("8 domains and their parts, hidden 64, width 32"),
+    Row("whole domains alone", parts=False),
     Row("a quarter of the steps", steps_times=0.25),
     Row("half of the steps", steps_times=0.5),
     Row("4 x the steps", steps_times=4),
@@ -90,6 +94,15 @@ CURVES = (
     Row("hidden 128, width 64", network=NetworkConfig(d_model=64, hidden=128)),
     Row("hidden 256, width 64, 2 layers", network=NetworkConfig(d_model=64, hidden=256, n_layers=2)),
 )
+
+
+class Learned(NamedTuple):
+    """An episode that a network may be trained on."""
+
+    domain: str
+    is_part: bool
+    weight: float
+    episode: Episode
 
 
 def lacking(evidence: Evidence, row: Row) -> Evidence:
@@ -150,28 +163,35 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True, help="folder of a `recgpt pretrain` run")
     parser.add_argument("--steps", type=int, default=2_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--watched", default="mind_news,amazon_books_2", help="data sets that the run only watched")
+    parser.add_argument("--rows", default="", help="only rows whose names hold one of these, separated by commas")
     parser.add_argument("--curves", action="store_true", help="more and fewer steps, domains and weights")
     parser.add_argument("--out", type=Path, help="write JSON here")
     args = parser.parse_args()
-    settings = json.loads((args.run / "model" / "config.json").read_text(encoding="utf-8"))["training"]
-    learned, asked = [], []
-    for path in sorted((args.run / "episodes").glob("*.safetensors")):
-        domain, rest = path.name.split("-", 1)
-        protocol, share, _ = rest.split("-", 2)
+    watched = set(args.watched.split(","))
+    learned: list[Learned] = []
+    asked = []
+    paths = sorted((args.run / "episodes").glob("*.safetensors"))
+    parts = Counter(name.partition(".")[0] for name in {path.name.partition("-")[0] for path in paths} if "." in name)
+    for path in paths:
+        name, protocol, share, _ = path.name.split("-", 3)
+        domain, _, part = name.partition(".")
         is_full = (protocol, share) == ("leave_one_out", "1")
-        if domain in settings["watched"] or (domain in LEFT_OUT and is_full):
+        if domain in watched or (domain in LEFT_OUT and is_full and not part):
             asked.append((domain, Episode.load(path)))
         elif domain not in LEFT_OUT:
-            learned.append((domain, EPISODE_WEIGHTS[protocol, float(share)], Episode.load(path)))
+            weight = EPISODE_WEIGHTS[protocol, float(share)] / (parts[domain] if part else 1)
+            learned.append(Learned(domain, bool(part), weight, Episode.load(path)))
     blend = {domain: ranked_ndcg(None, episode, torch.device("cpu")) for domain, episode in asked}
     rows = [{"row": "blend alone", "gain": 0.0, **blend}]
     whole: np.ndarray | None = None
-    for row in CURVES if args.curves else ROWS:
-        pool = [each for each in learned if row.domains is None or each[0] in row.domains]
-        weights = np.array([weight for _, weight, _ in pool])
-        network = trained(
-            row, [episode for *_, episode in pool], weights, round(row.steps_times * args.steps), args.seed
-        )
+    wanted = args.rows.split(",")
+    for row in (row for row in (CURVES if args.curves else ROWS) if any(part in row.name for part in wanted)):
+        pool = [each for each in learned if row.domains is None or each.domain in row.domains]
+        pool = [each for each in pool if row.parts or not each.is_part]
+        weights = np.array([each.weight for each in pool])
+        episodes = [each.episode for each in pool]
+        network = trained(row, episodes, weights, round(row.steps_times * args.steps), args.seed)
         cases = {domain: ndcg(network, row, episode) for domain, episode in asked}
         rng = np.random.default_rng(args.seed)
         gains = []

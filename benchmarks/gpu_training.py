@@ -3,8 +3,9 @@
 `benchmarks/gpu.py` times them. All compute the model's own loss: `Trainer.loss` of every variant agrees with
 `model(**inputs).loss` (dropout off) up to rounding. `gpu_attention.py` has the attention.
 
-The wide loss takes 8,192 rows at a time (`recgpt.model.LOSS_CHUNK` is 512, for CPU caches): few, large products. And it
-pads the vocabulary: rows of 15,361 bfloat16 begin at odd places, where matrix units cannot read 16 bytes at once.
+The wide loss takes 8,192 rows at a time: few, large products. (`recgpt.model` took 512 everywhere when this was first
+measured; on a GPU it takes as many since.) And it pads the vocabulary: rows of 15,361 bfloat16 begin at odd places,
+where matrix units cannot read 16 bytes at once.
 
 Shapes: B rows, S items a row, K codes an item, T = S * K, D model width, V codes a slot, P >= V padded, R = rows of the
 loss.

@@ -226,7 +226,7 @@ def pretrain(
     valid: Annotated[list[Path], typer.Option(help="folders to watch; repeat the flag")],
     out: Annotated[Path, typer.Option(help="folder of the run", file_okay=False)] = Path("runs/foundation"),
     encoder: Annotated[str, typer.Option(help="sentence-transformers model, or a folder")] = "all-mpnet-base-v2",
-    steps: Annotated[int, typer.Option(min=1)] = 5000,
+    steps: Annotated[int, typer.Option(min=1)] = 12_000,
     cases: Annotated[int, typer.Option(min=1, help="users asked in a domain's fullest episode")] = 6000,
     d_model: Annotated[int, typer.Option(min=1, help="width of the history's transformer")] = 32,
     hidden: Annotated[int, typer.Option(min=1, help="width of the candidates' network")] = 64,

@@ -41,7 +41,8 @@ HAS_ONEDNN = torch.backends.mkldnn.is_available()  # asked once: torch.compile c
 IGNORE = -100  # label of a position that predicts nothing
 SIMILAR = 0.7  # a few long sequences would make most of a group padding; stricter makes more groups than it saves
 WRITTEN_OUT = 512  # tokens of a sequence up to which attention scores may lie in memory
-LOSS_CHUNK = 512  # rows whose logits are alive together: 512 x 15,361 float32 is 31 MB
+LOSS_CHUNK = 512  # rows whose logits are alive together on a CPU: 512 x 15,361 float32 is 31 MB
+GPU_LOSS_CHUNK = 8_192  # on a GPU, which wants few and large products: 503 MB
 
 
 class RecGPTConfig(PretrainedConfig):
@@ -572,16 +573,17 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             grad_weight_VD = torch.zeros_like(weight_VD) if needs_grad else None
             total = hidden_RD.new_zeros((), dtype=torch.float32)
             rounded_VD = weight_VD.to(dtype)
-            for start in range(0, len(hidden_RD), LOSS_CHUNK):
-                hidden = hidden_RD[start : start + LOSS_CHUNK].to(dtype)
-                labels = labels_R[start : start + LOSS_CHUNK]
+            chunk = GPU_LOSS_CHUNK if hidden_RD.is_cuda else LOSS_CHUNK
+            for start in range(0, len(hidden_RD), chunk):
+                hidden = hidden_RD[start : start + chunk].to(dtype)
+                labels = labels_R[start : start + chunk]
                 log_probs = torch.log_softmax(hidden @ rounded_VD.T, 1, dtype=torch.float32)
                 total -= log_probs.gather(1, labels.unsqueeze(1)).sum()
                 if grad_hidden_RD is not None and grad_weight_VD is not None:
                     error = log_probs.exp_()
                     error[torch.arange(len(labels)), labels] -= 1
                     error = error.to(dtype)
-                    grad_hidden_RD[start : start + LOSS_CHUNK] = error @ rounded_VD
+                    grad_hidden_RD[start : start + chunk] = error @ rounded_VD
                     grad_weight_VD += error.T @ hidden
         ctx.save_for_backward(grad_hidden_RD, grad_weight_VD)
         return total
@@ -593,7 +595,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
 
 
 def next_code_loss(hidden_RD: Tensor, weight_VD: Tensor, labels_R: Tensor) -> Tensor:
-    """Sum over R rows of the cross-entropy of `hidden @ weight.T`: float32 scalar, `LOSS_CHUNK` rows at a time.
+    """Sum over R rows of the cross-entropy of `hidden @ weight.T`: float32 scalar, a chunk of rows at a time.
 
     Under autocast the products run in its dtype; softmax, sums and gradients stay in float32.
     """

@@ -22,3 +22,13 @@ def test_the_density_sweep_runs_in_small(run_script, tiny_minilm, tmp_path):
         assert [point["share"] for point in points] == [0, 0.01, 0.03, 0.1, 0.3, 1]
         assert all(0 <= point["ndcg@10"] <= 1 and np.isfinite(point["ci95"]).all() for point in points)
     assert out.with_suffix(".png").stat().st_size > 0
+
+
+@pytest.mark.slow
+def test_local_weights_are_measured_in_small(run_script, tiny_minilm, tmp_path):
+    out = tmp_path / "local.json"
+    done = run_script("benchmarks/local_weights.py", tiny_minilm.data, "--json", out)
+    assert done.code == 0, done.stderr
+    (found,) = json.loads(out.read_text())["sets"]
+    assert found["kept"] is False, "a few users tell nothing surely"
+    assert found["with"] == found["without"]

@@ -11,6 +11,7 @@ learns what evidence is worth in young catalogues and old ones.
 Shapes: C cases, M candidates, others as in `recgpt.foundation.network`.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,7 @@ class EpisodeSpec:
     share : of the users, those whose past is known.
     cases : ask so many users; those whose next item is not on the shortlist teach nothing and are left out.
     seed : of the users drawn.
+    parts : into how many parts the domain was divided, one of which this is: all together count as much as a domain.
     """
 
     name: str
@@ -63,11 +65,12 @@ class EpisodeSpec:
     share: float
     cases: int
     seed: int = 0
+    parts: int = 1
 
     @property
     def weight(self) -> float:
         """How often the episode is drawn, relative to others."""
-        return EPISODE_WEIGHTS[self.protocol, self.share]
+        return EPISODE_WEIGHTS[self.protocol, self.share] / self.parts
 
     @property
     def label(self) -> str:
@@ -75,17 +78,18 @@ class EpisodeSpec:
         return f"{self.name}-{self.protocol}-{self.share:g}-{self.cases}-{self.seed}"
 
 
-def specs_for(dataset: Dataset, cases: int, seed: int = 0) -> list[EpisodeSpec]:
+def specs_for(dataset: Dataset, cases: int, seed: int = 0, parts: int = 1) -> list[EpisodeSpec]:
     """The episodes of one domain: five densities, new items among known ones, and one moment in time where known.
 
-    The fewer next items are on the shortlist, the more users are asked.
+    The fewer next items are on the shortlist, the more users are asked; of one of several parts of a domain, fewer.
     """
+    cases = math.ceil(cases / parts)
     asked = dict(zip(SHARES, (cases, cases // 4, cases // 4, cases // 2, 2 * cases), strict=True))
-    specs = [EpisodeSpec(dataset.name, "leave_one_out", share, asked[share], seed) for share in SHARES]
-    specs.append(EpisodeSpec(dataset.name, ARRIVALS, 1.0, cases, seed))
+    specs = [EpisodeSpec(dataset.name, "leave_one_out", share, asked[share], seed, parts) for share in SHARES]
+    specs.append(EpisodeSpec(dataset.name, ARRIVALS, 1.0, cases, seed, parts))
     times = dataset.interactions.timestamp
     if times is not None and (times >= 0).any():
-        specs.append(EpisodeSpec(dataset.name, "global_time", 1.0, cases // 2, seed))
+        specs.append(EpisodeSpec(dataset.name, "global_time", 1.0, cases // 2, seed, parts))
     return specs
 
 

@@ -16,6 +16,7 @@ import torch
 from recgpt.data.dataset import Dataset
 from recgpt.data.ragged import Ragged
 from recgpt.data.splits.base import sample
+from recgpt.device import default_device
 from recgpt.errors import DataError
 from recgpt.foundation.episodes import Episode, collected
 from recgpt.foundation.model import FoundationModel
@@ -102,7 +103,7 @@ def _episodes(
 def _trained(
     model: FoundationModel, episodes: list[Episode], watched: list[Episode], *, steps: int, lr: float, seed: int
 ) -> EvidenceDecoder:
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = default_device()
     network = model.network.to(device)
     optimizer = torch.optim.AdamW(network.parameters(), lr=lr, weight_decay=0.02)
     sizes = np.array([len(episode) for episode in episodes])

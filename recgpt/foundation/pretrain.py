@@ -40,6 +40,7 @@ from recgpt.foundation.network import (
     Evidence,
     NetworkConfig,
 )
+from recgpt.foundation.parts import n_parts, parts_of
 from recgpt.plots import pretraining_curve
 from recgpt.progress import Meter, console
 from recgpt.train import Progress, stream
@@ -70,7 +71,7 @@ class PretrainConfig:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     shortlist: int = 400
     ranked: int = 150
-    steps: int = 5_000
+    steps: int = 12_000
     lr: float = 2e-3
     warmup: int = 100
     weight_decay: float = 0.02
@@ -132,11 +133,11 @@ def pretrain(
     watched: list[tuple[EpisodeSpec, Path]] = []
     with accelerator.main_process_first():
         for path in domains:
-            specs = specs_for(datasets[path], config.cases, config.seed)
-            training += _made(config, datasets[path], specs, for_training=True)
+            training += _learned_from(config, datasets[path])
         for path in valid:
             spec = EpisodeSpec(datasets[path].name, "leave_one_out", 1.0, VALIDATION_CASES)
-            watched += _made(config, datasets[path], [spec], for_training=False)
+            embeddings_NE = embeddings_for(datasets[path], config.encoder, TEMPLATE)
+            watched += _made(config, datasets[path], embeddings_NE, [spec], for_training=False)
     if not training or not watched:
         raise DataError("no domain has a case to learn from, or to watch: name others, or more users with --cases")
     width = embeddings_for(datasets[domains[0]], config.encoder, TEMPLATE).shape[1]
@@ -165,10 +166,26 @@ def pretrain(
     return _Trainer(config, model, accelerator, training, watched, overwrite=overwrite).run()
 
 
+def _learned_from(config: PretrainConfig, dataset: Dataset) -> list[tuple[EpisodeSpec, Path]]:
+    """Make the episodes of one domain, whole and in parts."""
+    embeddings_NE = embeddings_for(dataset, config.encoder, TEMPLATE)
+    specs = specs_for(dataset, config.cases, config.seed)
+    found = _made(config, dataset, embeddings_NE, specs, for_training=True)
+    for part, rows in parts_of(dataset, embeddings_NE, config.seed):
+        specs = specs_for(part, config.cases, config.seed, parts=n_parts(dataset.n_items))
+        found += _made(config, part, embeddings_NE[rows], specs, for_training=True)
+    return found
+
+
 def _made(
-    config: PretrainConfig, dataset: Dataset, specs: list[EpisodeSpec], *, for_training: bool
+    config: PretrainConfig,
+    dataset: Dataset,
+    embeddings_NE: np.ndarray,
+    specs: list[EpisodeSpec],
+    *,
+    for_training: bool,
 ) -> list[tuple[EpisodeSpec, Path]]:
-    """Make the episodes of one domain that are not on disk yet."""
+    """Make the episodes of one domain, or of a part of it, that are not on disk yet."""
     folder = config.out / "episodes"
     made_of = {
         "items": dataset.items_sha256,
@@ -186,7 +203,7 @@ def _made(
             started = time.monotonic()
             episode = make_episode(
                 dataset,
-                embeddings_for(dataset, config.encoder, TEMPLATE),
+                embeddings_NE,
                 dataset.texts(TEMPLATE),
                 spec,
                 n_positions=config.network.history_items,

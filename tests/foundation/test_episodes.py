@@ -251,6 +251,13 @@ def test_specs_are_five_densities_new_items_and_one_moment():
     assert len({s.label for s in timed}) == len(timed)
 
 
+def test_all_parts_of_a_domain_count_as_much_as_it_does():
+    whole, part = specs_for(planted(), 400), specs_for(planted(), 400, parts=4)
+    for of_whole, of_part in zip(whole, part, strict=True):
+        assert of_part.weight == pytest.approx(of_whole.weight / 4)
+        assert of_part.cases == of_whole.cases / 4
+
+
 # --- files ---
 
 

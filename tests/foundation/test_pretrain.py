@@ -21,6 +21,7 @@ from recgpt.data.dataset import Dataset
 from recgpt.data.fingerprint import save_array
 from recgpt.encode import find_encoder
 from recgpt.errors import CheckpointError, DataError
+from recgpt.foundation import parts as parts_module
 from recgpt.foundation import pretrain as module
 from recgpt.foundation.episodes import Episode
 from recgpt.foundation.model import FoundationModel
@@ -293,3 +294,15 @@ def test_checkpoints_hold_the_model_and_the_moments(run, tmp_path):
     assert [path.name for path in checkpoints] == ["step-00000015", "step-00000020"]
     names = {key.rsplit("/")[0] for key in load_file(checkpoints[-1] / "optimizer.safetensors")}
     assert names == set(load_file(checkpoints[-1] / "model.safetensors"))
+
+
+def test_large_domains_are_learned_from_in_parts_too(run, monkeypatch):
+    monkeypatch.setattr(parts_module, "PART_ITEMS", N_ITEMS // 2)
+    folder = run()
+    paths = [path.name for path in (folder.parent / "episodes").iterdir()]
+    domains = {name.partition("-")[0] for name in paths}
+    assert {"a", "b", "c"} < domains
+    assert {name.partition(".")[0] for name in domains} == {"a", "b", "c"}
+    assert not any(name.startswith("c.") for name in paths), "what is watched stays whole"
+    state = json.loads((sorted((folder.parent / "checkpoints").iterdir())[-1] / "training.json").read_text())
+    assert sorted(paths) == sorted(state["identity"]["episodes"])
