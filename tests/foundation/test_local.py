@@ -192,13 +192,23 @@ def test_what_was_held_out_is_counted_in_the_end(adapted):
     assert reading.repeat_share == repeat_share(Ragged.from_lists(sequences_of()))
 
 
-def test_what_is_held_out_is_bounded(monkeypatch):
-    asked = []
-    monkeypatch.setattr(module, "collected", lambda *args, **_: asked.append(len(args[1])))
-    sequences = Ragged.from_lists(sequences_of(MOST_USERS + 500))
-    _, local = read_and_solve(network_of(), EMBEDDINGS_NE, sequences, None, None, shortlist=60)
+def test_what_is_held_out_is_bounded_and_not_in_the_past_that_is_read(monkeypatch):
+    asked = {}
+
+    def spy(reading: Reading, histories: Ragged, targets: np.ndarray, **_: object) -> None:
+        known = [each.tolist() for each in reading.past.sequences]
+        shorter = [u for u, (now, whole) in enumerate(zip(known, walks, strict=True)) if now != whole]
+        asked["known"] = [known[user] for user in shorter]
+        asked["whole"] = [walks[user] for user in shorter]
+        asked["cases"] = [[*h.tolist(), int(t)] for h, t in zip(histories, targets, strict=True)]
+
+    walks = sequences_of(MOST_USERS + 500)
+    monkeypatch.setattr(module, "collected", spy)
+    _, local = read_and_solve(network_of(), EMBEDDINGS_NE, Ragged.from_lists(walks), None, None, shortlist=60)
     assert local is None
-    assert asked == [MOST_USERS]
+    assert len(asked["cases"]) == MOST_USERS
+    assert asked["cases"] == asked["whole"]
+    assert [[*known, whole[-1]] for known, whole in zip(asked["known"], asked["whole"], strict=True)] == asked["cases"]
 
 
 def test_a_ranking_does_not_depend_on_the_batch_and_sessions_agree(adapted):
