@@ -7,6 +7,7 @@ write_reports(summary, found, out=Path("runs/accuracy"))     # benchmark.json, b
 
 import json
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from recgpt.data.fingerprint import write_json
-from recgpt.device import hardware
 from recgpt.evaluate.benchmark import REFERENCE, BenchmarkConfig, DatasetCells, Part, Suite
 from recgpt.evaluate.plots import accuracy_plots
 from recgpt.evaluate.protocols import headline
@@ -51,10 +51,22 @@ def summarize(suite: Suite, found: Sequence[Sequence[DatasetCells]]) -> dict[str
         "title": suite.title,
         "notes": suite.notes,
         "made": datetime.now(UTC).date().isoformat(),
-        "hardware": hardware(),
+        "hardware": _machines(found),
         "reference": REFERENCE,
         "parts": [_summarize_part(part, sets, published) for part, sets in zip(suite.parts, found, strict=True)],
     }
+
+
+def _machines(found: Sequence[Sequence[DatasetCells]]) -> str:
+    """Those that the reports were made on, the one that made most of them first."""
+    made_on = Counter(
+        report.about["hardware"]
+        for sets in found
+        for cells in sets
+        for reports in cells.reports.values()
+        for report in reports
+    )
+    return "; ".join(f"{machine} ({n:,} of the reports)" for machine, n in made_on.most_common())
 
 
 def _summarize_part(

@@ -334,6 +334,7 @@ def made_up(name: str, hits: dict[str, int], n_users: int = 100) -> DatasetCells
             "seconds": {recommender: {"fit": 1.0, "rank": 1.0}},
             "data_fingerprint": {},
             "versions": {},
+            "hardware": "one GPU" if recommender == "sasrec" else "two cores",
         }
         cells.reports[recommender] = [StoredReport(Path(f"{recommender}.json"), about, cases)]
     return cells
@@ -349,6 +350,7 @@ def test_ratios_are_to_the_best_of_all_baselines():
     names = [cells.name for cells in sets]
     suite = Suite.of(BenchmarkConfig(datasets=names, recommenders=["popularity"]))
     summary = summarize(suite, [sets])
+    assert summary["hardware"] == "two cores (11 of the reports); one GPU (1 of the reports)"
     (part,) = summary["parts"]
     films, books, music, plays = (dataset["against_best"] for dataset in part["datasets"])
     assert (films["best_baseline"], books["best_baseline"], music, plays) == ("item_knn", "sasrec", None, None)
