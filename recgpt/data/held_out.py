@@ -32,6 +32,14 @@ class HeldOut:
     targets: np.ndarray
 
 
+def may_be_asked(sequences: Ragged) -> np.ndarray:
+    """(C,) int64 the users whose last item is new to them, ascending."""
+    stops = sequences.offsets[1:]
+    shortened = sequences.spans(sequences.offsets[:-1], np.maximum(sequences.offsets[:-1], stops - 1))
+    asked = np.flatnonzero(sequences.lengths >= 2)
+    return asked[~shortened[asked].contains(sequences.values[stops[asked] - 1])]
+
+
 def hold_out_last(sequences: Ragged, *, max_users: int = 2_000, seed: int = 0) -> HeldOut:
     """Hold out the last item of up to `max_users` users, drawn among those who had not met it before.
 
@@ -42,8 +50,7 @@ def hold_out_last(sequences: Ragged, *, max_users: int = 2_000, seed: int = 0) -
     """
     stops = sequences.offsets[1:]
     shortened = sequences.spans(sequences.offsets[:-1], np.maximum(sequences.offsets[:-1], stops - 1))
-    asked = np.flatnonzero(sequences.lengths >= 2)
-    asked = asked[~shortened[asked].contains(sequences.values[stops[asked] - 1])]
+    asked = may_be_asked(sequences)
     if not len(asked):
         raise DataError(
             f"none of {len(sequences)} users goes on to a second, different item: there is nothing to learn from"

@@ -28,7 +28,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from recgpt.data.dataset import Interactions
-from recgpt.data.held_out import hold_out_last
+from recgpt.data.held_out import hold_out_last, may_be_asked
 from recgpt.data.ragged import Ragged
 from recgpt.foundation.episodes import Episode, collected
 from recgpt.foundation.network import IS_KNOWN, ITEM_FIGURES, EvidenceDecoder, LocalWeights
@@ -64,7 +64,7 @@ def read_and_solve(
     DataError : see `Reading.of`.
     """
     has_times = times is not None and bool((times >= 0).any())
-    if has_times or int((sequences.lengths >= 2).sum()) < FEWEST_USERS:
+    if has_times or len(may_be_asked(sequences)) < FEWEST_USERS:
         return Reading.of(embeddings_NE, sequences, times, texts), None
     held_out = hold_out_last(sequences, max_users=MOST_USERS)
     reading = Reading.of(embeddings_NE, held_out.known, None, texts)

@@ -1,6 +1,6 @@
 """Parts of a domain: catalogues of their own, each of items whose texts are alike.
 
-    for part, rows in parts_of(dataset, embeddings_NE, seed=0):
+    for part, rows in parts_of(dataset, alike(embeddings_NE, seed=0)):
         embeddings_NE[rows]                                # those of the part's items
 
 What a network learns is what evidence is worth in a catalogue, so it is catalogues that it cannot have enough of. A
@@ -26,28 +26,36 @@ def n_parts(n_items: int) -> int:
     return min(MOST_PARTS, max(1, n_items // PART_ITEMS))
 
 
-def parts_of(dataset: Dataset, embeddings_NE: np.ndarray, seed: int = 0) -> Iterator[tuple[Dataset, np.ndarray]]:
-    """Divide a domain by what its texts are about (k-means); users with fewer than three events in a part are left out.
+def alike(embeddings_NE: np.ndarray, seed: int = 0) -> np.ndarray:
+    """(N,) uint8 which part each item is in, by what its text is about (k-means).
 
     Parameters
     ----------
     embeddings_NE : (N, E) of the domain's items.
     seed : of the first centres.
+    """
+    wanted = n_parts(len(embeddings_NE))
+    found_N = KMeans(wanted, n_init=1, random_state=seed).fit_predict(unit_rows(np.asarray(embeddings_NE)))
+    return found_N.astype(np.uint8)
+
+
+def parts_of(dataset: Dataset, part_N: np.ndarray) -> Iterator[tuple[Dataset, np.ndarray]]:
+    """Divide a domain; users with fewer than three events in a part are left out.
+
+    Parameters
+    ----------
+    part_N : (N,) which part each item is in.
 
     Yields
     ------
     The part, and the rows of its items in the domain, ascending.
     """
-    wanted = n_parts(dataset.n_items)
-    if wanted < 2:
-        return
-    cluster_N = KMeans(wanted, n_init=1, random_state=seed).fit_predict(unit_rows(np.asarray(embeddings_NE)))
     user, item = dataset.interactions.user, dataset.interactions.item
-    for cluster in range(wanted):
-        inside = cluster_N[item] == cluster
+    for number in np.unique(part_N):
+        inside = part_N[item] == number
         kept = inside & (np.bincount(user[inside], minlength=dataset.n_users)[user] >= FEWEST_RECORDS)
         if not kept.any():
             continue
         part = copy.copy(dataset.select(kept, unmet_items=False))
-        part.name = f"{dataset.name}.{cluster}"
+        part.name = f"{dataset.name}.{number}"
         yield part, np.unique(item[kept])

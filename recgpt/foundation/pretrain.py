@@ -27,7 +27,7 @@ from torch.nn import functional as F
 
 from recgpt import checkpoint
 from recgpt.data.dataset import Dataset
-from recgpt.data.fingerprint import write_json
+from recgpt.data.fingerprint import load_array, save_array, write_json
 from recgpt.encode import DEFAULT, embeddings_for, find_encoder
 from recgpt.errors import CheckpointError, DataError
 from recgpt.foundation.episodes import Episode, EpisodeSpec, blend_logits, make_episode, ndcg_at_10, specs_for
@@ -40,7 +40,7 @@ from recgpt.foundation.network import (
     Evidence,
     NetworkConfig,
 )
-from recgpt.foundation.parts import n_parts, parts_of
+from recgpt.foundation.parts import alike, n_parts, parts_of
 from recgpt.plots import pretraining_curve
 from recgpt.progress import Meter, console
 from recgpt.train import Progress, stream
@@ -171,10 +171,22 @@ def _learned_from(config: PretrainConfig, dataset: Dataset) -> list[tuple[Episod
     embeddings_NE = embeddings_for(dataset, config.encoder, TEMPLATE)
     specs = specs_for(dataset, config.cases, config.seed)
     found = _made(config, dataset, embeddings_NE, specs, for_training=True)
-    for part, rows in parts_of(dataset, embeddings_NE, config.seed):
-        specs = specs_for(part, config.cases, config.seed, parts=n_parts(dataset.n_items))
-        found += _made(config, part, embeddings_NE[rows], specs, for_training=True)
+    n = n_parts(dataset.n_items)
+    if n > 1:
+        for part, rows in parts_of(dataset, _divided(config, dataset, embeddings_NE)):
+            specs = specs_for(part, config.cases, config.seed, parts=n)
+            found += _made(config, part, embeddings_NE[rows], specs, for_training=True)
     return found
+
+
+def _divided(config: PretrainConfig, dataset: Dataset, embeddings_NE: np.ndarray) -> np.ndarray:
+    """(N,) which part each item is in: as it was found first, for k-means on other threads may round otherwise."""
+    made_of = {"items_sha256": dataset.items_sha256, "encoder": config.encoder, "seed": config.seed}
+    digest = hashlib.sha256(repr(sorted(made_of.items())).encode()).hexdigest()[:12]
+    path = config.out / "parts" / f"{dataset.name}-{digest}.npy"
+    if not path.is_file():
+        save_array(path, alike(embeddings_NE, config.seed), made_of)
+    return load_array(path, made_of, remedy=f"delete {path}")
 
 
 def _made(

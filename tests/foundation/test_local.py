@@ -176,6 +176,7 @@ def test_a_catalogue_without_times_gets_weights_and_ranks_its_users_better(adapt
 def test_with_times_or_few_users_nothing_is_solved_for():
     assert index(sequences_of(), times=True).local is None
     assert index(sequences_of(FEWEST_USERS - 1)).local is None
+    assert index([[3, 3]] * USERS).local is None, "users who only repeat have nothing to tell"
 
 
 def test_what_was_held_out_is_counted_in_the_end(adapted):
