@@ -163,12 +163,11 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True, help="folder of a `recgpt pretrain` run")
     parser.add_argument("--steps", type=int, default=2_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--watched", default="mind_news,amazon_books_2", help="data sets that the run only watched")
     parser.add_argument("--rows", default="", help="only rows whose names hold one of these, separated by commas")
     parser.add_argument("--curves", action="store_true", help="more and fewer steps, domains and weights")
     parser.add_argument("--out", type=Path, help="write JSON here")
     args = parser.parse_args()
-    watched = set(args.watched.split(","))
+    settings = json.loads((args.run / "model" / "config.json").read_text(encoding="utf-8"))["training"]
     learned: list[Learned] = []
     asked = []
     paths = sorted((args.run / "episodes").glob("*.safetensors"))
@@ -177,7 +176,7 @@ def main() -> None:
         name, protocol, share, _ = path.name.split("-", 3)
         domain, _, part = name.partition(".")
         is_full = (protocol, share) == ("leave_one_out", "1")
-        if domain in watched or (domain in LEFT_OUT and is_full and not part):
+        if domain in settings["watched"] or (domain in LEFT_OUT and is_full and not part):
             asked.append((domain, Episode.load(path)))
         elif domain not in LEFT_OUT:
             weight = EPISODE_WEIGHTS[protocol, float(share)] / (parts[domain] if part else 1)

@@ -20,7 +20,7 @@ from recgpt.device import hardware
 from recgpt.evaluate.arena import embeddings_of
 from recgpt.evaluate.metrics import ndcg_at, target_ranks
 from recgpt.evaluate.significance import paired_bootstrap
-from recgpt.foundation import local
+from recgpt.foundation.local import MOST_USERS
 from recgpt.foundation.model import FoundationCatalogue, shipped
 
 
@@ -56,10 +56,8 @@ def main() -> None:
     """Measure every folder named; print a line each, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("datasets", type=Path, nargs="+")
-    parser.add_argument("--most-users", type=int, default=local.MOST_USERS, help="whose last items are held out")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    local.MOST_USERS = args.most_users
     found = []
     for path in args.datasets:
         figures = measured(path)
@@ -72,7 +70,7 @@ def main() -> None:
         )
         found.append(figures)
     if args.json:
-        about = {"date": datetime.now(UTC).date().isoformat(), "hardware": hardware(), "most_users": args.most_users}
+        about = {"date": datetime.now(UTC).date().isoformat(), "hardware": hardware(), "most_users": MOST_USERS}
         args.json.parent.mkdir(parents=True, exist_ok=True)
         args.json.write_text(json.dumps({**about, "sets": found}, indent=2) + "\n", encoding="utf-8")
 

@@ -7,10 +7,12 @@ Suffixes: U users, C held-out cases.
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
 from recgpt.data.ragged import Ragged
+from recgpt.data.splits.base import sample
 from recgpt.errors import DataError
 
 
@@ -31,13 +33,21 @@ class HeldOut:
     histories: Ragged
     targets: np.ndarray
 
+    @classmethod
+    def of(cls, sequences: Ragged, users: np.ndarray) -> Self:
+        """Hold out the last items of `users` (C,), who have one each."""
+        starts, stops = sequences.offsets[:-1][users], sequences.offsets[1:][users]
+        kept = np.ones(len(sequences.values), dtype=bool)
+        kept[stops - 1] = False
+        targets = sequences.values[stops - 1].astype(np.int64)
+        return cls(sequences.filter(kept), users, sequences.spans(starts, stops - 1), targets)
+
 
 def may_be_asked(sequences: Ragged) -> np.ndarray:
-    """(C,) int64 the users whose last item is new to them, ascending."""
-    stops = sequences.offsets[1:]
-    shortened = sequences.spans(sequences.offsets[:-1], np.maximum(sequences.offsets[:-1], stops - 1))
+    """(C,) int64 the users whose last item is new to them, and not their first, ascending."""
     asked = np.flatnonzero(sequences.lengths >= 2)
-    return asked[~shortened[asked].contains(sequences.values[stops[asked] - 1])]
+    starts, stops = sequences.offsets[:-1][asked], sequences.offsets[1:][asked]
+    return asked[~sequences.spans(starts, stops - 1).contains(sequences.values[stops - 1])]
 
 
 def hold_out_last(sequences: Ragged, *, max_users: int = 2_000, seed: int = 0) -> HeldOut:
@@ -48,16 +58,9 @@ def hold_out_last(sequences: Ragged, *, max_users: int = 2_000, seed: int = 0) -
     DataError
         No user's last item is new to them, as where every sequence is one item long.
     """
-    stops = sequences.offsets[1:]
-    shortened = sequences.spans(sequences.offsets[:-1], np.maximum(sequences.offsets[:-1], stops - 1))
     asked = may_be_asked(sequences)
     if not len(asked):
         raise DataError(
             f"none of {len(sequences)} users goes on to a second, different item: there is nothing to learn from"
         )
-    if len(asked) > max_users:
-        asked = np.sort(np.random.default_rng(seed).choice(asked, max_users, replace=False))
-    kept = np.ones(len(sequences.values), dtype=bool)
-    kept[stops[asked] - 1] = False
-    targets = sequences.values[stops[asked] - 1].astype(np.int64)
-    return HeldOut(sequences.filter(kept), asked, shortened[asked], targets)
+    return HeldOut.of(sequences, sample(asked, max_users, seed))

@@ -28,10 +28,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from recgpt.data.dataset import Interactions
-from recgpt.data.held_out import hold_out_last, may_be_asked
+from recgpt.data.held_out import HeldOut, may_be_asked
 from recgpt.data.ragged import Ragged
+from recgpt.data.splits.base import sample
 from recgpt.foundation.episodes import Episode, collected
-from recgpt.foundation.network import IS_KNOWN, ITEM_FIGURES, EvidenceDecoder, LocalWeights
+from recgpt.foundation.network import EvidenceDecoder, LocalWeights, is_known
 from recgpt.foundation.reading import Reading, repeat_share
 
 MOST_USERS = 3_000
@@ -64,9 +65,10 @@ def read_and_solve(
     DataError : see `Reading.of`.
     """
     has_times = times is not None and bool((times >= 0).any())
-    if has_times or len(may_be_asked(sequences)) < FEWEST_USERS:
+    users = may_be_asked(sequences)
+    if has_times or len(users) < FEWEST_USERS:
         return Reading.of(embeddings_NE, sequences, times, texts), None
-    held_out = hold_out_last(sequences, max_users=MOST_USERS)
+    held_out = HeldOut.of(sequences, sample(users, MOST_USERS, seed=0))
     reading = Reading.of(embeddings_NE, held_out.known, None, texts)
     episode = collected(
         reading,
@@ -94,7 +96,8 @@ def solved(network: EvidenceDecoder, episode: Episode) -> LocalWeights | None:
     if len(cases) < FEWEST_USERS // 2:
         return None
     system = _System.of(cases)
-    gains = [system.gain_left_out(cases, penalty) for penalty in PENALTIES]
+    before_C = cases.losses(cases.logits_CM)
+    gains = [before_C - cases.losses(cases.logits_CM + system.left_out(cases, each)) for each in PENALTIES]
     best = int(np.argmax([float(gain_C.mean()) for gain_C in gains]))
     error = float(gains[best].std()) / len(cases) ** 0.5
     if float(gains[best].mean()) <= _SURE * error:
@@ -132,8 +135,7 @@ class _Cases:
             for start in range(0, len(episode), _ROWS)
         ]
         logits_CM, read_CMI = (torch.cat(each).cpu() for each in zip(*parts, strict=True))
-        is_known_CM = read_CMI[..., IS_KNOWN - len(ITEM_FIGURES)] > 0
-        usable_CM = is_known_CM & episode.evidence.allowed_BM
+        usable_CM = (is_known(read_CMI) > 0) & episode.evidence.allowed_BM
         kept_C = usable_CM.gather(1, episode.target_C[:, None])[:, 0]
         usable_CM, read_CMI = usable_CM[kept_C], read_CMI[kept_C]
         logits_CM = (logits_CM + episode.correction_CM.float())[kept_C].masked_fill(~usable_CM, -1e9)
@@ -188,11 +190,10 @@ class _System:
         missed_I, varied_II = self.missed_KI[folds].sum(0), self.varied_KII[folds].sum(0)
         return torch.linalg.solve(varied_II + penalty * torch.eye(len(missed_I), dtype=torch.float64), missed_I).float()
 
-    def gain_left_out(self, cases: _Cases, penalty: float) -> Tensor:
-        """(C,) by how much each case is more likely (in nats) with the solution of the other folds."""
-        before_C, after_C = cases.losses(cases.logits_CM), torch.empty(len(cases))
+    def left_out(self, cases: _Cases, penalty: float) -> Tensor:
+        """(C, M) what the solution of the other folds adds to the logits of each case."""
+        shift_CM = torch.empty_like(cases.logits_CM)
         for fold in range(FOLDS):
             rows = cases.fold(fold)
-            shift_CM = cases.figures_CMI[rows] @ self.weights(penalty, without=fold)
-            after_C[rows] = F.cross_entropy(cases.logits_CM[rows] + shift_CM, cases.target_C[rows], reduction="none")
-        return before_C - after_C
+            shift_CM[rows] = cases.figures_CMI[rows] @ self.weights(penalty, without=fold)
+        return shift_CM

@@ -133,8 +133,12 @@ class LocalWeights(NamedTuple):
 
     def shift(self, read_BMI: Tensor) -> Tensor:
         """(B, M) what is added to the logits."""
-        is_known_BM = read_BMI[..., IS_KNOWN - len(ITEM_FIGURES)]
-        return self.new + is_known_BM * (read_BMI @ self.weight_I + self.bias - self.new)
+        return self.new + is_known(read_BMI) * (read_BMI @ self.weight_I + self.bias - self.new)
+
+
+def is_known(read_BMI: Tensor) -> Tensor:
+    """(B, M) 1 for candidates that somebody has taken, 0 for others, from what `EvidenceDecoder.read` gives."""
+    return read_BMI[..., IS_KNOWN - len(ITEM_FIGURES)]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ What a network learns is what evidence is worth in a catalogue, so it is catalog
 shop's novels and its cookery books differ in density, in how fast taste moves, and in how much a text tells.
 """
 
-import copy
 from collections.abc import Iterator
 
 import numpy as np
@@ -56,6 +55,6 @@ def parts_of(dataset: Dataset, part_N: np.ndarray) -> Iterator[tuple[Dataset, np
         kept = inside & (np.bincount(user[inside], minlength=dataset.n_users)[user] >= FEWEST_RECORDS)
         if not kept.any():
             continue
-        part = copy.copy(dataset.select(kept, unmet_items=False))
+        part = dataset.select(kept, unmet_items=False)
         part.name = f"{dataset.name}.{number}"
         yield part, np.unique(item[kept])

@@ -182,8 +182,7 @@ def _learned_from(config: PretrainConfig, dataset: Dataset) -> list[tuple[Episod
 def _divided(config: PretrainConfig, dataset: Dataset, embeddings_NE: np.ndarray) -> np.ndarray:
     """(N,) which part each item is in: as it was found first, for k-means on other threads may round otherwise."""
     made_of = {"items_sha256": dataset.items_sha256, "encoder": config.encoder, "seed": config.seed}
-    digest = hashlib.sha256(repr(sorted(made_of.items())).encode()).hexdigest()[:12]
-    path = config.out / "parts" / f"{dataset.name}-{digest}.npy"
+    path = config.out / "parts" / f"{dataset.name}-{_digest(made_of)}.npy"
     if not path.is_file():
         save_array(path, alike(embeddings_NE, config.seed), made_of)
     return load_array(path, made_of, remedy=f"delete {path}")
@@ -209,8 +208,7 @@ def _made(
     }
     found = []
     for spec in specs:
-        digest = hashlib.sha256(repr((sorted(made_of.items()), for_training)).encode()).hexdigest()[:12]
-        path = folder / f"{spec.label}-{digest}.safetensors"
+        path = folder / f"{spec.label}-{_digest(made_of, for_training)}.safetensors"
         if not path.is_file():
             started = time.monotonic()
             episode = make_episode(
@@ -230,6 +228,11 @@ def _made(
             console.print(f"episode {spec.label}: {len(episode):,} cases in {seconds:.0f} s", markup=False)
         found.append((spec, path))
     return found
+
+
+def _digest(made_of: Mapping[str, Any], *more: object) -> str:
+    """Tells files in one folder apart by what they were made of."""
+    return hashlib.sha256(repr((sorted(made_of.items()), *more)).encode()).hexdigest()[:12]
 
 
 class _Trainer:
