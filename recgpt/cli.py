@@ -175,11 +175,11 @@ def train_tokenizer_command(
 
     Example: recgpt train-tokenizer data/demo --out vae_ckpt/demo --epochs 20 --lr 0.001
     """
-    import torch
     from rich.console import Console
 
     from recgpt.data.dataset import Dataset
     from recgpt.data.fingerprint import write_json
+    from recgpt.device import default_device
     from recgpt.errors import CheckpointError
     from recgpt.tokenizer import FSQTokenizerConfig, train_tokenizer
 
@@ -191,9 +191,8 @@ def train_tokenizer_command(
         raise CheckpointError(f"{out} holds a tokenizer already: pass --overwrite, or choose another --out")
     embeddings_NE = Dataset.load(dataset).embeddings()
     config = FSQTokenizerConfig(embedding_dim=embeddings_NE.shape[1], n_codes=codes, levels=fsq_levels)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     tokenizer, report = train_tokenizer(
-        embeddings_NE, config, epochs=epochs, batch_size=batch_size, lr=lr, seed=seed, device=device
+        embeddings_NE, config, epochs=epochs, batch_size=batch_size, lr=lr, seed=seed, device=default_device()
     )
     tokenizer.save_pretrained(out)
     write_json(out / "report.json", report.to_dict())

@@ -346,7 +346,7 @@ def train_tokenizer(
     batch_size: int = 256,
     lr: float = 1e-4,
     seed: int = 0,
-    device: str = "cpu",
+    device: torch.device | str = "cpu",
 ) -> tuple[FSQTokenizer, TokenizerReport]:
     """Fit a tokenizer to a catalogue: L1 between the embedding and its reconstruction, Adam (paper's recipe).
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from recgpt.data.dataset import Dataset
 from recgpt.data.splits import Split
+from recgpt.data.splits.base import sample
 from recgpt.encode import DEFAULT, embeddings_for
 from recgpt.errors import DataError
 from recgpt.evaluate.metrics import hit_at, ndcg_at, target_ranks
@@ -131,8 +132,7 @@ def ranking_validation(
     new = np.flatnonzero(~split.histories.contains(split.targets) & (split.histories.lengths > 0))
     if not len(new):
         raise DataError(f"{split.protocol}: no held-out user takes a new item next, so there is nothing to rank")
-    if len(new) > max_cases:
-        new = np.sort(np.random.default_rng(split.seed).choice(new, max_cases, replace=False))
+    new = sample(new, max_cases, split.seed)
     histories, targets = split.histories[new], split.targets[new]
 
     def validate(model: RecGPTDecoder) -> dict[str, float]:
