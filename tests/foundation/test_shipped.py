@@ -21,14 +21,14 @@ def test_it_is_small_and_has_a_card():
     assert sum(files.values()) < 40 * 2**20
 
 
-def test_it_learned_from_no_test_set(shared):
+def test_training_data_is_within_the_pool_and_holds_no_test_set(shared):
     learned = set(shipped().settings.training["catalogues"])
     assert learned
     tests = [Dataset.load(path) for path in sorted((shared / "data" / "test").iterdir())]
     assert len(tests) >= 8
     assert not learned & {dataset.items_sha256 for dataset in tests}
-    pools = [Dataset.load(path).items_sha256 for path in sorted((shared / "data" / "pretrain").iterdir())]
-    assert learned == set(pools)
+    pool = {Dataset.load(path).items_sha256 for path in sorted((shared / "data" / "pretrain").iterdir())}
+    assert learned <= pool, "the pool may grow after a model was trained, but what it learned from stays in it"
 
 
 def test_text_and_past_both_speak():
