@@ -16,9 +16,9 @@ import torch
 from recgpt.data.dataset import REPEATS, Dataset
 from recgpt.data.packing import PackedDataset
 from recgpt.errors import DataError, RecGPTError
+from recgpt.generative.published import PUBLISHED_DECODER, PUBLISHED_TOKENIZER, load_model
+from recgpt.generative.trainer import TrainData, mean_loss
 from recgpt.progress import track
-from recgpt.train import TrainData, mean_loss
-from recgpt.upstream import PUBLISHED_DECODER, PUBLISHED_TOKENIZER, load_model
 
 
 def parse() -> argparse.Namespace:

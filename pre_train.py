@@ -19,12 +19,12 @@ from recgpt.data.dataset import REPEATS, Dataset
 from recgpt.data.fingerprint import read_fingerprint
 from recgpt.data.splits import held_out_users, leave_one_out, second_last
 from recgpt.errors import CheckpointError, DataError, RecGPTError
-from recgpt.evaluate.arena import ranking_validation
-from recgpt.model import RecGPTConfig
+from recgpt.evaluate.lineup import ranking_validation
+from recgpt.generative.catalogue import RecGPT
+from recgpt.generative.decoder import RecGPTConfig
+from recgpt.generative.tokenizer import FSQTokenizer
+from recgpt.generative.trainer import TrainConfig, TrainData, Trainer, Validate
 from recgpt.progress import console
-from recgpt.rank import RecGPT
-from recgpt.tokenizer import FSQTokenizer
-from recgpt.train import TrainConfig, TrainData, Trainer, Validate
 
 RANKED_USERS = 2_000  # held-out users that every evaluation ranks
 

@@ -20,13 +20,13 @@ from recgpt.data.readers import published
 from recgpt.data.splits import Split, cold_user, leave_one_out
 from recgpt.errors import DataError, RecGPTError
 from recgpt.evaluate import evaluate
-from recgpt.evaluate.arena import embeddings_of, names_for, recommenders_for
 from recgpt.evaluate.control import ShuffledHistories
 from recgpt.evaluate.examples import show_examples
+from recgpt.evaluate.lineup import embeddings_of, names_for, recommenders_for
 from recgpt.foundation.model import SHIPPED, FoundationModel, is_foundation
+from recgpt.generative.published import PUBLISHED_TOKENIZER, load_model
 from recgpt.models import Model
 from recgpt.progress import console
-from recgpt.upstream import PUBLISHED_TOKENIZER, load_model
 
 
 def parse() -> argparse.Namespace:

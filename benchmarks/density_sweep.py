@@ -18,7 +18,7 @@ import numpy as np
 from recgpt.data.dataset import Dataset
 from recgpt.data.splits import leave_one_out
 from recgpt.device import hardware
-from recgpt.evaluate.arena import embeddings_of, recommenders_for
+from recgpt.evaluate.lineup import embeddings_of, recommenders_for
 from recgpt.evaluate.metrics import ndcg_at, target_ranks
 from recgpt.evaluate.significance import bootstrap_ci
 from recgpt.foundation.episodes import thinned

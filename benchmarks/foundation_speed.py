@@ -21,7 +21,7 @@ import torch
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.splits import leave_one_out
 from recgpt.device import hardware
-from recgpt.evaluate.arena import embeddings_of
+from recgpt.evaluate.lineup import embeddings_of
 from recgpt.foundation.model import shipped
 
 USERS, EVENTS, RUNS = 1_280, 1_000, 3

@@ -8,13 +8,13 @@ The parts run in order of importance. Each is written to the JSON file, and to a
 is done; one that no time is left for is said to be skipped, one that fails keeps its message, and the rest go on.
 
 Training: packed rows of 256 items (1,024 positions), vocabulary 15,361, bfloat16 autocast, dropout and clipping as in
-`recgpt.train`; histories of 2 items and more, 10.6 on average, geometric, as long as the published Steam file's. A
-token is one of the 4 codes of an item; *useful* tokens hold an item. MFU counts useful operations
-(`recgpt.speed.flops`) against the peak: that of the data sheet, and that of a large matrix product measured here. HFU
-counts all operations. Steps are timed between two waits for the device, batches already on it; `loader` then feeds the
-same step from worker processes. "off" columns: loss and gradients without dropout against dense attention in float32,
-relative. Without a GPU the large sizes are not measured. `gpu_training.py` and `gpu_attention.py` have the variants,
-`gpu_ranking.py` the rankings, `gpu_report.py` the tables.
+`recgpt.generative.trainer`; histories of 2 items and more, 10.6 on average, geometric, as in the published Steam file.
+A token is one of the 4 codes of an item; *useful* tokens hold an item. MFU counts useful operations
+(`recgpt.benchmark.speed.flops`) against the peak: that of the data sheet, and that of a large matrix product measured
+here. HFU counts all operations. Steps are timed between two waits for the device, batches already on it; `loader` then
+feeds the same step from worker processes. "off" columns: loss and gradients without dropout against dense attention in
+float32, relative. Without a GPU the large sizes are not measured. `gpu_training.py` and `gpu_attention.py` have the
+variants, `gpu_ranking.py` the rankings, `gpu_report.py` the tables.
 """
 
 import argparse
@@ -42,11 +42,11 @@ from recgpt.data.fingerprint import write_json
 from recgpt.data.ragged import Ragged, offsets_of
 from recgpt.device import default_device, hardware
 from recgpt.errors import DataError
-from recgpt.model import RecGPTConfig
+from recgpt.generative.catalogue import RecGPT
+from recgpt.generative.decoder import RecGPTConfig
+from recgpt.generative.tokenizer import FSQTokenizer, FSQTokenizerConfig
+from recgpt.generative.trainer import TrainData
 from recgpt.progress import console
-from recgpt.rank import RecGPT
-from recgpt.tokenizer import FSQTokenizer, FSQTokenizerConfig
-from recgpt.train import TrainData
 
 RESULT = Path(__file__).parent / "results" / "gpu.json"
 MEAN_LENGTH = 10.6

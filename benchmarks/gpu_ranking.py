@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from recgpt.data.ragged import Ragged
-from recgpt.rank import Catalogue, RecGPT
-from recgpt.tokenizer import FSQTokenizer
-from recgpt.topk import Ranking
+from recgpt.generative.catalogue import Catalogue, RecGPT
+from recgpt.generative.tokenizer import FSQTokenizer
+from recgpt.ranking import Ranking
 
 TOP = 10
 HISTORY = 20

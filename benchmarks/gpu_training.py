@@ -3,9 +3,9 @@
 `benchmarks/gpu.py` times them. All compute the model's own loss: `Trainer.loss` of every variant agrees with
 `model(**inputs).loss` (dropout off) up to rounding. `gpu_attention.py` has the attention.
 
-The wide loss takes 8,192 rows at a time: few, large products. (`recgpt.model` took 512 everywhere when this was first
-measured; on a GPU it takes as many since.) And it pads the vocabulary: rows of 15,361 bfloat16 begin at odd places,
-where matrix units cannot read 16 bytes at once.
+The wide loss takes 8,192 rows at a time: few, large products. (`recgpt.generative.decoder` took 512 everywhere when
+this was first measured; on a GPU it takes as many since.) And it pads the vocabulary: rows of 15,361 bfloat16 begin at
+odd places, where matrix units cannot read 16 bytes at once.
 
 Shapes: B rows, S items a row, K codes an item, T = S * K, D model width, V codes a slot, P >= V padded, R = rows of the
 loss.
@@ -22,15 +22,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
+from recgpt.benchmark.speed import flops
 from recgpt.data.packing import PackedDataset
 from recgpt.errors import DataError
-from recgpt.model import IGNORE, Block, RecGPTDecoder, next_code_loss
-from recgpt.speed import flops
-from recgpt.train import TrainData, batch_tensors
+from recgpt.generative.decoder import IGNORE, Block, RecGPTDecoder, next_code_loss
+from recgpt.generative.trainer import TrainData, batch_tensors
 
 LOSS_ROWS = 8_192  # at most, of one chunk: 8,192 x 15,424 bfloat16 is 253 MB
 ALIGNED = 64  # the vocabulary is padded to a multiple of it
-WEIGHT_DECAY = 0.01  # as in recgpt.train
+WEIGHT_DECAY = 0.01  # as in recgpt.generative.trainer
 LEARNING_RATE = 1e-4
 CLIP = 1.0
 
@@ -48,7 +48,7 @@ class Variant:
 
 VARIANTS = (
     Variant("dense mask, eager", "dense"),
-    Variant("recgpt.model as it is", "model"),
+    Variant("recgpt.generative.decoder as it is", "model"),
     Variant("flex, compiled", "flex", compiled=True),
     Variant("flex, compiled, fused AdamW", "flex", compiled=True, fused_optimizer=True),
     Variant("flex, compiled, fused AdamW, wide loss", "flex", compiled=True, fused_optimizer=True, wide_loss=True),
@@ -199,7 +199,7 @@ def loss_chunk(hidden_RD: Tensor, weight_PD: Tensor, targets_R: Tensor, vocabula
 
 
 class WideCrossEntropy(torch.autograd.Function):
-    """`recgpt.model.next_code_loss` in large chunks, over a padded vocabulary."""
+    """`recgpt.generative.decoder.next_code_loss` in large chunks, over a padded vocabulary."""
 
     @staticmethod
     def forward(

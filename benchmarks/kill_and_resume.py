@@ -26,12 +26,16 @@ from recgpt.progress import Meter
 from recgpt.simulate.store import Run
 from recgpt.simulate.store.file import run_path
 
-PRELOADED = ["recgpt.simulate.worlds.feed_run", "recgpt.simulate.minds.scripted", "recgpt.simulate.minds.llm"]
+PRELOADED = [
+    "recgpt.simulate.worlds.feed.run",
+    "recgpt.simulate.worlds.feed.minds.scripted",
+    "recgpt.simulate.worlds.feed.minds.llm",
+]
 
 
 def play(run_id: str, config: dict[str, Any]) -> None:
     """Begin the run, or go on with it. The work of a child."""
-    from recgpt.simulate.worlds.feed_run import FeedConfig, resume, start
+    from recgpt.simulate.worlds.feed.run import FeedConfig, resume, start
 
     with redirect_stderr(io.StringIO()):  # many children, many progress bars
         if not run_path(run_id).is_file():

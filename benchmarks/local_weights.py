@@ -17,10 +17,10 @@ import numpy as np
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.splits import leave_one_out
 from recgpt.device import hardware
-from recgpt.evaluate.arena import embeddings_of
+from recgpt.evaluate.lineup import embeddings_of
 from recgpt.evaluate.metrics import ndcg_at, target_ranks
 from recgpt.evaluate.significance import paired_bootstrap
-from recgpt.foundation.local import MOST_USERS
+from recgpt.foundation.calibration import MOST_USERS
 from recgpt.foundation.model import FoundationCatalogue, shipped
 
 

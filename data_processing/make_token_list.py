@@ -8,7 +8,7 @@ from pathlib import Path
 
 from recgpt.data.dataset import Dataset
 from recgpt.data.fingerprint import read_fingerprint
-from recgpt.tokenizer import FSQTokenizer
+from recgpt.generative.tokenizer import FSQTokenizer
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("datasets", type=Path, nargs="+")

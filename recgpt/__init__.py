@@ -9,12 +9,14 @@ ranking = catalogue.recommend(histories, k=10, exclude="history")
 
 from typing import TYPE_CHECKING, Any
 
+from recgpt.version import __version__
+
 if TYPE_CHECKING:
     from recgpt.foundation.model import FoundationModel
-    from recgpt.rank import RecGPT
+    from recgpt.generative.catalogue import RecGPT
 
-__version__ = "0.1.0"
-__all__ = ["FoundationModel", "RecGPT"]
+
+__all__ = ["FoundationModel", "RecGPT", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
@@ -24,7 +26,7 @@ def __getattr__(name: str) -> Any:
 
         return FoundationModel
     if name == "RecGPT":
-        from recgpt.rank import RecGPT
+        from recgpt.generative.catalogue import RecGPT
 
         return RecGPT
     raise AttributeError(f"module 'recgpt' has no attribute {name!r}")

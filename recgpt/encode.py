@@ -31,11 +31,12 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recgpt.bulk.shards import Counts, Job, Work
 from recgpt.data.dataset import Dataset
 from recgpt.data.fingerprint import fingerprint_path, load_array, publish_array, read_json
 from recgpt.device import computes_bfloat16
 from recgpt.errors import DataError, EncoderError
+from recgpt.jobs.job import Job
+from recgpt.jobs.shards import Counts, Work
 from recgpt.progress import Meter, console, quiet_transformers
 
 DEFAULT = "all-mpnet-base-v2"
@@ -350,7 +351,7 @@ def encode_dataset(
     overwrite
         Replace embeddings that are there, finished or not, instead of reusing or refusing them.
     workers
-        More than 1 encode on Ray, each having loaded the encoder itself; see `recgpt.bulk.ray_workers`.
+        More than 1 encode on Ray, each having loaded the encoder itself; see `recgpt.jobs.ray_workers`.
 
     Returns
     -------

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from recgpt.foundation.model import FoundationModel, is_foundation
+from recgpt.generative.catalogue import RecGPT
+from recgpt.generative.published import PUBLISHED_FILE
+from recgpt.generative.published import load_model as load_generative
 from recgpt.hub import local_folder
-from recgpt.rank import RecGPT
-from recgpt.upstream import PUBLISHED_FILE
-from recgpt.upstream import load_model as load_generative
 
 Model = RecGPT | FoundationModel
 

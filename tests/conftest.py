@@ -63,8 +63,8 @@ def save_tiny(folder: Path, embeddings_NE, encoder: dict[str, object]) -> Tiny:
     from recgpt import RecGPT
     from recgpt.data.dataset import Dataset
     from recgpt.data.fingerprint import read_fingerprint, save_array
-    from recgpt.model import RecGPTConfig
-    from recgpt.tokenizer import FSQTokenizerConfig, train_tokenizer
+    from recgpt.generative.decoder import RecGPTConfig
+    from recgpt.generative.tokenizer import FSQTokenizerConfig, train_tokenizer
 
     rng = np.random.default_rng(1)
     n_items, tiny = len(TINY_TITLES), Tiny(folder / "data", folder / "tokenizer", folder / "model")
@@ -166,7 +166,7 @@ def run_script(
 @pytest.fixture
 def run_recgpt(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Finished]:
     """Run `recgpt ARGUMENTS` in this process; what would end in a traceback comes through and fails the test."""
-    from recgpt import cli
+    from recgpt.cli import main as cli
 
     def run(*arguments: object) -> Finished:
         capsys.readouterr()

@@ -17,11 +17,11 @@ import polars as pl
 import pytest
 
 from recgpt import encode
-from recgpt.bulk import shards
 from recgpt.data import fingerprint
 from recgpt.data.dataset import Dataset
 from recgpt.encode import DEFAULT, PACKAGED, TextEncoder, embeddings_for, encode_dataset, find_encoder
 from recgpt.errors import DataError, EncoderError
+from recgpt.jobs import shards
 
 TITLES = [f"{noun} of the {place} ({year})" for noun in ("Return", "A Very Long and Winding Tale", "It")
           for place in ("King", "Lost Railway Station", "Sea") for year in (1977, 1995, 2003)]  # fmt: skip

@@ -12,12 +12,12 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from torch.nn.attention.flex_attention import flex_attention
 
+from recgpt.benchmark.speed import flops
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
-from recgpt.model import IGNORE, RecGPTConfig
-from recgpt.rank import RecGPT
-from recgpt.speed import flops
-from recgpt.train import TrainData
+from recgpt.generative.catalogue import RecGPT
+from recgpt.generative.decoder import IGNORE, RecGPTConfig
+from recgpt.generative.trainer import TrainData
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 

@@ -21,19 +21,20 @@ import pyarrow.parquet as pq
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from recgpt.bulk.shards import Counts, Job, Work
 from recgpt.data.dataset import Dataset
 from recgpt.data.fingerprint import fingerprint_path, fingerprint_sha256, read_json, write_json
 from recgpt.data.ragged import Ragged
 from recgpt.encode import embeddings_for
 from recgpt.errors import DataError
 from recgpt.foundation.model import FoundationModel
+from recgpt.generative.catalogue import RecGPT
+from recgpt.jobs.job import Job
+from recgpt.jobs.shards import Counts, Work
 from recgpt.models import Model, load_model, text_encoder_of
 from recgpt.progress import Meter
-from recgpt.rank import RecGPT
-from recgpt.recommenders.recgpt import RecGPTContext
+from recgpt.ranking import Exclude, Ranking, Request
+from recgpt.recommenders.foundation import RecGPTContext
 from recgpt.recommenders.store import ABOUT
-from recgpt.topk import Exclude, Ranking, Request
 
 SHARD_USERS = 4_096
 BATCH_USERS = 64
@@ -75,7 +76,7 @@ def rank_dataset(
     overwrite
         Replace rankings that are there, finished or not, instead of reusing or refusing them.
     workers
-        More than 1 rank on Ray, each having loaded the model itself; see `recgpt.bulk.ray_workers`.
+        More than 1 rank on Ray, each having loaded the model itself; see `recgpt.jobs.ray_workers`.
 
     Returns
     -------

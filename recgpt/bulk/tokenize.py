@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from recgpt.bulk.shards import Counts, Job, Shard, Work
 from recgpt.data.dataset import Dataset
 from recgpt.data.fingerprint import fingerprint_sha256, read_fingerprint
 from recgpt.errors import DataError
+from recgpt.generative.tokenizer import ENCODE_CHUNK, FSQTokenizer
 from recgpt.hub import local_folder
+from recgpt.jobs.job import Job
+from recgpt.jobs.shards import Counts, Shard, Work
 from recgpt.progress import Meter, console
-from recgpt.tokenizer import ENCODE_CHUNK, FSQTokenizer
 
 SHARD_ITEMS = 8 * ENCODE_CHUNK
 
@@ -31,7 +32,7 @@ def tokenize_dataset(
     tokenizer
         Folder or repository of an `FSQTokenizer`.
     workers
-        More than 1 tokenize on Ray; see `recgpt.bulk.ray_workers`.
+        More than 1 tokenize on Ray; see `recgpt.jobs.ray_workers`.
     shard_size
         Items between two points of resumption.
 

@@ -7,8 +7,8 @@ import numpy as np
 
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.ragged import Ragged
+from recgpt.ranking import Exclude, Ranking
 from recgpt.recommenders.base import Recommender
-from recgpt.topk import Exclude, Ranking
 
 
 class ShuffledHistories:

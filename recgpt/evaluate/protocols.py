@@ -8,7 +8,7 @@ import polars as pl
 
 from recgpt.data.splits import Split
 from recgpt.errors import DataError
-from recgpt.topk import Exclude
+from recgpt.ranking import Exclude
 
 HEAD = 0.2  # of the catalogue
 SHORT, LONG = 5, 10  # items of history

@@ -20,7 +20,7 @@ from recgpt.data.schema import scan_table
 from recgpt.errors import DataError
 from recgpt.evaluate.metrics import METRICS
 from recgpt.evaluate.protocols import SLICES, headline
-from recgpt.topk import Exclude
+from recgpt.ranking import Exclude
 
 KNOWS = {
     "text": "know the texts and the user's own history",

@@ -18,7 +18,6 @@ import numpy as np
 import polars as pl
 import torch
 
-import recgpt
 from recgpt.data.splits import Split
 from recgpt.device import hardware
 from recgpt.errors import DataError
@@ -28,8 +27,9 @@ from recgpt.evaluate.protocols import SLICES, case_table, headline
 from recgpt.evaluate.report import Report, Result, ranks_column
 from recgpt.evaluate.significance import bootstrap_ci
 from recgpt.progress import Meter
+from recgpt.ranking import Exclude
 from recgpt.recommenders.base import Recommender
-from recgpt.topk import Exclude
+from recgpt.version import __version__
 
 KS = (1, 3, 5, 10)
 
@@ -199,7 +199,7 @@ def _context(split: Split, resamples: int, seed: int, seconds: dict[str, dict[st
             "interactions_sha256": dataset.interactions_sha256,
         },
         "versions": {
-            "recgpt": recgpt.__version__,
+            "recgpt": __version__,
             "python": platform.python_version(),
             "numpy": np.__version__,
             "torch": torch.__version__,

@@ -28,8 +28,8 @@ from recgpt.data.ragged import Ragged
 from recgpt.data.splits import Split, make_split
 from recgpt.data.splits.base import draw, sample
 from recgpt.errors import CheckpointError
+from recgpt.foundation.catalogue_features import Reading, shortlisted
 from recgpt.foundation.network import BLEND, Evidence
-from recgpt.foundation.reading import Reading, shortlisted
 
 SHARES = (1.0, 0.3, 0.1, 0.01, 0.0)
 """Shares of the users whose past is known."""

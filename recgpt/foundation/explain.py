@@ -26,13 +26,13 @@ from rich.text import Text
 
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
-from recgpt.evidence.blend import FEATURES
-from recgpt.evidence.counts import NEAR
+from recgpt.features.co_visitation import NEAR
+from recgpt.features.hybrid_score import FEATURES
+from recgpt.foundation.catalogue_features import Reading, shortlisted
 from recgpt.foundation.model import FoundationCatalogue
 from recgpt.foundation.network import BLEND, ITEM_FIGURES, RELATIONS, Evidence, EvidenceDecoder, LocalWeights
-from recgpt.foundation.reading import Reading, shortlisted
+from recgpt.ranking import Request
 from recgpt.titles import printable
-from recgpt.topk import Request
 
 STEPS = 128
 GROUPS = {

@@ -18,11 +18,11 @@ from recgpt.data.ragged import Ragged
 from recgpt.data.splits.base import sample
 from recgpt.device import default_device
 from recgpt.errors import DataError
+from recgpt.foundation.catalogue_features import Reading
 from recgpt.foundation.episodes import Episode, collected
 from recgpt.foundation.model import FoundationModel
 from recgpt.foundation.network import EvidenceDecoder
 from recgpt.foundation.pretrain import case_loss, ranked_ndcg
-from recgpt.foundation.reading import Reading
 from recgpt.progress import Meter
 
 CUTS = (1, 2, 3)  # items from the end of a sequence that are asked, each for an index of its own

@@ -6,7 +6,7 @@
     catalogue.observe(events)                                                    # known from the next ranking on
 
 A history's candidates are the whole catalogue: all items are scored by the tuned blend of counts
-(`recgpt.evidence.blend`), the best `shortlist` of them by the network, and they come first.
+(`recgpt.features.hybrid_score`), the best `shortlist` of them by the network, and they come first.
 
 Shapes: B histories, N items, M shortlisted, E embedding width.
 """
@@ -31,11 +31,11 @@ from recgpt.data.ragged import Ragged, offsets_of
 from recgpt.data.text import catalogue_texts
 from recgpt.encode import TextEncoder
 from recgpt.errors import CheckpointError, DataError
-from recgpt.foundation.local import read_and_solve
+from recgpt.foundation.calibration import read_and_solve
+from recgpt.foundation.catalogue_features import Reading, shortlisted
 from recgpt.foundation.network import EvidenceDecoder, LocalWeights, NetworkConfig
-from recgpt.foundation.reading import Reading, shortlisted
 from recgpt.hub import local_folder
-from recgpt.topk import Exclude, Ranking, Request, first_unknown, top_k
+from recgpt.ranking import Exclude, Ranking, Request, first_unknown, top_k
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,7 +107,7 @@ class FoundationModel(
         """Read a catalogue and what is known of its past. No gradient step is made.
 
         Where no time is known and the past has a hundred users or more, one linear system is solved for what this
-        catalogue adds to the network's logits, see `recgpt.foundation.local`.
+        catalogue adds to the network's logits, see `recgpt.foundation.calibration`.
 
         Parameters
         ----------

@@ -2,14 +2,14 @@
 
 What carries over from one catalogue to the next is not where a text lies in some space, nor a code, but *relations*:
 how near two texts are, how often one item follows another, how both compare with the rest of their catalogue. So the
-network sees nothing but those (`recgpt.foundation.reading`), and can be asked about any catalogue.
+network sees nothing but those (`recgpt.foundation.catalogue_features`), and can be asked about any catalogue.
 
 1. A transformer reads the last S items of the history: how far back, how well known, how like the latest.
 2. For each kind of relation it says how much each of them counts; the relations of a candidate are summed so.
 3. A candidate's sums, the strongest relation of each kind and its own figures go through an MLP that the history and
    the catalogue modulate, and are added to the blend that counting alone gives. The result is a logit.
-4. Where a catalogue's own users have told how it differs from others (`recgpt.foundation.local`), a linear function of
-   the same sums and figures is added.
+4. Where the catalogue was calibrated on its own users (`recgpt.foundation.calibration`), a linear function of the same
+   sums and figures is added.
 
 Shapes: B cases, M candidates, S history items, R kinds of relation, P figures of a history item, F of a candidate,
 X of the case, G attention patterns, D width of the transformer, H of the MLP, I of all that is read of a candidate.
@@ -32,7 +32,7 @@ RELATIONS = (
     "words",
     "neighbourhood",
 )
-"""The R kinds of relation between a history item and a candidate, see `recgpt.foundation.reading`."""
+"""The R kinds of relation between a history item and a candidate, see `recgpt.foundation.catalogue_features`."""
 
 POSITION_FIGURES = ("is_item", "log_count", "is_known", "text_to_latest", "neighbourhood_to_latest")
 ITEM_FIGURES = (

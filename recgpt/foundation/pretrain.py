@@ -25,7 +25,6 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.nn import functional as F
 
-from recgpt import checkpoint
 from recgpt.data.dataset import Dataset
 from recgpt.data.fingerprint import load_array, save_array, write_json
 from recgpt.encode import DEFAULT, embeddings_for, find_encoder
@@ -40,10 +39,11 @@ from recgpt.foundation.network import (
     Evidence,
     NetworkConfig,
 )
-from recgpt.foundation.parts import alike, n_parts, parts_of
-from recgpt.plots import pretraining_curve
+from recgpt.foundation.subdomains import alike, n_parts, parts_of
+from recgpt.generative.trainer import Progress, stream
 from recgpt.progress import Meter, console
-from recgpt.train import Progress, stream
+from recgpt.training import checkpoint
+from recgpt.training.curves import pretraining_curve
 
 TEMPLATE = "fields"
 VALIDATION_CASES = 2_500

@@ -13,6 +13,8 @@ from typing import Any
 from recgpt.errors import DataError
 from recgpt.recommenders.base import StoredRecommender
 from recgpt.recommenders.copy_last import CopyLast
+from recgpt.recommenders.foundation import RecGPTContext, RecGPTFineTuned, RecGPTText
+from recgpt.recommenders.generative import RecGPTTokens
 from recgpt.recommenders.hybrid_knn import HybridKNN
 from recgpt.recommenders.item_knn import ItemKNN
 from recgpt.recommenders.light_gcn import LightGCN
@@ -20,8 +22,6 @@ from recgpt.recommenders.mf import MF
 from recgpt.recommenders.mult_vae import MultVAE
 from recgpt.recommenders.popularity import Popularity, PopularityRecent
 from recgpt.recommenders.random import Random
-from recgpt.recommenders.recgpt import RecGPTContext, RecGPTFineTuned, RecGPTText
-from recgpt.recommenders.recgpt_tokens import RecGPTTokens
 from recgpt.recommenders.sasrec import SASRec
 from recgpt.recommenders.store import stored_name
 from recgpt.recommenders.text_knn import TextKNN, TextKNNWhite

@@ -13,7 +13,7 @@ import numpy as np
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
-from recgpt.topk import Exclude, Ranking, first_unknown
+from recgpt.ranking import Exclude, Ranking, first_unknown
 
 Knows = Literal["text", "context", "trained"]
 """What a recommender has seen, which is what tables group by.

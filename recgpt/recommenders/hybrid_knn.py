@@ -13,11 +13,11 @@ import numpy as np
 
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.ragged import Ragged
-from recgpt.evidence.blend import FEATURES, ROWS, Blend, tuned_weights, weighted_sum
-from recgpt.evidence.texts import whitened_unit_rows
+from recgpt.features.hybrid_score import FEATURES, ROWS, Blend, tuned_weights, weighted_sum
+from recgpt.features.text_similarity import whitened_unit_rows
+from recgpt.ranking import Exclude, Ranking, Request, rank_by_scores
 from recgpt.recommenders.base import Knows, check_events, item_embeddings
 from recgpt.recommenders.store import read_state, write_state
-from recgpt.topk import Exclude, Ranking, Request, rank_by_scores
 
 
 class HybridKNN:

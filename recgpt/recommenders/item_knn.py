@@ -11,10 +11,10 @@ import numpy as np
 
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.ragged import Ragged
-from recgpt.evidence.counts import CoVisitation, recent_items, row_rates
+from recgpt.features.co_visitation import CoVisitation, recent_items, row_rates
+from recgpt.ranking import Exclude, Ranking, Request, rank_by_scores
 from recgpt.recommenders.base import Knows, check_events
 from recgpt.recommenders.store import read_state, write_state
-from recgpt.topk import Exclude, Ranking, Request, rank_by_scores
 
 
 class ItemKNN:

@@ -19,12 +19,12 @@ from torch import Tensor, nn
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.held_out import HeldOut, hold_out_last
 from recgpt.data.ragged import Ragged
-from recgpt.evidence.counts import decayed
+from recgpt.features.co_visitation import decayed
+from recgpt.ranking import Exclude, Ranking, Request, rank_by_scores
 from recgpt.recommenders.base import Knows, check_events
 from recgpt.recommenders.mf import ItemVectors
 from recgpt.recommenders.store import read_state, write_state
-from recgpt.recommenders.training import seeded, train_to_best
-from recgpt.topk import Exclude, Ranking, Request, rank_by_scores
+from recgpt.training.epochs import seeded, train_to_best
 
 _LAYERS = 3
 _BATCH = 4096

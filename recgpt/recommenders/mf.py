@@ -20,12 +20,12 @@ from scipy import sparse
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
-from recgpt.evidence.counts import decayed
-from recgpt.evidence.texts import cosines, unit_rows
+from recgpt.features.co_visitation import decayed
+from recgpt.features.text_similarity import cosines, unit_rows
 from recgpt.progress import Meter
+from recgpt.ranking import Exclude, Ranking, Request, rank_by_scores
 from recgpt.recommenders.base import Knows, check_events
 from recgpt.recommenders.store import read_state, write_state
-from recgpt.topk import Exclude, Ranking, Request, rank_by_scores
 
 Algorithm = Literal["als", "bpr"]
 

@@ -20,12 +20,12 @@ from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.held_out import HeldOut, hold_out_last
 from recgpt.data.ragged import Ragged
 from recgpt.device import computes_bfloat16
-from recgpt.evidence.counts import decayed
+from recgpt.features.co_visitation import decayed
+from recgpt.ranking import Exclude, Ranking, Request, rank_by_scores
 from recgpt.recommenders.base import Knows, check_events
 from recgpt.recommenders.mf import ItemVectors
 from recgpt.recommenders.store import read_state, write_state
-from recgpt.recommenders.training import Curve, seeded, train_to_best
-from recgpt.topk import Exclude, Ranking, Request, rank_by_scores
+from recgpt.training.epochs import Curve, seeded, train_to_best
 
 _DECAY = 0.7
 _INPUT_DROPOUT = 0.5

@@ -12,9 +12,9 @@ import numpy as np
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
+from recgpt.ranking import Exclude, Ranking, Request
 from recgpt.recommenders.base import Knows, check_events
 from recgpt.recommenders.store import read_state, write_state
-from recgpt.topk import Exclude, Ranking, Request
 
 _ROWS = 4096
 _RECENT = 0.1  # of the interactions

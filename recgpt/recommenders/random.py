@@ -8,9 +8,9 @@ import numpy as np
 
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.ragged import Ragged
+from recgpt.ranking import Exclude, Ranking, Request, rank_by_scores
 from recgpt.recommenders.base import Knows
 from recgpt.recommenders.store import read_state, write_state
-from recgpt.topk import Exclude, Ranking, Request, rank_by_scores
 
 _MULTIPLIERS = np.array([0xBF58476D1CE4E5B9, 0x94D049BB133111EB], dtype=np.uint64)
 

@@ -29,10 +29,10 @@ from recgpt.data.packing import PackedDataset, PackedRows
 from recgpt.data.ragged import Ragged, offsets_of
 from recgpt.device import computes_bfloat16, default_device
 from recgpt.errors import DataError
+from recgpt.ranking import Exclude, Ranking, Request, rank_by_scores
 from recgpt.recommenders.base import Knows, check_events
 from recgpt.recommenders.store import read_state, write_state
-from recgpt.recommenders.training import seeded, train_to_best
-from recgpt.topk import Exclude, Ranking, Request, rank_by_scores
+from recgpt.training.epochs import seeded, train_to_best
 
 _N_HEADS = 4
 _INPUT_DROPOUT = 0.5

@@ -15,9 +15,9 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
-import recgpt
 from recgpt.data.fingerprint import read_json, write_json
 from recgpt.errors import DataError
+from recgpt.version import __version__
 
 ABOUT, ARRAYS = "recommender.json", "state.safetensors"
 
@@ -46,7 +46,7 @@ def write_state(
     save_file(flat, draft)
     digest = _sha256(draft)
     draft.replace(path / ARRAYS)
-    about = {"recommender": name, "options": dict(options), "sha256": digest, "recgpt": recgpt.__version__}
+    about = {"recommender": name, "options": dict(options), "sha256": digest, "recgpt": __version__}
     write_json(path / ABOUT, about)
 
 

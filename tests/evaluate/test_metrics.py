@@ -24,7 +24,7 @@ from recgpt.evaluate.metrics import (
     relevance,
     target_ranks,
 )
-from recgpt.topk import top_k
+from recgpt.ranking import top_k
 
 KS = (1, 2, 3, 5, 8, 20)
 RECTOOLS = json.loads((Path(__file__).parent / "rectools_reference.json").read_text())

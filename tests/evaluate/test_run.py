@@ -15,8 +15,8 @@ from recgpt.evaluate import evaluate
 from recgpt.evaluate.metrics import MISSED, target_ranks
 from recgpt.evaluate.protocols import SLICES
 from recgpt.evaluate.report import MAIN_SLICES, StoredReport, ranks_column
+from recgpt.ranking import Ranking
 from recgpt.recommenders import make
-from recgpt.topk import Ranking
 
 N_ITEMS = 30
 

@@ -11,6 +11,7 @@ from recgpt.data.dataset import Dataset
 from recgpt.data.ragged import Ragged
 from recgpt.data.splits import make_split
 from recgpt.errors import CheckpointError
+from recgpt.foundation.catalogue_features import NEW_CANDIDATES, Reading, shortlisted
 from recgpt.foundation.episodes import (
     OTHER_CANDIDATES,
     SHARES,
@@ -27,7 +28,6 @@ from recgpt.foundation.episodes import (
     total_cases,
 )
 from recgpt.foundation.network import BLEND, ITEM_FIGURES, RELATIONS, Evidence
-from recgpt.foundation.reading import NEW_CANDIDATES, Reading, shortlisted
 
 N_SHARED, N_USERS, S = 20, 30, 4
 YEAR = 365 * 86_400

@@ -13,11 +13,11 @@ from rich.console import Console
 from recgpt.data.dataset import Interactions
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
-from recgpt.evidence.blend import FEATURES
+from recgpt.features.hybrid_score import FEATURES
+from recgpt.foundation.catalogue_features import shortlisted
 from recgpt.foundation.explain import GROUPS, came_near, explain, integrated_slopes
 from recgpt.foundation.model import FoundationCatalogue, FoundationConfig, FoundationModel
 from recgpt.foundation.network import BLEND, ITEM_FIGURES, RELATIONS, NetworkConfig
-from recgpt.foundation.reading import shortlisted
 
 N, WIDTH, USERS, LENGTH, POSITIONS = 60, 16, 80, 8, 6
 TITLES = [f"film {row}" for row in range(N)]

@@ -13,8 +13,9 @@ from recgpt.data.dataset import Interactions
 from recgpt.data.ragged import Ragged
 from recgpt.encode import PACKAGED
 from recgpt.errors import CheckpointError, DataError, EncoderError
-from recgpt.evidence.blend import Blend
+from recgpt.features.hybrid_score import Blend
 from recgpt.foundation import model as module
+from recgpt.foundation.catalogue_features import shortlisted
 from recgpt.foundation.model import (
     MODEL_TYPE,
     FoundationCatalogue,
@@ -24,7 +25,6 @@ from recgpt.foundation.model import (
     shipped,
 )
 from recgpt.foundation.network import NetworkConfig
-from recgpt.foundation.reading import shortlisted
 
 N, E = 40, 8
 NETWORK = NetworkConfig(history_items=4, d_model=8, n_heads=2, hidden=16)

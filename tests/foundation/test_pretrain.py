@@ -21,8 +21,8 @@ from recgpt.data.dataset import Dataset
 from recgpt.data.fingerprint import save_array
 from recgpt.encode import find_encoder
 from recgpt.errors import CheckpointError, DataError
-from recgpt.foundation import parts as parts_module
 from recgpt.foundation import pretrain as module
+from recgpt.foundation import subdomains as parts_module
 from recgpt.foundation.episodes import Episode
 from recgpt.foundation.model import FoundationModel
 from recgpt.foundation.network import NetworkConfig

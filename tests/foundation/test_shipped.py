@@ -9,7 +9,7 @@ from recgpt.data.splits import leave_one_out
 from recgpt.encode import embeddings_for
 from recgpt.evaluate.metrics import ndcg_at, target_ranks
 from recgpt.foundation.model import SHIPPED, shipped
-from recgpt.tokenizer import FSQTokenizer
+from recgpt.generative.tokenizer import FSQTokenizer
 
 GOLDEN_OFFICE_NDCG = 0.1277
 """NDCG@10 of 1,000 users of amazon_office, past = train+valid, new items."""

@@ -12,11 +12,11 @@ from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
 from recgpt.foundation.model import FoundationConfig, FoundationModel
 from recgpt.foundation.network import NetworkConfig
-from recgpt.model import RecGPTConfig
-from recgpt.rank import RecGPT
+from recgpt.generative.catalogue import RecGPT
+from recgpt.generative.decoder import RecGPTConfig
+from recgpt.generative.tokenizer import FSQTokenizer, FSQTokenizerConfig
 from recgpt.recommenders import REGISTRY, load, make
 from recgpt.recommenders.base import Knows, StoredRecommender
-from recgpt.tokenizer import FSQTokenizer, FSQTokenizerConfig
 
 N_ITEMS, N_USERS, WIDTH = 60, 40, 16
 

@@ -8,8 +8,8 @@ import pytest
 
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.ragged import Ragged
-from recgpt.evidence.blend import FEATURES, USUAL_WEIGHTS, Blend
-from recgpt.evidence.texts import whitened_unit_rows
+from recgpt.features.hybrid_score import FEATURES, USUAL_WEIGHTS, Blend
+from recgpt.features.text_similarity import whitened_unit_rows
 from recgpt.recommenders import make
 from recgpt.recommenders.hybrid_knn import HybridKNN
 

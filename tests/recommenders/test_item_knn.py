@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recgpt.data.dataset import Dataset, Interactions
-from recgpt.evidence.counts import CoVisitation
+from recgpt.features.co_visitation import CoVisitation
 from recgpt.recommenders import make
 from recgpt.recommenders.item_knn import ItemKNN
 

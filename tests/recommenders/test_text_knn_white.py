@@ -6,7 +6,7 @@ import pytest
 
 from recgpt.data.dataset import Dataset
 from recgpt.errors import DataError
-from recgpt.evidence.whitening import whiten
+from recgpt.features.whitening import whiten
 from recgpt.recommenders import load, make
 
 N_ITEMS, WIDTH = 30, 6

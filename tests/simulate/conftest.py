@@ -17,8 +17,8 @@ import torch
 from recgpt.data.dataset import Dataset
 from recgpt.data.fingerprint import save_array
 from recgpt.foundation.model import FoundationConfig, FoundationModel
-from recgpt.simulate.worlds.feed import Setting
-from recgpt.simulate.worlds.feed_run import FeedConfig, people_of
+from recgpt.simulate.worlds.feed.run import FeedConfig, people_of
+from recgpt.simulate.worlds.feed.world import Setting
 
 N_USERS, N_ITEMS, WIDTH = 40, 120, 16
 GENRES = ("Drama", "Comedy", "Action", "Horror")

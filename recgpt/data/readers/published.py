@@ -46,7 +46,7 @@ def read(source: Path, out: Path, *, sequences: str | None = None, overwrite: bo
     UntrustedFileError
         A pickle asks for more than numbers, text and plain containers.
     """
-    from recgpt.upstream import read_pickle
+    from recgpt.data.readers.pickles import read_pickle
 
     histories = _read_sequences(source, (sequences,) if sequences else DEFAULT_SEQUENCES)
     users, items = list(histories), Ragged.from_lists(histories.values())
@@ -93,7 +93,7 @@ def _read_sequences(source: Path, names: tuple[str, ...]) -> dict[int, list[int]
 
 
 def _read_dict(path: Path) -> dict[int, Any]:
-    from recgpt.upstream import read_pickle
+    from recgpt.data.readers.pickles import read_pickle
 
     content = read_pickle(path)
     if not isinstance(content, dict):

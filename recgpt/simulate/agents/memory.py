@@ -21,8 +21,8 @@ import numpy as np
 
 from recgpt.errors import SimulationError
 from recgpt.simulate import rng
-from recgpt.simulate.agents.presets import PRESETS, Preset, Stages, emotional_score, forgetting_strength, sigmoid
-from recgpt.simulate.agents.texts import Embed, Texts, grid_rows
+from recgpt.simulate.agents.memory_presets import PRESETS, Preset, Stages, emotional_score, forgetting_strength, sigmoid
+from recgpt.simulate.agents.memory_texts import Embed, Texts, grid_rows
 
 __all__ = ["PRESETS", "Added", "Entry", "Kind", "Memory", "Preset", "Retrieved", "Stage"]
 

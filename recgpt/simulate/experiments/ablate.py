@@ -25,8 +25,8 @@ from recgpt.simulate.experiments.taste_alignment import (
     draw_task,
     n_positives,
 )
-from recgpt.simulate.minds.parameters import Parameters
-from recgpt.simulate.minds.scripted import ScriptedMind
+from recgpt.simulate.worlds.feed.minds.parameters import Parameters
+from recgpt.simulate.worlds.feed.minds.scripted import ScriptedMind
 
 FULL, SHUFFLED, TASTELESS, RANDOM, FORGETFUL = "full", "shuffled", "no taste", "random", "no memory"
 MEASURES = ("p_view", "p_like", "n_exit", "s_sat")

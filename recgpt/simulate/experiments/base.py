@@ -25,7 +25,7 @@ from rich.text import Text
 
 from recgpt.data.ragged import Ragged
 from recgpt.errors import SimulationError
-from recgpt.evaluate.arena import embeddings_of, recommenders_for
+from recgpt.evaluate.lineup import embeddings_of, recommenders_for
 from recgpt.evaluate.metrics import per_case_of_sets
 from recgpt.evaluate.significance import bootstrap_ci, paired_bootstrap
 from recgpt.foundation.model import shipped
@@ -34,19 +34,19 @@ from recgpt.progress import Meter
 from recgpt.recommenders import check_names
 from recgpt.recommenders.base import Recommender
 from recgpt.simulate.agents.memory import PRESETS, Memory
-from recgpt.simulate.agents.profile import Population
+from recgpt.simulate.agents.population import Population
 from recgpt.simulate.experiments.result import Estimate, Result
 from recgpt.simulate.items import ItemFacts
 from recgpt.simulate.llm.budget import Caps
 from recgpt.simulate.llm.client import LLMClient
 from recgpt.simulate.llm.servers import Server
-from recgpt.simulate.measure import Tally
-from recgpt.simulate.minds.base import Mind, Pages
-from recgpt.simulate.minds.llm import LLMMind
-from recgpt.simulate.minds.parameters import Parameters
-from recgpt.simulate.minds.scripted import ScriptedMind
-from recgpt.simulate.worlds.feed import MEMORIES, Feed, FeedRules, Setting
-from recgpt.simulate.worlds.feed_run import FeedConfig, people_of
+from recgpt.simulate.worlds.feed.measures import Tally
+from recgpt.simulate.worlds.feed.minds.base import Mind, Pages
+from recgpt.simulate.worlds.feed.minds.llm import LLMMind
+from recgpt.simulate.worlds.feed.minds.parameters import Parameters
+from recgpt.simulate.worlds.feed.minds.scripted import ScriptedMind
+from recgpt.simulate.worlds.feed.run import FeedConfig, people_of
+from recgpt.simulate.worlds.feed.world import MEMORIES, Feed, FeedRules, Setting
 
 RESAMPLES = 2000
 K = 10  # of the offline metrics
@@ -176,7 +176,7 @@ class Played:
 
     @cached_property
     def per_agent(self) -> dict[str, np.ndarray]:
-        """(A,) of each measure of `recgpt.simulate.measure`."""
+        """(A,) of each measure of `recgpt.simulate.worlds.feed.measures`."""
         rules, setting = self.feed.rules, self.feed.setting
         tally = Tally(len(setting.population), len(setting.facts))
         for rows in self.steps:

@@ -23,13 +23,13 @@ from scipy import sparse
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.ragged import Ragged
 from recgpt.errors import SimulationError
+from recgpt.ranking import Exclude, Ranking
 from recgpt.recommenders.base import Recommender
 from recgpt.simulate.agents.memory import Memory
-from recgpt.simulate.agents.profile import Population
+from recgpt.simulate.agents.population import Population
 from recgpt.simulate.experiments.base import Experiment, FeedSettings, Lab, difference, mean_of
 from recgpt.simulate.experiments.result import Estimate, Result, Row
-from recgpt.simulate.minds.base import Decisions, Interviews, Mind, Pages
-from recgpt.topk import Exclude, Ranking
+from recgpt.simulate.worlds.feed.minds.base import Decisions, Interviews, Mind, Pages
 
 MEASURES = ("share of the top genre", "genres", "entropy in bits")
 LEARNING, FROZEN, RANDOM = "learning", "frozen", "random pages"

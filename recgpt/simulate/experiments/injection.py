@@ -17,11 +17,11 @@ from matplotlib.figure import Figure
 from pydantic import Field
 
 from recgpt.errors import SimulationError
-from recgpt.simulate.agents.profile import Population
+from recgpt.simulate.agents.population import Population
 from recgpt.simulate.experiments.base import Experiment, Lab, LLMSettings, difference, first_pages, mean_of
 from recgpt.simulate.experiments.result import Estimate, Result, Row, draw_estimates
 from recgpt.simulate.items import ItemFacts
-from recgpt.simulate.minds.base import Mind, Pages
+from recgpt.simulate.worlds.feed.minds.base import Mind, Pages
 
 PLAIN, HARMLESS, TITLE, DESCRIPTION = "own text", "harmless words", "orders in the title", "orders in the description"
 FITS, WATCHED = "fits", "watched"

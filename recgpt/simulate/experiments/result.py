@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from rich.table import Table
 from rich.text import Text
 
-import recgpt
 from recgpt.titles import printable
+from recgpt.version import __version__
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,7 +71,7 @@ class Result:
             "question": self.question,
             "design": self.design,
             "settings": self.settings,
-            "about": {**self.about, "recgpt": recgpt.__version__},
+            "about": {**self.about, "recgpt": __version__},
             "rows": _plain(list(self.rows)),
             "findings": list(self.findings),
             "limits": list(self.limits),

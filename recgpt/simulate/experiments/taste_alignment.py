@@ -22,8 +22,8 @@ from recgpt.errors import SimulationError
 from recgpt.simulate.experiments.base import Experiment, Lab, LLMSettings, bootstrap, difference, first_pages
 from recgpt.simulate.experiments.result import Estimate, Result, Row
 from recgpt.simulate.items import ItemFacts
-from recgpt.simulate.minds.base import Mind
-from recgpt.simulate.minds.scripted import ScriptedMind
+from recgpt.simulate.worlds.feed.minds.base import Mind
+from recgpt.simulate.worlds.feed.minds.scripted import ScriptedMind
 
 PUBLISHED = {1: (0.69, 0.70), 2: (0.65, 0.59), 3: (0.67, 0.54), 9: (0.62, 0.32)}
 """Accuracy and F1 of the published GPT-3.5 agents on MovieLens-1M, by m."""

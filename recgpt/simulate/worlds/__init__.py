@@ -5,6 +5,6 @@ A world adds only its own rules: agents, memory, minds, the recommender protocol
 
 from types import ModuleType
 
-from recgpt.simulate.worlds import feed_run
+from recgpt.simulate.worlds.feed import run as feed_run
 
 WORLDS: dict[str, ModuleType] = {feed_run.WORLD: feed_run}

@@ -10,11 +10,11 @@ import pytest
 from recgpt.data.dataset import Dataset
 from recgpt.data.ragged import Ragged
 from recgpt.recommenders import make as make_registered
-from recgpt.simulate.agents.populate import from_dataset, known_part
+from recgpt.simulate.agents.sources import from_dataset, known_part
 from recgpt.simulate.experiments import Lab
 from recgpt.simulate.items import ItemFacts
-from recgpt.simulate.minds.parameters import Parameters
-from recgpt.simulate.worlds.feed import Setting
+from recgpt.simulate.worlds.feed.minds.parameters import Parameters
+from recgpt.simulate.worlds.feed.world import Setting
 
 N_USERS, N_ITEMS, N_TAKEN, GENRES = 60, 480, 50, ("Drama", "Comedy", "Action", "Horror")
 

@@ -9,9 +9,9 @@ from scipy.stats import spearmanr
 
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError, SimulationError
+from recgpt.ranking import Ranking
 from recgpt.simulate.experiments import Lab, ab, ablate, adverts, filter_bubble, page_enhancement
 from recgpt.simulate.experiments.page_enhancement import grown
-from recgpt.topk import Ranking
 
 N_GENRES = 4
 

@@ -1,0 +1,343 @@
+"""The benchmark's reports: JSON for programs, Markdown, and one self-contained HTML page with plots.
+
+found = run_suite(suite, data=Path("data"), out=Path("runs/accuracy"), load_model=load_model)
+summary = summarize(suite, found)
+write_reports(summary, found, out=Path("runs/accuracy"))     # benchmark.json, benchmark.md, benchmark.html
+"""
+
+import json
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from recgpt.benchmark.accuracy.plots import accuracy_plots
+from recgpt.benchmark.accuracy.suite import REFERENCE, BenchmarkConfig, DatasetCells, Part, Suite
+from recgpt.data.fingerprint import write_json
+from recgpt.evaluate.protocols import headline
+from recgpt.evaluate.report import KNOWS, LISTS, OTHER_SLICES, decimal, figure, markdown_table, signed
+from recgpt.evaluate.significance import bootstrap_ci, holm, paired_bootstrap
+from recgpt.recommenders import FROM_MODEL
+from recgpt.recommenders.foundation import RecGPTContext, RecGPTFineTuned, RecGPTText
+
+METRICS = ("hit@10", "ndcg@10")
+LEVELS = (RecGPTText.name, RecGPTContext.name, RecGPTFineTuned.name)
+"""The foundation model's rows, in the order of what they know."""
+
+PUBLISHED = Path(__file__).with_name("published.json")
+PUBLISHED_PROTOCOLS = ("leave_one_out", "windows")
+"""Those that published figures were measured with; each figure says which."""
+
+
+def summarize(suite: Suite, found: Sequence[Sequence[DatasetCells]]) -> dict[str, Any]:
+    """All figures of the page as JSON values.
+
+    A recommender's figures are means over its seeds; intervals and tests resample users, with each case's mean over the
+    seeds. The tests against `text_knn` are corrected for all recommenders of a data set (Holm 1979).
+
+    Parameters
+    ----------
+    found : for each part its data sets, see `run_suite`.
+    """
+    published = json.loads(PUBLISHED.read_text(encoding="utf-8"))
+    return {
+        "name": suite.name,
+        "title": suite.title,
+        "notes": suite.notes,
+        "made": datetime.now(UTC).date().isoformat(),
+        "hardware": _machines(found),
+        "reference": REFERENCE,
+        "parts": [_summarize_part(part, sets, published) for part, sets in zip(suite.parts, found, strict=True)],
+    }
+
+
+def _machines(found: Sequence[Sequence[DatasetCells]]) -> str:
+    """Those that the reports were made on, the one that made most of them first."""
+    made_on = Counter(
+        report.about["hardware"]
+        for sets in found
+        for cells in sets
+        for reports in cells.reports.values()
+        for report in reports
+    )
+    return "; ".join(f"{machine} ({n:,} of the reports)" for machine, n in made_on.most_common())
+
+
+def _summarize_part(
+    part: Part, sets: Sequence[DatasetCells], published: dict[str, list[dict[str, Any]]]
+) -> dict[str, Any]:
+    beside = published if part.config.protocol in PUBLISHED_PROTOCOLS else {}
+    datasets = [_summarize(cells, part.config, beside.get(cells.name, [])) for cells in sets if cells.reports]
+    return {
+        "title": part.title,
+        "about": part.about,
+        "config": part.config.model_dump(exclude={"negatives"}),
+        "mean_ratios": _mean_ratios(datasets),
+        "datasets": datasets,
+    }
+
+
+def _mean_ratios(datasets: Sequence[dict[str, Any]]) -> dict[str, float | None]:
+    """Of each level, the geometric mean over the data sets that are compared; None where one has no figure of it."""
+    compared = [dataset["against_best"] for dataset in datasets if dataset["against_best"] is not None]
+    found = {}
+    for name in LEVELS:
+        ratios = [each["ratios"].get(name) for each in compared]
+        if any(ratio is not None for ratio in ratios):
+            found[name] = None if None in ratios else float(np.prod(ratios) ** (1 / len(ratios)))
+    return found
+
+
+def _summarize(cells: DatasetCells, config: BenchmarkConfig, published: list[dict[str, Any]]) -> dict[str, Any]:
+    about = cells.about()
+    part = headline(about["protocol"])
+    rows = [_row(cells, name, part, config) for name in cells.reports]
+    rows.sort(key=lambda row: (list(KNOWS).index(row["knows"]), row["metrics"]["ndcg@10"]["mean"]))
+    if REFERENCE in cells.reports:
+        _test(cells, part, [row for row in rows if row["recommender"] != REFERENCE])
+    return {
+        "name": cells.name,
+        "protocol": about["protocol"],
+        "split": about["split"],
+        "repeats": about["repeats"],
+        "items": about["items"],
+        "headline": part,
+        "n": about["n"],
+        "data_fingerprint": about["data_fingerprint"],
+        "versions": about["versions"],
+        "against_best": _against_best(cells, part, rows),
+        "rows": rows,
+        "refused": cells.refused,
+        "published": published,
+    }
+
+
+def _row(cells: DatasetCells, name: str, part: str, config: BenchmarkConfig) -> dict[str, Any]:
+    reports = cells.reports[name]
+    users = _users(cells, part)
+    values = {metric: cells.values(name, part, metric) for metric in METRICS}
+    of_lists = [report.about["beyond_accuracy"][name] for report in reports]
+    seconds = [report.about["seconds"][name] for report in reports]
+    per_seed = [float(report.values(name, part, "ndcg@10").mean()) for report in reports]
+    return {
+        "recommender": name,
+        "knows": _knows(cells, name),
+        "seeds": len(reports),
+        "metrics": {
+            metric: {"mean": float(each.mean()), "ci95": bootstrap_ci(each, users)} for metric, each in values.items()
+        },
+        "sd_of_seeds": float(np.std(per_seed, ddof=1)) if len(per_seed) > 1 else None,
+        "against_reference": None,
+        "slices": {each: _mean_or_none(cells.values(name, each, "ndcg@10")) for each in OTHER_SLICES},
+        "lists": {key: _mean_or_none([each[key] for each in of_lists if each[key] is not None]) for key in LISTS},
+        "popular_tenth": _mean_or_none([d["popularity_deciles"][0] for d in of_lists if d["popularity_deciles"]]),
+        "seconds": {step: float(np.mean([each[step] for each in seconds])) for step in ("fit", "rank")},
+        "commands": [_command(cells, name, config)],
+    }
+
+
+def _test(cells: DatasetCells, part: str, rows: list[dict[str, Any]]) -> None:
+    reference = cells.values(REFERENCE, part, "ndcg@10")
+    users = _users(cells, part)
+    paired = [paired_bootstrap(cells.values(r["recommender"], part, "ndcg@10"), reference, users) for r in rows]
+    for row, each, p in zip(rows, paired, holm([each.p_value for each in paired]), strict=True):
+        row["against_reference"] = {
+            "difference": each.difference,
+            "ci95": (each.low, each.high),
+            "p_value": each.p_value,
+            "p_holm": float(p),
+        }
+
+
+def _against_best(cells: DatasetCells, part: str, rows: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """NDCG@10 of each level by that of the best baseline; None without a level, or where no baseline finds anything."""
+    ndcg = {row["recommender"]: row["metrics"]["ndcg@10"]["mean"] for row in rows}
+    best = max((name for name in ndcg if name not in FROM_MODEL), key=ndcg.__getitem__, default=None)
+    levels = [name for name in LEVELS if name in ndcg]
+    if best is None or not levels or ndcg[best] == 0:
+        return None
+    difference = None
+    if RecGPTContext.name in levels:
+        ours, theirs = (cells.values(name, part, "ndcg@10") for name in (RecGPTContext.name, best))
+        paired = paired_bootstrap(ours, theirs, _users(cells, part))
+        difference = {"difference": paired.difference, "ci95": (paired.low, paired.high)}
+    return {
+        "best_baseline": best,
+        "ndcg@10": ndcg[best],
+        "ratios": {name: ndcg[name] / ndcg[best] for name in levels},
+        "recgpt_minus_best": difference,
+    }
+
+
+def _knows(cells: DatasetCells, name: str) -> str:
+    return str(cells.reports[name][0].about["knows"][name])
+
+
+def _users(cells: DatasetCells, part: str) -> np.ndarray:
+    return next(iter(cells.reports.values()))[0].in_slice(part)["user"].rank("dense").to_numpy().astype(np.int64) - 1
+
+
+def _mean_or_none(values: Sequence[float] | np.ndarray) -> float | None:
+    return float(np.mean(values)) if len(values) else None
+
+
+def _command(cells: DatasetCells, name: str, config: BenchmarkConfig) -> str:
+    """That makes the first seed's report; with another seed `recgpt evaluate` would also draw the split anew."""
+    options = {"--protocol": config.protocol, "--past": config.past, "--max-users": config.max_users}
+    options |= {"--model": config.model if name in FROM_MODEL else None, "--recommenders": name}
+    given = [str(part) for pair in options.items() if pair[1] is not None for part in pair]
+    return shlex.join(["recgpt", "evaluate", str(cells.folder), *given, "--seed", str(config.seeds[0])])
+
+
+def write_reports(summary: dict[str, Any], found: Sequence[Sequence[DatasetCells]], *, out: Path) -> list[Path]:
+    """Write HTML, Markdown and JSON, called as the suite (`benchmark.html`), into the folder `out`."""
+    out.mkdir(parents=True, exist_ok=True)
+    paths = [out / f"{summary['name']}.{kind}" for kind in ("html", "md", "json")]
+    paths[0].write_text(html(summary, found), encoding="utf-8")
+    paths[1].write_text(markdown(summary), encoding="utf-8")
+    write_json(paths[2], summary)
+    return paths
+
+
+HEADER = ["knows", "recommender", "Hit@10", "NDCG@10", "NDCG - text_knn", "p", *OTHER_SLICES]
+RATIOS_HEADER = ["data set", "best baseline", "NDCG@10", *LEVELS, "recgpt - best baseline"]
+LISTS_HEADER = ["recommender", *(heading for heading, _ in LISTS.values()), "fit s", "rank s"]
+
+
+def cells_of(row: dict[str, Any]) -> list[str]:
+    """One row of the main table, as text."""
+    against = row["against_reference"]
+    p = "–"
+    if against is not None:
+        p = "< .001" if against["p_holm"] < 0.001 else f"{against['p_holm']:.3f}".lstrip("0")
+    figures = [_with_interval(row["metrics"][metric]) for metric in METRICS]
+    slices = ["–" if value is None else decimal(value) for value in row["slices"].values()]
+    return [row["knows"], row["recommender"], *figures, _difference(against), p, *slices]
+
+
+def list_cells_of(row: dict[str, Any]) -> list[str]:
+    """One row of the table about whole lists, as text."""
+    seconds = (f"{row['seconds'][step]:,.1f}" for step in ("fit", "rank"))
+    return [row["recommender"], *(figure(value) for value in row["lists"].values()), *seconds]
+
+
+def _difference(against: dict[str, Any] | None) -> str:
+    if against is None:
+        return "–"
+    low, high = against["ci95"]
+    return f"{signed(against['difference'])} ({signed(low)} to {signed(high)})"
+
+
+def _with_interval(metric: dict[str, Any]) -> str:
+    low, high = metric["ci95"]
+    return f"{decimal(metric['mean'])} ({decimal(low)}–{decimal(high)})"
+
+
+def title_of(dataset: dict[str, Any]) -> str:
+    """The protocol and its parameters in one line."""
+    params = ", ".join(f"{name} {value}" for name, value in dataset["split"].items() if value is not None)
+    return f"{dataset['protocol']} ({params}; repeats {dataset['repeats']}; {dataset['items']:,} items ranked)"
+
+
+def ratio_table(part: dict[str, Any]) -> list[list[str]]:
+    """NDCG@10 as ratios to the best of all baselines, a row for each data set and one for their geometric mean."""
+    rows = []
+    for dataset in part["datasets"]:
+        if (against := dataset["against_best"]) is not None:
+            ratios = [_ratio(against["ratios"].get(name)) for name in LEVELS]
+            difference = _difference(against["recgpt_minus_best"])
+            rows.append([dataset["name"], against["best_baseline"], decimal(against["ndcg@10"]), *ratios, difference])
+    mean = [_ratio(part["mean_ratios"].get(name)) for name in LEVELS]
+    return [*rows, ["geometric mean", "–", "–", *mean, "–"]] if rows else []
+
+
+def _ratio(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def markdown(summary: dict[str, Any]) -> str:
+    """The tables in Markdown."""
+    lines = [f"# {summary['title']}", "", f"Made {summary['made']} on {summary['hardware']}. {_METHOD}", ""]
+    if summary["notes"]:
+        lines += [*(f"- {note}" for note in summary["notes"]), ""]
+    for part in summary["parts"]:
+        if part["title"]:
+            lines += [f"# {part['title']}", "", part["about"], ""]
+        if ratios := ratio_table(part):
+            lines += [markdown_table([RATIOS_HEADER, *ratios]), "", RATIOS_ABOUT, ""]
+        for dataset in part["datasets"]:
+            lines += _markdown_of(dataset)
+    return "\n".join(lines) + "\n"
+
+
+def _markdown_of(dataset: dict[str, Any]) -> list[str]:
+    lines = [f"## {dataset['name']}", "", f"{title_of(dataset)}. {dataset['n'][dataset['headline']]:,} cases.", ""]
+    lines += [markdown_table([HEADER, *map(cells_of, dataset["rows"])]), ""]
+    lines += [markdown_table([LISTS_HEADER, *map(list_cells_of, dataset["rows"])]), ""]
+    if dataset["published"]:
+        lines += [markdown_table([_PUBLISHED_HEADER, *map(published_cells, dataset["published"])]), ""]
+    return lines + [f"{name} could not take part: {reason}" for name, reason in dataset["refused"].items()]
+
+
+_PUBLISHED_HEADER = ["published model", "Hit@10", "NDCG@10", "trained in domain", "protocol", "source"]
+_METHOD = (
+    "Full catalogue ranked. Mean and bootstrap 95 % interval over users; differences are paired, p-values corrected "
+    "for all recommenders of a data set (Holm)."
+)
+RATIOS_ABOUT = (
+    "NDCG@10 as a ratio to the best of all baselines of the data set's table, those trained on it among them. The best "
+    "is picked on these very cases, which is in its favour. Last column: paired difference in NDCG@10 with its "
+    "bootstrap 95 % interval over users."
+)
+
+
+def published_cells(row: dict[str, Any]) -> list[str]:
+    """One row of the table of published figures, as text."""
+    figures = [decimal(row[metric]) for metric in METRICS]
+    return [row["model"], *figures, "yes" if row["trained_in_domain"] else "no", row["protocol"], row["source"]]
+
+
+def html(summary: dict[str, Any], found: Sequence[Sequence[DatasetCells]]) -> str:
+    """One page with everything in it: tables, plots, commands."""
+    environment = Environment(
+        loader=PackageLoader("recgpt.benchmark.accuracy", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    return environment.get_template("page.html.j2").render(
+        summary=summary,
+        method=_METHOD,
+        knows=KNOWS,
+        header=HEADER[1:],
+        ratios_header=RATIOS_HEADER,
+        ratios_about=RATIOS_ABOUT,
+        ratio_table=ratio_table,
+        lists_header=LISTS_HEADER,
+        lists=LISTS,
+        cells_of=cells_of,
+        list_cells_of=list_cells_of,
+        decimal=decimal,
+        title_of=title_of,
+        is_better=_is_better,
+        plots=[_plots(part, sets) for part, sets in zip(summary["parts"], found, strict=True)],
+    )
+
+
+def _plots(part: dict[str, Any], sets: Sequence[DatasetCells]) -> dict[str, list[Markup]]:
+    drawn = {cells.name: cells for cells in sets}
+    return {dataset["name"]: accuracy_plots(dataset, drawn[dataset["name"]]) for dataset in part["datasets"]}
+
+
+def _is_better(row: dict[str, Any]) -> str:
+    """`better`, `worse` or nothing: what the test against the reference says at .05."""
+    against = row["against_reference"]
+    if against is None or against["p_holm"] >= 0.05:
+        return ""
+    return "better" if against["difference"] > 0 else "worse"

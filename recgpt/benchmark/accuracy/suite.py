@@ -1,0 +1,387 @@
+"""Suites of data sets x recommenders x seeds, one cell at a time: `recgpt benchmark accuracy`.
+
+    suite = Suite.named("foundation").restricted(only=["Global time"], seeds=[0])
+    found = run_suite(suite, data=Path("data"), out=Path("runs/accuracy"), load_model=load_model)
+    write_reports(summarize(suite, found), found, out=Path("runs/accuracy"))     # in recgpt.benchmark.accuracy.page
+
+A cell is a report of `evaluate` with one recommender. A cell that is on disk, made of the same data with the same
+settings, is not made again: a run that was killed goes on where it stopped, and what two parts or two suites have in
+common is made once.
+"""
+
+import functools
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from recgpt.data.fingerprint import read_json, write_json
+from recgpt.data.splits import Split, check_protocol, load_for, make_split
+from recgpt.errors import DataError
+from recgpt.evaluate.lineup import BASELINES, embeddings_of, is_seeded, names_for, recommenders_for, rows_of
+from recgpt.evaluate.protocols import refuse_negatives
+from recgpt.evaluate.report import StoredReport
+from recgpt.evaluate.run import evaluate
+from recgpt.foundation.model import shipped
+from recgpt.generative.catalogue import RecGPT
+from recgpt.models import Model
+from recgpt.progress import console, duration
+from recgpt.recommenders import FROM_MODEL, check_names
+from recgpt.version import __version__
+
+DEFAULT_SUITE = "accuracy"
+SUITES = {name: Path(__file__).with_name(f"{name}.yaml") for name in (DEFAULT_SUITE, "foundation")}
+"""Name -> the YAML that says what is measured."""
+
+REFERENCE = "text_knn"
+"""What every other recommender is compared with."""
+
+
+class BenchmarkConfig(BaseModel):
+    """What one part of a benchmark measures.
+
+    Attributes
+    ----------
+    datasets : folders of data sets, under the `data` folder of the run.
+    recommenders : registered names.
+    protocol, past, max_users : see `recgpt.data.splits`; None leaves the choice to the protocol.
+    seeds : one cell each, for recommenders that draw random numbers; the others have one cell with the first.
+    model : checkpoint of the recommenders that are made from one; None takes the one that comes with the project.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    datasets: list[str] = Field(min_length=1)
+    recommenders: list[str] = Field(min_length=1)
+    protocol: str = "leave_one_out"
+    past: str | None = None
+    max_users: int | None = Field(default=None, ge=1)
+    seeds: list[int] = Field(default=[0], min_length=1)
+    model: str | None = None
+    negatives: int | None = None
+
+
+class Part(BaseModel):
+    """One part of a suite.
+
+    Attributes
+    ----------
+    title, about : what it is called, and what it shows in a sentence; a suite of one part needs neither.
+    config : what is measured.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    title: str = ""
+    about: str = ""
+    config: BenchmarkConfig
+
+
+class Suite(BaseModel):
+    """What a run measures, part by part, and reports on one page.
+
+    Attributes
+    ----------
+    name : of its reports, `NAME.html` and so on.
+    title : of the page.
+    notes : what a reader must know before any figure.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(default="benchmark", pattern=r"^\w+$")
+    title: str = "Accuracy"
+    notes: list[str] = []
+    parts: list[Part] = Field(min_length=1)
+
+    @classmethod
+    def of(cls, config: BenchmarkConfig) -> Self:
+        """One part without a title."""
+        return cls(parts=[Part(config=config)])
+
+    @classmethod
+    def named(cls, name: str) -> Self:
+        """Read a suite that comes with the package; DataError if none has that name."""
+        if name not in SUITES:
+            raise DataError(f"unknown suite {name!r}: choose among {', '.join(SUITES)}, or name a file with --config")
+        return cls.load(SUITES[name])
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a YAML file: a suite, or the settings of a `BenchmarkConfig`, which are a suite of one part.
+
+        Raises
+        ------
+        DataError
+            The file is missing or no YAML, a setting is unknown or of the wrong kind, a protocol or recommender is
+            unknown, or sampled negatives are asked for.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise DataError(f"there is no benchmark configuration {path}: see {SUITES[DEFAULT_SUITE]} for one")
+        try:
+            settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+            has_parts = isinstance(settings, dict) and "parts" in settings
+            suite = cls.model_validate(settings) if has_parts else cls.of(BenchmarkConfig.model_validate(settings))
+        except yaml.YAMLError as error:
+            raise DataError(f"{path} is not readable YAML: {error}") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"])) or "the file"
+            raise DataError(f"{path}: {place}: {first['msg']} (given: {first['input']!r})") from error
+        for part in suite.parts:
+            refuse_negatives(part.config.negatives)
+            check_protocol(part.config.protocol)
+            check_names(part.config.recommenders)
+        return suite
+
+    def restricted(self, *, only: Sequence[str] = (), seeds: Sequence[int] = ()) -> Self:
+        """The same with some of its parts, in their order, and with other seeds; none given changes nothing.
+
+        Parameters
+        ----------
+        only : titles, in any case, or numbers from 1 on.
+
+        Raises
+        ------
+        DataError
+            There is no such part.
+        """
+        chosen = {self._index(wanted) for wanted in only} or set(range(len(self.parts)))
+        parts = [part for index, part in enumerate(self.parts) if index in chosen]
+        if seeds:
+            parts = [
+                part.model_copy(update={"config": part.config.model_copy(update={"seeds": list(seeds)})})
+                for part in parts
+            ]
+        return self.model_copy(update={"parts": parts})
+
+    def _index(self, wanted: str) -> int:
+        for index, part in enumerate(self.parts):
+            if wanted == str(index + 1) or (part.title and wanted.casefold() == part.title.casefold()):
+                return index
+        known = "; ".join(f"{number} {part.title}".rstrip() for number, part in enumerate(self.parts, start=1))
+        raise DataError(f"{self.name} has no part {wanted!r}: choose among {known}")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One recommender on one data set with one seed.
+
+    Attributes
+    ----------
+    made_of : all that its figures depend on; a stored cell made of the same is used as it is.
+    path : of its report.
+    """
+
+    recommender: str
+    seed: int
+    made_of: dict[str, Any]
+    path: Path
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it is on disk, made of the same."""
+        return (
+            self._note.is_file()
+            and read_json(self._note).get("made_of") == self.made_of
+            and (self.refusal is not None or self.path.is_file())
+        )
+
+    @property
+    def refusal(self) -> str | None:
+        """Why there is no report, where the recommender said no."""
+        reason = read_json(self._note).get("refused")
+        return None if reason is None else str(reason)
+
+    def finish(self, **outcome: Any) -> None:
+        """Write down that the cell is done; its report, if it has one, is on disk already."""
+        write_json(self._note, {"made_of": self.made_of, **outcome})
+
+    @property
+    def _note(self) -> Path:
+        return self.path.with_suffix(".cell.json")
+
+
+@dataclass
+class DatasetCells:
+    """The cells of one data set.
+
+    Attributes
+    ----------
+    name : of the data set.
+    folder : where it was read from.
+    reports : recommender -> a report for each seed.
+    refused : recommender -> why it could not take part.
+    """
+
+    name: str
+    folder: Path
+    reports: dict[str, list[StoredReport]] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+
+    def about(self) -> dict[str, Any]:
+        """What all its reports share: the JSON of the first."""
+        return next(iter(self.reports.values()))[0].about
+
+    def values(self, recommender: str, slice_name: str, metric: str) -> np.ndarray:
+        """(n,) the metric of each case of a slice, mean over the seeds."""
+        of_seeds = [report.values(recommender, slice_name, metric) for report in self.reports[recommender]]
+        return np.mean(of_seeds, axis=0)
+
+
+def run_suite(suite: Suite, *, data: Path, out: Path, load_model: Callable[[str], Model]) -> list[list[DatasetCells]]:
+    """Make all cells that are not on disk yet, data set by data set, and read all of them.
+
+    Parameters
+    ----------
+    data : where the folders of the data sets are.
+    out : cells land in `out/cells`.
+    load_model : reads the checkpoint of a config; each is read once.
+
+    Returns
+    -------
+    For each part its data sets.
+
+    Raises
+    ------
+    DataError, CheckpointError
+        A data set or model is not there or unreadable, which is found before anything is computed.
+    """
+    configs = [part.config for part in suite.parts]
+    wanted = dict.fromkeys(name for config in configs for name in config.datasets)
+    missing = [name for name in wanted if not (data / name / "interactions.parquet").is_file()]
+    if missing:
+        raise DataError(
+            f"{data} has no data set {', '.join(missing)}: say where they are with --data, fetch them with "
+            "`recgpt data import`, or list others with --config"
+        )
+
+    @functools.cache
+    def read(path: str | None) -> Model:
+        return shipped() if path is None else load_model(path)
+
+    models = [read(config.model) if config.model or _needs_model(config) else None for config in configs]
+    clock = _Clock(total=sum(map(_n_cells, configs, models)))
+    found = []
+    for part, model in zip(suite.parts, models, strict=True):
+        if part.title:
+            console.print(part.title, markup=False, highlight=False)
+        found.append([_run_dataset(part.config, data / name, out, model, clock) for name in part.config.datasets])
+    return found
+
+
+def _needs_model(config: BenchmarkConfig) -> bool:
+    return any(name in FROM_MODEL for name in config.recommenders)
+
+
+def _n_cells(config: BenchmarkConfig, model: Model | None) -> int:
+    names = {*BASELINES, *config.recommenders, *rows_of(model)}
+    return len(config.datasets) * sum(len(_seeds(name, config)) for name in names)
+
+
+def _run_dataset(
+    config: BenchmarkConfig, folder: Path, out: Path, model: Model | None, clock: "_Clock"
+) -> DatasetCells:
+    dataset = load_for(config.protocol, folder)
+    split = make_split(dataset, config.protocol, past=config.past, max_users=config.max_users, seed=config.seeds[0])
+    found = DatasetCells(dataset.name, folder)
+    embeddings_NE = embeddings_of(dataset, model)
+    for cell in _cells(config, split, out, embeddings_NE, model):
+        label = f"{dataset.name}, {cell.recommender}, seed {cell.seed}"
+        if cell.is_done:
+            clock.skip(label)
+        else:
+            started = time.monotonic()
+            clock.begin(label)
+            _make(cell, split, embeddings_NE, model)
+            clock.end(label, time.monotonic() - started)
+        if (reason := cell.refusal) is not None:
+            found.refused[cell.recommender] = reason
+        else:
+            found.reports.setdefault(cell.recommender, []).append(StoredReport.load(cell.path))
+    return found
+
+
+def _cells(
+    config: BenchmarkConfig, split: Split, out: Path, embeddings_NE: np.ndarray, model: Model | None
+) -> Iterator[Cell]:
+    dataset = split.dataset
+    of_model = None if model is None else _model_sha256(model)
+    of_embeddings = hashlib.sha256(np.ascontiguousarray(embeddings_NE).data).hexdigest()
+    for name in names_for(split, config.recommenders, model=model):
+        for seed in _seeds(name, config):
+            made_of = {
+                "items_sha256": dataset.items_sha256,
+                "interactions_sha256": dataset.interactions_sha256,
+                "embeddings_sha256": of_embeddings,
+                "protocol": split.protocol,
+                "split": {"seed": split.seed, **split.params},
+                "repeats": dataset.manifest["repeats"],
+                "recommender": name,
+                "seed": seed,
+                "model": of_model if name in FROM_MODEL else None,
+                "recgpt": __version__,
+            }
+            digest = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
+            yield Cell(name, seed, made_of, out / "cells" / dataset.name / f"{name}-{seed}-{digest[:12]}.json")
+
+
+def _model_sha256(model: Model) -> str:
+    """Of the weights, and of the settings that also decide what it recommends."""
+    settings = model.config.to_dict() if isinstance(model, RecGPT) else asdict(model.settings)
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
+    for name, values in model.state_dict().items():
+        digest.update(name.encode())
+        digest.update(values.reshape(-1).view(torch.uint8).cpu().numpy().data)
+    return digest.hexdigest()
+
+
+def _seeds(name: str, config: BenchmarkConfig) -> list[int]:
+    return config.seeds if is_seeded(name) else config.seeds[:1]
+
+
+def _make(cell: Cell, split: Split, embeddings_NE: np.ndarray, model: Model | None) -> None:
+    """Evaluate and store; what a recommender refuses (no times, too little data) is stored as its reason."""
+    try:
+        recommenders = recommenders_for([cell.recommender], embeddings_NE=embeddings_NE, model=model, seed=cell.seed)
+        report = evaluate(split, recommenders, embeddings_NE=embeddings_NE)
+    except DataError as error:
+        console.print(f"{cell.recommender} on {split.dataset.name}: {error}", markup=False, soft_wrap=True)
+        cell.finish(refused=str(error))
+        return
+    report.save(cell.path)
+    cell.finish()
+
+
+class _Clock:
+    """Says which cell is at work, how many are done, and when the rest may be: by the mean time of those made."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._done = 0
+        self._seconds: list[float] = []
+
+    def skip(self, label: str) -> None:
+        self._done += 1
+        self._say(f"{label}: done before")
+
+    def begin(self, label: str) -> None:
+        self._say(f"{label} ...")
+
+    def end(self, label: str, seconds: float) -> None:
+        self._done += 1
+        self._seconds.append(seconds)
+        left = (self._total - self._done) * sum(self._seconds) / len(self._seconds)
+        self._say(f"{label}: {duration(seconds)}, ETA {duration(left)}")
+
+    def _say(self, what: str) -> None:
+        console.print(f"[{self._done}/{self._total}] {what}", markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,228 @@
+"""Work measured in a process of its own, so that its memory is its own: `python -m recgpt.benchmark.speed.child JSON`.
+
+Peak memory is read for each point: `VmHWM`, reset before it, with the pages of mapped files that the system takes back
+when it needs them; and the largest `RssAnon` seen, which is what has to fit.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from recgpt.errors import DataError
+
+if TYPE_CHECKING:
+    from recgpt.benchmark.speed.setting import Setting
+
+SAMPLE_S = 0.005
+STATUS = Path("/proc/self/status")
+CLEAR_PEAK = "5"  # what /proc/self/clear_refs wants to be told
+MARK = "point "  # before a line of results: others may print, too
+
+
+@contextmanager
+def peak_memory() -> Iterator[dict[str, float]]:
+    """Fill a dict with `peak_gigabytes` and `private_gigabytes` (pages of no file) while what is inside runs.
+
+    They are there when it is done, and NaN where the system does not tell.
+    """
+    found = {"peak_gigabytes": float("nan"), "private_gigabytes": float("nan")}
+    if not STATUS.is_file():
+        yield found
+        return
+    Path("/proc/self/clear_refs").write_text(CLEAR_PEAK)
+    private, stop = [_status("RssAnon")], threading.Event()
+
+    def sample() -> None:
+        while not stop.wait(SAMPLE_S):
+            private.append(_status("RssAnon"))
+
+    sampler = threading.Thread(target=sample, daemon=True)
+    sampler.start()
+    try:
+        yield found
+    finally:
+        stop.set()
+        sampler.join()
+        found["peak_gigabytes"] = _status("VmHWM")
+        found["private_gigabytes"] = max(private)
+
+
+def _status(key: str) -> float:
+    """A line of /proc/self/status in GB."""
+    lines = STATUS.read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 / 1e9 for line in lines if line.startswith(key))
+
+
+def run_child(
+    setting: "Setting",
+    tasks: Mapping[str, Sequence[int]],
+    *,
+    processes: int = 1,
+    threads: int | None = None,
+) -> dict[str, list[dict[str, float]]]:
+    """Run some `TASKS` of this module, each at its points, one after the other; returns what each found.
+
+    Parameters
+    ----------
+    processes : above 1, the tasks run in so many, which know of each other.
+    threads : of torch in each; by default as many as here.
+
+    Raises
+    ------
+    DataError : the process failed; the message ends with what it said last.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        job = {
+            "tasks": {name: list(points) for name, points in tasks.items()},
+            "folder": folder,
+            "data": None if setting.dataset is None else str(setting.dataset.path),
+            "sizes": asdict(setting.sizes),
+            "seed": setting.seed,
+            "threads": threads or torch.get_num_threads(),
+        }
+        module = ["-m", "recgpt.benchmark.speed.child", json.dumps(job)]
+        if processes > 1:
+            module = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes), *module]
+        done = subprocess.run([sys.executable, *module], capture_output=True, text=True)
+    if done.returncode:
+        raise DataError(
+            f"measuring {', '.join(tasks)} in {processes} process(es) failed: {done.stderr.strip()[-2000:]}"
+        )
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in tasks}
+    for line in done.stdout.splitlines():
+        if line.startswith(MARK):
+            point = json.loads(line.removeprefix(MARK))
+            found[point.pop("task")].append(point)
+    return found
+
+
+# --- what a child does ---
+
+
+def catalogue_points(setting: "Setting", points: Sequence[int], folder: Path) -> Iterator[dict[str, float]]:
+    """Index catalogues of these sizes, from codes and a sparse file of embeddings, and rank one batch."""
+    from recgpt.benchmark.speed.limits import BATCH
+    from recgpt.benchmark.speed.ranking import recommend
+    from recgpt.benchmark.speed.scoring import any_item, random_logits
+    from recgpt.benchmark.speed.setting import clustered_codes
+    from recgpt.generative.catalogue import Catalogue
+
+    config, sizes = setting.config, setting.sizes
+    model, tokenizer = setting.new_model(), setting.tokenizer
+    logits = random_logits(model, setting.seed)
+    for n_items in points:
+        codes_NK = clustered_codes(n_items, config.n_codes, config.codebook_size, setting.rng(f"codes of {n_items}"))
+        path = folder / f"embeddings-{n_items}.npy"
+        shape = (n_items, config.embedding_dim)
+        np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape).flush()  # zeros, never written
+        embeddings_NE = np.load(path, mmap_mode="r")
+        histories = setting.even_histories(BATCH, sizes.history)
+        histories.values[:] %= n_items
+        request, rows = any_item(BATCH, n_items), np.arange(BATCH)
+        with peak_memory() as memory:
+            started = time.perf_counter()
+            catalogue = Catalogue(model, tokenizer, codes_NK, embeddings_NE)
+            index_s = time.perf_counter() - started
+            end_to_end_s = _best(recommend, catalogue, histories)
+            with torch.inference_mode():
+                top_k_s = _best(catalogue.code_index.top_k, logits, request, rows)
+        path.unlink()
+        yield {
+            "items": n_items,
+            "index_s": index_s,
+            "end_to_end_ms": 1e3 / BATCH * end_to_end_s,
+            "top_k_ms": 1e3 / BATCH * top_k_s,
+            **memory,
+        }
+
+
+def history_points(setting: "Setting", points: Sequence[int], _folder: Path) -> Iterator[dict[str, float]]:
+    """Rank one batch of histories of these lengths."""
+    from recgpt.benchmark.speed.limits import BATCH
+    from recgpt.benchmark.speed.ranking import recommend
+
+    for length in points:
+        histories = setting.even_histories(BATCH, length)
+        recommend(setting.catalogue, histories)
+        with peak_memory() as memory:
+            seconds = _best(recommend, setting.catalogue, histories)
+        yield {"history": length, "end_to_end_ms": 1e3 / BATCH * seconds, **memory}
+
+
+def user_points(setting: "Setting", points: Sequence[int], _folder: Path) -> Iterator[dict[str, float]]:
+    """Rank so many users in one call."""
+    from recgpt.benchmark.speed.ranking import recommend
+
+    recommend(setting.catalogue, setting.even_histories(1, setting.sizes.user_history))
+    for n_users in points:
+        histories = setting.even_histories(n_users, setting.sizes.user_history)
+        with peak_memory() as memory:
+            seconds = _seconds(recommend, setting.catalogue, histories)
+        yield {"users": n_users, "seconds": seconds, **memory}
+
+
+def training_points(setting: "Setting", points: Sequence[int], folder: Path) -> Iterator[dict[str, float]]:
+    """Take so many of the trainer's steps; under `torchrun`, with all its processes, of which the first one tells."""
+    from recgpt.benchmark.speed.training import TrainerSteps
+    from recgpt.generative.trainer import TrainData
+
+    catalogue = setting.catalogue
+    picked = setting.rng("trained").permutation(len(setting.sequences))[: setting.sizes.trained_sequences]
+    data = TrainData(setting.sequences[picked], catalogue.codes_NK.numpy(), np.asarray(catalogue.embeddings_NE))
+    steps = TrainerSteps(setting, setting.new_model(), data, folder)
+    for n_steps in points:
+        steps.run(1)
+        with peak_memory() as memory:
+            seconds = _seconds(steps.run, n_steps)
+        if int(os.environ.get("RANK", "0")) == 0:
+            yield {"items_per_second": n_steps * steps.items / steps.n_steps / seconds, **memory}
+    steps.close()
+
+
+Task = Callable[["Setting", Sequence[int], Path], Iterator[dict[str, float]]]
+TASKS: dict[str, Task] = {
+    "catalogue": catalogue_points,
+    "history": history_points,
+    "users": user_points,
+    "training": training_points,
+}
+
+
+def _seconds(work: Callable[..., object], *arguments: object) -> float:
+    started = time.perf_counter()
+    work(*arguments)
+    return time.perf_counter() - started
+
+
+def _best(work: Callable[..., object], *arguments: object, trials: int = 2) -> float:
+    return min(_seconds(work, *arguments) for _ in range(trials))
+
+
+def main() -> None:
+    """Run the tasks, print a line for each point."""
+    from recgpt.benchmark.speed.setting import Setting, Sizes
+
+    job = json.loads(sys.argv[1])
+    torch.set_num_threads(job["threads"])
+    sizes: dict[str, Any] = {name: tuple(of) if isinstance(of, list) else of for name, of in job["sizes"].items()}
+    data = None if job["data"] is None else Path(job["data"])
+    setting = Setting(data, Sizes(**sizes), repetitions=1, seed=job["seed"])
+    for task, points in job["tasks"].items():
+        for point in TASKS[task](setting, points, Path(job["folder"])):
+            print(MARK + json.dumps({"task": task, **point}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""The parts of `recgpt benchmark speed`, what a run is made of, and where its results go.
+
+    results = run_parts(SpeedRun(data=Path("data/steam"), out=Path("runs/speed")))
+
+Each finished part lands in `speed.json` at once. Started again with the same data, sizes, seed, threads, machine and
+versions, a run goes on with the parts that are not there yet.
+"""
+
+import math
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from recgpt.benchmark.speed import encoding, growth, ranking, scoring, startup, training
+from recgpt.benchmark.speed.measure import Measured
+from recgpt.benchmark.speed.setting import QUICK, Setting, Sizes
+from recgpt.data.fingerprint import read_json, write_json
+from recgpt.device import cpu_model
+from recgpt.errors import DataError
+from recgpt.progress import console, duration
+from recgpt.version import __version__
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part: what it shows, its minutes on two cores, and what measures it."""
+
+    about: str
+    minutes: int
+    measure: Callable[[Setting], Measured]
+
+
+PARTS: dict[str, Part] = {
+    "training": Part("useful items a second of the trainer's steps and of the published ones", 8, training.measure),
+    "ranking": Part("from histories to rankings, and the published prediction", 12, ranking.measure),
+    "scoring": Part("from logits to the ten best of 15,066 items, and the published trie", 2, scoring.measure),
+    "large": Part("the ten best of 2 million items; 15 million items and their memory", 3, scoring.measure_large),
+    "session": Part("histories that grow by an item, and reading them anew", 1, ranking.measure_sessions),
+    "encoding": Part("item texts to embeddings, and the encoder's own batches", 3, encoding.measure),
+    "startup": Part("`recgpt --help`", 1, startup.measure),
+    "growth": Part("time and memory over items, histories, users and processes", 12, growth.measure),
+}
+"""Name -> part, in the order they run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeedRun:
+    """What is asked for.
+
+    Attributes
+    ----------
+    data : data-set folder with the histories and texts; None draws synthetic ones.
+    out : folder of `speed.json`.
+    only : names of parts; none for all.
+    quick : everything tiny, to see that it runs.
+    threads : of torch; None leaves them as they are.
+    overwrite : measure the parts again that are there already.
+    """
+
+    data: Path | None = None
+    out: Path
+    only: Sequence[str] = ()
+    quick: bool = False
+    threads: int | None = None
+    repetitions: int = 3
+    seed: int = 0
+    overwrite: bool = False
+
+
+def run_parts(run: SpeedRun) -> dict[str, Any]:
+    """Measure the parts that are asked for and not on disk yet; returns what `speed.json` then holds.
+
+    Raises
+    ------
+    DataError : an unknown part, or `out` holds results of other data, sizes or versions, or of another machine.
+    """
+    unknown = [name for name in run.only if name not in PARTS]
+    if unknown:
+        raise DataError(f"there is no part {unknown[0]!r}: choose among {', '.join(PARTS)}")
+    if run.threads:
+        torch.set_num_threads(run.threads)
+    setting = Setting(run.data, QUICK if run.quick else Sizes(), repetitions=run.repetitions, seed=run.seed)
+    identity = _identity(setting)
+    path = run.out / "speed.json"
+    found = _stored(path, identity, overwrite=run.overwrite)
+    wanted = [name for name in PARTS if not run.only or name in run.only]
+    for place, name in enumerate(wanted, 1):
+        if name in found["parts"] and not run.overwrite:
+            setting.say(f"[{place}/{len(wanted)}] {name}: measured before")
+            continue
+        setting.say(f"[{place}/{len(wanted)}] {name}: {PARTS[name].about}")
+        started = time.monotonic()
+        measured = PARTS[name].measure(setting).to_dict()
+        seconds = time.monotonic() - started
+        found["parts"][name] = _finite({"date": date.today().isoformat(), "seconds": seconds, **measured})
+        found["limits"] = asdict(setting.limits)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, found)
+        setting.say(f"[{place}/{len(wanted)}] {name}: {duration(seconds)}")
+    return found
+
+
+def failed_checks(found: dict[str, Any]) -> list[str]:
+    """What did not come out as the plain way does."""
+    return [check["what"] for part in found["parts"].values() for check in part["checks"] if not check["passed"]]
+
+
+def _identity(setting: Setting) -> dict[str, Any]:
+    """What must agree for figures to stand in one table."""
+    return {
+        "data": setting.data_facts(),
+        "sizes": {
+            key: list(value) if isinstance(value, tuple) else value for key, value in asdict(setting.sizes).items()
+        },
+        "repetitions": setting.repetitions,
+        "seed": setting.seed,
+        "hardware": {"cpu": cpu_model(), "cores": os.cpu_count(), "threads": torch.get_num_threads()},
+        "versions": {
+            "recgpt": __version__,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+        },
+    }
+
+
+def _stored(path: Path, identity: dict[str, Any], *, overwrite: bool) -> dict[str, Any]:
+    """The results there, if they are of this identity; none if there are none, or others and `overwrite` is given."""
+    fresh: dict[str, Any] = {**identity, "parts": {}}
+    if not path.is_file():
+        return fresh
+    stored = read_json(path)
+    differing = [key for key in identity if stored.get(key) != identity[key]]
+    if not differing:
+        return stored
+    if not overwrite:
+        raise DataError(
+            f"{path} holds results with other {' and '.join(differing)}: pass --overwrite to discard them, or choose "
+            f"another --out"
+        )
+    console.print(f"{path}: results with other {' and '.join(differing)} are discarded", markup=False, soft_wrap=True)
+    return fresh
+
+
+def _finite(value: Any) -> Any:
+    """The same with None for what is no number: JSON has no NaN."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

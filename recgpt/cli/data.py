@@ -1,0 +1,89 @@
+"""`recgpt data ...`: import public sources, inspect and split data set folders."""
+
+import json
+import typing
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from recgpt.cli.options import PROTOCOL_NAMES, DatasetDir, RepeatsIfSaid
+
+data_app = typer.Typer(help="Make data set folders from public sources, and look into them.", no_args_is_help=True)
+
+
+@data_app.command(
+    "import", context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+)
+def data_import(ctx: typer.Context) -> None:
+    """Read a public source into a data set folder. `recgpt data import --help` lists the sources.
+
+    Example: recgpt data import movielens ml-1m --out data/ml-1m
+    """
+    import inspect
+
+    from recgpt.data.readers import READERS
+
+    sources = typer.Typer(
+        no_args_is_help=True, add_completion=False, help="Read a public source into a data set folder."
+    )
+    for name, reader in READERS.items():
+        parameters = inspect.signature(reader.read, eval_str=True).parameters.values()
+
+        def command(reader: Any = reader, **options: Any) -> None:
+            reader.read(**options)
+
+        command.__signature__ = inspect.Signature([_as_option(p) for p in parameters])  # type: ignore[attr-defined]
+        sources.command(name, help=reader.description)(command)
+    sources(args=ctx.args, prog_name="recgpt data import")
+
+
+def _as_option(parameter: Any) -> Any:
+    """A reader's parameter for the command line: `source` stays an argument, `out` and keywords become options."""
+    import inspect
+
+    optional = type(None) in typing.get_args(parameter.annotation)
+    if parameter.name == "source":
+        default = None if optional else parameter.default
+        help_text = "where the source's files are" + (" (not needed, or fetched, without it)" if optional else "")
+        declared = typer.Argument(help=help_text)
+        return parameter.replace(annotation=Annotated[parameter.annotation, declared], default=default)
+    declared = typer.Option(f"--{parameter.name.replace('_', '-')}")
+    return parameter.replace(annotation=Annotated[parameter.annotation, declared], kind=inspect.Parameter.KEYWORD_ONLY)
+
+
+@data_app.command("inspect")
+def data_inspect(
+    dataset: DatasetDir,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+) -> None:
+    """Counts, density, repeats, lengths, text coverage and ties in time of a data set folder."""
+    from rich.console import Console
+
+    from recgpt.data.dataset import Dataset
+    from recgpt.data.inspect import inspect, render
+
+    found = inspect(Dataset.load(dataset))
+    if as_json:
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        Console().print(render(found))
+
+
+@data_app.command("split")
+def data_split(
+    dataset: DatasetDir,
+    protocol: Annotated[str, typer.Argument(help=PROTOCOL_NAMES)],
+    out: Annotated[Path, typer.Option(help="folder for the split")],
+    repeats: RepeatsIfSaid = None,
+    seed: int = 0,
+) -> None:
+    """Make a split and store it: histories, targets, and the past that recommenders may learn from.
+
+    Example: recgpt data split data/demo cold_item --seed 1 --out data/demo/splits/cold_item_1
+    """
+    from recgpt.data.splits import load_for, make_split
+
+    split = make_split(load_for(protocol, dataset, repeats=repeats), protocol, seed=seed)
+    split.save(out)
+    print(f"{out}: {len(split):,} cases, {len(split.past.values):,} interactions in the past")

@@ -1,0 +1,169 @@
+"""Evaluate, compare and benchmark recommenders."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from recgpt.cli.options import PROTOCOL_NAMES, DatasetDir, Overwrite, RepeatsIfSaid
+
+benchmark_app = typer.Typer(help="Measure many things in one run that resumes.", no_args_is_help=True)
+
+
+def evaluate(
+    dataset: DatasetDir,
+    model: Annotated[str | None, typer.Option(help="model folder, hub repository, or published .pt")] = None,
+    recommenders: Annotated[str, typer.Option(help="registered names, comma-separated; baselines always join")] = "",
+    protocol: Annotated[str, typer.Option(help=PROTOCOL_NAMES)] = "leave_one_out",
+    past: Annotated[
+        Literal["train", "train+valid"] | None,
+        typer.Option(help="what may be counted: all but two items of a user, or all but one (default)"),
+    ] = None,
+    repeats: RepeatsIfSaid = None,
+    max_users: Annotated[int | None, typer.Option(help="ask only so many users, drawn with --seed")] = None,
+    seed: int = 0,
+    negatives: Annotated[int | None, typer.Option(help="refused: the full catalogue is always ranked")] = None,
+    json_out: Annotated[Path | None, typer.Option("--json", help="write the report here, and its cases beside")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="write the tables here")] = None,
+) -> None:
+    """Rank the full catalogue for every user, beside the baselines, with 95 % intervals. Figures of whole lists too.
+
+    Example: recgpt evaluate data/demo --model runs/demo/model/best --json report.json
+
+    Example: recgpt evaluate data/demo --protocol global_time --recommenders sasrec,mf --json report.json
+    """
+    from rich.console import Console
+
+    from recgpt.data.splits import load_for, make_split
+    from recgpt.evaluate import evaluate as run
+    from recgpt.evaluate.lineup import check_times, embeddings_of, names_for, recommenders_for, stand_in
+    from recgpt.evaluate.protocols import refuse_negatives
+    from recgpt.models import load_model
+
+    refuse_negatives(negatives)
+    data = load_for(protocol, dataset, repeats=repeats)
+    split = make_split(data, protocol, past=past, max_users=max_users, seed=seed)
+    asked = [name.strip() for name in recommenders.split(",") if name.strip()]
+    loaded = load_model(model) if model is not None else stand_in(asked)
+    names = names_for(split, asked, model=loaded)
+    check_times(split, names)
+    embeddings_NE = embeddings_of(data, loaded)
+    chosen = recommenders_for(names, embeddings_NE=embeddings_NE, model=loaded, seed=seed)
+    report = run(split, chosen, embeddings_NE=embeddings_NE, seed=seed)
+    Console().print(report.table())
+    if json_out is not None:
+        report.save(json_out)
+    if markdown is not None:
+        markdown.parent.mkdir(parents=True, exist_ok=True)
+        markdown.write_text(report.markdown(), encoding="utf-8")
+
+
+def compare(
+    a: Annotated[Path, typer.Argument(help="report of `recgpt evaluate --json`")],
+    b: Annotated[Path, typer.Argument(help="another on the same data, protocol and past; may be the same file")],
+    recommenders: Annotated[
+        str, typer.Option(help="pairs `of_a:of_b`, comma-separated; by default each that both have")
+    ] = "",
+    part: Annotated[str | None, typer.Option("--slice", help="cases that count; by default the headline's")] = None,
+    metrics: Annotated[str, typer.Option(help="comma-separated")] = "hit@10,ndcg@10",
+    seed: int = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+) -> None:
+    """Paired difference between recommenders on the same cases: interval, p-value, correction for many comparisons.
+
+    Example: recgpt compare report.json report.json --recommenders recgpt:text_knn,recgpt:hybrid_knn
+    """
+    from rich.console import Console
+
+    from recgpt.evaluate.compare import compare as run
+    from recgpt.evaluate.compare import comparison_dict, comparison_table, parse_pairs
+    from recgpt.evaluate.report import StoredReport
+
+    first, second = StoredReport.load(a), StoredReport.load(b)
+    wanted = [name.strip() for name in metrics.split(",") if name.strip()]
+    compared = run(first, second, parse_pairs(recommenders), metrics=wanted, slice_name=part, seed=seed)
+    if as_json:
+        print(json.dumps(comparison_dict(compared, first, second), indent=2, ensure_ascii=False))
+    else:
+        Console().print(comparison_table(compared, f"{first.about['dataset']}: a is {a}, b is {b}"))
+
+
+@benchmark_app.command("accuracy")
+def benchmark_accuracy(
+    suite: Annotated[str | None, typer.Option(help="accuracy (the default) or foundation")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML like recgpt/evaluate/accuracy.yaml, not a suite")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="title or number of a part; repeat the flag")] = None,
+    seeds: Annotated[list[int] | None, typer.Option(help="instead of the suite's; repeat the flag")] = None,
+    data: Annotated[Path, typer.Option(help="where the folders of the data sets are", file_okay=False)] = Path("data"),
+    out: Annotated[Path, typer.Option(help="folder for cells and reports", file_okay=False)] = Path("runs/accuracy"),
+) -> None:
+    """Data sets x recommenders x seeds: JSON, Markdown and an HTML page with plots. A killed run goes on where it was.
+
+    Example: recgpt benchmark accuracy --data data --out runs/accuracy
+
+    Example: recgpt benchmark accuracy --suite foundation --only "Global time" --seeds 0 --data data
+
+    Example: recgpt benchmark accuracy --config my.yaml --data data
+    """
+    from recgpt.benchmark.accuracy.page import summarize, write_reports
+    from recgpt.benchmark.accuracy.suite import DEFAULT_SUITE, Suite, run_suite
+    from recgpt.models import load_model
+
+    if suite and config:
+        raise typer.BadParameter("give --suite or --config, not both")
+    whole = Suite.load(config) if config else Suite.named(suite or DEFAULT_SUITE)
+    chosen = whole.restricted(only=only or (), seeds=seeds or ())
+    found = run_suite(chosen, data=data, out=out, load_model=load_model)
+    paths = write_reports(summarize(chosen, found), found, out=out)
+    print(f"{paths[0]}, {paths[1].name} and {paths[2].name}")
+
+
+@benchmark_app.command("speed")
+def benchmark_speed(
+    only: Annotated[list[str] | None, typer.Option(help="name of a part; repeat the flag")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Everything tiny, to see that it runs.")] = False,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="data set folder with histories and texts; synthetic without it", file_okay=False),
+    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="of torch; the default is one a core")] = None,
+    repetitions: Annotated[int, typer.Option(min=1, help="of each measurement, after one that is not kept")] = 3,
+    seed: int = 0,
+    out: Annotated[Path, typer.Option(help="folder for speed.json, .md and .png", file_okay=False)] = Path(
+        "benchmarks/results"
+    ),
+    overwrite: Overwrite = False,
+) -> None:
+    """Ours beside the published scheme and the machine's limits. A killed run goes on where it was.
+
+    Parts, with about how many minutes each takes on 2 cores: training 12, ranking 14, scoring 1, large 1, session 1,
+    encoding 2, startup 1, growth 8. Run it alone on the machine.
+
+    Example: recgpt benchmark speed --data data/steam --out runs/speed
+
+    Example: recgpt benchmark speed --only scoring --only large --out runs/speed
+    """
+    from rich.console import Console
+
+    from recgpt.benchmark.speed.report import targets_table, write_reports
+    from recgpt.benchmark.speed.run import SpeedRun, failed_checks, run_parts
+    from recgpt.errors import DataError
+
+    found = run_parts(
+        SpeedRun(
+            data=data,
+            out=out,
+            only=only or (),
+            quick=quick,
+            threads=threads,
+            repetitions=repetitions,
+            seed=seed,
+            overwrite=overwrite,
+        )
+    )
+    paths = write_reports(found, out)
+    Console().print(targets_table(found))
+    print(", ".join(map(str, paths)))
+    if failed := failed_checks(found):
+        raise DataError(f"{out}/speed.json: the fast way does not give what the plain one gives: {'; '.join(failed)}")

@@ -1,0 +1,29 @@
+"""Argument and option types that several topics share."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+DatasetDir = Annotated[Path, typer.Argument(help="data set folder", exists=True, file_okay=False)]
+Workers = Annotated[
+    int, typer.Option(min=1, help="processes; more than one work on Ray (extra `ray`), RAY_ADDRESS naming a cluster")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+RepeatsIfSaid = Annotated[
+    Literal["keep", "drop-consecutive", "drop"] | None,
+    typer.Option(help="what becomes of items a user met before; by default as the protocol has it, mostly drop"),
+]
+ModelIfSaid = Annotated[
+    str | None,
+    typer.Option(help="model folder, hub repository, or published .pt; by default ours, ckpt/recgpt-minilm"),
+]
+ItemsFile = Annotated[Path, typer.Option(help="catalogue: .csv, .tsv, .jsonl or .parquet with a column `title`")]
+InteractionsFile = Annotated[
+    Path | None,
+    typer.Option(help="what is known of the past: a file with user_id, item_id (the catalogue's) and maybe timestamp"),
+]
+History = Annotated[str, typer.Option(help="titles, oldest first, separated by `;`")]
+PROTOCOL_NAMES = (
+    "leave_one_out, global_time, zero_shot, cold_user, cold_item, held_out_users, windows or published_steam_style"
+)

@@ -1,0 +1,174 @@
+"""Recommend from a catalogue, rank whole data sets, explain a score."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from recgpt.foundation.model import FoundationCatalogue
+    from recgpt.generative.catalogue import Catalogue
+
+from recgpt.cli.options import DatasetDir, History, InteractionsFile, ItemsFile, ModelIfSaid, Overwrite, Workers
+
+
+def recommend(
+    items: ItemsFile,
+    history: History,
+    model: ModelIfSaid = None,
+    interactions: InteractionsFile = None,
+    k: Annotated[int, typer.Option("-k", help="how many")] = 10,
+    keep_history: Annotated[bool, typer.Option("--keep-history", help="Items of the history may come again.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+) -> None:
+    """Recommend from a catalogue the model has never seen, by its texts and, where it is given, its past.
+
+    Example: recgpt recommend --items items.csv --interactions past.csv --history "Toy Story (1995); Heat (1995)"
+
+    Example: recgpt recommend --model runs/demo/model/best --items items.csv --history "Toy Story (1995); Heat (1995)"
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from recgpt.errors import DataError
+    from recgpt.foundation.model import FoundationCatalogue
+    from recgpt.titles import find_titles, printable
+
+    catalogue_table = _read_catalogue(items)
+    titles = catalogue_table["title"].to_list()
+    rows = find_titles(titles, [title for title in history.split(";") if title.strip()])
+    catalogue = _indexed(model, catalogue_table, interactions)
+    score_name = "score" if isinstance(catalogue, FoundationCatalogue) else "log_probability"
+    ranking = catalogue.recommend([rows], min(k, len(titles)), exclude="nothing" if keep_history else "history")
+    best = [
+        {"rank": place + 1, "row": int(item), "title": titles[item], score_name: float(score)}
+        for place, (item, score) in enumerate(zip(ranking.ids[0], ranking.scores[0], strict=True))
+        if item >= 0
+    ]
+    if not rows and not best:
+        raise DataError("the history is empty, and no interactions are known: name a title, or pass --interactions")
+    if as_json:
+        print(json.dumps({"history": [titles[row] for row in rows], "recommendations": best}, ensure_ascii=False))
+        return
+    shown = Table("", "title", score_name.replace("_", "-"), box=None)
+    for each in best:
+        shown.add_row(str(each["rank"]), Text(printable(str(each["title"]))), f"{each[score_name]:.2f}")
+    after = " -> ".join(printable(titles[row]) for row in rows) or "an empty history"
+    Console().print(Text(f"After {after}:"), shown)
+
+
+def rank(
+    dataset: DatasetDir,
+    out: Annotated[Path, typer.Option(help="folder for rankings.parquet", file_okay=False)],
+    model: ModelIfSaid = None,
+    k: Annotated[int, typer.Option("-k", help="how many for each user")] = 100,
+    keep_history: Annotated[bool, typer.Option("--keep-history", help="Items of the history may come again.")] = False,
+    repeats: Annotated[
+        Literal["keep", "drop-consecutive", "drop"], typer.Option(help="what becomes of items a user met before")
+    ] = "drop",
+    batch_size: Annotated[int, typer.Option(min=1, help="users ranked at once")] = 64,
+    workers: Workers = 1,
+    overwrite: Overwrite = False,
+) -> None:
+    """Rank the catalogue for every user of a data set, after the whole history; a killed run goes on where it stopped.
+
+    Example: recgpt rank data/demo --out runs/demo-ranked -k 20
+
+    Example: recgpt rank data/demo --model runs/demo/model/best --out runs/demo-ranked -k 20 --workers 2
+    """
+    from recgpt.bulk.rank import rank_dataset
+    from recgpt.data.dataset import Dataset
+    from recgpt.foundation.model import SHIPPED
+
+    data = Dataset.load(dataset, repeats=repeats)
+    path = rank_dataset(
+        data,
+        model or SHIPPED,
+        out,
+        k=k,
+        exclude="nothing" if keep_history else "history",
+        batch_size=batch_size,
+        overwrite=overwrite,
+        workers=workers,
+    )
+    print(f"{path}: {data.n_users:,} users, the best {k} of {data.n_items:,} items each")
+
+
+def _indexed(
+    model: str | None, catalogue_table: "pl.DataFrame", interactions: Path | None
+) -> "Catalogue | FoundationCatalogue":
+    """The catalogue as the model reads it: the shipped one where none is named."""
+    from recgpt.errors import DataError
+    from recgpt.foundation.model import FoundationModel, shipped
+    from recgpt.models import load_model
+
+    loaded = shipped() if model is None else load_model(model)
+    if isinstance(loaded, FoundationModel):
+        if interactions is None:
+            return loaded.index(catalogue_table)
+        from recgpt.data.readers.tables import read_interactions
+
+        known = read_interactions(interactions)
+        if "item_id" not in catalogue_table.columns and not known["item_id"].dtype.is_integer():
+            kind = known["item_id"].dtype
+            raise DataError(f"{interactions}: 'item_id' is {kind}, but the catalogue has no such column: add it there")
+        return loaded.index(catalogue_table, interactions=known)
+    if interactions is not None:
+        raise DataError(
+            f"{model} is a generative model, which reads histories and texts but no past of the catalogue: "
+            "leave out --interactions, or choose a foundation model"
+        )
+    return loaded.index(catalogue_table)
+
+
+def _read_catalogue(path: Path) -> "pl.DataFrame":
+    """A table of items, its texts as text: 1984 is a title, too."""
+    import polars as pl
+
+    from recgpt.data.readers.tables import read_items
+    from recgpt.data.text import ALL_TEXT_COLUMNS
+
+    table = read_items(path)
+    texts = [column for column in ALL_TEXT_COLUMNS if column in table.columns]
+    return table.with_columns(pl.col(texts).cast(pl.String).fill_null(""))
+
+
+def explain(
+    items: ItemsFile,
+    history: History,
+    item: Annotated[str, typer.Option(help="title of the item to explain")],
+    model: ModelIfSaid = None,
+    interactions: InteractionsFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of tables.")] = False,
+) -> None:
+    """Why an item gets its score after a history: what each item of the history adds, and what speaks for the item.
+
+    Example: recgpt explain --items items.csv --interactions past.csv --history "Heat (1995)" --item "Casino"
+
+    Example: recgpt explain --model runs/demo/model/best --items items.csv --history "Heat (1995)" --item "Casino"
+    """
+    from rich.console import Console
+
+    from recgpt.foundation.explain import explain as explain_evidence
+    from recgpt.foundation.model import FoundationCatalogue
+    from recgpt.generative.explain import explain as explain_codes
+    from recgpt.titles import find_titles
+
+    catalogue_table = _read_catalogue(items)
+    titles = catalogue_table["title"].to_list()
+    rows = find_titles(titles, [title for title in history.split(";") if title.strip()])
+    wanted = find_titles(titles, [item])[0]
+    catalogue = _indexed(model, catalogue_table, interactions)
+    found = (
+        explain_evidence(catalogue, rows, wanted, titles)
+        if isinstance(catalogue, FoundationCatalogue)
+        else explain_codes(catalogue, rows, wanted, titles)
+    )
+    if as_json:
+        print(json.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False))
+    else:
+        Console().print(found.render())

@@ -1,0 +1,190 @@
+"""`recgpt runs ...`: what runs there are, what came of them, and to go on with one, fork, verify or export it."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from recgpt.simulate.store import Run, RunSummary
+
+runs_app = typer.Typer(help="Look into simulated runs, resume, fork, verify and export them.", no_args_is_help=True)
+
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="id of a run; its folder is in $RECGPT_RUNS, or `runs`")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
+
+
+@runs_app.command("list")
+def list_command(as_json: AsJson = False) -> None:
+    """All runs, by id.
+
+    Example: recgpt runs list
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from recgpt.simulate.store import list_runs
+
+    found = list_runs()
+    if as_json:
+        print(json.dumps([each.model_dump() for each in found], indent=2, ensure_ascii=False))
+        return
+    table = Table("run", "world", "steps", "events", "state", "forked from", "hash", box=None)
+    for each in found:
+        counts = f"{each.n_steps:,}", f"{each.n_rows:,}"
+        table.add_row(each.run, each.world, *counts, _state(each), each.forked_from, each.hash[:12])
+    Console().print(table if found else "no runs yet")
+
+
+def _state(summary: "RunSummary") -> str:
+    if summary.error is not None:
+        return f"unreadable: `recgpt runs show {summary.run}` says why"
+    return "finished" if summary.finished else "not finished"
+
+
+@runs_app.command()
+def show(run_id: RunId, as_json: AsJson = False) -> None:
+    """What a run is made from, how far it is, what came of it and what its calls to language models cost.
+
+    Example: recgpt runs show demo --json
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from recgpt.simulate.store import Run
+
+    with Run.open(run_id) as run:
+        found: dict[str, Any] = {
+            **run.summary().model_dump(exclude={"error"}),
+            "counts": run.counts_by_kind(),
+            "metrics": run.metrics,
+            "calls": run.calls_summary(),
+            "manifest": run.manifest.model_dump(),
+        }
+    if as_json:
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    table = Table(box=None, show_header=False)
+    for name, value in found.items():
+        lines = (
+            [f"{key}: {_plain(each)}" for key, each in value.items()] if isinstance(value, dict) else [_plain(value)]
+        )
+        table.add_row(name, Text("\n".join(lines)))
+    Console().print(table)
+
+
+def _plain(value: Any) -> str:
+    from recgpt.titles import printable
+
+    return printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+@runs_app.command()
+def resume(
+    run_id: RunId,
+    max_calls: Annotated[int | None, typer.Option(min=0, help="another cap on calls, over the whole run")] = None,
+    max_usd: Annotated[float | None, typer.Option(min=0, help="another cap on money, over the whole run")] = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="calls, or blocks of agents, at a time")] = 8,
+) -> None:
+    """Go on with a run that was stopped or killed; it ends as if it had never been.
+
+    Example: recgpt runs resume demo
+    """
+    from recgpt.simulate.store import Run
+
+    with Run.open(run_id, write=True) as run:
+        world = _world(run)
+        try:
+            if run.finished:
+                print(f"{run_id} is finished already: nothing to do")
+            else:
+                world.resume(run, concurrency=concurrency, max_calls=max_calls, max_usd=max_usd)
+        except KeyboardInterrupt:
+            print(f"\nstopped; every finished page is kept. To go on: recgpt runs resume {run_id}")
+            raise typer.Exit(130) from None
+        print(f"{run_id}: {run.n_steps:,} steps, {run.n_rows:,} events, hash {run.hash}")
+        print(f"to read: {world.report(run)}")
+
+
+@runs_app.command()
+def fork(
+    run_id: RunId,
+    new_id: Annotated[str, typer.Argument(metavar="NEW", help="id of the new run")],
+    at: Annotated[int, typer.Option(min=0, help="last step that the new run shares; 0 for none")],
+) -> None:
+    """Begin a new run with the first steps of another.
+
+    Example: recgpt runs fork demo demo-2 --at 3
+    """
+    from recgpt.simulate.store import Run
+
+    with Run.open(run_id) as run, run.fork(new_id, at) as new:
+        print(f"{new_id}: {new.n_steps:,} steps of {run_id}. To go on: recgpt runs resume {new_id}")
+
+
+@runs_app.command()
+def verify(run_id: RunId) -> None:
+    """Compute the hashes of the log and every metric again, and compare them with those that were stored.
+
+    Example: recgpt runs verify demo
+    """
+    from recgpt.errors import StoreError
+    from recgpt.simulate.store import Run
+
+    with Run.open(run_id) as run:
+        run.check()
+        print(f"{run_id}: {run.n_steps:,} steps are whole, hash {run.hash}")
+        stored = run.metrics
+        if not stored and not run.finished:
+            print("the run is not finished and has no metrics yet")
+            return
+        computed = _world(run).measures(run)
+    differing = [
+        f"{name} is {_canonical(stored, name)}, from the events it is {_canonical(computed, name)}"
+        for name in sorted({*stored, *computed})
+        if _canonical(stored, name) != _canonical(computed, name)
+    ]
+    if differing:
+        raise StoreError(f"run {run_id}: its metrics do not follow from its events: {'; '.join(differing)}")
+    print(f"all {len(stored):,} metrics follow from the events")
+
+
+def _canonical(metrics: dict[str, Any], name: str) -> str:
+    """JSON that is equal only where the values are: 1, 1.0 and true differ."""
+    return json.dumps(metrics[name], sort_keys=True, ensure_ascii=False) if name in metrics else "absent"
+
+
+@runs_app.command()
+def export(
+    run_id: RunId,
+    out: Annotated[Path, typer.Option(help="folder for the data set", file_okay=False)],
+    only_simulated: Annotated[
+        bool, typer.Option("--only-simulated", help="Leave out what was known of the agents before the run.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+) -> None:
+    """Write a data set folder: the agents' known histories, then what they watched and how they rated it.
+
+    Example: recgpt runs export demo --out data/simulated
+    """
+    from recgpt.simulate.store import Run
+    from recgpt.simulate.worlds.feed.export import dataset_of
+
+    with Run.open(run_id) as run:
+        dataset = dataset_of(run, only_simulated=only_simulated)
+    dataset.save(out, overwrite=overwrite)
+    print(f"{out}: {dataset.n_interactions:,} interactions of {dataset.n_users:,} agents, {dataset.n_items:,} items")
+
+
+def _world(run: "Run") -> Any:
+    from recgpt.errors import StoreError
+    from recgpt.simulate.worlds import WORLDS
+
+    if run.manifest.world not in WORLDS:
+        raise StoreError(
+            f"run {run.run_id} is of the world {run.manifest.world!r}, this version of recgpt has"
+            f" {', '.join(sorted(WORLDS)) or 'none'}"
+        )
+    return WORLDS[run.manifest.world]

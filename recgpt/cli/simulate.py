@@ -1,0 +1,316 @@
+"""`recgpt simulate`, `recgpt agent4rec`, `recgpt agents`: the command line of simulated people, thin over the rest."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from recgpt.simulate.store import Run
+
+simulate_app = typer.Typer(help="Put simulated people before a recommender.", no_args_is_help=True)
+agents_app = typer.Typer(help="Look at agents, and fit how they behave to data.", no_args_is_help=True)
+
+Data = Annotated[Path, typer.Option(help="data set folder", exists=True, file_okay=False)]
+RunName = Annotated[str, typer.Option("--run", help="id of the run")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run of this id.")]
+BaseUrl = Annotated[list[str] | None, typer.Option(help="OpenAI-compatible server; repeat the flag for several")]
+KeyEnv = Annotated[str, typer.Option(help="environment variable with the key; empty for a server without")]
+
+
+@simulate_app.callback()
+def simulate() -> None:
+    """Keep `recgpt simulate` a group while it has one world."""
+
+
+@simulate_app.command()
+def feed(
+    dataset: Data,
+    run_id: RunName,
+    recommender: Annotated[
+        str, typer.Option(help="a registered name, such as recgpt, item_knn or popularity")
+    ] = "recgpt",
+    model: Annotated[
+        str | None, typer.Option(help="folder of the model, for recommenders that have one; by default ours")
+    ] = None,
+    agents: Annotated[int, typer.Option(min=1)] = 100,
+    pages: Annotated[int, typer.Option(min=1, help="at most, of one agent")] = 5,
+    page_size: Annotated[int, typer.Option(min=1)] = 4,
+    mind: Annotated[
+        Literal["scripted", "llm", "replay", "person"], typer.Option(help="how agents decide")
+    ] = "scripted",
+    people: Annotated[Literal["real", "synthetic"], typer.Option(help="users of the data set, or drawn ones")] = "real",
+    memory: Annotated[str, typer.Option(help="preset of the agents' memory; none for none")] = "recgpt",
+    retrain_every: Annotated[int, typer.Option(min=0, help="fit the recommender anew after so many pages")] = 0,
+    truth_first: Annotated[bool, typer.Option("--truth-first", help="Show held-out items first.")] = False,
+    advert: Annotated[
+        Literal["none", "all", "pop_high", "pop_low", "unpop_high", "unpop_low"],
+        typer.Option(help="which items take the first slot as an advertisement"),
+    ] = "none",
+    advert_text: Annotated[str | None, typer.Option(help="written beside an advertisement")] = None,
+    replay: Annotated[str | None, typer.Option(help="run whose decisions the mind replay repeats")] = None,
+    base_url: BaseUrl = None,
+    llm_model: Annotated[str, typer.Option(help="name of the language model on its server")] = "gpt-4o-mini",
+    key_env: KeyEnv = "OPENAI_API_KEY",
+    max_calls: Annotated[int | None, typer.Option(min=0, help="stop before more calls")] = None,
+    max_usd: Annotated[float | None, typer.Option(min=0, help="stop before more is spent")] = None,
+    reflect: Annotated[bool, typer.Option("--reflect", help="One more call where a reflection is due.")] = False,
+    concurrency: Annotated[int, typer.Option(min=1, help="calls, or blocks of agents, at a time")] = 8,
+    seed: int = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Agents browse what a recommender serves, page by page; it sees what they watch. A killed run resumes.
+
+    Example: recgpt simulate feed --dataset data/demo --recommender recgpt --agents 1000 --run demo
+
+    Example: recgpt simulate feed --dataset data/demo --agents 20 --mind llm --base-url http://127.0.0.1:8080/v1
+    --llm-model smollm2 --key-env "" --run talk
+    """
+    _play(
+        run_id,
+        {
+            "dataset": str(dataset),
+            "recommender": recommender,
+            "model": model,
+            "agents": agents,
+            "pages": pages,
+            "page_size": page_size,
+            "mind": mind,
+            "people": people,
+            "uses_memory": memory != "none",
+            "memory": "recgpt" if memory == "none" else memory,
+            "retrain_every": retrain_every,
+            "truth_first": truth_first,
+            "advert": advert,
+            "advert_text": advert_text,
+            "replayed": replay,
+            "llm": _llm(base_url, llm_model, key_env, max_calls, max_usd, reflect, concurrency),
+            "seed": seed,
+        },
+        concurrency=concurrency,
+        overwrite=overwrite,
+    )
+
+
+OPENAI = "https://api.openai.com/v1"
+PUBLISHED_RECOMMENDERS = {
+    "Random": "random",
+    "Pop": "popularity",
+    "MF": "mf",
+    "MultVAE": "mult_vae",
+    "LightGCN": "lightgcn",
+}
+
+
+def agent4rec(
+    simulation_name: Annotated[str, typer.Option("--simulation_name", help="id of the run")] = "Test",
+    modeltype: Annotated[
+        str, typer.Option(help=f"{', '.join(PUBLISHED_RECOMMENDERS)}, or a name of recgpt's own")
+    ] = "MF",
+    n_avatars: Annotated[int, typer.Option("--n_avatars", min=1, help="agents")] = 10,
+    max_pages: Annotated[int, typer.Option("--max_pages", min=1)] = 5,
+    items_per_page: Annotated[int, typer.Option("--items_per_page", min=1)] = 4,
+    execution_mode: Annotated[
+        Literal["serial", "parallel"], typer.Option("--execution_mode", help="one call at a time, or many")
+    ] = "parallel",
+    dataset: Data = Path("data/agent4rec_ml1m"),
+    model_path: Annotated[str | None, typer.Option("--model_path", help="folder of a foundation model")] = None,
+    seed: int = 101,
+    val_users: Annotated[
+        int, typer.Option("--val_users", min=0, help="taste alignment instead: so many agents judge 20 items")
+    ] = 0,
+    val_ratio: Annotated[int, typer.Option("--val_ratio", min=1, help="unseen items to one real one")] = 1,
+    rec_gt: Annotated[bool, typer.Option("--rec_gt", help="Show held-out items first.")] = False,
+    add_advert: Annotated[bool, typer.Option("--add_advert", help="The first slot is an advertisement.")] = False,
+    display_advert: Annotated[bool, typer.Option("--display_advert", help="Say so, with a text.")] = False,
+    advert_type: Annotated[
+        Literal["all", "pop_high", "pop_low", "unpop_high", "unpop_low"], typer.Option("--advert_type")
+    ] = "all",
+    mind: Annotated[Literal["scripted", "llm"], typer.Option(help="scripted asks no language model")] = "scripted",
+    base_url: BaseUrl = None,
+    llm_model: str = "gpt-3.5-turbo",
+    key_env: KeyEnv = "OPENAI_API_KEY",
+    max_calls: Annotated[int | None, typer.Option(min=0)] = None,
+    max_usd: Annotated[float | None, typer.Option(min=0)] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """The published Agent4Rec command, with its flags.
+
+    Example: recgpt agent4rec --simulation_name MyExp --modeltype MF --n_avatars 10 --max_pages 5 --items_per_page 4
+    """
+    name = PUBLISHED_RECOMMENDERS.get(modeltype, modeltype)
+    if val_users:
+        from rich.console import Console
+
+        from recgpt.simulate.experiments import run_experiment
+
+        options = {"agents": val_users, "ratios": (val_ratio,), "seed": seed, "model": model_path}
+        if mind == "llm":
+            asked = {"base_url": (base_url or [OPENAI])[0], "llm_model": llm_model, "key_env": key_env}
+            options |= asked if max_calls is None else {**asked, "max_calls": max_calls}
+        Console().print(run_experiment("taste-alignment", dataset, None, options).table())
+        return
+    concurrency = 64 if execution_mode == "parallel" else 1
+    _play(
+        simulation_name,
+        {
+            "dataset": str(dataset),
+            "recommender": name,
+            "model": model_path,
+            "agents": n_avatars,
+            "pages": max_pages,
+            "page_size": items_per_page,
+            "mind": mind,
+            "truth_first": rec_gt,
+            "advert": advert_type if add_advert else "none",
+            "advert_text": "Recommended for everybody: do not miss it!" if display_advert else None,
+            "llm": _llm(base_url, llm_model, key_env, max_calls, max_usd, False, concurrency),
+            "seed": seed,
+        },
+        concurrency=concurrency,
+        overwrite=overwrite,
+    )
+
+
+def _llm(
+    base_urls: list[str] | None,
+    model: str,
+    key_env: str,
+    max_calls: int | None,
+    max_usd: float | None,
+    reflects: bool,
+    concurrency: int,
+) -> dict[str, Any]:
+    given = {"model": model, "key_env": key_env or None, "max_calls": max_calls, "max_usd": max_usd}
+    addresses = {"base_urls": base_urls} if base_urls else {}
+    return {**given, **addresses, "reflects": reflects, "concurrency": concurrency}
+
+
+def _play(run_id: str, values: dict[str, Any], *, concurrency: int, overwrite: bool) -> None:
+    from pydantic import ValidationError
+
+    from recgpt.errors import SimulationError
+    from recgpt.simulate.store.file import run_path
+    from recgpt.simulate.worlds.feed.report import write_report
+    from recgpt.simulate.worlds.feed.run import FeedConfig, start
+
+    try:
+        config = FeedConfig(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SimulationError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    try:
+        with start(run_id, config, overwrite=overwrite, concurrency=concurrency) as run:
+            _print(run)
+            print(f"hash {run.hash}; to read: {write_report(run)}")
+    except KeyboardInterrupt:
+        kept = f"every finished page is kept. To go on: recgpt runs resume {run_id}"
+        print(f"\nstopped; {kept if run_path(run_id).is_file() else 'the run had not begun'}")
+        raise typer.Exit(130) from None
+
+
+def _print(run: "Run") -> None:
+    from rich.console import Console
+
+    from recgpt.simulate.worlds.feed.report import summary_table
+
+    Console().print(summary_table(run))
+
+
+@agents_app.command()
+def show(
+    dataset: Data,
+    agent: Annotated[int, typer.Argument(min=0, help="number of the agent")] = 0,
+    agents: Annotated[int, typer.Option(min=1, help="how many there are; the first are always the same")] = 100,
+    people: Annotated[Literal["real", "synthetic"], typer.Option(help="users of the data set, or drawn ones")] = "real",
+    seed: int = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+) -> None:
+    """One agent's traits, tastes and last known items.
+
+    Example: recgpt agents show 3 --dataset data/demo
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from recgpt.errors import SimulationError
+    from recgpt.simulate.worlds.feed.run import FeedConfig, people_of
+    from recgpt.titles import printable
+
+    if agent >= agents:
+        raise SimulationError(f"agent {agent} of {agents}: agents count from 0; ask for more with --agents")
+    found = people_of(FeedConfig(dataset=str(dataset), agents=agents, people=people, seed=seed))
+    titles = found.facts.items["title"]
+    about = json.loads(found.population.profile(agent).model_dump_json())  # in JSON, what is unknown is null
+    about["latest"] = [titles[int(item)] for item in found.population.histories[agent][-10:]]
+    if as_json:
+        print(json.dumps(about, indent=2, ensure_ascii=False))
+        return
+    table = Table(box=None, show_header=False)
+    for name, value in about.items():
+        lines = value if isinstance(value, list) else ["unknown" if value is None else str(value)]
+        table.add_row(name, Text("\n".join(map(printable, lines))))
+    Console().print(table, found.population.made_from)
+
+
+@agents_app.command("fit")
+def fit_command(
+    ratings: Annotated[Path, typer.Option(help="data set folder with ratings and times", exists=True, file_okay=False)],
+    agent4rec: Annotated[
+        Path, typer.Option(help="folder of the published Agent4Rec profiles and trace", exists=True, file_okay=False)
+    ],
+    out: Annotated[Path, typer.Option(help="where the parameters go")] = Path("scripted.json"),
+    encoder: Annotated[str, typer.Option(help="sentence-transformers model, or a folder")] = "all-MiniLM-L6-v2",
+    seed: int = 0,
+) -> None:
+    """Fit the scripted mind to real ratings and to the published trace, and report it on people it has not seen.
+
+    Example: recgpt agents fit --ratings data/movielens_small --agent4rec data/agent4rec_ml1m --out scripted.json
+    """
+    from rich.console import Console
+
+    from recgpt.simulate.worlds.feed.minds.fitting import fit, report_tables, save
+
+    content = fit(ratings, agent4rec, encoder=encoder, seed=seed)
+    save(content, out)
+    Console().print(report_tables(content["report"]))
+    print(f"{out}: read it with `Parameters.load`; in place of recgpt/simulate/minds/scripted.json it is the default")
+
+
+def experiment(
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="taste-alignment, page-enhancement, filter-bubble, adverts, causal, ab, ablate or injection",
+            metavar="NAME",
+        ),
+    ],
+    dataset: Data,
+    out: Annotated[Path, typer.Option(help="folder for the result", file_okay=False)] = Path("runs/experiments"),
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="NAME=VALUE of the experiment's settings; repeat the flag", metavar="NAME=VALUE"),
+    ] = None,
+    seed: int = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+) -> None:
+    """Run a published or new experiment with simulated people. `--set help` lists its settings.
+
+    The folder gets figures as JSON, a short report and a picture.
+
+    Example: recgpt experiment filter-bubble --dataset data/demo --set agents=200 --set rounds=4
+    """
+    from rich.console import Console
+
+    from recgpt.simulate.experiments import experiment_of, parse_settings, run_experiment
+
+    if option == ["help"]:
+        Console().print(experiment_of(name).settings_table())
+        return
+    found = run_experiment(name, dataset, out, {"seed": seed, **parse_settings(name, option or ())})
+    if as_json:
+        print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
+        return
+    Console().print(found.table(), f"to read: {out / found.stem}.md")

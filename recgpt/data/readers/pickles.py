@@ -1,0 +1,169 @@
+"""Pickles read without trusting them: numbers, text, plain containers, numpy arrays; nothing in the file is ever run.
+
+    histories = read_pickle("data/test/steam/test.pkl")
+
+This is the only module that opens a pickle.
+"""
+
+import math
+import pickle
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from recgpt.errors import DataError, UntrustedFileError
+
+PLAIN = frozenset({int, float, str, bytes, bool, type(None), np.ndarray})
+MAX_DEPTH = 64  # containers inside containers
+
+
+class _Allowed:
+    """A callable that a pickle may call and can neither look into nor change."""
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    def __call__(self, *args: Any) -> Any:
+        return self._function(*args)
+
+    def __setstate__(self, state: Any) -> None:
+        raise UntrustedFileError("the pickle tries to change the reader itself: do not use this file")
+
+
+class _Dtype:
+    """Stands in for `numpy.dtype`, whose own `__setstate__` believes any offsets a file gives it."""
+
+    def __init__(self, spec: Any, *_flags: Any) -> None:
+        if not isinstance(spec, str) or not re.fullmatch(r"[<>=|]?([biufc]\d{1,2}|[SU]\d{1,9})", spec):
+            raise UntrustedFileError(
+                f"the pickle holds a numpy array of dtype {spec!r}: only numbers and text are read"
+            )
+        self.dtype = np.dtype(spec)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        """`state` is (version, byte order, subarray, names, fields, ...)."""
+        _version, byte_order, *structure = state
+        if byte_order not in ("<", ">", "=", "|") or any(part is not None for part in structure[:3]):
+            raise UntrustedFileError("the pickle holds a structured numpy array: only numbers and text are read")
+        self.dtype = self.dtype.newbyteorder(byte_order)
+
+
+class _Array:
+    """Stands in for an array that numpy pickles in two steps, until `_plain` puts the real one in its place."""
+
+    value: np.ndarray | None = None
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        """`state` is (version, shape, dtype, Fortran order, bytes)."""
+        _version, shape, dtype, fortran, raw = state
+        self.value = _array(raw, dtype, shape, "F" if fortran else "C")
+
+
+def _array(
+    raw: bytes | bytearray,
+    dtype: _Dtype,
+    shape: tuple[int, ...],
+    order: Literal["C", "F", "K"],
+    axes: tuple[int, ...] | None = None,
+) -> np.ndarray:
+    """What numpy's `_frombuffer` makes of these arguments, copied out of the file's bytes."""
+    if not (isinstance(dtype, _Dtype) and isinstance(raw, bytes | bytearray)):
+        raise UntrustedFileError("the pickle holds a numpy array of objects: only numbers and text are read")
+    if len(raw) != math.prod(shape) * dtype.dtype.itemsize:
+        raise DataError(f"the pickle holds {len(raw)} bytes for a {dtype.dtype} array of shape {shape}: it is damaged")
+    array = np.frombuffer(raw, dtype.dtype).reshape(shape, order="F" if order == "F" else "C")
+    return (array if axes is None else array.transpose(axes)).copy("K")
+
+
+def _scalar(dtype: _Dtype, raw: bytes) -> Any:
+    return _array(raw, dtype, (), "C")[()]
+
+
+def _bytes(text: str, encoding: str) -> bytes:
+    if encoding != "latin1":
+        raise UntrustedFileError(f"the pickle asks for the codec {encoding!r}: only plain bytes are read")
+    return text.encode("latin1")
+
+
+# What a pickle may name. numpy.core was renamed numpy._core in numpy 2; older protocols spell bytes and sets as calls.
+_ALLOWED: dict[str, Any] = {
+    "numpy.ndarray": object(),  # named as an argument of _reconstruct, never called
+    "numpy.dtype": _Allowed(_Dtype),
+    "numpy._core.multiarray._reconstruct": _Allowed(lambda *_: _Array()),
+    "numpy._core.multiarray.scalar": _Allowed(_scalar),
+    "numpy._core.numeric._frombuffer": _Allowed(_array),
+    "_codecs.encode": _Allowed(_bytes),
+    "builtins.set": _Allowed(set),
+    "builtins.bytes": _Allowed(lambda: b""),  # how the oldest protocols spell no bytes at all
+}
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        spelled = f"{module}.{name}"
+        known = re.sub(r"^numpy\.core\.", "numpy._core.", spelled.replace("__builtin__.", "builtins.", 1))
+        if known not in _ALLOWED:
+            raise UntrustedFileError(
+                f"the pickle asks for {spelled}; only numbers, text, lists, tuples, dicts, sets and numpy arrays of "
+                f"numbers or text are read: do not use this file, or export it as Parquet or JSON where you trust it"
+            )
+        return _ALLOWED[known]
+
+    def persistent_load(self, pid: Any) -> Any:
+        raise UntrustedFileError(f"the pickle refers to an object outside itself ({pid!r}): only whole files are read")
+
+
+def read_pickle(path: str | Path) -> Any:
+    """Read a pickle that holds numbers, text, lists, tuples, dicts, sets and numpy arrays of numbers or text.
+
+    Nothing in the file is ever run, and numpy's own reader of pickled types is not reached.
+
+    Raises
+    ------
+    UntrustedFileError
+        It asks for anything else; the message names it.
+    DataError
+        The file is missing, truncated or no pickle.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"{path} does not exist")
+    try:
+        with path.open("rb") as file:
+            return _plain(_Unpickler(file).load(), {}, 0)
+    except (UntrustedFileError, DataError) as error:
+        raise type(error)(f"{path}: {error}") from error
+    except Exception as error:  # the pickle machine raises nearly everything on damaged input
+        raise DataError(
+            f"{path} is truncated or no pickle ({type(error).__name__}: {error}): fetch it again"
+        ) from error
+
+
+def _plain(value: Any, done: dict[int, tuple[Any, Any]], depth: int) -> Any:
+    """`value` with stand-ins replaced by arrays; `done` maps the id of a container to (it, its plain form)."""
+    kind = type(value)
+    if kind in PLAIN or isinstance(value, np.number | np.bool_ | np.str_ | np.bytes_):
+        return value
+    if kind is _Array and value.value is not None:
+        return value.value
+    if kind not in (list, tuple, dict, set):
+        raise UntrustedFileError(f"the pickle holds a {kind.__name__.lstrip('_')} where a value should be")
+    if depth > MAX_DEPTH:
+        raise UntrustedFileError(f"the pickle nests containers more than {MAX_DEPTH} deep")
+    if id(value) not in done:
+        done[id(value)] = (value, _plain_container(value, done, depth + 1))
+    return done[id(value)][1]
+
+
+def _plain_container(container: Any, done: dict[int, tuple[Any, Any]], depth: int) -> Any:
+    if isinstance(container, dict):
+        keys = _plain_container(list(container), done, depth)
+        return dict(zip(keys, _plain_container(list(container.values()), done, depth), strict=True))
+    if set(map(type, container)) <= PLAIN:  # most lists are long and hold numbers: look at them at C speed
+        return container
+    return type(container)(_plain(value, done, depth) for value in container)

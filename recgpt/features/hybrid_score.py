@@ -1,0 +1,137 @@
+"""Text, popularity and co-visitation as five features of a history, and how much each of them should count.
+
+How much to trust text depends on the catalogue, which is why the weights are searched and not set.
+Suffixes: B histories, N items, F features, E embedding width.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from scipy import sparse
+
+from recgpt.data.ragged import Ragged
+from recgpt.data.splits.base import sample
+from recgpt.features.co_visitation import LONG_ITEMS, SHRINKAGE, UNITS, decayed, recent_items
+from recgpt.features.interaction_counts import Past
+from recgpt.features.text_similarity import pooled, rough
+from recgpt.features.weight_search import Cases, best_weights
+
+FEATURES = ("text", "popularity", "co_visitation", "cosine_co_visitation", "co_occurrence")
+USUAL_WEIGHTS = (0.14, 0.06, 0.1, 0.4, 0.3)
+_USUAL_SHARE = 0.25
+_TUNING_CASES = 3000
+_TUNING_FLOATS = 1 << 27  # features held while the weights are searched: 512 MB, fewer cases on a large catalogue
+COUNT_DAMPING = 10
+LONG_DECAY = 0.9
+RATE_SCALE = 300
+COSINE_SCALE = 30
+ROWS = 64  # histories whose features are computed at a time
+
+
+@dataclass(frozen=True)
+class Blend:
+    """What is known of the catalogue and its past, ready to compute features from.
+
+    Attributes
+    ----------
+    unit_NE : whitened text, unit rows.
+    rough_NE : the same in steps in which cosines are exact.
+    past : all that is counted; what is appended to it shows in the next features.
+    """
+
+    unit_NE: np.ndarray
+    rough_NE: np.ndarray
+    past: Past
+
+    @classmethod
+    def of(cls, unit_NE: np.ndarray, sequences: Ragged, times: np.ndarray | None = None) -> Self:
+        """Count `sequences`, one a user, over the catalogue with the whitened text `unit_NE`."""
+        return cls(unit_NE, rough(unit_NE), Past(len(unit_NE), sequences, times))
+
+    @property
+    def n_items(self) -> int:
+        """N, the size of the catalogue."""
+        return len(self.unit_NE)
+
+    def features(self, histories: Ragged) -> list[np.ndarray]:
+        """(B, N) float32 for each of `FEATURES`; no history is empty."""
+        past = self.past
+        query_BE = rough(pooled(histories, self.unit_NE))
+        recent_BN = recent_items(histories, self.n_items)
+        long_BN = decayed(histories, LONG_DECAY, LONG_ITEMS, self.n_items)
+        rate_N = 1 / (past.near_sum_N / UNITS + SHRINKAGE) / UNITS
+        damping_N = 1 / np.sqrt(past.count_N + COUNT_DAMPING)
+        cosines_BN = past.near.product(_columns_scaled(recent_BN, damping_N / UNITS))
+        together_BN = past.together.product(_columns_scaled(long_BN, damping_N))
+        popularity_N = _standardised(np.log1p(past.count_N))
+        return [
+            _standardised(_product(query_BE, self.rough_NE)),
+            np.broadcast_to(popularity_N, (len(histories), self.n_items)),
+            _log1p(RATE_SCALE, past.near.product(_columns_scaled(recent_BN, rate_N))),
+            _log1p(COSINE_SCALE, _columns_scaled(cosines_BN, damping_N)),
+            _log1p(COSINE_SCALE, _columns_scaled(together_BN, damping_N)),
+        ]
+
+
+def weighted_sum(features: Sequence[np.ndarray], weights_F: np.ndarray) -> np.ndarray:
+    """(B, N) float32 the blend: each feature (B, N) times its weight."""
+    blend_BN = np.zeros(features[0].shape, dtype=np.float32)
+    for weight, feature_BN in zip(weights_F, features, strict=True):
+        blend_BN += np.float32(weight) * feature_BN
+    return blend_BN
+
+
+def tuned_weights(sequences: Ragged, unit_NE: np.ndarray, *, most_cases: int = _TUNING_CASES) -> np.ndarray:
+    """(F,) non-negative weights, summing to 1: those that rank last items of `sequences` best, drawn to the usual ones.
+
+    Users with fewer than three items are not asked. The usual weights alone where no last item is new to its user.
+    """
+    n_items = len(unit_NE)
+    usual_F = np.array(USUAL_WEIGHTS)
+    max_cases = max(1, min(most_cases, _TUNING_FLOATS // (len(FEATURES) * n_items)))
+    asked = sequences.lengths >= 3
+    starts, stops = sequences.offsets[:-1], sequences.offsets[1:]
+    users = sample(np.flatnonzero(asked), max_cases, seed=0)
+    histories, targets = sequences.spans(starts[users], stops[users] - 1), sequences.values[stops[users] - 1]
+    new = np.flatnonzero(~histories.contains(targets))
+    if not len(new):
+        return usual_F
+    histories, targets = histories[new], targets[new]
+    index = Blend.of(unit_NE, sequences.spans(starts, stops - asked))
+    features_BFN = np.empty((len(new), len(FEATURES), n_items), dtype=np.float32)
+    for start in range(0, len(new), ROWS):
+        rows = slice(start, start + ROWS)
+        for feature, values_BN in enumerate(index.features(histories[rows])):
+            features_BFN[rows, feature] = values_BN
+    excluded_BN = np.zeros((len(new), n_items), dtype=bool)
+    excluded_BN[np.repeat(np.arange(len(new)), histories.lengths), histories.values] = True
+    # Beside the usual: each feature alone, so that no search ends below the best of them.
+    known_WF = np.concatenate([usual_F[None], np.eye(len(FEATURES))])
+    found_F = best_weights(Cases(features_BFN, excluded_BN, targets), known_WF)
+    # A few thousand cases cannot tell good optima apart, and the next items are not quite like the last.
+    return _USUAL_SHARE * usual_F + (1 - _USUAL_SHARE) * found_F
+
+
+def _product(query_BE: np.ndarray, rows_NE: np.ndarray) -> np.ndarray:
+    """(B, N) the products of rows, by torch: NumPy's threads would wait for work while those of torch do the rest."""
+    return (torch.from_numpy(query_BE) @ torch.from_numpy(rows_NE).T).numpy()
+
+
+def _standardised(values_N: np.ndarray) -> np.ndarray:
+    """Less the mean over the last axis, divided by the standard deviation."""
+    spread = values_N.std(axis=-1, keepdims=True)
+    return ((values_N - values_N.mean(axis=-1, keepdims=True)) / np.where(spread > 0, spread, 1)).astype(np.float32)
+
+
+def _log1p(scale: float, scores_BN: sparse.csr_array) -> np.ndarray:
+    """(B, N) float32 log(1 + scale x score) of a product, which holds no place twice."""
+    logs = np.log1p(scale * scores_BN.data).astype(np.float32)
+    return sparse.csr_array((logs, scores_BN.indices, scores_BN.indptr), shape=scores_BN.shape).toarray()
+
+
+def _columns_scaled(weights_BN: sparse.csr_array, scale_N: np.ndarray) -> sparse.csr_array:
+    data = weights_BN.data * scale_N[weights_BN.indices]
+    return sparse.csr_array((data, weights_BN.indices, weights_BN.indptr), shape=weights_BN.shape)

@@ -1,0 +1,241 @@
+"""The past of a catalogue as counts that grow event by event: what is known the moment it happens.
+
+    past = Past(n_items, sequences, times)
+    past.append(events)                        # microseconds to tens of them an event; equal to counting all anew
+
+Suffixes: N items, B histories, S items of a history, M candidates, W recent items of a user.
+"""
+
+import numpy as np
+from scipy import sparse
+
+from recgpt.data.dataset import Interactions
+from recgpt.data.ragged import Ragged, offsets_of
+from recgpt.features.co_visitation import LONG_ITEMS, NEAR, UNITS, near_pairs, together
+
+HALF_LIFE = 0.25 * 365.25 * 86_400  # seconds in which an interaction loses half its weight in the recent count
+_RECOUNT = 0.05  # of all events known: counting as many anew is cheaper than one by one
+
+
+class GrowingCounts:
+    """A sparse (N, N) matrix of counts to which single entries can be added cheaply.
+
+    What was added since the last merge lies in a second, small matrix; both together are the counts.
+    """
+
+    def __init__(self, counts_NN: sparse.csr_array) -> None:
+        self._main_NN = counts_NN
+        self._extra_NN: sparse.csr_array | None = None
+        self._pending: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+
+    def add(self, rows: np.ndarray, columns: np.ndarray, values: np.ndarray) -> None:
+        """Add `values` at (rows, columns); what is there twice adds up."""
+        self._pending.append((rows, columns, values))
+
+    @property
+    def parts(self) -> list[sparse.csr_array]:
+        """Matrices whose sum is the counts."""
+        if self._pending:
+            rows, columns, values = (np.concatenate(parts) for parts in zip(*self._pending, strict=True))
+            self._pending = []
+            added_NN = sparse.coo_array((values, (rows, columns)), shape=self._main_NN.shape).tocsr()
+            self._extra_NN = added_NN if self._extra_NN is None else self._extra_NN + added_NN
+            if self._extra_NN.nnz > 10_000 + self._main_NN.nnz // 8:
+                self._main_NN, self._extra_NN = self._main_NN + self._extra_NN, None
+        return [self._main_NN] if self._extra_NN is None else [self._main_NN, self._extra_NN]
+
+    def merge(self) -> None:
+        """Make them one matrix, which is read faster than two."""
+        first, *others = self.parts
+        self._main_NN, self._extra_NN = sum(others, start=first), None
+
+    def product(self, weights_BN: sparse.csr_array) -> sparse.csr_array:
+        """(B, N) weights @ counts."""
+        first, *others = self.parts
+        product_BN = weights_BN @ first
+        for other in others:
+            product_BN = product_BN + weights_BN @ other
+        return product_BN
+
+    def looked_up(self, items_BS: np.ndarray, place_BN: np.ndarray, n_places: int) -> np.ndarray:
+        """(B, S, M) float32 counts in the row of `items_BS` (-1: none) at candidates whose place `place_BN` tells."""
+        found_BSM = np.zeros((*items_BS.shape, n_places), dtype=np.float32)
+        case, position = np.nonzero(items_BS >= 0)
+        items = items_BS[case, position]
+        for part_NN in self.parts:
+            entry, owner = row_entries(part_NN, items)
+            place = place_BN[case[owner], part_NN.indices[entry]]
+            asked = place >= 0
+            owner, place, entry = owner[asked], place[asked], entry[asked]
+            found_BSM[case[owner], position[owner], place] += part_NN.data[entry]
+        return found_BSM
+
+    def row_sums(self) -> np.ndarray:
+        """(N,) float64."""
+        return np.sum([part_NN.sum(axis=1) for part_NN in self.parts], axis=0)
+
+
+def row_entries(matrix: sparse.csr_array, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where the entries of `rows` lie in `matrix.indices` and `.data`, and which place of `rows` each belongs to."""
+    starts = matrix.indptr[rows].astype(np.int64)
+    lengths = matrix.indptr[rows + 1] - starts
+    entry = np.arange(lengths.sum()) + np.repeat(starts - offsets_of(lengths)[:-1], lengths)
+    return entry, np.repeat(np.arange(len(rows)), lengths)
+
+
+class Past:
+    """All that is counted of what users did.
+
+    Parameters
+    ----------
+    n_items : N.
+    sequences : dense item ids, one sequence a user, oldest first.
+    times : Unix seconds of `sequences.values`, -1 where unknown; None where no time is known.
+
+    Attributes
+    ----------
+    count_N : int64 interactions of each item.
+    near : units of 120: C[i, j] += 1/gap for j up to 5 places after i, half of that for j before i.
+    after, before : units of 120: 1/gap for j after i alone, and for j before i.
+    together : users who have both items among their last 100.
+    near_sum_N, after_sum_N, before_sum_N : float64 row sums.
+    recent_count_N : float64 interactions, each halved every three months before the latest known; 0 without times.
+    """
+
+    def __init__(self, n_items: int, sequences: Ragged, times: np.ndarray | None = None) -> None:
+        self.n_items = n_items
+        self._count(sequences, times)
+
+    def _count(self, sequences: Ragged, times: np.ndarray | None) -> None:
+        self._sequences, self._times = sequences, times
+        self._recent: dict[int, list[int]] = {}
+        self._appended: list[Interactions] = []
+        self._n_appended = 0
+        self.count_N = np.bincount(sequences.values, minlength=self.n_items)
+        user = np.repeat(np.arange(len(sequences)), sequences.lengths)
+        item = np.asarray(sequences.values, dtype=np.int64)
+        earlier, later, units = near_pairs(user, item, np.ones(len(item), dtype=bool))
+        after_NN = sparse.coo_array((units, (earlier, later)), shape=(self.n_items, self.n_items)).tocsr()
+        before_NN = after_NN.T.tocsr()
+        self.after, self.before = GrowingCounts(after_NN), GrowingCounts(before_NN)
+        self.near = GrowingCounts(after_NN + before_NN / 2)
+        self.together = GrowingCounts(together(sequences, self.n_items))
+        self.after_sum_N, self.before_sum_N = self.after.row_sums(), self.before.row_sums()
+        self.near_sum_N = self.after_sum_N + self.before_sum_N / 2
+        self.n_timed_N = np.zeros(self.n_items, dtype=np.int64)
+        self._time_sum_N = np.zeros(self.n_items)
+        self._last_time_N = np.full(self.n_items, -np.inf)
+        self.recent_count_N = np.zeros(self.n_items)
+        self._now = -np.inf
+        if times is not None:
+            self._count_times(sequences.values, times)
+
+    @property
+    def has_times(self) -> bool:
+        """Whether any interaction's time is known."""
+        return self._now > -np.inf
+
+    @property
+    def sequences(self) -> Ragged:
+        """All that was counted, one sequence a user."""
+        sequences, _ = self._merged()
+        return sequences
+
+    @property
+    def times(self) -> np.ndarray | None:
+        """Unix seconds of `sequences.values`, -1 where unknown; None where none is known."""
+        return self._merged()[1]
+
+    def append(self, events: Interactions) -> None:
+        """Count `events`, in their order, as the next of their users; a user not met so far begins a sequence."""
+        if self._n_appended + len(events) > max(1_000, _RECOUNT * len(self._sequences.values)):
+            self._appended.append(events)
+            self._count(*self._merged())
+            return
+        for user, item in zip(events.user.tolist(), events.item.tolist(), strict=True):
+            self._append(user, item)
+        np.add.at(self.count_N, events.item, 1)
+        if events.timestamp is not None:
+            self._count_times(events.item, events.timestamp)
+        self._appended.append(events)
+        self._n_appended += len(events)
+
+    def merge(self) -> None:
+        """Put what was appended beside what was counted first: rankings are then as fast as if all had been."""
+        for counts in (self.near, self.after, self.before, self.together):
+            counts.merge()
+
+    def _append(self, user: int, item: int) -> None:
+        window = self._recent.get(user)
+        if window is None:
+            known = user < len(self._sequences)
+            window = self._sequences[user][-LONG_ITEMS:].tolist() if known else []
+            self._recent[user] = window
+        for gap, other in enumerate(reversed(window[-NEAR:]), start=1):
+            if other != item:
+                self._add_near(other, item, UNITS / gap)
+        gone = window.pop(0) if len(window) == LONG_ITEMS else None
+        others = dict.fromkeys(window)
+        if gone is not None and gone not in others and gone != item:
+            self._add_together(gone, list(others), -1)
+        if gone is not None and gone == item and gone not in others:
+            others = {}  # it stays one of the last 100, with the same company
+        if item not in others:
+            self._add_together(item, list(others), 1)
+        window.append(item)
+
+    def _add_near(self, earlier: int, later: int, units: float) -> None:
+        there, back, value = np.array([earlier]), np.array([later]), np.array([units])
+        self.after.add(there, back, value)
+        self.before.add(back, there, value)
+        self.near.add(np.array([earlier, later]), np.array([later, earlier]), np.array([units, units / 2]))
+        self.after_sum_N[earlier] += units
+        self.before_sum_N[later] += units
+        self.near_sum_N[earlier] += units
+        self.near_sum_N[later] += units / 2
+
+    def _add_together(self, item: int, others: list[int], value: int) -> None:
+        if others:
+            one, company = np.full(len(others), item), np.array(others)
+            values = np.full(2 * len(others), float(value))
+            self.together.add(np.concatenate([one, company]), np.concatenate([company, one]), values)
+
+    def _count_times(self, items: np.ndarray, times: np.ndarray) -> None:
+        known = times >= 0
+        if not known.any():
+            return
+        items, times = items[known], times[known].astype(np.float64)
+        np.add.at(self.n_timed_N, items, 1)
+        np.add.at(self._time_sum_N, items, times)
+        np.maximum.at(self._last_time_N, items, times)
+        now = max(self._now, float(times.max()))
+        if self._now > -np.inf:
+            self.recent_count_N *= np.exp2((self._now - now) / HALF_LIFE)
+        self._now = now
+        np.add.at(self.recent_count_N, items, np.exp2((times - now) / HALF_LIFE))
+
+    def years(self) -> tuple[np.ndarray, np.ndarray]:
+        """(N,) mean and last time of each item's interactions, in years before the latest known (so at most 0).
+
+        An item without a known time counts as of now; its last time is 20 years ago.
+        """
+        year = 365 * 86_400
+        timed_N = self.n_timed_N > 0
+        now = self._now if self.has_times else 0.0
+        mean_N = np.where(timed_N, (self._time_sum_N / np.maximum(self.n_timed_N, 1) - now) / year, 0.0)
+        last_N = np.where(timed_N, (np.where(timed_N, self._last_time_N, 0) - now) / year, -20.0)
+        return mean_N.astype(np.float32), last_N.astype(np.float32)
+
+    def _merged(self) -> tuple[Ragged, np.ndarray | None]:
+        if not self._appended:
+            return self._sequences, self._times
+        sequences, lengths = self._sequences, self._sequences.lengths
+        user = np.concatenate([np.repeat(np.arange(len(lengths)), lengths), *(each.user for each in self._appended)])
+        item = np.concatenate([sequences.values, *(each.item for each in self._appended)])
+        order = np.argsort(user, kind="stable")
+        merged = Ragged(item[order], offsets_of(np.bincount(user, minlength=len(lengths))))
+        if self._times is None and all(each.timestamp is None for each in self._appended):
+            return merged, None
+        known = np.full(len(sequences.values), -1) if self._times is None else self._times
+        added = [np.full(len(e), -1) if e.timestamp is None else e.timestamp for e in self._appended]
+        return merged, np.concatenate([known, *added])[order]

@@ -1,0 +1,320 @@
+"""Exact ranking: text in, recommendations out, for a catalogue the model has never seen.
+
+    model = RecGPT.from_pretrained("ckpt/recgpt")
+    catalogue = model.index(["Toy Story (1995)", "Heat (1995)", "Jumanji (1995)"])   # texts, a table, or embeddings
+    ranking = catalogue.recommend([[0, 2]], k=1)                                     # .ids, .scores
+
+The K codes of the next item are independent given the history, so an item's log-probability is a sum of K looked-up
+numbers, and the whole catalogue is ranked exactly, for any k (`recgpt.generative.code_index`). Items that share all K
+codes tie by construction: they are ordered by the cosine of their embedding with the predicted one (the tokenizer's
+reconstruction of the most likely codes), then by id. `Catalogue.collision_rate` says how many items that concerns.
+
+Shapes: B histories, S items a history, K codes an item, T = S * K, V codes a slot, N items, E embedding width,
+W = E / K.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from recgpt.data.ragged import Ragged
+from recgpt.data.text import catalogue_texts
+from recgpt.encode import TextEncoder
+from recgpt.errors import DataError
+from recgpt.generative.beam import CodeTrie, beam_scores
+from recgpt.generative.code_index import CodeIndex, log_normalisers
+from recgpt.generative.decoder import SIMILAR, KeyValues, RecGPTDecoder
+from recgpt.generative.tokenizer import FSQTokenizer, collision_rate
+from recgpt.ranking import SCORES_IN_MEMORY, Exclude, Ranking, Request, top_k
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Mode = Literal["exact", "beam"]
+
+CPU_ITEMS = 512  # read at once; the activations of more fall out of the cache
+
+
+class RecGPT(RecGPTDecoder):
+    """The model as its users meet it: the decoder, its tokenizer, and `index`."""
+
+    def index(
+        self,
+        items: "Sequence[str] | pl.DataFrame | pd.DataFrame | np.ndarray",
+        *,
+        tokenizer: FSQTokenizer | None = None,
+        codes: np.ndarray | None = None,
+    ) -> "Catalogue":
+        """Read a catalogue.
+
+        Parameters
+        ----------
+        items : N texts; or a table with `title` and, if there are any, `categories, brand, description`; or text
+            embeddings (N, E) from the encoder that the model was trained on, which may be a memory map.
+        tokenizer : by default the one saved with the model.
+        codes : (N, K) codes that this tokenizer gave these items before, to save the time.
+
+        Raises
+        ------
+        DataError : an empty catalogue, an item without text, embeddings of another width, NaN, duplicate `item_id`.
+        CheckpointError : the shape of `tokenizer` is not the model's.
+        EncoderError : the texts' encoder cannot be loaded or is not the model's.
+        """
+        tokenizer = tokenizer or self.tokenizer
+        if tokenizer is None:
+            raise DataError("this model was saved without its tokenizer: pass index(..., tokenizer=...)")
+        self.check_fits(tokenizer)
+        if isinstance(items, str):
+            raise DataError(f"a single text was given, {items[:40]!r}: index a list of texts, one an item")
+        if len(items) == 0:
+            raise DataError("the catalogue is empty: index at least one item")
+        embeddings_NE = items if isinstance(items, np.ndarray) else self._encode(items)
+        if embeddings_NE.ndim != 2 or embeddings_NE.shape[1] != self.config.embedding_dim:
+            raise DataError(
+                f"embeddings have shape {embeddings_NE.shape}, the model reads (items, {self.config.embedding_dim}): "
+                f"encode the items with the encoder that the model was trained on"
+            )
+        if codes is None:
+            codes = tokenizer.encode(embeddings_NE, progress=len(embeddings_NE) > 1_000_000)
+        return Catalogue(self, tokenizer, codes, embeddings_NE)
+
+    def _encode(self, items: "Sequence[str] | pl.DataFrame | pd.DataFrame") -> np.ndarray:
+        encoder = self.config.text_encoder
+        texts = catalogue_texts(items, encoder.get("template", "fields"))
+        return TextEncoder.of(encoder).encode(texts, progress=len(texts) > 1000)
+
+
+class Catalogue:
+    """A catalogue that a model has read.
+
+    Attributes
+    ----------
+    embeddings_NE : (N, E) as given, possibly a memory map.
+    """
+
+    def __init__(
+        self, model: RecGPTDecoder, tokenizer: FSQTokenizer, codes: np.ndarray, embeddings: np.ndarray
+    ) -> None:
+        if codes.shape != (len(embeddings), model.config.n_codes):
+            raise DataError(
+                f"codes have shape {codes.shape}, the catalogue needs {(len(embeddings), model.config.n_codes)}: "
+                f"tokenize the same items again"
+            )
+        self.model = model.eval()
+        self.tokenizer = tokenizer
+        self.code_index = CodeIndex(torch.from_numpy(codes.astype(np.int32)).to(model.device))
+        self.embeddings_NE = embeddings
+
+    def __len__(self) -> int:
+        return len(self.code_index)
+
+    @property
+    def codes_NK(self) -> Tensor:  # noqa: N802
+        """(N, K) int32."""
+        return self.code_index.codes_NK
+
+    @cached_property
+    def collision_rate(self) -> float:
+        """Share of items that share all their codes with another item."""
+        return collision_rate(self.codes_NK.cpu().numpy())
+
+    def recommend(
+        self,
+        histories: Sequence[Sequence[int]] | Ragged,
+        k: int = 10,
+        *,
+        exclude: Exclude = "history",
+        candidates: np.ndarray | None = None,
+        batch_size: int = 64,
+        mode: Mode = "exact",
+    ) -> Ranking:
+        """Rank the catalogue after each history.
+
+        Parameters
+        ----------
+        histories : B sequences of catalogue rows, oldest first, none empty; the last `max_items` of each count.
+        k : between 1 and N.
+        exclude : "history" leaves out what the user has had, "nothing" does not.
+        candidates : (C,) the only rows that may be recommended.
+        mode : "beam" decodes as published (its scores are at temperature 0.1, -1e8 for what it lost).
+
+        Returns
+        -------
+        Ranking
+            ids and scores (B, k); a score is the item's log-probability. Independent of batch size and company.
+
+        Raises
+        ------
+        DataError : an empty history, an id outside the catalogue, `k` out of range, an unknown `mode`.
+        """
+        if mode not in ("exact", "beam"):
+            raise DataError(f'mode={mode!r} is unknown: use "exact" or "beam"')
+        request = self._request(histories, k, exclude, candidates)
+        ranking = request.unranked()
+        batch_size = max(1, min(batch_size, SCORES_IN_MEMORY // self.code_index.scores_kept(k)))
+        for rows, hidden_BKD in self.next_item_states(request.histories, batch_size):
+            part = self._rank(hidden_BKD, request, rows, mode)
+            ranking.ids[rows], ranking.scores[rows] = part.ids, part.scores
+        return ranking
+
+    def session(self, histories: Sequence[Sequence[int]] | Ragged) -> "RankingSession":
+        """Follow users whose histories grow one item at a time."""
+        return RankingSession(self, histories)
+
+    def _request(
+        self,
+        histories: Sequence[Sequence[int]] | Ragged,
+        k: int,
+        exclude: Exclude,
+        candidates: np.ndarray | None,
+    ) -> Request:
+        request = Request.checked(histories, k, exclude, candidates, n_items=len(self))
+        empty = np.flatnonzero(request.histories.lengths == 0)
+        if len(empty):
+            raise DataError(
+                f"history {empty[0]} is empty: RecGPT ranks after at least one item; use Popularity for new users"
+            )
+        return request
+
+    def _inputs(self, items_BS: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Codes (B, S, K) and slices (B, S, K, W) of catalogue rows; row -1 is padding."""
+        config = self.model.config
+        real_BS = items_BS >= 0
+        rows_BS = np.where(real_BS, items_BS, 0)
+        codes_BSK = self.codes_NK[torch.from_numpy(rows_BS).to(self.codes_NK.device)].long()
+        codes_BSK[torch.from_numpy(~real_BS)] = config.codebook_size
+        embeddings_BSE = torch.from_numpy(np.asarray(self.embeddings_NE[rows_BS], dtype=np.float32))
+        slices_BSKW = embeddings_BSE.view(*items_BS.shape, config.n_codes, config.slice_dim)
+        return codes_BSK, slices_BSKW.to(self.model.device)
+
+    @torch.inference_mode()
+    def next_item_states(self, histories: Ragged, batch_size: int) -> Iterator[tuple[np.ndarray, Tensor]]:
+        """Hidden states (B, K, D) that predict the next item, in batches of similar length, each with its rows.
+
+        Rows are padded on the right: the mask is causal across items, so no item ever sees padding.
+        """
+        lengths = np.minimum(histories.lengths, self.model.config.max_items)
+        for rows in similar_lengths(lengths, batch_size):
+            items_BS = padded(histories[rows].tail(self.model.config.max_items))
+            last_B = torch.from_numpy(lengths[rows] - 1).to(self.model.device)
+            on_cpu = self.model.device.type == "cpu"
+            n = max(1, CPU_ITEMS // items_BS.shape[1]) if on_cpu else len(rows)
+            parts = [
+                self.model(*self._inputs(items_BS[i : i + n]), last_B=last_B[i : i + n]).hidden_BSKD[:, 0]
+                for i in range(0, len(rows), n)
+            ]
+            yield rows, torch.cat(parts)
+
+    @torch.inference_mode()
+    def _rank(self, hidden_BKD: Tensor, request: Request, rows: np.ndarray, mode: Mode = "exact") -> Ranking:
+        logits_VKB = self.model.code_logits(hidden_BKD)
+        if mode == "beam":
+            scores_BN = torch.stack([beam_scores(logits_KV, self._trie) for logits_KV in logits_VKB.permute(2, 1, 0)])
+            seconds = partial(self.dense_scores, logits_VKB)
+            return top_k(request.mask(scores_BN, rows), request.k, tie_break=seconds)
+        ranking = self.code_index.top_k(logits_VKB, request, rows, self.dense_scores)
+        return Ranking(ranking.ids, ranking.scores - log_normalisers(logits_VKB).unsqueeze(1).cpu().numpy())
+
+    @cached_property
+    def _trie(self) -> CodeTrie:
+        return CodeTrie(self.codes_NK.cpu())
+
+    def dense_scores(self, logits_VKB: Tensor, ids_BC: Tensor) -> Tensor:
+        """Cosine (B, C) of the predicted embedding with those of the candidates."""
+        likeliest_BK = logits_VKB[: self.model.config.codebook_size].argmax(0).T
+        predicted_BE = self.tokenizer.decode(likeliest_BK.cpu())
+        parts = []
+        for ids_Bc in ids_BC.cpu().split(max(1, SCORES_IN_MEMORY // predicted_BE.numel()), dim=1):
+            candidates_BcE = torch.from_numpy(np.asarray(self.embeddings_NE[ids_Bc.numpy()], dtype=np.float32))
+            parts.append(F.cosine_similarity(predicted_BE.unsqueeze(1), candidates_BcE.to(predicted_BE.device), dim=-1))
+        return torch.cat(parts, 1).to(ids_BC.device)
+
+
+def similar_lengths(lengths: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
+    """Batches of at most `batch_size` places, longest first, none shorter than `SIMILAR` times the longest with it."""
+    order = np.argsort(-lengths, kind="stable")
+    descending = lengths[order]
+    start = 0
+    while start < len(order):
+        similar = np.searchsorted(-descending, -SIMILAR * descending[start], side="right")
+        stop = min(start + batch_size, int(similar))
+        yield order[start:stop]
+        start = stop
+
+
+def padded(histories: Ragged) -> np.ndarray:
+    """(B, S) int64, each history from column 0 on, -1 after its end."""
+    lengths = histories.lengths
+    items_BS = np.full((len(histories), int(lengths.max())), -1, dtype=np.int64)
+    items_BS[np.arange(items_BS.shape[1]) < lengths[:, None]] = histories.values
+    return items_BS
+
+
+class RankingSession:
+    """B users whose histories grow: appending an item costs K positions, not the whole history.
+
+    Equal to a fresh ranking of the grown histories. Past `max_items` the oldest item falls out and every position
+    shifts, so from there on each append reads the kept items again.
+
+    Attributes
+    ----------
+    histories : the users' items so far, all of them.
+    """
+
+    def __init__(self, catalogue: Catalogue, histories: Sequence[Sequence[int]] | Ragged) -> None:
+        self.catalogue = catalogue
+        checked = catalogue._request(histories, 1, "nothing", None).histories
+        if len(checked) == 0:
+            raise DataError("a session needs at least one history: pass one sequence of catalogue rows for each user")
+        self.histories: list[list[int]] = [history.tolist() for history in checked]
+        self._read()
+
+    @torch.inference_mode()
+    def _read(self) -> None:
+        """Fill the cache from the histories' last `max_items`."""
+        model = self.catalogue.model
+        kept = Ragged.from_lists(self.histories).tail(model.config.max_items)
+        self._lengths_B = torch.from_numpy(kept.lengths).to(model.device)
+        items_BS = padded(kept)
+        out = model(*self.catalogue._inputs(items_BS), last_B=self._lengths_B - 1, use_cache=True)
+        self._past: list[KeyValues] = out.past
+        self._seen_BT = torch.from_numpy(items_BS >= 0).repeat_interleave(model.config.n_codes, 1).to(model.device)
+        self._state_BKD = out.hidden_BSKD[:, 0]
+
+    @torch.inference_mode()
+    def append(self, items: Sequence[int]) -> None:
+        """Append one item to each history.
+
+        Raises
+        ------
+        DataError : not one item a user, or an item outside the catalogue.
+        """
+        if len(items) != len(self.histories):
+            raise DataError(f"{len(items)} items for {len(self.histories)} sessions: append one item to each")
+        model = self.catalogue.model
+        new = self.catalogue._request([[item] for item in items], 1, "nothing", None).histories
+        for history, item in zip(self.histories, new.values.tolist(), strict=True):
+            history.append(item)
+        if int(self._lengths_B.max()) >= model.config.max_items:
+            self._read()
+            return
+        out = model(
+            *self.catalogue._inputs(new.values[:, None]),
+            positions_BS=self._lengths_B.unsqueeze(1),
+            past=self._past,
+            past_mask_BT=None if bool(self._seen_BT.all()) else self._seen_BT,
+        )
+        self._seen_BT = F.pad(self._seen_BT, (0, model.config.n_codes), value=True)
+        self._lengths_B = self._lengths_B + 1
+        self._state_BKD = out.hidden_BSKD[:, 0]
+
+    def recommend(self, k: int = 10, *, exclude: Exclude = "history", candidates: np.ndarray | None = None) -> Ranking:
+        """Rank the catalogue after each history; see `Catalogue.recommend`."""
+        request = self.catalogue._request(self.histories, k, exclude, candidates)
+        return self.catalogue._rank(self._state_BKD, request, np.arange(len(self.histories)))

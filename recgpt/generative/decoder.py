@@ -1,0 +1,632 @@
+"""The decoder, all of it: histories of item codes in, the codes of the next item out (RecGPT paper, decoder section).
+
+A GPT-2-style transformer over K codes an item. Each token is the embedding of its code plus a projection of the
+item's own slice of its text embedding. Attention is bidirectional inside an item and causal across items. Position
+K*t + j predicts code j of item t + 1, so one pass gives K independent distributions over the next item.
+
+    decoder = RecGPTDecoder(RecGPTConfig(n_layers=3, d_model=768, embedding_dim=768))
+    out = decoder(codes_BSK, slices_BSKW, segments_BS=segments_BS, labels_BSK=next_item_labels(codes_BSK, segments_BS))
+    out.loss.backward()
+
+Two things bite here. (1) Rows are padded or packed on the right only, so positions always count from an item's own
+sequence start and nothing depends on who shares the row. (2) Logits for all rows x 15,361 never exist at once: the
+loss goes through `next_code_loss` in chunks, and ranking reads the last item only.
+
+Shapes: B rows, S items a row, K codes an item, T = S * K tokens, V codes a slot, D model width, W = E / K slice width,
+H heads, R = rows of the loss.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Self, cast
+
+import torch
+from huggingface_hub import HfApi, ModelCardData
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
+from transformers import PretrainedConfig, PreTrainedModel
+from transformers.utils import ModelOutput
+
+from recgpt.errors import CheckpointError, DataError
+from recgpt.generative.tokenizer import FSQTokenizer
+from recgpt.hub import OPTIONS, local_folder
+from recgpt.progress import quiet_transformers
+
+TOKENIZER_FOLDER = "tokenizer"
+HAS_ONEDNN = torch.backends.mkldnn.is_available()  # asked once: torch.compile cannot look into it
+IGNORE = -100  # label of a position that predicts nothing
+SIMILAR = 0.7  # a few long sequences would make most of a group padding; stricter makes more groups than it saves
+WRITTEN_OUT = 512  # tokens of a sequence up to which attention scores may lie in memory
+LOSS_CHUNK = 512  # rows whose logits are alive together on a CPU: 512 x 15,361 float32 is 31 MB
+GPU_LOSS_CHUNK = 8_192  # on a GPU, which wants few and large products: 503 MB
+
+
+class RecGPTConfig(PretrainedConfig):
+    """Shape of the decoder; the defaults are the published ones.
+
+    Parameters
+    ----------
+    codebook_size : V, codes a slot; id V is padding.
+    n_codes : K, codes an item.
+    embedding_dim : E, width of the text embedding; each token sees its slice of width E / K.
+    max_items : longest history; older items are cut off. Positions = max_items * n_codes.
+    d_model, n_layers, n_heads, dropout : the transformer.
+    text_encoder : fingerprint of the encoder that made the embeddings; `index(texts)` loads this encoder.
+    training : what the weights were trained on, for the model card; its `catalogues` are the hashes of their items.
+    """
+
+    model_type = "recgpt"
+
+    def __init__(
+        self,
+        *,
+        codebook_size: int = 15_360,
+        n_codes: int = 4,
+        embedding_dim: int = 768,
+        max_items: int = 256,
+        d_model: int = 768,
+        n_layers: int = 3,
+        n_heads: int = 12,
+        dropout: float = 0.1,
+        text_encoder: dict[str, Any] | None = None,
+        training: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if d_model % n_heads:
+            raise DataError(f"d_model={d_model} is not divisible by n_heads={n_heads}: choose one that divides it")
+        if embedding_dim % n_codes:
+            raise DataError(f"embedding width {embedding_dim} cannot be cut into {n_codes} equal slices")
+        self.codebook_size = codebook_size
+        self.n_codes = n_codes
+        self.embedding_dim = embedding_dim
+        self.max_items = max_items
+        self.d_model = d_model
+        self.n_layers = n_layers
+        self.n_heads = n_heads
+        self.dropout = dropout
+        self.text_encoder = text_encoder or {}
+        self.training = training or {}
+        super().__init__(**kwargs)
+
+    @property
+    def vocab_size(self) -> int:
+        """V + 1: every code and the padding id."""
+        return self.codebook_size + 1
+
+    @property
+    def slice_dim(self) -> int:
+        """W, the width of one slice of the text embedding."""
+        return self.embedding_dim // self.n_codes
+
+
+class KeyValues:
+    """Keys and values of one layer in buffers with room, so that appending copies the new ones only."""
+
+    def __init__(self) -> None:
+        self._stored: tuple[Tensor, ...] | None = None  # (B, H, T + room, D / H) each
+        self._length = 0
+
+    def append(self, *new: Tensor) -> Sequence[Tensor]:
+        """Take keys and values (B, H, t, D / H) in; returns all there are, the new ones at the end."""
+        start, self._length = self._length, self._length + new[0].shape[2]
+        if self._stored is None:
+            self._stored = new
+        else:
+            if self._length > self._stored[0].shape[2]:
+                grown = (0, 0, 0, 2 * self._length - start)
+                self._stored = tuple(F.pad(stored[:, :, :start], grown) for stored in self._stored)
+            for stored, added in zip(self._stored, new, strict=True):
+                stored[:, :, start : self._length] = added
+        return [stored[:, :, : self._length] for stored in self._stored]
+
+
+@dataclass(frozen=True)
+class SequenceGroups:
+    """Packed rows taken apart for attention: sequences of like length side by side, each read in full by one product.
+
+    Parameters
+    ----------
+    items_P : places, among the B * S of the rows, of the items to read; a sequence that is shorter than its group's
+        longest ends in copies of the row's first item, which it never attends to.
+    places_R : for each of the B * S items, where among the P it is.
+    shapes : (sequences, items each) of every group, in the order of `items_P`.
+    masks : (1, 1, T, T) of every group.
+    """
+
+    items_P: Tensor
+    places_R: Tensor
+    shapes: list[tuple[int, int]]
+    masks: list[Tensor]
+
+
+Mask = Tensor | BlockMask | SequenceGroups | None
+
+
+@dataclass
+class RecGPTOutput(ModelOutput):
+    """What one pass gives; only `hidden_BSKD` is always there."""
+
+    loss: Tensor | None = None
+    hidden_BSKD: Tensor | None = None
+    past: list[KeyValues] | None = None
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """`F.linear`; float32 products of inference go to oneDNN, for MKL multiplies at half speed on an AMD processor."""
+    trains = torch.is_grad_enabled() or torch.is_autocast_enabled("cpu")
+    if trains or not HAS_ONEDNN or x.device.type != "cpu" or x.dtype != torch.float32:
+        return F.linear(x, weight, bias)
+    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+
+
+class Linear(nn.Linear):
+    """`nn.Linear` by `linear`."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """As of `torch.nn.Linear`."""
+        return linear(input, self.weight, self.bias)
+
+
+class Block(nn.Module):
+    """Pre-norm GPT-2 block. Dropout is on what enters the residual stream, not on attention weights: fused attention
+    has none on a CPU, and the slow path would cost more than it brings.
+    """
+
+    def __init__(self, config: RecGPTConfig) -> None:
+        super().__init__()
+        d = config.d_model
+        self.n_heads = config.n_heads
+        self.head_dim = d // config.n_heads
+        self.dropout = config.dropout
+        self.attention_norm = nn.LayerNorm(d)
+        self.qkv = Linear(d, 3 * d)
+        self.attention_out = Linear(d, d)
+        self.mlp_norm = nn.LayerNorm(d)
+        self.mlp_in = Linear(d, 4 * d)
+        self.mlp_out = Linear(4 * d, d)
+
+    def forward(self, x_BTD: Tensor, mask: Mask, past: KeyValues | None = None) -> Tensor:
+        """The new residual stream; `past` takes the new keys and values in."""
+        qkv_BTD = self.qkv(self.attention_norm(x_BTD))
+        if isinstance(mask, SequenceGroups):
+            attended_BTD = self._attend_in_groups(qkv_BTD, mask)
+        else:
+            q_BHTd, k_BHTd, v_BHTd = self._heads(qkv_BTD)
+            if past is not None:
+                k_BHTd, v_BHTd = past.append(k_BHTd, v_BHTd)
+            attended_BTD = _joined(_attend(q_BHTd, k_BHTd, v_BHTd, mask))
+        return self._residual(x_BTD, attended_BTD)
+
+    def read_last(self, x_BTD: Tensor, last_BK: Tensor, mask: Tensor, past: KeyValues | None = None) -> Tensor:
+        """(B, K, D): the new residual stream of the tokens `last_BK` alone, all that is read of the last block."""
+        normed_BTD = self.attention_norm(x_BTD)
+        rows_B1 = torch.arange(len(x_BTD), device=x_BTD.device).unsqueeze(1)
+        d = x_BTD.shape[-1]
+        q_BHKd = self._heads(linear(normed_BTD[rows_B1, last_BK], self.qkv.weight[:d], self.qkv.bias[:d]))[0]
+        k_BHTd, v_BHTd = self._heads(linear(normed_BTD, self.qkv.weight[d:], self.qkv.bias[d:]))
+        if past is not None:
+            k_BHTd, v_BHTd = past.append(k_BHTd, v_BHTd)
+        return self._residual(x_BTD[rows_B1, last_BK], _joined(_attend(q_BHKd, k_BHTd, v_BHTd, mask)))
+
+    def _heads(self, x_BTD: Tensor) -> Sequence[Tensor]:
+        """Cut (B, T, n * D) into n tensors (B, H, T, D / H)."""
+        b, t, _ = x_BTD.shape
+        return x_BTD.view(b, t, -1, self.n_heads, self.head_dim).permute(2, 0, 3, 1, 4).unbind()
+
+    def _attend_in_groups(self, qkv_BTD: Tensor, groups: SequenceGroups) -> Tensor:
+        b, t, d3 = qkv_BTD.shape
+        n_codes = b * t // len(groups.places_R)
+        taken_PD = qkv_BTD.reshape(len(groups.places_R), n_codes * d3).index_select(0, groups.items_P)
+        parts = []
+        for part, (n, s), mask in zip(
+            taken_PD.split([n * s for n, s in groups.shapes]), groups.shapes, groups.masks, strict=True
+        ):
+            q_nHtd, k_nHtd, v_nHtd = self._heads(part.view(n, s * n_codes, d3))
+            attend = _attend_written_out if s * n_codes <= WRITTEN_OUT else _attend
+            attended = _joined(attend(q_nHtd, k_nHtd, v_nHtd, mask))
+            parts.append(attended.reshape(n * s, n_codes * d3 // 3))
+        return torch.cat(parts).index_select(0, groups.places_R).view(b, t, d3 // 3)
+
+    def _residual(self, x_BTD: Tensor, attended_BTD: Tensor) -> Tensor:
+        x_BTD = x_BTD + F.dropout(self.attention_out(attended_BTD), self.dropout, self.training)
+        hidden = self.mlp_out(F.gelu(self.mlp_in(self.mlp_norm(x_BTD)), approximate="tanh"))
+        return x_BTD + F.dropout(hidden, self.dropout, self.training)
+
+
+def _attend(q_BHTd: Tensor, k_BHTd: Tensor, v_BHTd: Tensor, mask: Tensor | BlockMask | None) -> Tensor:
+    if isinstance(mask, BlockMask):
+        return _flex(q_BHTd, k_BHTd, v_BHTd, mask)
+    return F.scaled_dot_product_attention(q_BHTd, k_BHTd, v_BHTd, attn_mask=mask)
+
+
+def _attend_written_out(q_BHTd: Tensor, k_BHTd: Tensor, v_BHTd: Tensor, mask: Tensor) -> Tensor:
+    """The same with the scores in memory: on a CPU, short sequences train two to five times as fast as through SDPA."""
+    b, h, t, d = q_BHTd.shape
+    forbidden_TT = torch.zeros(t, t, dtype=q_BHTd.dtype, device=q_BHTd.device).masked_fill_(~mask[0, 0], -torch.inf)
+    q_GTd, k_GTd, v_GTd = (x_BHTd.reshape(b * h, t, d) for x_BHTd in (q_BHTd, k_BHTd, v_BHTd))
+    scores_GTT = torch.baddbmm(forbidden_TT.expand(b * h, t, t), q_GTd, k_GTd.transpose(1, 2), alpha=d**-0.5)
+    return torch.bmm(scores_GTT.softmax(-1), v_GTd).view(b, h, t, d)
+
+
+def _joined(x_BHTd: Tensor) -> Tensor:
+    """Put the heads back side by side: (B, T, D)."""
+    return x_BHTd.transpose(1, 2).flatten(2)
+
+
+_compiled_flex: Any = None
+
+
+def _flex(q_BHTd: Tensor, k_BHTd: Tensor, v_BHTd: Tensor, mask: BlockMask) -> Tensor:
+    """FlexAttention, compiled once: uncompiled it would build the T x T scores that it exists to avoid."""
+    global _compiled_flex
+    if _compiled_flex is None:
+        _compiled_flex = torch.compile(flex_attention, dynamic=False)
+    return _compiled_flex(q_BHTd, k_BHTd, v_BHTd, block_mask=mask)
+
+
+class RecGPTDecoder(PreTrainedModel):
+    """The decoder with its untied prediction head; a saved folder also holds the tokenizer that its codes come from.
+
+    Attributes
+    ----------
+    tokenizer : FSQTokenizer or None
+        Kept beside the weights (`<folder>/tokenizer`) but no part of them: optimizers and state dicts never see it.
+    """
+
+    config: RecGPTConfig
+    config_class = RecGPTConfig
+    base_model_prefix = "recgpt"
+    main_input_name = "codes_BSK"
+    _no_split_modules = ["Block"]  # noqa: RUF012 - transformers declares it so
+    _input_embed_layer = "token_embedding"
+
+    def __init__(self, config: RecGPTConfig) -> None:
+        super().__init__(config)
+        d = config.d_model
+        self.token_embedding = nn.Embedding(config.vocab_size, d)
+        self.token_norm = nn.LayerNorm(d)
+        self.dense_projection = nn.Linear(config.slice_dim, d, bias=False)
+        self.dense_norm = nn.LayerNorm(d)
+        self.position_embedding = nn.Embedding(config.max_items * config.n_codes, d)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
+        self.final_norm = nn.LayerNorm(d)
+        self.head = nn.Linear(d, config.vocab_size, bias=False)
+        self._tokenizer: tuple[FSQTokenizer] | None = None  # in a tuple, so that nn.Module does not adopt it
+        self.post_init()
+
+    @property
+    def tokenizer(self) -> FSQTokenizer | None:
+        """The tokenizer that made the codes this model was trained on."""
+        return self._tokenizer[0] if self._tokenizer else None
+
+    def set_tokenizer(self, tokenizer: FSQTokenizer) -> None:
+        """Keep `tokenizer` with the model, in memory and in what `save_pretrained` writes.
+
+        Raises
+        ------
+        CheckpointError : its shape is not the model's.
+        """
+        self.check_fits(tokenizer)
+        self._tokenizer = (tokenizer,)
+
+    def check_fits(self, tokenizer: FSQTokenizer) -> None:
+        """Raise a CheckpointError if the shape of `tokenizer` is not the model's."""
+        theirs = (tokenizer.config.embedding_dim, tokenizer.config.n_codes, tokenizer.config.codebook_size)
+        ours = (self.config.embedding_dim, self.config.n_codes, self.config.codebook_size)
+        if theirs != ours:
+            raise CheckpointError(
+                f"the tokenizer has (embedding width, codes an item, codes a slot) = {theirs}, the model {ours}: "
+                f"use the tokenizer that the model was trained with"
+            )
+
+    @classmethod
+    def from_pretrained(  # type: ignore[override]
+        cls, pretrained_model_name_or_path: str | Path, *args: Any, **kwargs: Any
+    ) -> Self:
+        """Load a folder, or a repository of the hub, that `save_pretrained` or `push_to_hub` wrote.
+
+        Raises
+        ------
+        CheckpointError : nothing there, or the weights are damaged or of another shape.
+        """
+        hub = {option: kwargs.pop(option) for option in OPTIONS if option in kwargs}
+        folder = local_folder(pretrained_model_name_or_path, **hub)
+        if not (folder / "config.json").is_file():
+            raise CheckpointError(f"{folder} holds no config.json: name a folder that save_pretrained wrote")
+        # transformers would give random values to what is missing or of another shape, and drop what is unknown.
+        kwargs |= {"output_loading_info": True, "ignore_mismatched_sizes": True}
+        try:
+            with quiet_transformers():
+                loaded: Any = super().from_pretrained(folder, *args, **kwargs)
+        except (SafetensorError, OSError) as error:
+            raise CheckpointError(
+                f"the weights in {folder} are missing or damaged ({error}): copy them again"
+            ) from error
+        model, loading = loaded
+        problems = [f"{name} is missing" for name in loading["missing_keys"]]
+        problems += [f"{name} is unknown" for name in loading["unexpected_keys"]]
+        problems += [f"{name} has shape {tuple(saved)}" for name, saved, _ in loading["mismatched_keys"]]
+        if problems:
+            raise CheckpointError(f"the weights in {folder} are not those of its config.json: {sorted(problems)[0]}")
+        if (folder / TOKENIZER_FOLDER).is_dir():
+            model.set_tokenizer(FSQTokenizer.from_pretrained(folder / TOKENIZER_FOLDER))
+        return model
+
+    def save_pretrained(  # type: ignore[override]
+        self,
+        save_directory: str | Path,
+        *args: Any,
+        push_to_hub: bool = False,
+        repo_id: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Write weights (safetensors), config, tokenizer and a model card to a folder; see also `push_to_hub`."""
+        if self.tokenizer is not None:
+            self.tokenizer.save_pretrained(Path(save_directory) / TOKENIZER_FOLDER)
+        with quiet_transformers():
+            super().save_pretrained(save_directory, *args, **kwargs)
+        (Path(save_directory) / "README.md").write_text(model_card(self.config), encoding="utf-8")
+        if push_to_hub:
+            self.push_to_hub(repo_id or Path(save_directory).name, token=kwargs.get("token"))
+
+    def push_to_hub(  # type: ignore[override]
+        self, repo_id: str, *, private: bool | None = None, token: str | bool | None = None, **upload: Any
+    ) -> str:
+        """Upload what `save_pretrained` writes, tokenizer and model card included, to a repository of the hub.
+
+        Parameters
+        ----------
+        repo_id : "owner/name", made if it is not there; `private` is for a new one.
+        upload : what else `huggingface_hub.HfApi.upload_folder` takes: `commit_message`, `revision`, `create_pr`.
+
+        Returns
+        -------
+        str
+            Address of the commit.
+        """
+        api = HfApi(token=token)
+        repo_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
+        with TemporaryDirectory() as folder:
+            self.save_pretrained(folder)
+            return str(api.upload_folder(repo_id=repo_id, folder_path=folder, **upload))
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        """GPT-2 initialisation; projections into the residual stream are scaled by depth."""
+        if isinstance(module, nn.Linear | nn.Embedding):
+            nn.init.normal_(module.weight, std=0.02)
+            if isinstance(module, nn.Linear) and module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.LayerNorm):
+            nn.init.ones_(module.weight)
+            nn.init.zeros_(module.bias)
+        if isinstance(module, Block):
+            for projection in (module.attention_out, module.mlp_out):
+                nn.init.normal_(projection.weight, std=0.02 / (2 * self.config.n_layers) ** 0.5)
+
+    def forward(
+        self,
+        codes_BSK: Tensor,
+        slices_BSKW: Tensor,
+        *,
+        segments_BS: Tensor | None = None,
+        positions_BS: Tensor | None = None,
+        labels_BSK: Tensor | None = None,
+        loss_normaliser: Tensor | float | None = None,
+        last_B: Tensor | None = None,
+        past: list[KeyValues] | None = None,
+        past_mask_BT: Tensor | None = None,
+        use_cache: bool = False,
+    ) -> RecGPTOutput:
+        """One pass over rows of items.
+
+        Parameters
+        ----------
+        codes_BSK : int64 codes; `codebook_size` is padding.
+        slices_BSKW : the items' embedding slices; any value at padding.
+        segments_BS : which sequence of the row an item belongs to, -1 at padding; the items of one lie side by side.
+            None: one sequence a row, any padding on the right.
+        positions_BS : item positions within their sequence. None: 0, 1, 2, ... along the row.
+        labels_BSK : code to predict at each position, `IGNORE` for none (see `next_item_labels`).
+        loss_normaliser : what the summed loss is divided by. None: the number of labels.
+        last_B : the item of each row whose hidden states alone are wanted; `hidden_BSKD` is then (B, 1, K, D). Without
+            segments, labels and past.
+        past : what `use_cache=True` returned for the earlier items; the S new items must be one. It takes them in.
+        past_mask_BT : (B, T_past) bool, False where a past position is padding.
+
+        Raises:
+        ------
+        DataError : a row is longer than `max_items`.
+        """
+        b, s, k = codes_BSK.shape
+        if positions_BS is None:
+            positions_BS = torch.arange(s, device=codes_BSK.device).expand(b, s)
+            if s > self.config.max_items:
+                raise DataError(f"a row of {s} items is longer than max_items={self.config.max_items}: cut its oldest")
+        x_BTD = self._embed(codes_BSK, slices_BSKW, positions_BS)
+        mask = self._mask(codes_BSK, segments_BS, past, past_mask_BT)
+        if use_cache:
+            past = [KeyValues() for _ in self.blocks]
+        in_full = len(self.blocks) if last_B is None else len(self.blocks) - 1
+        for layer, block in enumerate(self.blocks[:in_full]):
+            x_BTD = block(x_BTD, mask, past[layer] if past else None)
+        if last_B is not None:
+            last_BK = last_B.unsqueeze(1) * k + torch.arange(k, device=last_B.device)
+            sees_BT = torch.arange(s * k, device=last_B.device) <= last_BK[:, -1:]
+            final = cast(Block, self.blocks[-1])
+            x_BTD = final.read_last(x_BTD, last_BK, sees_BT[:, None, None], past[-1] if past else None)
+            s = 1
+        hidden_BTD = self.final_norm(x_BTD)
+        loss = None
+        if labels_BSK is not None:
+            labels_R = labels_BSK.reshape(-1)
+            hidden_RD = hidden_BTD.reshape(b * s * k, -1)
+            predicts_R = labels_R != IGNORE
+            total = next_code_loss(hidden_RD[predicts_R], self.head.weight, labels_R[predicts_R])
+            loss = total / (predicts_R.sum() if loss_normaliser is None else loss_normaliser)
+        return RecGPTOutput(loss=loss, hidden_BSKD=hidden_BTD.view(b, s, k, -1), past=past)
+
+    def _embed(self, codes_BSK: Tensor, slices_BSKW: Tensor, positions_BS: Tensor) -> Tensor:
+        b, s, k = codes_BSK.shape
+        known_BSK1 = (codes_BSK < self.config.codebook_size).unsqueeze(-1)
+        tokens = self.token_norm(self.token_embedding(codes_BSK))
+        dense = self.dense_norm(self.dense_projection(slices_BSKW.to(self.dense_projection.weight.dtype)))
+        slots = torch.arange(k, device=codes_BSK.device)
+        positions = self.position_embedding(positions_BS.unsqueeze(-1) * k + slots)
+        x_BTD = ((tokens + dense) * known_BSK1 + positions).view(b, s * k, -1)
+        return F.dropout(x_BTD, self.config.dropout, self.training)
+
+    def _mask(
+        self,
+        codes_BSK: Tensor,
+        segments_BS: Tensor | None,
+        past: list[KeyValues] | None,
+        past_mask_BT: Tensor | None,
+    ) -> Mask:
+        b, s, k = codes_BSK.shape
+        if past is None:
+            if segments_BS is None:
+                return block_causal_mask(s, k, codes_BSK.device)
+            # SDPA alone would compute, and mask, the scores between all sequences of a row.
+            packed = flex_mask if segments_BS.device.type == "cuda" else sequence_groups
+            return packed(segments_BS, k)
+        if s != 1:
+            raise DataError(f"{s} items were appended at once to a cache: append one at a time")
+        if past_mask_BT is None:
+            return None  # the new item sees all that came before and itself
+        new = torch.ones(b, k, dtype=torch.bool, device=codes_BSK.device)
+        return torch.cat((past_mask_BT, new), 1).view(b, 1, 1, -1)
+
+    def slot_logits(self, hidden_BKD: Tensor) -> Tensor:
+        """Logits over the V codes (and padding) of each slot of the next item: (B, K, D) -> (B, K, V + 1)."""
+        return self.head(hidden_BKD)
+
+    def code_logits(self, hidden_BKD: Tensor) -> Tensor:
+        """The same numbers for ranking: (V + 1, K, B) float32, what one code adds to all histories side by side."""
+        b, k, d = hidden_BKD.shape
+        return linear(self.head.weight, hidden_BKD.transpose(0, 1).reshape(k * b, d)).view(-1, k, b).float()
+
+
+def block_causal_mask(n_items: int, n_codes: int, device: torch.device) -> Tensor:
+    """(1, 1, T, T) bool, True = may attend: bidirectional inside an item, causal across items."""
+    allowed_SS = torch.ones(n_items, n_items, dtype=torch.bool, device=device).tril()
+    return allowed_SS.repeat_interleave(n_codes, 0).repeat_interleave(n_codes, 1)[None, None]
+
+
+def flex_mask(segments_BS: Tensor, n_codes: int) -> BlockMask:
+    """Block-causal, closed around each sequence of a row: FlexAttention skips the blocks that no sequence crosses."""
+    b, s = segments_BS.shape
+    segments_BT = segments_BS.repeat_interleave(n_codes, 1)
+
+    def may_attend(row: Tensor, _head: Tensor, q: Tensor, key: Tensor) -> Tensor:
+        return (key // n_codes <= q // n_codes) & (segments_BT[row, q] == segments_BT[row, key])
+
+    return create_block_mask(may_attend, b, None, s * n_codes, s * n_codes, device=segments_BS.device)
+
+
+def sequence_groups(segments_BS: Tensor, n_codes: int) -> SequenceGroups:
+    """Group the sequences of packed rows by length, none shorter than `SIMILAR` times the longest of its group."""
+    b, s = segments_BS.shape
+    begins_BS = torch.ones_like(segments_BS, dtype=torch.bool)
+    begins_BS[:, 1:] = segments_BS[:, 1:] != segments_BS[:, :-1]
+    starts = begins_BS.flatten().nonzero()[:, 0]
+    lengths = torch.diff(starts, append=starts.new_tensor([b * s]))
+    real = segments_BS.flatten()[starts] >= 0
+    lengths, order = lengths[real].sort(descending=True, stable=True)
+    starts = starts[real][order]
+    items, places_R, shapes, masks = [], torch.zeros(b * s, dtype=torch.long), [], []
+    first = taken = 0
+    while first < len(lengths):
+        longest = int(lengths[first])
+        n = int((lengths[first:] >= SIMILAR * longest).sum())
+        within = torch.arange(longest)
+        inside_nS = within < lengths[first : first + n, None]
+        items_nS = torch.where(inside_nS, starts[first : first + n, None] + within, 0)
+        places_R[items_nS[inside_nS]] = taken + inside_nS.flatten().nonzero()[:, 0]
+        items.append(items_nS.flatten())
+        shapes.append((n, longest))
+        masks.append(block_causal_mask(longest, n_codes, segments_BS.device))
+        first, taken = first + n, taken + n * longest
+    return SequenceGroups(torch.cat(items), places_R, shapes, masks)
+
+
+def next_item_labels(codes_BSK: Tensor, segments_BS: Tensor) -> Tensor:
+    """Labels (B, S, K): the codes of the item that follows in the same sequence, `IGNORE` where none does."""
+    labels_BSK = torch.full_like(codes_BSK, IGNORE)
+    follows_BS = (segments_BS[:, 1:] == segments_BS[:, :-1]) & (segments_BS[:, 1:] >= 0)
+    labels_BSK[:, :-1] = codes_BSK[:, 1:].masked_fill(~follows_BS.unsqueeze(-1), IGNORE)
+    return labels_BSK
+
+
+class _ChunkedCrossEntropy(torch.autograd.Function):
+    """Summed cross-entropy that takes its gradient chunk by chunk while the chunk's logits are alive."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden_RD: Tensor, weight_VD: Tensor, labels_R: Tensor, dtype: torch.dtype) -> Tensor:
+        with torch.autocast(hidden_RD.device.type, enabled=False):
+            needs_grad = hidden_RD.requires_grad or weight_VD.requires_grad
+            grad_hidden_RD = torch.empty_like(hidden_RD) if needs_grad else None
+            grad_weight_VD = torch.zeros_like(weight_VD) if needs_grad else None
+            total = hidden_RD.new_zeros((), dtype=torch.float32)
+            rounded_VD = weight_VD.to(dtype)
+            chunk = GPU_LOSS_CHUNK if hidden_RD.is_cuda else LOSS_CHUNK
+            for start in range(0, len(hidden_RD), chunk):
+                hidden = hidden_RD[start : start + chunk].to(dtype)
+                labels = labels_R[start : start + chunk]
+                log_probs = torch.log_softmax(hidden @ rounded_VD.T, 1, dtype=torch.float32)
+                total -= log_probs.gather(1, labels.unsqueeze(1)).sum()
+                if grad_hidden_RD is not None and grad_weight_VD is not None:
+                    error = log_probs.exp_()
+                    error[torch.arange(len(labels)), labels] -= 1
+                    error = error.to(dtype)
+                    grad_hidden_RD[start : start + chunk] = error @ rounded_VD
+                    grad_weight_VD += error.T @ hidden
+        ctx.save_for_backward(grad_hidden_RD, grad_weight_VD)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        grad_hidden_RD, grad_weight_VD = ctx.saved_tensors
+        return grad_hidden_RD * grads[0], grad_weight_VD * grads[0], None, None
+
+
+def next_code_loss(hidden_RD: Tensor, weight_VD: Tensor, labels_R: Tensor) -> Tensor:
+    """Sum over R rows of the cross-entropy of `hidden @ weight.T`: float32 scalar, a chunk of rows at a time.
+
+    Under autocast the products run in its dtype; softmax, sums and gradients stay in float32.
+    """
+    device = hidden_RD.device.type
+    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight_VD.dtype
+    return _ChunkedCrossEntropy.apply(hidden_RD, weight_VD, labels_R, dtype)
+
+
+def model_card(config: RecGPTConfig) -> str:
+    """README.md of a saved model: what it is, what it was trained on, how to use it."""
+    data = ModelCardData(license="mit", library_name="recgpt", tags=["recommendation", "sequential-recommendation"])
+    training = config.training or {}
+    rows = "\n".join(f"| {key} | {value} |" for key, value in training.items() if key != "catalogues")
+    facts = f"## Training\n\n| | |\n|-|-|\n{rows}\n" if training else "Training is not recorded in this folder.\n"
+    encoder = config.text_encoder.get("encoder", "not recorded")
+    return f"""---
+{data.to_yaml()}
+---
+
+# RecGPT
+
+A decoder over item codes for sequential recommendation: {config.n_layers} layers x {config.d_model}, {config.n_codes}
+codes an item from {config.codebook_size:,}, histories of up to {config.max_items} items. Item texts are embedded by
+`{encoder}` (width {config.embedding_dim}).
+
+```python
+from recgpt import RecGPT
+
+model = RecGPT.from_pretrained("this folder")
+catalogue = model.index(["first item's text", "second item's text", "third item's text"])
+print(catalogue.recommend([[0, 2]], k=1).ids)
+```
+
+{facts}"""

@@ -1,0 +1,95 @@
+"""Training on several processes: what Accelerate's launch configurations ask for, on GPUs and on CPUs alike.
+
+    accelerate launch --config_file configs/accelerate/ddp.yaml --num_processes 2 pre_train.py ...
+    accelerate launch --config_file configs/accelerate/fsdp.yaml --num_processes 2 pre_train.py ...
+
+DDP keeps the whole model in every process. FSDP2 (`fully_shard`) keeps rows of every parameter, gradient and moment
+there, and gathers a block's weights while it runs: all processes make every pass through a sharded model together.
+"""
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import torch
+from accelerate import Accelerator, PartialState
+from accelerate.optimizer import AcceleratedOptimizer
+from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
+from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, register_fsdp_forward_method
+
+from recgpt.errors import DataError
+from recgpt.generative.decoder import RecGPTDecoder
+
+Precision = Literal["bf16", "no"]
+
+
+def make_accelerator(
+    precision: Precision, *, gradient_accumulation: int, tracker: str | None, project_dir: str
+) -> Accelerator:
+    """The Accelerator of this launch: one process, DDP or FSDP2, as its environment says.
+
+    Raises
+    ------
+    DataError : the launch asks for FSDP's first version.
+    """
+    # Without a GPU Accelerate takes the processes of one launch for lone runs, unless told that the CPU is meant.
+    several_on_cpu = int(os.environ.get("WORLD_SIZE", "1")) > 1 and not torch.accelerator.is_available()
+    plugin = _sharding(precision) if os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true" else None
+    accelerator = Accelerator(
+        cpu=several_on_cpu,
+        mixed_precision=precision,
+        gradient_accumulation_steps=gradient_accumulation,
+        log_with=tracker,
+        project_dir=project_dir,
+        fsdp_plugin=plugin,
+    )
+    if plugin is not None and several_on_cpu:
+        # Accelerate 1.15 shards on accelerators only (AcceleratorState.__init__), though nothing else of its FSDP2
+        # minds a CPU. Told so, CPU processes take the very path that GPUs take, and tests without a GPU prove it.
+        accelerator.state.fsdp_plugin = plugin
+        accelerator.state.distributed_type = DistributedType.FSDP
+        PartialState().distributed_type = DistributedType.FSDP  # what every later look at the state starts from
+    return accelerator
+
+
+def _sharding(precision: Precision) -> FullyShardedDataParallelPlugin:
+    """What the launch's `fsdp_config` says, with gradients summed in float32.
+
+    Accelerate's own bf16 policy would sum gradients over processes, and return the loss, in bf16.
+    """
+    policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
+    plugin = FullyShardedDataParallelPlugin(mixed_precision_policy=policy if precision == "bf16" else None)
+    if plugin.fsdp_version != 2:
+        raise DataError(
+            f"fsdp_version={plugin.fsdp_version}: only version 2 is supported, see configs/accelerate/fsdp.yaml"
+        )
+    return plugin
+
+
+def prepare(
+    accelerator: Accelerator, model: RecGPTDecoder, optimizer: torch.optim.Optimizer
+) -> tuple[torch.nn.Module, AcceleratedOptimizer]:
+    """`accelerator.prepare`, with what a decoder needs to be sharded."""
+    if accelerator.is_fsdp2:
+        # The hooks sit on what a module returns; hidden states are a view there, and nothing writes into it.
+        warnings.filterwarnings("ignore", message="FSDP2-wrapped module .* returned a view tensor")
+    wrapped, prepared = accelerator.prepare(model, optimizer)
+    for block in model.blocks:
+        register_fsdp_forward_method(block, "read_last")  # ranking's way through the last block; a no-op if not sharded
+    return wrapped, prepared
+
+
+@contextmanager
+def head_gathered(model: torch.nn.Module) -> Iterator[None]:
+    """Keep the weights outside the blocks whole meanwhile: ranking reads the head's without a pass through the model.
+
+    All processes enter together. A model that is not sharded is left as it is.
+    """
+    if not isinstance(model, FSDPModule):
+        yield
+        return
+    model.unshard()
+    yield
+    model.reshard()

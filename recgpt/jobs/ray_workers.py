@@ -1,0 +1,177 @@
+"""Shards on Ray: some processes that load their model once, each with few shards in hand at a time.
+
+Without `RAY_ADDRESS` the workers run on this machine, on a Ray of their own that ends with the job; with it they join
+that cluster, whose machines must see the job's folder, and all that the workers load, under the same paths.
+
+Results are files, so this process holds nothing but the tasks in hand. A worker that dies is replaced and its shard
+done again; a shard of which `ATTEMPTS` workers died ends the job with an error.
+"""
+
+import logging
+import math
+import os
+import sys
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from recgpt.errors import WorkerError
+from recgpt.jobs.shards import Counts, OpenWorker, Shard, Work, write_shard
+from recgpt.progress import Meter, console
+
+IN_HAND = 2  # shards a worker: one to do, one to go on with at once
+ATTEMPTS = 4  # workers that may die of a shard
+
+
+class _Worker:
+    """What runs in a process of its own."""
+
+    def __init__(self, open_worker: OpenWorker, n_threads: int) -> None:
+        self._open_worker, self._n_threads = open_worker, n_threads
+        self._work: Work | None = None
+
+    def write(self, task: Any, path: Path) -> Counts:
+        if self._work is None:  # here, not on start: then an error in it is told as that of any shard
+            torch.set_num_threads(self._n_threads)
+            self._work = self._open_worker()
+        return write_shard(self._work, task, path, Meter("", 0, disable=True))
+
+
+@dataclass
+class _Seat:
+    """A worker, and the shards in its hand, the one it is at first."""
+
+    actor: Any
+    shards: deque[tuple[Shard, Any]] = field(default_factory=deque)
+
+
+def write_on_ray(
+    what: str,
+    files: Mapping[Shard, Path],
+    open_worker: OpenWorker,
+    task_of: Callable[[Shard], Any],
+    workers: int,
+    meter: Meter,
+) -> Counter:
+    """Write each shard to its file on at most `workers` Ray workers. See `recgpt.jobs.job.Job.run`."""
+    with _cluster(workers) as (ray, reserved, n_threads):
+        hire = ray.remote(**reserved)(_Worker).remote
+        seats = [_Seat(hire(open_worker, n_threads)) for _ in range(min(workers, len(files)))]
+        try:
+            return _drive(ray, what, files, seats, lambda: hire(open_worker, n_threads), task_of, meter)
+        finally:
+            for seat in seats:
+                ray.kill(seat.actor)
+
+
+def _drive(
+    ray: Any,
+    what: str,
+    files: Mapping[Shard, Path],
+    seats: list[_Seat],
+    replacement: Callable[[], Any],
+    task_of: Callable[[Shard], Any],
+    meter: Meter,
+) -> Counter:
+    todo = deque(files)
+    figures: Counter = Counter()
+    deaths: Counter = Counter()
+    while True:
+        for _ in range(IN_HAND):  # one each before anybody gets a second
+            for seat in seats:
+                if todo and len(seat.shards) < IN_HAND:
+                    shard = todo.popleft()
+                    seat.shards.append((shard, seat.actor.write.remote(task_of(shard), files[shard])))
+        heads = {seat.shards[0][1]: seat for seat in seats if seat.shards}
+        if not heads:
+            return figures
+        done, _ = ray.wait(list(heads), num_returns=1)
+        seat = heads[done[0]]
+        shard = seat.shards[0][0]
+        try:
+            figures.update(ray.get(done[0]))
+        except ray.exceptions.RayTaskError as error:
+            raise error.cause from error
+        except ray.exceptions.RayError as error:  # the worker is gone: killed, out of memory, its machine lost
+            deaths[shard] += 1
+            if deaths[shard] == ATTEMPTS:
+                raise WorkerError(
+                    f"{what}: {ATTEMPTS} workers died of the rows {shard.start} to {shard.stop - 1} "
+                    f"({str(error).splitlines()[0]}): look for memory that ran out, or take fewer workers; "
+                    f"the same command goes on with what is done"
+                ) from error
+            console.print(
+                f"{what}: a worker died ({type(error).__name__}); another takes over from row {shard.start}",
+                style="yellow",
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )
+            todo.extendleft(reversed([mine for mine, _ in seat.shards]))
+            seat.shards.clear()
+            ray.kill(seat.actor)  # it may only have been out of reach
+            seat.actor = replacement()
+            continue
+        if not files[shard].is_file():
+            raise WorkerError(
+                f"{what}: a worker wrote {files[shard]}, but here it is not: "
+                f"all machines of the cluster must share that folder"
+            )
+        seat.shards.popleft()
+        meter.update(len(shard))
+
+
+@contextmanager
+def _cluster(workers: int) -> Iterator[tuple[Any, dict[str, float], int]]:
+    """Ray, what each worker reserves there, and how many threads it may use."""
+    try:
+        import ray
+    except ImportError as error:
+        raise WorkerError(f"{workers} workers run on Ray, which is not installed: pip install 'recgpt[ray]'") from error
+    joined = ray.is_initialized()  # by the program that calls us
+    address = os.environ.get("RAY_ADDRESS")
+    with redirect_stdout(sys.stderr):  # Ray prints of workers that died, if only when it ends
+        if not joined and address:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        elif not joined:
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+            ray.init(
+                "local", num_cpus=workers, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
+            )
+        try:
+            yield ray, *_shares(ray, workers, alone=not (joined or address))
+        finally:
+            if not joined:
+                ray.shutdown()
+
+
+def _shares(ray: Any, workers: int, *, alone: bool) -> tuple[dict[str, float], int]:
+    """What each worker reserves, and its number of threads."""
+    if alone:
+        n_threads = max(1, torch.get_num_threads() // workers)
+        reserved: dict[str, float] = {"num_cpus": 1}
+    else:
+        alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        n_threads = cores_each([int(resources.get("CPU", 0)) for resources in alive], workers)
+        reserved = {"num_cpus": n_threads}
+    if n_gpus := int(ray.cluster_resources().get("GPU", 0)):
+        reserved["num_gpus"] = 1 / math.ceil(workers / n_gpus)
+    return reserved, n_threads
+
+
+def cores_each(cores: Sequence[int], workers: int) -> int:
+    """How many cores each worker can have, alike for all, on machines that have so many.
+
+    Raises
+    ------
+    WorkerError : there are fewer cores than workers.
+    """
+    for share in range(sum(cores) // workers, 0, -1):
+        if sum(n // share for n in cores) >= workers:
+            return share
+    raise WorkerError(f"the cluster has {sum(cores)} cores for {workers} workers: ask for {sum(cores)} at most")

@@ -1,0 +1,69 @@
+"""A run as a data set, from which any recommender learns: what agents were known for, then what they watched."""
+
+import io
+
+import polars as pl
+
+from recgpt.data.dataset import Dataset
+from recgpt.errors import StoreError
+from recgpt.progress import track
+from recgpt.simulate.agents.population import Population
+from recgpt.simulate.store.run import Run
+
+_COLUMNS = {"user_id": pl.Int64, "item": pl.Int64, "rating": pl.Float32}
+
+
+def dataset_of(run: Run, *, only_simulated: bool = False) -> Dataset:
+    """The interactions of a run's agents, each a user by its number, oldest first, and the run's catalogue.
+
+    Parameters
+    ----------
+    only_simulated : leave out what was known of the agents before the run, and those who watched nothing.
+
+    Raises
+    ------
+    StoreError
+        The run lacks `items.parquet` or `population.parquet`, or has events of items that its catalogue lacks.
+    DataError
+        There is no interaction.
+    """
+    items = pl.read_parquet(io.BytesIO(run.artifact("items.parquet")))
+    known = [] if only_simulated else [_known(Population.from_parquet(run.artifact("population.parquet")))]
+    steps = track(range(1, run.n_steps + 1), f"exporting run {run.run_id}", total=run.n_steps)
+    whole = pl.concat([pl.DataFrame(schema=_COLUMNS), *known, *(_watched(run, step) for step in steps)])
+    foreign = whole.filter(~pl.col("item").is_between(0, len(items) - 1).fill_null(False))
+    if len(foreign):
+        raise StoreError(
+            f"run {run.run_id}: agent {foreign['user_id'][0]} met item {foreign['item'][0]}, but items.parquet has"
+            f" {len(items):,} items: they belong to different runs"
+        )
+    interactions = whole.select(
+        "user_id",
+        items["item_id"].gather(whole["item"]).alias("item_id"),
+        pl.int_range(pl.len()).alias("position"),
+        "rating",
+    )
+    made_from = {"source": f"run {run.run_id}", "run_hash": run.hash, "only_simulated": only_simulated}
+    return Dataset.from_frames(run.run_id, interactions, items, manifest=made_from)
+
+
+def _known(population: Population) -> pl.DataFrame:
+    user = pl.Series(range(len(population)), dtype=pl.Int64)
+    columns = {
+        "user_id": user.repeat_by(pl.Series(population.histories.lengths)).explode(empty_as_null=False),
+        "item": population.histories.values,
+        "rating": population.ratings,
+    }
+    return pl.DataFrame(columns, schema=_COLUMNS)
+
+
+def _watched(run: Run, step: int) -> pl.DataFrame:
+    """What was watched at one step, with its stars where it was rated."""
+    stars = run.events(step, "rated").unique(["agent", "item"], keep="last").select("agent", "item", "value")
+    watched = run.events(step, "watched").select("agent", "item")
+    rated = watched.join(stars, on=["agent", "item"], how="left", maintain_order="left")
+    return rated.select(
+        pl.col("agent").alias("user_id"),
+        "item",
+        pl.col("value").cast(pl.Float32).fill_null(float("nan")).alias("rating"),
+    )

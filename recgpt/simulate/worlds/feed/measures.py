@@ -1,0 +1,268 @@
+"""What is reported about a feed, computed from its events alone and therefore again by `recgpt runs verify`.
+
+    measures = feed_measures(run.iter_steps(), population, facts, pages=5, page_size=4, real_ratings=ratings)
+
+The five measures of Agent4Rec (Zhang et al., "On Generative Agents in Recommendation", SIGIR 2024), each computed for
+every agent and averaged over agents, with 95 % bootstrap intervals over agents:
+
+    p_view    items watched / items shown        n_exit    pages seen
+    p_like    items liked / items shown          s_sat     satisfaction in the interview, 1 to 10
+    n_like    items liked: 4 stars or more
+
+Two definitions stand side by side. `published` divides as the published code does, by the slots of all pages that an
+agent could have seen; `corrected` by what it was shown. The figures of the published paper agree with `corrected`: on
+its trace this module gives .49 and `published` .32, where the paper has .502. Agents whose mind failed are in neither
+mean; they are counted.
+
+Shapes: A agents, N items, S slots of a page.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from recgpt.evaluate.beyond_accuracy import gini_index, intra_list_diversity, self_information
+from recgpt.evaluate.significance import bootstrap_ci
+from recgpt.simulate.agents.population import Population
+from recgpt.simulate.items import ItemFacts
+
+LIKED = 4.0  # stars from which an item was liked
+STARS = (1, 2, 3, 4, 5)
+_DIGITS = 6
+_RESAMPLES = 1000
+MEASURES = ("p_view", "n_like", "p_like", "n_exit", "s_sat")
+
+
+def feed_measures(
+    steps: Iterable[pl.DataFrame],
+    population: Population,
+    facts: ItemFacts,
+    *,
+    pages: int,
+    page_size: int,
+    real_ratings: np.ndarray,
+) -> dict[str, Any]:
+    """All measures of a feed, JSON values.
+
+    Parameters
+    ----------
+    steps : the events, one step at a time; one is in memory.
+    pages, page_size : what an agent could have seen.
+    real_ratings : (5,) how many real ratings have 1 to 5 stars; zeros where none are known.
+
+    Returns
+    -------
+    dict
+        `agents`; `failed`, of them; `failures` by kind, `interview` among them.
+        `published, corrected` : mean and interval of `MEASURES`; None where no agent has one.
+        `by_activity, by_diversity, by_conformity` : corrected means, `views` and `agents` by class.
+        `by_page` : `agents` who saw it, who `left` of their own will after it, whose mind `failed`; for the others
+        `p_view`, `p_like` over all slots, and the share who were `satisfied`.
+        `items` : see `Tally.items`. `ratings` : see `Tally.ratings`. `adverts` : counts, see `Tally.adverts`.
+    """
+    tally = Tally(len(population), len(facts))
+    for rows in steps:
+        tally.add(rows, facts)
+    per_agent = tally.per_agent(pages * page_size)
+    classes = {
+        "by_activity": population.activity_A,
+        "by_diversity": population.diversity_A,
+        "by_conformity": population.conformity_A,
+    }
+    corrected = {name: per_agent[name] for name in MEASURES}
+    published = {**corrected, "p_view": per_agent["p_view_published"], "p_like": per_agent["p_like_published"]}
+    of_class = {**corrected, "views": per_agent["views"]}
+    return {
+        "agents": len(population),
+        "failed": int(tally.failed_A.sum()),
+        "failures": dict(sorted(tally.failures.items())),
+        "published": {name: _mean(values) for name, values in published.items()},
+        "corrected": {name: _mean(values) for name, values in corrected.items()},
+        **{
+            name: {
+                str(level): {"agents": int((class_A == level).sum())}
+                | {each: _plain_mean(values[class_A == level]) for each, values in of_class.items()}
+                for level in (1, 2, 3)
+            }
+            for name, class_A in classes.items()
+        },
+        "by_page": tally.pages,
+        "items": tally.items(facts),
+        "ratings": tally.ratings(real_ratings),
+        "adverts": tally.adverts,
+    }
+
+
+class Tally:
+    """Counts over the events of a run, taken in step by step.
+
+    Attributes
+    ----------
+    shown_A, watched_A, liked_A, pages_A : (A,) int64, of each agent; pages are those with an item on them.
+    came_A : (A,) bool, whether anything is known of an agent.
+    satisfaction_A : (A,) float64 in the interview; NaN where there was none.
+    failed_A : (A,) bool, whether the mind gave no decision.
+    shown_N, watched_N : (N,) int64, of each item.
+    stars : (5,) int64 ratings of 1 to 5 stars.
+    failures : how often the mind failed, by kind; `interview` where one was held and brought no figure.
+    pages : what `by_page` of `feed_measures` holds.
+    adverts : `shown`; of them `aligned`, `watched`, and `aligned_first`: no slot before it fits, a click in Agent4Rec.
+    """
+
+    def __init__(self, n_agents: int, n_items: int) -> None:
+        self.shown_A, self.watched_A, self.liked_A, self.pages_A = np.zeros((4, n_agents), dtype=np.int64)
+        self.came_A = np.zeros(n_agents, dtype=bool)
+        self.satisfaction_A = np.full(n_agents, np.nan)
+        self.failed_A = np.zeros(n_agents, dtype=bool)
+        self.shown_N, self.watched_N = np.zeros((2, n_items), dtype=np.int64)
+        self.stars = np.zeros(len(STARS), dtype=np.int64)
+        self.failures: Counter[str] = Counter()
+        self.pages: list[dict[str, Any]] = []
+        self.adverts = {"shown": 0, "aligned_first": 0, "aligned": 0, "watched": 0}
+        self._diversity_sum, self._n_lists = 0.0, 0
+
+    def add(self, rows: pl.DataFrame, facts: ItemFacts) -> None:
+        """Count one step."""
+        if not len(rows):
+            return
+        of_kind = {str(kind): part for (kind,), part in rows.partition_by("kind", as_dict=True).items()}
+        none = rows.clear()
+        shown, aligned, watched, rated, failed, said = (
+            of_kind.get(kind, none) for kind in ("shown", "aligned", "watched", "rated", "failed", "interviewed")
+        )
+        liked = rated.filter(pl.col("value") >= LIKED)
+        self.came_A[rows["agent"].to_numpy()] = True
+        for count_A, part in (
+            (self.shown_A, shown),
+            (self.watched_A, watched),
+            (self.liked_A, liked),
+            (self.pages_A, shown.unique("agent")),
+        ):
+            count_A += np.bincount(part["agent"].to_numpy(), minlength=len(count_A))
+        for count_N, part in ((self.shown_N, shown), (self.watched_N, watched)):
+            count_N += np.bincount(part["item"].to_numpy(), minlength=len(count_N))
+        self.stars += stars_of(rated["value"].drop_nulls().to_numpy())
+        self.failed_A[failed["agent"].to_numpy()] = True
+        self.failures.update(kind or "unknown" for kind in failed["text"].to_list())
+        self.satisfaction_A[said["agent"].to_numpy()] = said["value"].fill_null(np.nan).to_numpy()
+        if unanswered := said["value"].null_count():
+            self.failures["interview"] += unanswered
+        self._add_diversity(shown, facts)
+        self._add_adverts(shown, aligned, watched)
+        n_slots = len(shown.join(failed, on="agent", how="anti"))
+        satisfied = of_kind.get("satisfied", none)["value"]
+        left = of_kind.get("exited", none)["text"]
+        self.pages.append(
+            {
+                "page": int(rows["step"][0]),
+                "agents": rows["agent"].n_unique(),
+                "left": left.null_count(),  # a text says that the world ended the visit
+                "failed": len(failed),
+                "p_view": _ratio(len(watched), n_slots),
+                "p_like": _ratio(len(liked), n_slots),
+                "satisfied": _ratio(float(satisfied.sum()), len(satisfied)),
+            }
+        )
+
+    def _add_diversity(self, shown: pl.DataFrame, facts: ItemFacts) -> None:
+        if not len(shown):
+            return
+        agents, row = np.unique(shown["agent"].to_numpy(), return_inverse=True)
+        slot = shown["slot"].to_numpy()
+        items_AS = np.full((len(agents), int(slot.max()) + 1), -1, dtype=np.int64)
+        items_AS[row, slot] = shown["item"].to_numpy()
+        self._diversity_sum += float(intra_list_diversity(items_AS, facts.unit_NE).sum())
+        self._n_lists += len(agents)
+
+    def _add_adverts(self, shown: pl.DataFrame, aligned: pl.DataFrame, watched: pl.DataFrame) -> None:
+        adverts = shown.filter(pl.col("value") == 1).select("agent", "item")
+        if not len(adverts):
+            return
+        first = aligned.unique("agent", keep="first", maintain_order=True)
+        self.adverts["shown"] += len(adverts)
+        for name, part in (("aligned_first", first), ("aligned", aligned), ("watched", watched)):
+            self.adverts[name] += len(part.join(adverts, on=["agent", "item"], how="semi"))
+
+    def per_agent(self, most: int) -> dict[str, np.ndarray]:
+        """(A,) float64 of each measure and of `views`; NaN where an agent has none, as those have whose mind failed.
+
+        Parameters
+        ----------
+        most : slots that an agent could have seen.
+        """
+        shown_A = np.where(self.shown_A > 0, self.shown_A, np.nan)
+        found = {
+            "p_view": self.watched_A / shown_A,
+            "p_like": self.liked_A / shown_A,
+            "p_view_published": self.watched_A / most,
+            "p_like_published": self.liked_A / most,
+            "n_like": self.liked_A,
+            "n_exit": self.pages_A,
+            "s_sat": self.satisfaction_A,
+            "views": self.watched_A,
+        }
+        has_A = ~self.failed_A & self.came_A
+        return {name: np.where(has_A, values, np.nan) for name, values in found.items()}
+
+    def items(self, facts: ItemFacts) -> dict[str, Any]:
+        """What was shown, over all agents.
+
+        `exposures`; `distinct` items; `exposure_gini` over the catalogue; `novelty_bits`: mean self-information of
+        what was shown; `diversity`: mean 1 - cosine of the texts of two items of a page, meaned over pages.
+        """
+        n_shown, novelty = int(self.shown_N.sum()), None
+        if n_shown and facts.n_users:
+            novelty = float(self.shown_N @ self_information(facts.count_N, facts.n_users)) / n_shown
+        return {
+            "exposures": n_shown,
+            "distinct": int((self.shown_N > 0).sum()),
+            "exposure_gini": _rounded(gini_index(self.shown_N)) if n_shown else None,
+            "novelty_bits": _rounded(novelty),
+            "diversity": _ratio(self._diversity_sum, self._n_lists),
+        }
+
+    def ratings(self, real: np.ndarray) -> dict[str, Any]:
+        """Shares of 1 to 5 stars, here and really, and their total variation; None where there are no ratings."""
+        known = self.stars.sum() and real.sum()
+        distance = total_variation(self.stars, real) if known else None
+        return {"shares": _shares(self.stars), "real_shares": _shares(real), "total_variation": _rounded(distance)}
+
+
+def total_variation(counts: np.ndarray, others: np.ndarray) -> float:
+    """Half the sum of the absolute differences of two sets of shares, from their counts: 0 if equal, 1 if disjoint."""
+    return float(np.abs(counts / counts.sum() - others / others.sum()).sum() / 2)
+
+
+def stars_of(ratings: np.ndarray) -> np.ndarray:
+    """(5,) int64 how many ratings have 1 to 5 stars; half stars count as the higher (half up), NaN not at all."""
+    known = ratings[np.isfinite(ratings)]
+    stars = np.clip(np.floor(known + 0.5), 1, 5).astype(np.int64)
+    return np.bincount(stars - 1, minlength=len(STARS))
+
+
+def _mean(values_A: np.ndarray) -> dict[str, float | None]:
+    known = values_A[np.isfinite(values_A)]
+    if not len(known):
+        return {"mean": None, "low": None, "high": None}
+    low, high = bootstrap_ci(known, np.arange(len(known)), resamples=_RESAMPLES) if len(known) > 1 else (None, None)
+    return {"mean": _rounded(float(known.mean())), "low": _rounded(low), "high": _rounded(high)}
+
+
+def _plain_mean(values: np.ndarray) -> float | None:
+    known = values[np.isfinite(values)]
+    return _rounded(float(known.mean())) if len(known) else None
+
+
+def _shares(counts: np.ndarray) -> list[float] | None:
+    return [round(float(each), _DIGITS) for each in counts / counts.sum()] if counts.sum() else None
+
+
+def _ratio(above: float, below: float) -> float | None:
+    return _rounded(above / below) if below else None
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(float(value), _DIGITS)

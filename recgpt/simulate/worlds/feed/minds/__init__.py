@@ -1,0 +1,51 @@
+"""How agents decide. A mind is one file, and one line here.
+
+- scripted: fitted behavioural models, no network; the default.
+- llm: one structured question a page to a language model.
+- replay: what the agents of a recorded run decided.
+- person: the first agent is you, in the terminal; the others are scripted.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from recgpt.simulate.agents.population import Population
+    from recgpt.simulate.items import ItemFacts
+    from recgpt.simulate.minds.options import MindOptions
+    from recgpt.simulate.store import Run
+    from recgpt.simulate.worlds.feed.minds.base import Mind
+
+MINDS = ("scripted", "llm", "replay", "person")
+
+
+def make_mind(options: "MindOptions", population: "Population", facts: "ItemFacts", *, seed: int, run: "Run") -> "Mind":
+    """The mind that `options` name, for these agents.
+
+    Parameters
+    ----------
+    run : where the calls of a language model are kept, and looked up.
+
+    Raises
+    ------
+    SimulationError : options that the mind needs are missing.
+    LLMError : the language model's key is missing.
+    """
+    match options.mind:
+        case "scripted":
+            from recgpt.simulate.worlds.feed.minds.scripted import ScriptedMind
+
+            return ScriptedMind(population, facts, seed=seed, uses_memory=options.uses_memory)
+        case "llm":
+            from recgpt.simulate.worlds.feed.minds.llm import LLMMind
+
+            return LLMMind.of(options, population, facts, seed=seed, run=run)
+        case "replay":
+            from recgpt.simulate.worlds.feed.minds.replay import ReplayMind
+
+            return ReplayMind.of(options)
+        case "person":
+            from recgpt.simulate.worlds.feed.minds.person import PersonMind
+            from recgpt.simulate.worlds.feed.minds.scripted import ScriptedMind
+
+            others = ScriptedMind(population, facts, seed=seed, uses_memory=options.uses_memory)
+            return PersonMind(others, facts)

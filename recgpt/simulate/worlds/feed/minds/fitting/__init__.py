@@ -1,0 +1,22 @@
+"""Fits what `scripted` knows of people, and says how well it holds for people it was not fitted on.
+
+    content = fit("movielens_small", "agent4rec_ml1m", encoder="all-MiniLM-L6-v2", seed=0)
+    save(content, Path("scripted.json"))
+    Console().print(report_tables(content["report"]))
+
+Two sources, each for what it alone can tell:
+
+- Ratings of real people drive what is liked: which items they take next and how many stars they give (`people`).
+- The published trace of 1,000 GPT-3.5 agents drives how a page is gone through: how often something fits (`align`),
+  what of that is watched, when an agent leaves, what it says at the end (`sessions`). Stars of the trace are not used:
+  none is below 3.
+
+A fifth of the users of each source is never fitted on; the report is of them. What comes out of the whole, `outcomes`
+tells: they go through the pages that the published agents saw, and agents of all users through pages of random, popular
+and personal items.
+"""
+
+from recgpt.simulate.worlds.feed.minds.fitting.pipeline import fit, save
+from recgpt.simulate.worlds.feed.minds.fitting.report import report_tables
+
+__all__ = ["fit", "report_tables", "save"]

@@ -1,0 +1,82 @@
+"""How the published agents go through their pages: `watch`, `exit`, and what they say at the end, `interview`.
+
+Shapes: R rows, P pages, S slots.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from recgpt.simulate.agents.population import Population
+from recgpt.simulate.worlds.feed.minds.fitting.models import FloatArray, floats, logistic, ordinal
+from recgpt.simulate.worlds.feed.minds.fitting.scores import judged, judged_levels
+from recgpt.simulate.worlds.feed.minds.fitting.sources import MAX_PAGES, is_held_out
+from recgpt.simulate.worlds.feed.minds.fitting.trace import Trace
+from recgpt.simulate.worlds.feed.minds.parameters import Exit, Interview, Watch
+from recgpt.simulate.worlds.feed.minds.scripted import PUBLISHED_PAGE
+
+
+def _by_class(activity: np.ndarray, place: np.ndarray) -> FloatArray:
+    """(R, 12) one of twelve: three classes of activity, four places."""
+    return np.eye(12)[(activity - 1) * 4 + place]
+
+
+def _table(values: FloatArray) -> Any:
+    return tuple(map(floats, values.reshape(3, 4)))
+
+
+def fit_watch(trace: Trace, population: Population, test_P: np.ndarray) -> tuple[Watch, dict[str, Any]]:
+    """Of what fits, what is watched; judged on the pages of `test_P`."""
+    place_PS = np.cumsum(trace.aligned_PS, axis=1) - trace.aligned_PS
+    row, slot = np.nonzero(trace.aligned_PS)
+    table = _by_class(population.activity_A[trace.agent_P[row]].astype(np.int64), place_PS[row, slot])
+    x = np.column_stack([table, trace.page_P[row] - 1.0])
+    y, test = trace.watched_PS[row, slot], test_P[row]
+    weights, intercept = logistic(x[~test], y[~test])
+    watch = Watch(by_activity_and_place=_table(weights[:12] + intercept), page=float(weights[12]))
+    return watch, judged(x[test] @ weights + intercept, y[test], float(y[~test].mean()))
+
+
+def fit_exit(trace: Trace, population: Population, test_P: np.ndarray) -> tuple[Exit, dict[str, Any]]:
+    """After which page an agent leaves; judged on the pages of `test_P`."""
+    shown_P = trace.page_P * PUBLISHED_PAGE
+    share_P = trace.so_far(trace.aligned_PS) / shown_P
+    free = trace.page_P < MAX_PAGES  # after the last page all had to leave
+    activity = population.activity_A[trace.agent_P[free]].astype(np.int64)
+    test, y = test_P[free], trace.last_P[free]
+    center = float(share_P[free][~test].mean())
+    x = np.column_stack([_by_class(activity, trace.page_P[free] - 1), share_P[free] - center])
+    weights, intercept = logistic(x[~test], y[~test])
+    exit_ = Exit(
+        by_activity_and_page=_table(weights[:12] + intercept),
+        share_aligned=float(weights[12]),
+        mean_share_aligned=center,
+    )
+    return exit_, judged(x[test] @ weights + intercept, y[test], float(y[~test].mean()))
+
+
+def fit_interview(
+    trace: Trace, population: Population, likes_per_watch: float, seed: int
+) -> tuple[Interview, dict[str, Any]]:
+    """How satisfied agents are at the end; judged on users held out. `likes_per_watch` : of the trace."""
+    last = trace.last_P & np.isfinite(trace.satisfaction_A[trace.agent_P])
+    agents, n_pages = trace.agent_P[last], trace.page_P[last]
+    shown = n_pages * PUBLISHED_PAGE
+    aligned, liked = (trace.so_far(values)[last] / shown for values in (trace.aligned_PS, trace.liked_PS))
+    activity = population.activity_A[agents]
+    x = np.column_stack([activity == 2, activity == 3, aligned, liked / likes_per_watch, n_pages, n_pages == 1])
+    x, level = x.astype(np.float64), trace.satisfaction_A[agents].astype(np.int64) - 1
+    test, one_class = is_held_out(seed, population.user_A[agents]), np.zeros(len(agents), dtype=np.int64)
+    model = ordinal(x[~test], level[~test], 10, one_class[~test])
+    activity_2, activity_3, share_aligned, share_liked, pages, one_page = map(float, model.coefficients)
+    interview = Interview(
+        thresholds=floats(model.thresholds),
+        activity_2=activity_2,
+        activity_3=activity_3,
+        share_aligned=share_aligned,
+        share_liked=share_liked,
+        pages=pages,
+        one_page=one_page,
+        typical_pages=float(n_pages[~test].mean()),
+    )
+    return interview, judged_levels(model.probabilities(x[test], one_class[test]), level[test], level[~test])

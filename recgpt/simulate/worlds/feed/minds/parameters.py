@@ -1,0 +1,131 @@
+"""What the scripted mind knows of people: the coefficients of its models, as `scripted.json` holds them."""
+
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from recgpt.errors import DataError
+
+
+class _Fitted(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+Positive = Annotated[float, Field(gt=0)]
+Four = tuple[float, float, float, float]
+ByClass = tuple[Four, Four, Four]
+
+
+class Preference(_Fitted):
+    """Log odds that a person chooses an item. Where they are 0 is a matter of convention: `align` sets the level."""
+
+    interest: float = Field(description="cosine of the mean text of the agent's history and the item's text")
+    category: float = Field(description="log of how much more the agent takes of the item's categories than others do")
+    quality: float = Field(description="stars that the item's mean lies above that of a typical interaction")
+    popularity: float = Field(description="log count, above that of a typical interaction")
+
+
+class Align(_Fitted):
+    """Log odds that an item fits."""
+
+    intercept: float
+    preference: float
+    quality: float = Field(description="what the agents make of the mean rating they are shown, beyond preference")
+    popularity: float = Field(description="by how much popularity draws them more or less than it draws people")
+    first_slot: float
+    diversity: float = Field(description="for each class above the middle one")
+    activity_3: float
+    memory: float = Field(description="of the valence of memories of the run, weighted by likeness; see `recalled`")
+
+
+class Watch(_Fitted):
+    """Log odds that an item that fits is watched."""
+
+    by_activity_and_place: ByClass = Field(description="place among the page's items that fit: 1, 2, 3, 4 and more")
+    page: float = Field(description="for each page before")
+
+
+class Rating(_Fitted):
+    """Ordinal logistic model of stars from 1 to 5: log odds of at most s stars = (threshold_s - sum) / spread."""
+
+    thresholds: Four
+    own_mean: float = Field(description="stars that the agent's mean lies above the mean of agents")
+    quality: float
+    taste: float = Field(description="cosine of what the agent rated high less what it rated low, and the item's text")
+    popularity: float
+    spread_by_conformity: tuple[Positive, Positive, Positive] = Field(description="how far from the sum they rate")
+    mean_of_agents: float
+    deviation_of_agents: Positive = Field(description="of the agents' means: an agent without ratings draws one")
+
+
+class Exit(_Fitted):
+    """Log odds of leaving after a page (a discrete-time hazard)."""
+
+    by_activity_and_page: ByClass = Field(description="after page 1, 2, 3, 4 and more")
+    share_aligned: float = Field(description="of all items shown so far, above its mean")
+    mean_share_aligned: float
+
+
+class Interview(_Fitted):
+    """Ordinal logistic model of satisfaction from 1 to 10: log odds of at most s = threshold_s - sum."""
+
+    thresholds: Annotated[tuple[float, ...], Field(min_length=9, max_length=9)]
+    activity_2: float
+    activity_3: float
+    share_aligned: float
+    share_liked: float = Field(description="likes over items shown, over `likes_per_watch`")
+    pages: float = Field(description="of four items, at most five")
+    one_page: float
+    typical_pages: float = Field(description="of a session, to judge a single page by")
+
+
+class LikesPerWatch(_Fitted):
+    """Of what the trace's agents watched they liked nearly all; people's stars for the same items are fewer.
+
+    A share of likes is divided by its source's figure before a model sees it, so that it means as much in both.
+    """
+
+    trace: Positive
+    people: Positive
+
+
+class Parameters(_Fitted):
+    """All that `ScriptedMind` knows of people. `fitted_on` and `report` are for readers."""
+
+    preference: Preference
+    align: Align
+    watch: Watch
+    rating: Rating
+    exit: Exit
+    interview: Interview
+    likes_per_watch: LikesPerWatch
+    text_dimensions: int = Field(ge=1)
+    fitted_on: dict[str, Any] = {}
+    report: dict[str, Any] = {}
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> "Parameters":
+        """Read those of a file, or those that come with the package.
+
+        Raises
+        ------
+        DataError : the file is missing or damaged.
+        """
+        source = path or resources.files("recgpt.simulate.worlds.feed.minds") / "scripted.json"
+        remedy = "restore it, or fit it again (`recgpt agents fit`)"
+        try:
+            parameters = cls.model_validate(json.loads(source.read_text(encoding="utf-8")))
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise DataError(f"{source} cannot be read as JSON ({error}): {remedy}") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"])) or "the whole"
+            raise DataError(f"{source} is no parameters file: {place}: {first['msg']}; {remedy}") from error
+        for name, model in (("rating", parameters.rating), ("interview", parameters.interview)):
+            if (np.diff(model.thresholds) <= 0).any():
+                raise DataError(f"{source}: the thresholds of {name} do not rise: {remedy}")
+        return parameters

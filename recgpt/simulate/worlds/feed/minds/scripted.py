@@ -1,0 +1,260 @@
+"""The mind that needs no language model: fitted models of what people choose, how they rate and when they leave.
+
+    mind = ScriptedMind(population, facts, seed=0)
+    decisions = mind.decide(pages, memory)
+
+A page is read as the published agents read theirs (Zhang et al., "On Generative Agents in Recommendation", SIGIR 2024):
+which items fit, which of those are watched, how each of these is rated and felt, whether the page pleased, and whether
+to go on. Each of these is a small model with named coefficients, in `scripted.json`, made and documented by `fitting`:
+
+- `preference`, a logistic model of real people's choices, and `rating`, an ordinal model of their stars: MovieLens.
+- `align`, `watch`, `exit`, `interview`: what was published of 1,000 GPT-3.5 agents. `align` sees people's preference
+  as one feature, so that what fits an agent is what real people of such a history choose.
+
+Choice and stars follow different vectors, as held-out people show: what one takes is like one's whole history
+(`interest`), what one rates above one's mean is like what one rated so before (`Population.taste_AE`, `taste`).
+
+There is no label for "the page pleased": it did with the probability that the interview gives for a score of 6 or more
+to a session of pages like it. Advertisements are judged as other items, because neither source has any.
+
+A decision never depends on who else is asked: random numbers are keyed by agent and step, for features see
+`affinities`.
+
+Shapes: A agents asked, P all agents, S slots of a page, N items, E embedding width, k memories.
+"""
+
+import json
+
+import numpy as np
+
+from recgpt.simulate import rng
+from recgpt.simulate.agents.memory import Memory, Retrieved
+from recgpt.simulate.agents.memory_texts import grid_rows
+from recgpt.simulate.agents.population import Population
+from recgpt.simulate.items import ItemFacts
+from recgpt.simulate.worlds.feed.minds.affinities import Affinities
+from recgpt.simulate.worlds.feed.minds.base import Decisions, Interviews, Pages
+from recgpt.simulate.worlds.feed.minds.parameters import Parameters
+
+LIKED = 4.0
+"""Stars from which on a rating is a like."""
+
+PUBLISHED_PAGE = 4  # slots of a page in the trace: pages are counted in it where an interview speaks of them
+MEMORIES = 5
+_AGENTS_PER_BLOCK = 4096  # so that what lies between two steps of the arithmetic stays in the cache
+
+
+def recalled(
+    memory: Memory, pages: Pages, text_NE: np.ndarray, k: int = MEMORIES
+) -> tuple[np.ndarray, Retrieved, np.ndarray]:
+    """What this run's memories say of each item of the pages.
+
+    The page's mean text calls up `k` memories of each agent; the valence of each of them counts for an item as far as
+    their texts are alike, and not at all where the cosine is negative.
+
+    Parameters
+    ----------
+    text_NE : (N, E) `grid_rows` of the items' texts, in the space of the memory's texts.
+
+    Returns
+    -------
+    (A, S) float32 sums of likeness times valence, what was retrieved, and (A, k) its valences (0 where nothing was).
+    """
+    present_AS = pages.items_AS >= 0
+    item_ASE = text_NE[np.where(present_AS, pages.items_AS, 0)] * present_AS[:, :, None]
+    retrieved = memory.retrieve(pages.agent_A, item_ASE.sum(axis=1), k, now=pages.step)
+    slots_Ak = np.maximum(retrieved.slots_Ak, 0)
+    agent_A1 = pages.agent_A[:, None]
+    valence_Ak = np.where(retrieved.slots_Ak >= 0, memory.valence_AC[agent_A1, slots_Ak], 0).astype(np.float32)
+    if not valence_Ak.any():
+        return np.zeros(pages.items_AS.shape, dtype=np.float32), retrieved, valence_Ak
+    entry_AkE = memory.texts.embeddings[memory.text_AC[agent_A1, slots_Ak]]
+    likeness_ASk = np.maximum(np.einsum("ase,ake->ask", item_ASE, entry_AkE), 0)
+    return np.einsum("ask,ak->as", likeness_ASk, valence_Ak), retrieved, valence_Ak
+
+
+class ScriptedMind:
+    """Decides by the fitted models.
+
+    Parameters
+    ----------
+    population : all agents.
+    facts : the catalogue, in the dense ids of the population's histories.
+    seed : of the run.
+    parameters : those of the package by default.
+    uses_memory : whether the memory of the run is asked; where it is not, decisions are far faster.
+    """
+
+    name = "scripted"
+
+    def __init__(
+        self,
+        population: Population,
+        facts: ItemFacts,
+        *,
+        seed: int,
+        parameters: Parameters | None = None,
+        uses_memory: bool = True,
+    ) -> None:
+        self.parameters = fitted = parameters or Parameters.load()
+        self.seed = seed
+        self.uses_memory = uses_memory and fitted.align.memory != 0
+        self._text_NE = grid_rows(facts.unit_NE) if self.uses_memory else None
+        self._affinities = affinities = Affinities(population, facts, fitted.text_dimensions)
+        preference, align, rating = fitted.preference, fitted.align, fitted.rating
+        quality_N, popularity_N = affinities.quality_N, affinities.popularity_N
+        drawn_to_N = preference.quality * quality_N + preference.popularity * popularity_N
+        self._align_item_N = np.float32(align.preference) * drawn_to_N
+        self._align_item_N += np.float32(align.quality) * quality_N + np.float32(align.popularity) * popularity_N
+        of_agents_P = align.diversity * (population.diversity_A - 2.0) + align.activity_3 * (population.activity_A == 3)
+        self._align_agent_P = (align.intercept + of_agents_P).astype(np.float32)
+        self._activity_P = population.activity_A.astype(np.int64) - 1
+        self._spread_P = np.array(rating.spread_by_conformity)[population.conformity_A.astype(np.int64) - 1]
+        self._rating_item_N = rating.quality * quality_N.astype(np.float64) + rating.popularity * popularity_N
+        everyone = np.arange(len(population))
+        drawn_P = (
+            rating.mean_of_agents
+            + rating.deviation_of_agents * (rng.normal(seed, everyone, step=0, purpose="own mean rating")[:, 0])
+        )
+        known_P = np.isfinite(population.mean_rating_A)
+        self._own_mean_P = np.where(known_P, population.mean_rating_A, np.clip(drawn_P, 1, 5)).astype(np.float64)
+        self._watch = np.array(fitted.watch.by_activity_and_place, dtype=np.float32)
+        self._exit = np.array(fitted.exit.by_activity_and_page)
+
+    def decide(self, pages: Pages, memory: Memory) -> Decisions:
+        """What the agents do with their pages. See `Mind`.
+
+        Raises
+        ------
+        SimulationError : the memory's texts are of another width than the items'.
+        """
+        starts = range(0, max(len(pages), 1), _AGENTS_PER_BLOCK)
+        parts = [self._decide(pages.rows(slice(start, start + _AGENTS_PER_BLOCK)), memory) for start in starts]
+
+        def joined(column: str) -> np.ndarray:
+            return np.concatenate([getattr(part, column) for part in parts])
+
+        return Decisions(
+            aligned_AS=joined("aligned_AS"),
+            watched_AS=joined("watched_AS"),
+            rating_AS=joined("rating_AS"),
+            feeling_AS=joined("feeling_AS"),
+            satisfied_A=joined("satisfied_A"),
+            exit_A=joined("exit_A"),
+            failed_A=joined("failed_A"),
+            retrieved=[note for part in parts for note in part.retrieved or []] if self.uses_memory else None,
+        )
+
+    def interview(self, pages: Pages, memory: Memory) -> Interviews:
+        """How satisfied agents are that have left, from 1 to 10. See `Mind`."""
+        shown_A = np.maximum(pages.shown_before_A, 1)
+        n_pages_A = np.ceil(pages.shown_before_A / PUBLISHED_PAGE)
+        sum_A = self._satisfaction(
+            pages.agent_A, pages.aligned_before_A / shown_A, pages.liked_before_A / shown_A, n_pages_A
+        )
+        drawn_A = self._logits(pages.agent_A, 0, "interview", 1)[:, 0]
+        above_A9 = drawn_A[:, None] > np.array(self.parameters.interview.thresholds) - sum_A[:, None]
+        return Interviews((1 + above_A9.sum(axis=1)).astype(np.float32))
+
+    def align_log_odds(self, pages: Pages, memory: Memory) -> np.ndarray:
+        """(A, S) float32 log odds that each item fits; of empty slots nothing is said."""
+        recalled_AS = recalled(memory, pages, self._text_NE)[0] if self._text_NE is not None else None
+        return self._align(pages, np.maximum(pages.items_AS, 0), recalled_AS)
+
+    def _align(self, pages: Pages, items_AS: np.ndarray, recalled_AS: np.ndarray | None) -> np.ndarray:
+        align, preference = self.parameters.align, self.parameters.preference
+        interest_AS = self._affinities.interest(pages.agent_A, items_AS)
+        logit_AS = interest_AS * np.float32(align.preference * preference.interest)
+        category_AS = self._affinities.category(pages.agent_A, items_AS)
+        logit_AS += category_AS * np.float32(align.preference * preference.category)
+        logit_AS += self._align_item_N[items_AS]
+        logit_AS += self._align_agent_P[pages.agent_A][:, None]
+        logit_AS[:, :1] += np.float32(align.first_slot)
+        if recalled_AS is not None:
+            logit_AS += recalled_AS * np.float32(align.memory)
+        return logit_AS
+
+    def _decide(self, pages: Pages, memory: Memory) -> Decisions:
+        agent_A, present_AS = pages.agent_A, pages.items_AS >= 0
+        n_agents, n_slots = present_AS.shape
+        items_AS = np.maximum(pages.items_AS, 0)
+        recalled_AS, notes = None, None
+        if self._text_NE is not None:
+            recalled_AS, retrieved, valence_Ak = recalled(memory, pages, self._text_NE)
+            notes = _notes(retrieved, valence_Ak)
+        logit_AS = self._align(pages, items_AS, recalled_AS)
+        aligned_AS = present_AS & (self._logits(agent_A, pages.step, "align", n_slots) < logit_AS)
+
+        place_AS = np.minimum(np.cumsum(aligned_AS, axis=1) - aligned_AS, 3)
+        pages_before_A = np.ceil(pages.shown_before_A / max(n_slots, 1)).astype(np.int64)
+        watch_AS = self._watch[self._activity_P[agent_A][:, None], place_AS]
+        watch_AS = watch_AS + np.float32(self.parameters.watch.page) * pages_before_A[:, None].astype(np.float32)
+        watched_AS = aligned_AS & (self._logits(agent_A, pages.step, "watch", n_slots) < watch_AS)
+
+        rating_AS, feeling_AS = self._rate(pages, items_AS, watched_AS)
+        n_shown_A = np.maximum(present_AS.sum(axis=1), 1)
+        n_aligned_A, n_liked_A = aligned_AS.sum(axis=1), (rating_AS >= LIKED).sum(axis=1)
+        pleased_A = self._satisfaction(agent_A, n_aligned_A / n_shown_A, n_liked_A / n_shown_A, None)
+        six = self.parameters.interview.thresholds[4]
+        exit_ = self.parameters.exit
+        so_far_A = (pages.aligned_before_A + n_aligned_A) / np.maximum(pages.shown_before_A + n_shown_A, 1)
+        exit_A = self._exit[self._activity_P[agent_A], np.minimum(pages_before_A, 3)]
+        exit_A = exit_A + exit_.share_aligned * (so_far_A - exit_.mean_share_aligned)
+        drawn_A2 = self._logits(agent_A, pages.step, "page", 2)
+        return Decisions(
+            aligned_AS=aligned_AS,
+            watched_AS=watched_AS,
+            rating_AS=rating_AS,
+            feeling_AS=feeling_AS,
+            satisfied_A=drawn_A2[:, 0] < pleased_A - six,
+            exit_A=drawn_A2[:, 1] < exit_A,
+            failed_A=np.zeros(n_agents, dtype=bool),
+            retrieved=notes,
+        )
+
+    def _rate(self, pages: Pages, items_AS: np.ndarray, watched_AS: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Stars, and feelings: how far they lie from what the agent gives on average. Both (A, S), NaN elsewhere."""
+        model = self.parameters.rating
+        rating_AS = np.full(items_AS.shape, np.nan, dtype=np.float32)
+        feeling_AS = rating_AS.copy()
+        row, slot = np.nonzero(watched_AS)
+        agent, item = pages.agent_A[row], items_AS[row, slot]
+        own_mean = self._own_mean_P[agent]
+        center = model.own_mean * (own_mean - model.mean_of_agents) + self._rating_item_N[item]
+        center += model.taste * self._affinities.taste(agent, item)
+        drawn_AS = self._logits(pages.agent_A, pages.step, "rate", items_AS.shape[1])
+        reached = center + self._spread_P[agent] * drawn_AS[row, slot]
+        stars = np.searchsorted(model.thresholds, reached) + 1.0
+        rating_AS[row, slot] = stars
+        feeling_AS[row, slot] = np.clip((stars - own_mean) / 2, -1, 1)
+        return rating_AS, feeling_AS
+
+    def _satisfaction(
+        self, agent_A: np.ndarray, aligned_A: np.ndarray, liked_A: np.ndarray, n_pages_A: np.ndarray | None
+    ) -> np.ndarray:
+        """(A,) the sum of `Interview` for shares of items aligned and liked; a single page's without `n_pages_A`."""
+        model = self.parameters.interview
+        activity_A = self._activity_P[agent_A]
+        sum_A = np.array([0.0, model.activity_2, model.activity_3])[activity_A]
+        sum_A = sum_A + model.share_aligned * aligned_A
+        sum_A += model.share_liked / self.parameters.likes_per_watch.people * liked_A
+        if n_pages_A is None:
+            return sum_A + model.pages * model.typical_pages
+        return sum_A + model.pages * np.minimum(n_pages_A, 5) + model.one_page * (n_pages_A <= 1)
+
+    def _logits(self, agent_A: np.ndarray, step: int, purpose: str, n: int) -> np.ndarray:
+        """(A, n) float64 draws of the standard logistic distribution: below x with probability 1 / (1 + e^-x)."""
+        uniform_An = rng.uniform(self.seed, agent_A, step=step, purpose=purpose, n=n)
+        np.maximum(uniform_An, 2.0**-54, out=uniform_An)  # 0 has no logarithm
+        return np.log(uniform_An / (1 - uniform_An))
+
+
+def _notes(retrieved: Retrieved, valence_Ak: np.ndarray) -> list[str | None]:
+    """For each agent the ids and valences of the memories that it used, as JSON; None where there were none."""
+    return [
+        json.dumps({"ids": ids, "valences": [round(valence, 4) for valence in valences]}) if ids else None
+        for ids, valences in (
+            ([int(i) for i in ids_k if i >= 0], valences_k[ids_k >= 0].tolist())
+            for ids_k, valences_k in zip(retrieved.ids_Ak, valence_Ak, strict=True)
+        )
+    ]

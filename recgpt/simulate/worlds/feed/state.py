@@ -1,0 +1,194 @@
+"""Where a feed is: its rules, what it is made of, and the state that its events have brought about.
+
+    state = FeedState(rules, setting)
+    for rows in run.iter_steps():
+        state.apply(rows)
+
+Shapes: A agents, P slots of all pages, R rows.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from recgpt.data.dataset import Dataset
+from recgpt.data.ragged import Ragged, offsets_of
+from recgpt.simulate.agents.memory import PRESETS, Kind, Memory
+from recgpt.simulate.agents.population import Population
+from recgpt.simulate.items import ItemFacts
+from recgpt.simulate.worlds.feed.measures import LIKED
+
+Advert = Literal["none", "all", "pop_high", "pop_low", "unpop_high", "unpop_low"]
+MEMORIES = 50  # of one agent
+_UNFIT = -0.5  # feeling about an item that did not fit, as in the fit of the scripted mind
+
+
+class FeedRules(BaseModel):
+    """What the world allows; what it is made of is in `recgpt.simulate.worlds.feed.run.FeedConfig`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pages: int = Field(default=5, ge=1, description="at most, of one agent")
+    page_size: int = Field(default=4, ge=1)
+    seed: int = 0
+    retrain_every: int = Field(default=0, ge=0, description="fit the recommender anew after so many pages; 0: never")
+    truth_first: bool = Field(default=False, description="show held-out items that the person really took first")
+    advert: Advert = Field(default="none", description="which items take the first slot as an advertisement")
+    advert_text: str | None = Field(default=None, description="written beside an advertisement")
+    memory: str = Field(default="recgpt", description="preset of the agents' memory")
+
+    @field_validator("memory")
+    @classmethod
+    def _is_preset(cls, name: str) -> str:
+        if name not in PRESETS:
+            raise ValueError(f"unknown memory {name!r}: one of {', '.join(PRESETS)}")
+        return name
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a feed is made of.
+
+    Attributes
+    ----------
+    known : the part of the data set that agents and recommender know; its catalogue is the feed's.
+    held_out : (A) sequences of what the agents' persons really took later, each item once, for `truth_first`.
+    """
+
+    known: Dataset
+    facts: ItemFacts
+    population: Population
+    held_out: Ragged
+
+
+class FeedState:
+    """Where every agent is, as the events so far have it.
+
+    Attributes
+    ----------
+    active_A : (A,) bool, who has not left.
+    shown_AP, watched_AP : (A, P) int32 items in their order; -1 beyond `n_shown_A`, `n_watched_A`.
+    n_shown_A, n_aligned_A, n_watched_A, n_liked_A : (A,) int64 counts.
+    memory : of all agents.
+    """
+
+    def __init__(self, rules: FeedRules, setting: Setting) -> None:
+        n_agents, most = len(setting.population), rules.pages * rules.page_size
+        self._setting = setting
+        self.active_A = np.ones(n_agents, dtype=bool)
+        self.shown_AP = np.full((n_agents, most), -1, dtype=np.int32)
+        self.watched_AP = np.full((n_agents, most), -1, dtype=np.int32)
+        self.n_shown_A, self.n_aligned_A, self.n_watched_A, self.n_liked_A = np.zeros((4, n_agents), dtype=np.int64)
+        width = setting.facts.unit_NE.shape[1]
+        self.memory = Memory(n_agents, MEMORIES, PRESETS[rules.memory], width=width, seed=rules.seed)
+
+    def apply(self, rows: pl.DataFrame) -> None:
+        """Take in the events of one step."""
+        if not len(rows):
+            return
+        step = int(rows["step"][0])
+        of_kind = {str(kind): part for (kind,), part in rows.partition_by("kind", as_dict=True).items()}
+        none = rows.clear()
+        shown, aligned, watched, rated = (of_kind.get(kind, none) for kind in ("shown", "aligned", "watched", "rated"))
+        _append(self.shown_AP, self.n_shown_A, shown)
+        _append(self.watched_AP, self.n_watched_A, watched)
+        liked = rated.filter(pl.col("value") >= LIKED)
+        for count_A, part in ((self.n_aligned_A, aligned), (self.n_liked_A, liked)):
+            count_A += np.bincount(part["agent"].to_numpy(), minlength=len(count_A))
+        self._recall(of_kind.get("retrieved", none), step)  # before what is new may push it out
+        self._conclude(of_kind.get("thought", none), step)  # from the pages before: this one counts for the next
+        self._remember(shown, aligned, watched, rated, of_kind.get("felt", none), step)
+        for kind in ("exited", "failed"):
+            self.active_A[of_kind.get(kind, none)["agent"].to_numpy()] = False
+
+    def _recall(self, retrieved: pl.DataFrame, step: int) -> None:
+        if len(retrieved) and self.memory.preset.reading_renews:
+            read = [json.loads(text)["ids"] for text in retrieved["text"]]
+            agents = np.repeat(retrieved["agent"].to_numpy(), [len(ids) for ids in read])
+            self.memory.touch(agents, np.array([number for ids in read for number in ids], dtype=np.int64), step)
+
+    def _remember(
+        self,
+        shown: pl.DataFrame,
+        aligned: pl.DataFrame,
+        watched: pl.DataFrame,
+        rated: pl.DataFrame,
+        felt: pl.DataFrame,
+        step: int,
+    ) -> None:
+        """What was watched, with its stars, and in the agent's own words where it has any; and what did not fit."""
+        key = ["agent", "item"]
+        seen = shown.select(key)
+        for part in (
+            aligned.select(*key, fits=pl.lit(True)),
+            watched.select(*key, watched=pl.lit(True)),
+            rated.select(*key, stars="value"),
+            felt.select(*key, feeling="value", words="text"),
+        ):
+            seen = seen.join(part, on=key, how="left", maintain_order="left")
+        seen = seen.filter(pl.col("watched").is_not_null() | pl.col("fits").is_null())
+        if not len(seen):
+            return
+        is_watched = pl.col("watched").is_not_null()
+        item_R = seen["item"].to_numpy()
+        felt_then = pl.when(is_watched).then(pl.col("feeling").fill_null(0)).otherwise(_UNFIT)
+        valence_R = seen.select(felt_then).to_series().to_numpy()
+        title = self._setting.facts.items["title"].gather(item_R)
+        stars = pl.format(" and gave it {} stars", pl.col("stars").cast(pl.Int64)).fill_null("")
+        words = pl.format(" {}", "words").fill_null("")
+        said = seen.select(
+            text=pl.when(is_watched)
+            .then(pl.format("I watched {}{}.{}", title, stars, words))
+            .otherwise(pl.format("{} was not for me.", title)),
+            item="item",
+        )
+        different = said.unique("text", keep="first", maintain_order=True)
+        near_RE = self._setting.facts.unit_NE[different["item"].to_numpy()]
+        numbered = different.select("text", number=self.memory.texts.ids_of(different["text"].to_list(), near_RE))
+        self.memory.add(
+            seen["agent"].to_numpy(),
+            Kind.EVENT,
+            said.join(numbered, on="text", how="left", maintain_order="left")["number"].to_numpy(),
+            created=float(step),
+            importance=1 + 9 * np.abs(valence_R),
+            valence=valence_R,
+            item=item_R,
+        )
+
+    def _conclude(self, thoughts: pl.DataFrame, step: int) -> None:
+        if len(thoughts):
+            agents = thoughts["agent"].to_numpy()
+            # A thought is of no item: where it lies in the space of texts is where the agent's taste does.
+            near_RE = self._setting.population.taste_AE[agents]
+            numbers = self.memory.texts.ids_of(thoughts["text"].to_list(), near_RE)
+            self.memory.add(agents, Kind.THOUGHT, numbers, created=float(step), importance=8.0)
+            self.memory.reflected(agents)
+
+    def histories(self, agents: np.ndarray) -> Ragged:
+        """What each of these agents has taken: before the run, and in it."""
+        known, n_new_A = self._setting.population.histories[agents], self.n_watched_A[agents]
+        offsets = offsets_of(known.lengths + n_new_A)
+        place_R = np.arange(offsets[-1]) - np.repeat(offsets[:-1], np.diff(offsets))
+        is_known_R = place_R < np.repeat(known.lengths, np.diff(offsets))
+        values_R = np.empty(offsets[-1], dtype=known.values.dtype)
+        values_R[is_known_R] = known.values
+        values_R[~is_known_R] = _filled(self.watched_AP[agents], n_new_A)
+        return Ragged(values_R, offsets)
+
+
+def _append(items_AP: np.ndarray, n_A: np.ndarray, rows: pl.DataFrame) -> None:
+    """Put the rows' items, agent by agent, after what `items_AP` holds."""
+    agent = rows["agent"].to_numpy()
+    added_A = np.bincount(agent, minlength=len(n_A))
+    place = np.arange(len(agent)) - np.repeat(offsets_of(added_A)[:-1], added_A) + n_A[agent]
+    items_AP[agent, place] = rows["item"].to_numpy()
+    n_A += added_A
+
+
+def _filled(items_AP: np.ndarray, n_A: np.ndarray) -> np.ndarray:
+    """The first `n_A` items of each row, one after the other."""
+    return items_AP[np.arange(items_AP.shape[1]) < n_A[:, None]]

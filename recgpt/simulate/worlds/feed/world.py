@@ -1,0 +1,369 @@
+"""The paged feed of Agent4Rec: agents browse what a recommender serves, page by page, until they have had enough.
+
+    recgpt simulate feed --dataset data/demo --recommender recgpt --agents 100 --run demo
+
+Zhang et al., "On Generative Agents in Recommendation" (SIGIR 2024). One step of a run is one page of every agent that
+has not left. The recommender is live: it knows what every agent watched on the pages before, and ranks anew for each
+page. The state is a function of the event log alone (`FeedState.apply`), so that a run resumes from its log.
+
+Shapes: A agents, S slots of a page, P slots of all pages, N items, k items ranked.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields, replace
+from typing import Any, TypeVar
+
+import numpy as np
+import polars as pl
+
+from recgpt.data.dataset import Dataset, IdMap, Interactions
+from recgpt.data.ragged import Ragged
+from recgpt.errors import SimulationError
+from recgpt.recommenders.base import Recommender
+from recgpt.simulate import rng
+from recgpt.simulate.agents.memory import Memory
+from recgpt.simulate.agents.population import Population
+from recgpt.simulate.events import assemble, piece
+from recgpt.simulate.items import ItemFacts
+from recgpt.simulate.worlds.feed.measures import LIKED
+from recgpt.simulate.worlds.feed.minds.base import Decisions, Interviews, Mind, Pages
+from recgpt.simulate.worlds.feed.state import MEMORIES, Advert, FeedRules, FeedState, Setting
+
+__all__ = ["MEMORIES", "Advert", "Feed", "FeedRules", "FeedState", "Setting"]
+
+AGENTS_AT_A_TIME = 1024  # asked of a mind in one call
+_RANKED_AT_A_TIME = 4096
+_PAGE_SECONDS = 3600  # of simulated time
+_NO_PAGES_LEFT = "no pages are left"
+_NOTHING_TO_SHOW = "nothing new is left to show"
+
+T = TypeVar("T")
+
+
+class Feed:
+    """One feed, at some step.
+
+    Parameters
+    ----------
+    recommender : fitted on `setting.known`; `observe` is called after each page, in the order of agents.
+    concurrency : blocks of agents that decide at the same time; the log does not depend on it.
+
+    Raises
+    ------
+    SimulationError : no item is of the class that is to be advertised.
+    """
+
+    def __init__(
+        self, rules: FeedRules, setting: Setting, recommender: Recommender, mind: Mind, *, concurrency: int = 1
+    ) -> None:
+        self.rules = rules
+        self.setting = setting
+        self.recommender = recommender
+        self.mind = mind
+        self.state = FeedState(rules, setting)
+        self.step = 0
+        self._concurrency = concurrency
+        self._user_A, self._n_users = _users(setting.population, setting.known.n_users)
+        self._adverts = _advert_pool(setting.facts, rules.advert)
+        self._observed: list[Interactions] = []
+
+    @property
+    def over(self) -> bool:
+        """Whether everybody has left."""
+        return self.step >= self.rules.pages or not self.state.active_A.any()
+
+    def play(self) -> pl.DataFrame:
+        """The events of the next page, not yet applied: everything is decided, nothing has changed."""
+        memory, step = self.state.memory, self.step + 1
+        # Reading a memory may renew it: that is for `apply`, or the state would not be a function of the log.
+        accessed_AC = memory.accessed_AC.copy() if memory.preset.reading_renews else memory.accessed_AC
+        try:
+            pages = self._pages(step, np.flatnonzero(self.state.active_A))
+            is_empty_A = (pages.items_AS < 0).all(axis=1)
+            empty, others = pages.rows(np.flatnonzero(is_empty_A)), pages.rows(np.flatnonzero(~is_empty_A))
+            parts = [*self._turned_away(empty), *self._happened(others)]
+        finally:
+            memory.accessed_AC = accessed_AC
+        return assemble(step, parts)
+
+    def apply(self, rows: pl.DataFrame) -> None:
+        """Take in a step's events, those of `play` or of the log: the only way in which anything changes."""
+        self.step += 1
+        self.state.apply(rows)
+        self._tell_recommender(rows)
+
+    # --- what agents see ---
+
+    def _pages(self, step: int, agents: np.ndarray) -> Pages:
+        state = self.state
+        starts = range(0, len(agents), _RANKED_AT_A_TIME)
+        items_AS = np.concatenate([self._served(step, agents[start : start + _RANKED_AT_A_TIME]) for start in starts])
+        advert_AS = np.zeros(items_AS.shape, dtype=bool)
+        if len(self._adverts):
+            advert_A = self._advertised(step, agents)
+            # The best item makes way for the advert, and fills the page where the advert was on it anyway.
+            others_AS = np.concatenate([items_AS[:, 1:], items_AS[:, :1]], axis=1)
+            usable_AS = (others_AS >= 0) & (others_AS != advert_A[:, None])
+            with_advert_AS = _first(
+                np.concatenate([advert_A[:, None], others_AS], axis=1),
+                np.concatenate([np.ones((len(agents), 1), dtype=bool), usable_AS], axis=1),
+                items_AS.shape[1],
+            )
+            advert_AS[:, 0] = advert_A >= 0
+            items_AS = np.where(advert_AS[:, :1], with_advert_AS, items_AS)
+        return Pages(
+            step,
+            agents,
+            items_AS,
+            advert_AS,
+            self.rules.advert_text,
+            state.n_shown_A[agents],
+            state.n_aligned_A[agents],
+            state.n_watched_A[agents],
+            state.n_liked_A[agents],
+        )
+
+    def _served(self, step: int, agents: np.ndarray) -> np.ndarray:
+        """(A, S) the best items that were not shown before; -1 where the recommender has no more."""
+        size, n_items = self.rules.page_size, len(self.setting.facts)
+        most = size * step  # of which all pages before hold all but one page's worth
+        ids_Ak = self.recommender.rank(self.state.histories(agents), min(n_items, most), exclude="history").ids
+        if self.rules.truth_first:
+            true_Ak = _padded(self.setting.held_out[agents], most)
+            ids_Ak = np.concatenate([true_Ak, np.where(_among(ids_Ak, true_Ak), -1, ids_Ak)], axis=1)
+        is_new_Ak = ~_among(ids_Ak, self.state.shown_AP[agents, : size * (step - 1)])
+        return _first(ids_Ak, (ids_Ak >= 0) & is_new_Ak, size)
+
+    def _advertised(self, step: int, agents: np.ndarray) -> np.ndarray:
+        """(A,) an advertised item for each agent, drawn from those that it neither took nor was shown; -1 for none."""
+        histories, shown_AP = self.state.histories(agents), self.state.shown_AP[agents]
+        drawn_A2 = rng.uniform(self.rules.seed, agents, step=step, purpose="advert", n=2)
+        advert_A = self._adverts[(drawn_A2[:, 0] * len(self._adverts)).astype(np.int64)]
+        met_A = histories.contains(advert_A) | (shown_AP == advert_A[:, None]).any(axis=1)
+        for row in np.flatnonzero(met_A).tolist():
+            new = np.setdiff1d(self._adverts, np.concatenate([histories[row], shown_AP[row]]))
+            advert_A[row] = new[int(drawn_A2[row, 1] * len(new))] if len(new) else -1
+        return advert_A
+
+    # --- what they do ---
+
+    def _turned_away(self, pages: Pages) -> list[pl.DataFrame]:
+        """The events of agents for whom there is no page: they leave with those that they have seen."""
+        if not len(pages):
+            return []
+        n_seen_A, reasons = np.full(len(pages), pages.step - 1), [_NOTHING_TO_SHOW] * len(pages)
+        return [piece("exited", pages.agent_A, value=n_seen_A, text=reasons), self._interviewed(pages)]
+
+    def _happened(self, pages: Pages) -> list[pl.DataFrame]:
+        """The events of these pages, interviews of those who leave included."""
+        if not len(pages):
+            return []
+        decided = _joined(self._asked(self.mind.decide, pages))
+        agent_A, last = pages.agent_A, pages.step == self.rules.pages
+        there_AS, well_A = pages.items_AS >= 0, ~decided.failed_A
+        aligned_AS = decided.aligned_AS & there_AS & well_A[:, None]
+        watched_AS = decided.watched_AS & aligned_AS
+        rating_AS = np.where(watched_AS, decided.rating_AS, np.nan)
+        feeling_AS = np.where(watched_AS, decided.feeling_AS, np.nan)
+
+        def on_items(
+            kind: str,
+            chosen_AS: np.ndarray,
+            value_AS: np.ndarray | None = None,
+            text_AS: Sequence[Sequence[str | None]] | None = None,
+        ) -> pl.DataFrame:
+            row, slot = np.nonzero(chosen_AS)
+            values = None if value_AS is None else value_AS[row, slot]
+            places = zip(row.tolist(), slot.tolist(), strict=True)
+            text = None if text_AS is None else [text_AS[a][s] for a, s in places]
+            return piece(kind, agent_A[row], item=pages.items_AS[row, slot], slot=slot, value=values, text=text)
+
+        def of_agents(
+            kind: str,
+            chosen_A: np.ndarray,
+            value_A: np.ndarray | None = None,
+            text_A: Sequence[str | None] | None = None,
+        ) -> pl.DataFrame:
+            rows = np.flatnonzero(chosen_A)
+            text = None if text_A is None else [text_A[a] for a in rows.tolist()]
+            return piece(kind, agent_A[rows], value=None if value_A is None else value_A[rows], text=text)
+
+        def said(text_A: Sequence[str | None] | None) -> np.ndarray:
+            return np.array([bool(each) for each in text_A or [None] * len(pages)])
+
+        leaves_A = decided.exit_A & well_A
+        gone_A = well_A if last else leaves_A
+        ended = [None if left else _NO_PAGES_LEFT for left in leaves_A.tolist()]
+        so_far = replace(
+            pages,
+            shown_before_A=pages.shown_before_A + there_AS.sum(axis=1),
+            aligned_before_A=pages.aligned_before_A + aligned_AS.sum(axis=1),
+            watched_before_A=pages.watched_before_A + watched_AS.sum(axis=1),
+            liked_before_A=pages.liked_before_A + (rating_AS >= LIKED).sum(axis=1),
+        )
+        return [
+            on_items("shown", there_AS, np.where(pages.advert_AS, 1.0, np.nan)),
+            of_agents("retrieved", said(decided.retrieved), text_A=decided.retrieved),
+            on_items("aligned", aligned_AS),
+            on_items("watched", watched_AS),
+            on_items("rated", ~np.isnan(rating_AS), rating_AS),
+            on_items("felt", ~np.isnan(feeling_AS), feeling_AS, decided.feeling_texts),
+            of_agents("failed", decided.failed_A, text_A=decided.reasons),
+            of_agents("satisfied", well_A, decided.satisfied_A.astype(float), decided.reasons),
+            of_agents("thought", well_A & said(decided.thoughts), text_A=decided.thoughts),
+            of_agents("turned", well_A & ~gone_A),
+            of_agents("exited", gone_A, np.full(len(pages), pages.step), ended),
+            self._interviewed(so_far.rows(gone_A)),
+        ]
+
+    def _interviewed(self, pages: Pages) -> pl.DataFrame:
+        parts: list[Interviews] = self._asked(self.mind.interview, pages)
+        satisfaction_A = np.concatenate([np.empty(0), *(part.satisfaction_A for part in parts)])
+        reasons = _joined_texts([(part.reasons, len(part.satisfaction_A)) for part in parts])
+        return piece("interviewed", pages.agent_A, value=satisfaction_A, text=reasons)
+
+    def _asked(self, ask: Callable[[Pages, Memory], T], pages: Pages) -> list[T]:
+        """What the mind says, a block of agents at a time, in their order."""
+        starts = range(0, len(pages), AGENTS_AT_A_TIME)
+        blocks = [pages.rows(slice(start, start + AGENTS_AT_A_TIME)) for start in starts]
+        if self._concurrency == 1 or len(blocks) < 2:
+            return [ask(block, self.state.memory) for block in blocks]
+        with ThreadPoolExecutor(self._concurrency) as pool:
+            return list(pool.map(lambda block: ask(block, self.state.memory), blocks))
+
+    # --- what the recommender learns ---
+
+    def _tell_recommender(self, rows: pl.DataFrame) -> None:
+        watched = rows.filter(pl.col("kind") == "watched")
+        if len(watched):
+            self._observed.append(self._interactions(watched, rows.filter(pl.col("kind") == "rated")))
+            self.recommender.observe(self._observed[-1])
+        every = self.rules.retrain_every
+        if every and self.step % every == 0 and not self.over:
+            self.recommender.fit(self.known_now())
+
+    def _interactions(self, watched: pl.DataFrame, rated: pl.DataFrame) -> Interactions:
+        known = self.setting.known.interactions
+        times, stars = None, None
+        if known.timestamp is not None:
+            now = int(known.timestamp.max(initial=0)) + self.step * _PAGE_SECONDS
+            times = np.full(len(watched), now, dtype=np.int64)
+        if known.rating is not None:
+            of_watched = watched.select("agent", "item").join(
+                rated.select("agent", "item", "value"), on=["agent", "item"], how="left", maintain_order="left"
+            )
+            stars = of_watched["value"].fill_null(np.nan).to_numpy().astype(np.float32)
+        users = self._user_A[watched["agent"].to_numpy()].astype(np.int32)
+        return Interactions(users, watched["item"].to_numpy().astype(np.int32), times, stars)
+
+    def known_now(self) -> Dataset:
+        """What is known with all that was watched in this run, the agents' own events after their history.
+
+        Agents that are no users of the data set come after its users. One that has watched nothing has no events.
+        """
+        known = self.setting.known
+        parts = [known.interactions, *self._observed]
+        order = np.argsort(np.concatenate([part.user for part in parts]), kind="stable")
+
+        events = Interactions(
+            np.concatenate([part.user for part in parts])[order],
+            np.concatenate([part.item for part in parts])[order],
+            _joined_columns([part.timestamp for part in parts], order),
+            _joined_columns([part.rating for part in parts], order),
+        )
+        grown = self._n_users > known.n_users
+        users = IdMap(pl.Series("user_id", range(self._n_users)), known.name) if grown else known.user_map
+        return Dataset(
+            name=known.name,
+            path=known.path,
+            manifest={**known.manifest, "users": self._n_users, "interactions": len(events)},
+            items=known.items.lazy(),
+            item_map=known.item_map,
+            user_map=users,
+            interactions=events,
+            split=None,
+        )
+
+
+def _first(ids_Ak: np.ndarray, usable_Ak: np.ndarray, size: int) -> np.ndarray:
+    """(A, size) the first usable ids of each row; -1 where there are fewer."""
+    nth_Ak = usable_Ak.cumsum(axis=1)
+    row, column = np.nonzero(usable_Ak & (nth_Ak <= size))
+    first_AS = np.full((len(ids_Ak), size), -1, dtype=np.int64)
+    first_AS[row, nth_Ak[row, column] - 1] = ids_Ak[row, column]
+    return first_AS
+
+
+def _among(ids_Ak: np.ndarray, others_AP: np.ndarray) -> np.ndarray:
+    """(A, k) bool, whether an id is in the same row of `others_AP`."""
+    found_Ak = np.zeros(ids_Ak.shape, dtype=bool)
+    for other_A in others_AP.T:  # a column at a time: what is compared at once stays small
+        found_Ak |= ids_Ak == other_A[:, None]
+    return found_Ak
+
+
+def _padded(sequences: Ragged, most: int) -> np.ndarray:
+    """(A, most) int64 the first items of each sequence, -1 beyond its end."""
+    lengths = np.minimum(sequences.lengths, most)
+    padded = np.full((len(lengths), most), -1, dtype=np.int64)
+    starts = sequences.offsets[:-1]
+    padded[np.arange(most) < lengths[:, None]] = sequences.spans(starts, starts + lengths).values
+    return padded
+
+
+def _joined(parts: Sequence[Decisions]) -> Decisions:
+    """The decisions of some blocks as one."""
+    if len(parts) == 1:
+        return parts[0]
+    joined: dict[str, Any] = {}
+    for name in (each.name for each in fields(Decisions)):
+        values = [getattr(part, name) for part in parts]
+        is_array = isinstance(values[0], np.ndarray)
+        sizes = [len(part.failed_A) for part in parts]
+        joined[name] = np.concatenate(values) if is_array else _joined_texts(list(zip(values, sizes, strict=True)))
+    return Decisions(**joined)
+
+
+def _joined_texts(parts: Sequence[tuple[Sequence[Any] | None, int]]) -> list[Any] | None:
+    """Texts of some blocks, each with its size, as one list; None where no block has any."""
+    if all(texts is None for texts, _ in parts):
+        return None
+    return [text for texts, size in parts for text in (texts if texts is not None else [None] * size)]
+
+
+def _joined_columns(parts: Sequence[np.ndarray | None], order: np.ndarray) -> np.ndarray | None:
+    present = [part for part in parts if part is not None]
+    return np.concatenate(present)[order] if present else None
+
+
+def _users(population: Population, n_users: int) -> tuple[np.ndarray, int]:
+    """(A,) the user that an agent is to the recommender, and how many users there are then.
+
+    The first agent that was made from a person goes on as that person; others are new.
+    """
+    _, first = np.unique(population.user_A, return_index=True)
+    user_A = np.full(len(population), -1, dtype=np.int64)
+    user_A[first] = population.user_A[first]
+    n_users = max(n_users, int(user_A.max()) + 1)
+    others = np.flatnonzero(user_A < 0)
+    user_A[others] = n_users + np.arange(len(others))
+    return user_A, n_users + len(others)
+
+
+def _advert_pool(facts: ItemFacts, advert: Advert) -> np.ndarray:
+    """The items that may be advertised: popular ones have more interactions, high ones better ratings, than most."""
+    known = np.flatnonzero(facts.count_N > 0)
+    if advert == "none":
+        return known[:0]
+    if advert == "all":
+        return known
+    rating_N, median = facts.mean_rating_N, np.median(facts.count_N[known])
+    rated = known[np.isfinite(rating_N[known])]
+    popularity, quality = advert.split("_")
+    is_popular = facts.count_N[rated] > median
+    is_high = rating_N[rated] > np.median(rating_N[rated]) if len(rated) else is_popular
+    pool = rated[(is_popular == (popularity == "pop")) & (is_high == (quality == "high"))]
+    if not len(pool):
+        raise SimulationError(f"no item with known ratings is {advert}: advertise another class, or all")
+    return pool

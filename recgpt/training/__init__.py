@@ -1,0 +1,1 @@
+"""What both models share when they train: checkpoints, curves, schedules, epochs with early stopping."""

@@ -1,0 +1,260 @@
+"""`recgpt runs ...`, with a world of its own: each of its steps is one page."""
+
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import polars as pl
+import pytest
+from typer.testing import CliRunner, Result
+
+from recgpt.cli.runs import runs_app
+from recgpt.data.dataset import Dataset
+from recgpt.data.ragged import Ragged
+from recgpt.errors import DataError, StoreError
+from recgpt.recommenders.item_knn import ItemKNN
+from recgpt.simulate import worlds
+from recgpt.simulate.agents.population import Population
+from recgpt.simulate.events import assemble, piece
+from recgpt.simulate.llm.calls import LLMCall
+from recgpt.simulate.store import Manifest, Run
+
+N_STEPS = 3
+ITEMS = pl.DataFrame({"item_id": [f"i{number}" for number in range(6)], "title": [f"Film {n}" for n in range(6)]})
+
+
+def population() -> Population:
+    """Three agents; the last is known for nothing."""
+    return Population(
+        user_A=np.array([4, 9, 9]),
+        activity_A=np.ones(3, np.int8),
+        diversity_A=np.ones(3, np.int8),
+        conformity_A=np.ones(3, np.int8),
+        n_ratings_A=np.ones(3, np.float32),
+        n_genres_A=np.ones(3, np.float32),
+        rating_deviation_A=np.ones(3, np.float32),
+        mean_rating_A=np.ones(3, np.float32),
+        histories=Ragged.from_lists([[0, 1, 2], [5], []]),
+        ratings=np.array([4, np.nan, 5, 1], np.float32),
+        taste_AE=np.eye(3, dtype=np.float32),
+        tastes=[(), (), ()],
+        high_rating_tendency=["", "", ""],
+        low_rating_tendency=["", "", ""],
+        made_from="nobody",
+    )
+
+
+def page(step: int) -> pl.DataFrame:
+    """Agents 0 and 2 watch the item of the step, agent 2 rates it; agent 0 watches item 5 before."""
+    both, item = np.array([0, 2]), np.array([step, step])
+    return assemble(
+        step,
+        [
+            piece("shown", both, item=item, slot=np.array([0, 0])),
+            piece("watched", both[:1], item=np.array([5])),
+            piece("watched", both, item=item),
+            piece("rated", both[1:], item=item[1:], value=np.array([3.5])),
+        ],
+    )
+
+
+def resume(run: Run, **limits: object) -> None:
+    for step in range(run.n_steps + 1, N_STEPS + 1):
+        run.append(page(step))
+    run.set_metrics(measures(run))
+    run.finish()
+
+
+def measures(run: Run) -> dict[str, object]:
+    counts = run.counts_by_kind()
+    return {"watched": counts["watched"] / counts["shown"], "by_step": [len(rows) for rows in run.iter_steps()]}
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("RECGPT_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setattr(
+        worlds,
+        "WORLDS",
+        {
+            "pages": SimpleNamespace(
+                resume=resume, measures=measures, report=lambda run: run.path.with_name("report.html")
+            )
+        },
+        raising=False,
+    )
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def begun(root: Path) -> Iterator[str]:
+    """A run that was stopped after its first step."""
+    about = {"world": "pages", "config": {"note": "[red]\x1b[2J"}, "seed": 1, "made_with": {}, "dataset": {"name": "d"}}
+    with Run.create("demo", Manifest(run="demo", repeatable="always", **about)) as run:
+        content = io.BytesIO()
+        ITEMS.write_parquet(content)
+        run.put_artifact("items.parquet", content.getvalue())
+        run.put_artifact("population.parquet", population().to_parquet())
+        run.append(page(1))
+        figures = {"tokens_in": 1000, "tokens_out": 20, "cost_usd": 0.5, "seconds": 1, "attempts": 1, "server": "local"}
+        run.record_call(
+            LLMCall(key="k", purpose="decide", model="m", request="{}", reply="{}", failure=None, **figures)
+        )
+    return "demo"
+
+
+def runs(*arguments: object) -> Result:
+    return CliRunner().invoke(runs_app, [*map(str, arguments)], catch_exceptions=False)
+
+
+def test_list(root: Path, begun: str) -> None:
+    assert "not finished" in runs("list").stdout
+    (listed,) = json.loads(runs("list", "--json").stdout)
+    assert listed["run"] == "demo"
+    assert (listed["n_steps"], listed["n_rows"], listed["finished"], listed["error"]) == (1, 6, False, None)
+    (root / "broken").mkdir()
+    (root / "broken" / "run.sqlite").write_bytes(b"")
+    assert "unreadable" in runs("list").stdout
+    assert json.loads(runs("list", "--json").stdout)[0]["error"]
+
+
+def test_list_of_none(root: Path) -> None:
+    assert "no runs yet" in runs("list").stdout
+    assert json.loads(runs("list", "--json").stdout) == []
+
+
+def test_show(begun: str) -> None:
+    shown = json.loads(runs("show", begun, "--json").stdout)
+    with Run.open(begun) as run:
+        assert shown["hash"] == run.hash
+        assert shown["manifest"] == run.manifest.model_dump()
+    assert shown["n_steps"] == 1
+    assert shown["counts"] == {"rated": 1, "shown": 2, "watched": 3}
+    assert shown["metrics"] == {}
+    assert shown["calls"]["cost_usd"] == 0.5
+    table = runs("show", begun).stdout
+    assert "[red]" in table  # markup is no markup here
+    assert "\x1b" not in table
+    with pytest.raises(StoreError, match="there is no run nobody"):
+        runs("show", "nobody")
+
+
+def test_resume_ends_as_if_the_run_had_not_been_stopped(begun: str) -> None:
+    with Run.open(begun) as run, run.fork("undisturbed", 0) as undisturbed:
+        resume(undisturbed)
+        expected = undisturbed.hash
+    assert expected in runs("resume", begun).stdout
+    again = runs("resume", begun).stdout
+    assert "finished already" in again
+    assert expected in again
+
+
+def test_resume_while_another_writes(begun: str) -> None:
+    with Run.open(begun, write=True), pytest.raises(StoreError, match="written by another process"):
+        runs("resume", begun)
+
+
+def test_fork(begun: str) -> None:
+    runs("resume", begun)
+    assert "2 steps of demo" in runs("fork", begun, "demo-2", "--at", 2).stdout
+    runs("resume", "demo-2")
+    first, second = (json.loads(runs("show", each, "--json").stdout) for each in (begun, "demo-2"))
+    assert first["hash"] == second["hash"]
+    assert second["forked_from"] == "demo@2"
+    with pytest.raises(StoreError, match="is no id of a run"):
+        runs("fork", begun, "../elsewhere", "--at", 2)
+
+
+def test_verify(begun: str) -> None:
+    assert "has no metrics yet" in runs("verify", begun).stdout
+    runs("resume", begun)
+    assert "all 2 metrics follow from the events" in runs("verify", begun).stdout
+
+
+@pytest.mark.parametrize(
+    ("stored", "message"),
+    [
+        ({"watched": 1.4, "by_step": [6, 6, 6]}, r"watched is 1\.4, from the events it is 1\.5$"),
+        ({"watched": 1.5, "by_step": [6, 6, 6.0]}, r"by_step is \[6, 6, 6\.0\], from the events it is \[6, 6, 6\]$"),
+        ({"watched": 1.5}, r"by_step is absent, from the events it is \[6, 6, 6\]$"),
+        ({"watched": 1.5, "by_step": [6, 6, 6], "more": None}, "more is null, from the events it is absent$"),
+    ],
+)
+def test_verify_names_the_metrics_that_differ(begun: str, stored: dict[str, object], message: str) -> None:
+    runs("resume", begun)
+    with Run.open(begun, write=True) as run:
+        run.set_metrics(stored)
+    with pytest.raises(StoreError, match=message):
+        runs("verify", begun)
+
+
+def test_verify_names_the_step_that_was_changed(root: Path, begun: str) -> None:
+    import sqlite3
+
+    runs("resume", begun)
+    with sqlite3.connect(root / "demo" / "run.sqlite") as file:
+        file.execute("UPDATE events SET item = 4 WHERE step = 2 AND agent = 2 AND kind = 'watched'")
+    file.close()
+    with pytest.raises(StoreError, match="events of step 2 are not those that were stored"):
+        runs("verify", begun)
+
+
+def test_a_world_that_is_not_there(begun: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worlds, "WORLDS", {"feed": None})
+    with pytest.raises(StoreError, match="of the world 'pages', this version of recgpt has feed"):
+        runs("resume", begun)
+
+
+def test_export_holds_the_known_then_the_watched(tmp_path: Path, begun: str) -> None:
+    runs("resume", begun)
+    told = runs("export", begun, "--out", tmp_path / "all").stdout
+    assert "13 interactions of 3 agents, 6 items" in told
+    dataset = Dataset.load(tmp_path / "all")
+    assert [values.tolist() for values in dataset.sequences] == [[0, 1, 2, 5, 1, 5, 2, 5, 3], [5], [1, 2, 3]]
+    assert dataset.interactions.rating is not None
+    nan = np.nan
+    np.testing.assert_array_equal(
+        dataset.interactions.rating, [4, nan, 5, nan, nan, nan, nan, nan, nan, 1, 3.5, 3.5, 3.5]
+    )
+    written = pl.read_parquet(tmp_path / "all" / "interactions.parquet")
+    assert written.columns == ["user_id", "item_id", "position", "rating"]
+    assert written["item_id"][0] == "i0"
+    with Run.open(begun) as run:
+        assert dataset.manifest["run_hash"] == run.hash
+    ranking = ItemKNN().fit(dataset).rank([[0, 1], [5]], k=2)
+    assert ranking.ids.shape == (2, 2)
+    with pytest.raises(DataError, match="holds a data set already"):
+        runs("export", begun, "--out", tmp_path / "all")
+    runs("export", begun, "--out", tmp_path / "all", "--only-simulated", "--overwrite")
+    dataset = Dataset.load(tmp_path / "all")
+    assert [values.tolist() for values in dataset.sequences] == [[5, 1, 5, 2, 5, 3], [1, 2, 3]]
+    assert dataset.user_map.ids.to_list() == [0, 2]
+
+
+def test_export_of_what_does_not_belong_together(tmp_path: Path, begun: str) -> None:
+    with Run.open(begun, write=True) as run:
+        content = io.BytesIO()
+        ITEMS.head(3).write_parquet(content)
+        run.put_artifact("items.parquet", content.getvalue())
+    with pytest.raises(StoreError, match=r"agent 1 met item 5, but items.parquet has 3 items"):
+        runs("export", begun, "--out", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_export_of_a_run_without_events(tmp_path: Path, begun: str) -> None:
+    with Run.open(begun) as run:
+        run.fork("empty", 0).close()
+    assert "4 interactions of 2 agents" in runs("export", "empty", "--out", tmp_path / "known").stdout
+    with pytest.raises(DataError, match="is empty"):
+        runs("export", "empty", "--out", tmp_path / "none", "--only-simulated")
+
+
+def test_the_commands_load_nothing_heavy(repo: Path) -> None:
+    code = "import sys, recgpt.cli.runs; print({'polars', 'numpy', 'pydantic', 'torch'} & set(sys.modules))"
+    told = subprocess.run([sys.executable, "-c", code], cwd=repo, capture_output=True, text=True, check=True).stdout
+    assert told == "set()\n"

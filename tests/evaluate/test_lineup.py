@@ -1,0 +1,56 @@
+"""Who meets in a table."""
+
+import pytest
+
+from recgpt.data.dataset import Dataset
+from recgpt.data.splits import leave_one_out, zero_shot
+from recgpt.errors import DataError
+from recgpt.evaluate.lineup import is_seeded, names_for, recommenders_for
+from recgpt.generative.catalogue import RecGPT
+
+
+@pytest.fixture
+def dataset(tiny) -> Dataset:
+    return Dataset.load(tiny.data, repeats="drop")
+
+
+def test_the_strong_baselines_are_in_every_table(dataset):
+    assert names_for(leave_one_out(dataset), ["random", "text_knn"]) == [
+        *("copy_last", "popularity", "text_knn", "item_knn", "hybrid_knn", "random")
+    ]
+
+
+def test_recgpt_needs_a_model(dataset, tiny):
+    with pytest.raises(DataError, match=r"recgpt.*--model"):
+        names_for(leave_one_out(dataset), ["recgpt_tokens"])
+    assert names_for(leave_one_out(dataset), model=RecGPT.from_pretrained(tiny.model))[-1] == "recgpt_tokens"
+
+
+def test_a_name_nobody_has_is_refused(dataset):
+    with pytest.raises(DataError, match=r"'item_nkn'.*item_knn"):
+        names_for(leave_one_out(dataset), ["item_nkn"])
+
+
+def test_without_a_past_only_those_that_read_texts_join(dataset, tiny):
+    model = RecGPT.from_pretrained(tiny.model)
+    model.config.training = {}
+    assert names_for(zero_shot(dataset), model=model) == ["copy_last", "text_knn", "recgpt_tokens"]
+    with pytest.raises(DataError, match="zero_shot has no past to read, and item_knn needs one"):
+        names_for(zero_shot(dataset), ["item_knn"])
+
+
+def test_a_model_that_was_trained_on_the_catalogue_is_not_zero_shot(dataset, tiny):
+    model = RecGPT.from_pretrained(tiny.model)
+    model.config.training = {"catalogues": [dataset.items_sha256]}
+    with pytest.raises(DataError, match=r"was trained on the catalogue of .*: this is not zero-shot"):
+        names_for(zero_shot(dataset), model=model)
+    (recommender,) = recommenders_for(["recgpt_tokens"], embeddings_NE=dataset.embeddings(), model=model)
+    assert recommender.knows == "text"
+    assert recommender.fit(dataset).knows == "trained"
+
+
+def test_seeds_go_to_those_that_draw(dataset):
+    assert is_seeded("random")
+    assert not is_seeded("popularity")
+    first, second = (recommenders_for(["random"], embeddings_NE=dataset.embeddings(), seed=s)[0] for s in (1, 2))
+    assert first.fit(dataset).rank([[0]], 3).ids.tolist() != second.fit(dataset).rank([[0]], 3).ids.tolist()

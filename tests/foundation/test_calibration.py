@@ -1,0 +1,241 @@
+"""What a catalogue adds to the network's logits: the right linear system, where it helps, and exact counts."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from recgpt.data.dataset import Interactions
+from recgpt.data.ragged import Ragged
+from recgpt.foundation import calibration as module
+from recgpt.foundation.calibration import FEWEST_USERS, MOST_USERS, read_and_solve, solved
+from recgpt.foundation.catalogue_features import Reading, repeat_share
+from recgpt.foundation.episodes import Episode
+from recgpt.foundation.explain import explain
+from recgpt.foundation.model import FoundationCatalogue, FoundationConfig, FoundationModel
+from recgpt.foundation.network import (
+    CASE_FIGURES,
+    IS_KNOWN,
+    ITEM_FIGURES,
+    POSITION_FIGURES,
+    RELATIONS,
+    Evidence,
+    EvidenceDecoder,
+    LocalWeights,
+    NetworkConfig,
+)
+from recgpt.recommenders.foundation import RecGPTContext
+
+S, M = 4, 20
+NETWORK = NetworkConfig(history_items=S, d_model=8, n_heads=2, hidden=16, dropout=0.0)
+WIDTH = (NETWORK.patterns + 1) * len(RELATIONS) + len(ITEM_FIGURES)
+N, USERS, E = 90, 400, 12
+
+
+def network_of(noise: float = 0.05) -> EvidenceDecoder:
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(0)
+        network = EvidenceDecoder(NETWORK).eval()
+        for parameter in network.parameters():
+            parameter.add_(noise * torch.randn(parameter.shape))
+    return network
+
+
+def episode_of(network: EvidenceDecoder, n_cases: int, weight_I: torch.Tensor, seed: int = 0) -> Episode:
+    """Cases whose targets are drawn as if `weight_I` had to be added to the network's logits; some items are new."""
+    rng = torch.Generator().manual_seed(seed)
+    items_BMF = torch.randn(n_cases, M, len(ITEM_FIGURES), generator=rng)
+    items_BMF[..., IS_KNOWN] = (torch.rand(n_cases, M, generator=rng) < 0.9).float()
+    positions_BSP = torch.randn(n_cases, S, len(POSITION_FIGURES), generator=rng)
+    positions_BSP[..., 0] = 1
+    evidence = Evidence(
+        torch.randn(n_cases, S, M, len(RELATIONS), generator=rng).relu(),
+        positions_BSP,
+        items_BMF,
+        torch.randn(n_cases, len(CASE_FIGURES), generator=rng),
+        torch.rand(n_cases, M, generator=rng) < 0.95,
+    )
+    with torch.no_grad():
+        logits_BM, read_BMI = network.read(evidence)
+        logits_BM = (logits_BM + read_BMI @ weight_I).masked_fill(items_BMF[..., IS_KNOWN] == 0, -torch.inf)
+        logits_BM = logits_BM.masked_fill(~evidence.allowed_BM, -torch.inf)
+    target_B = torch.multinomial(torch.softmax(logits_BM, 1), 1, generator=rng)[:, 0]
+    return Episode(evidence, target_B, torch.zeros(n_cases, M).half())
+
+
+def true_weights() -> torch.Tensor:
+    weight_I = torch.zeros(WIDTH)
+    weight_I[[5, WIDTH - len(ITEM_FIGURES) + 1]] = torch.tensor([0.15, -0.8])
+    return weight_I
+
+
+def loss(network: EvidenceDecoder, episode: Episode, local: LocalWeights | None) -> float:
+    with torch.no_grad():
+        return float(F.cross_entropy(network(episode.evidence, local), episode.target_C))
+
+
+def test_what_a_catalogue_does_otherwise_is_found():
+    network, weight_I = network_of(), true_weights()
+    local = solved(network, episode_of(network, 1_500, weight_I))
+    fresh = episode_of(network, 1_500, weight_I, seed=1)
+    perfect = loss(network, fresh, LocalWeights(weight_I, 0.0, -1e9))
+    untouched = loss(network, fresh, None)
+    known = local._replace(new=-1e9)  # new items are never taken here
+    assert untouched - loss(network, fresh, known) > 0.7 * (untouched - perfect) > 0.05
+
+
+def test_nothing_is_added_where_the_network_is_right_or_cases_are_few():
+    network = network_of()
+    assert solved(network, episode_of(network, 1_500, torch.zeros(WIDTH))) is None
+    assert solved(network, episode_of(network, FEWEST_USERS // 2 - 1, true_weights())) is None
+
+
+def test_the_solution_is_one_newton_step_of_the_penalised_loss(monkeypatch):
+    """Against automatic differentiation, twice."""
+    monkeypatch.setattr(module, "PENALTIES", (25.0,))
+    network = network_of()
+    episode = episode_of(network, 300, true_weights())
+    local = solved(network, episode)
+    with torch.no_grad():
+        logits_BM, read_BMI = network.read(episode.evidence)
+    usable_BM = episode.evidence.allowed_BM & (read_BMI[..., IS_KNOWN - len(ITEM_FIGURES)] > 0)
+    mean_I, spread_I = read_BMI[usable_BM].mean(0), read_BMI[usable_BM].std(0)
+    varies_I = spread_I > 1e-3
+    assert not varies_I[IS_KNOWN - len(ITEM_FIGURES)]
+    figures_BMI = ((read_BMI - mean_I) / spread_I)[..., varies_I].double()
+    logits_BM = logits_BM.double().masked_fill(~usable_BM, -1e9)
+
+    def penalised(weight_I: torch.Tensor) -> torch.Tensor:
+        shifted_BM = logits_BM + (figures_BMI @ weight_I).masked_fill(~usable_BM, 0)
+        return F.cross_entropy(shifted_BM, episode.target_C, reduction="sum") + 12.5 * weight_I.square().sum()
+
+    start_I = torch.zeros(int(varies_I.sum()), dtype=torch.float64)
+    step_I = -torch.linalg.solve(torch.func.hessian(penalised)(start_I), torch.func.grad(penalised)(start_I))
+    torch.testing.assert_close(local.weight_I[varies_I], (step_I / spread_I[varies_I]).float(), rtol=1e-3, atol=1e-4)
+    assert not local.weight_I[~varies_I].any()
+    assert local.bias == pytest.approx(-float(mean_I @ local.weight_I), abs=1e-4)
+
+
+def test_new_items_keep_their_odds():
+    network = network_of()
+    episode = episode_of(network, 1_500, true_weights())
+    local = solved(network, episode)
+    with torch.no_grad():
+        logits_BM, read_BMI = network.read(episode.evidence)
+        shift_BM = local.shift(read_BMI)
+    is_new_BM = read_BMI[..., IS_KNOWN - len(ITEM_FIGURES)] == 0
+    assert (shift_BM[is_new_BM] == local.new).all()
+    known_BM = logits_BM.masked_fill(is_new_BM | ~episode.evidence.allowed_BM, -torch.inf)
+    log_odds = (torch.logsumexp(known_BM + shift_BM, 1) - torch.logsumexp(known_BM, 1)).mean()
+    assert float(log_odds) == pytest.approx(local.new, abs=1e-4)
+
+
+# --- in a catalogue ---
+
+
+def sequences_of(users: int = USERS) -> list[list[int]]:
+    """Walks over a hidden circle of items, which an untrained network knows nothing of."""
+    rng = np.random.default_rng(3)
+    starts, lengths = rng.integers(0, N - 6, users), rng.integers(3, 9, users)
+    return [((s + np.cumsum(rng.integers(1, 3, n))) % (N - 6)).tolist() for s, n in zip(starts, lengths, strict=True)]
+
+
+def events_of(sequences: list[list[int]], times: bool = False) -> Interactions:
+    users = np.repeat(np.arange(len(sequences), dtype=np.int32), [len(s) for s in sequences])
+    items = np.concatenate(sequences).astype(np.int32)
+    return Interactions(users, items, 1_500_000_000 + np.arange(len(items)) if times else None)
+
+
+EMBEDDINGS_NE = np.random.default_rng(0).standard_normal((N, E)).astype(np.float32)
+HISTORIES = [[3], [5, 7, 8], [86], list(range(12))]
+
+
+def index(sequences: list[list[int]], times: bool = False) -> FoundationCatalogue:
+    model = FoundationModel(FoundationConfig(NETWORK, 60, {"dim": E}))
+    model.network.load_state_dict(network_of(0.3).state_dict())  # far from what suits the catalogue
+    return model.index(EMBEDDINGS_NE, interactions=events_of(sequences, times))
+
+
+@pytest.fixture(scope="module")
+def adapted() -> FoundationCatalogue:
+    return index(sequences_of())
+
+
+def test_a_catalogue_without_times_gets_weights_and_ranks_its_users_better(adapted):
+    assert adapted.local is not None
+    unadapted = FoundationCatalogue(adapted.model, adapted.reading)
+    walks = sequences_of(900)[USERS:]
+    histories, targets = [walk[:-1] for walk in walks], np.array([walk[-1] for walk in walks])
+
+    def hits(catalogue: FoundationCatalogue) -> float:
+        return float((catalogue.recommend(histories, 5).ids == targets[:, None]).any(1).mean())
+
+    assert hits(adapted) > hits(unadapted) + 0.02
+
+
+def test_with_times_or_few_users_nothing_is_solved_for():
+    assert index(sequences_of(), times=True).local is None
+    assert index(sequences_of(FEWEST_USERS - 1)).local is None
+    assert index([[3, 3]] * USERS).local is None, "users who only repeat have nothing to tell"
+
+
+def test_what_was_held_out_is_counted_in_the_end(adapted):
+    """All counts are those of a catalogue that was read at once; only what is found by search may differ."""
+    whole = Reading.of(EMBEDDINGS_NE, Ragged.from_lists(sequences_of()))
+    reading = adapted.reading
+    assert reading.past.sequences.values.tolist() == whole.past.sequences.values.tolist()
+    assert reading.past.sequences.offsets.tolist() == whole.past.sequences.offsets.tolist()
+    for name in ("near", "after", "before", "together"):
+        (ours_NN,), (theirs_NN,) = getattr(reading.past, name).parts, getattr(whole.past, name).parts
+        assert abs(ours_NN - theirs_NN).max() == 0, name
+    for name in ("count_N", "near_sum_N", "after_sum_N", "before_sum_N"):
+        np.testing.assert_array_equal(getattr(reading.past, name), getattr(whole.past, name))
+    assert reading.repeat_share == repeat_share(Ragged.from_lists(sequences_of()))
+
+
+def test_what_is_held_out_is_bounded_and_not_in_the_past_that_is_read(monkeypatch):
+    asked = {}
+
+    def spy(reading: Reading, histories: Ragged, targets: np.ndarray, **_: object) -> None:
+        known = [each.tolist() for each in reading.past.sequences]
+        shorter = [u for u, (now, whole) in enumerate(zip(known, walks, strict=True)) if now != whole]
+        asked["known"] = [known[user] for user in shorter]
+        asked["whole"] = [walks[user] for user in shorter]
+        asked["cases"] = [[*h.tolist(), int(t)] for h, t in zip(histories, targets, strict=True)]
+
+    walks = sequences_of(MOST_USERS + 500)
+    monkeypatch.setattr(module, "collected", spy)
+    _, local = read_and_solve(network_of(), EMBEDDINGS_NE, Ragged.from_lists(walks), None, None, shortlist=60)
+    assert local is None
+    assert len(asked["cases"]) == MOST_USERS
+    assert asked["cases"] == asked["whole"]
+    assert [[*known, whole[-1]] for known, whole in zip(asked["known"], asked["whole"], strict=True)] == asked["cases"]
+
+
+def test_a_ranking_does_not_depend_on_the_batch_and_sessions_agree(adapted):
+    together = adapted.recommend(HISTORIES, 10)
+    for row, history in enumerate(HISTORIES):
+        alone = adapted.recommend([history], 10)
+        np.testing.assert_array_equal(alone.ids[0], together.ids[row])
+        np.testing.assert_allclose(alone.scores[0], together.scores[row], rtol=1e-5, atol=1e-5)
+
+
+def test_a_saved_recommender_ranks_the_same(adapted, tmp_path):
+    recommender = RecGPTContext(adapted.model)
+    recommender._catalogue = adapted
+    recommender.save(tmp_path)
+    again = RecGPTContext.load(tmp_path)
+    assert again._catalogue.local.bias == adapted.local.bias
+    ours, theirs = recommender.rank(HISTORIES, 10), again.rank(HISTORIES, 10)
+    np.testing.assert_array_equal(ours.ids, theirs.ids)
+    np.testing.assert_array_equal(ours.scores, theirs.scores)
+
+
+@pytest.mark.parametrize("item", [9, 88], ids=["known", "new"])
+def test_an_explanation_holds_what_the_catalogue_adds(adapted, item):
+    found = explain(adapted, [3, 5, 7], item, [f"film {row}" for row in range(N)])
+    assert found.scored_by == "network"
+    added = sum(group.contribution for group in found.groups)
+    assert added == pytest.approx(found.score - found.baseline, abs=5e-3)
+    plain = explain(FoundationCatalogue(adapted.model, adapted.reading), [3, 5, 7], item, [str(i) for i in range(N)])
+    assert plain.score != found.score
