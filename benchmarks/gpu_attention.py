@@ -153,8 +153,10 @@ def ahead_scores(q_QHd: Tensor, k_QHd: Tensor, n_codes: int) -> Tensor:
 
 
 def dots(a_Xd: Tensor, b_Yd: Tensor) -> Tensor:
-    """(..., X, Y) inner products. Compiled, this and `mixed` are part of one kernel; as matrix products, 4 x 4 each,
-    they would be hundreds of thousands of tiny ones.
+    """(..., X, Y) inner products.
+
+    Compiled, this and `mixed` are part of one kernel; as matrix products, 4 x 4 each, they would be hundreds of
+    thousands of tiny ones.
     """
     return (a_Xd.unsqueeze(-2) * b_Yd.unsqueeze(-3)).sum(-1)
 

@@ -47,8 +47,10 @@ class BruteForce:
 
 
 def random_catalogue(model: RecGPT, tokenizer: FSQTokenizer, codes_NK: np.ndarray) -> Catalogue:
-    """A catalogue of these codes. Its embeddings are one row, shown N times: 15 million would take 23 GB of host
-    memory, and no latency depends on their values.
+    """A catalogue of these codes.
+
+    Its embeddings are one row, repeated N times: 15 million would take 23 GB of host memory, and no latency depends on
+    their values.
     """
     width = model.config.embedding_dim
     row_1E = np.random.default_rng(0).standard_normal((1, width), dtype=np.float32).astype(np.float16)

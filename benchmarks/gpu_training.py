@@ -25,7 +25,8 @@ from torch.utils.data import Dataset
 from recgpt.benchmark.speed import flops
 from recgpt.data.packing import PackedDataset
 from recgpt.errors import DataError
-from recgpt.generative.decoder import IGNORE, Block, RecGPTDecoder, next_code_loss
+from recgpt.generative.decoder import Block, RecGPTDecoder
+from recgpt.generative.loss import IGNORE, next_code_loss
 from recgpt.generative.trainer import TrainData, batch_tensors
 
 LOSS_ROWS = 8_192  # at most, of one chunk: 8,192 x 15,424 bfloat16 is 253 MB
@@ -66,13 +67,19 @@ class Batch:
 
     Attributes
     ----------
-    inputs : arguments of the decoder.
-    predicting_R : positions, in the flattened batch, that predict something; filled up with 0.
-    targets_R : what they predict, `IGNORE` where filled up.
-    starts : (sequences + 1,) int32, where each sequence begins in the flattened batch; filled up with its end. Padding
-        at the end of a row counts as a sequence.
-    longest : positions of the longest sequence, rounded up to whole tiles.
-    lengths : items of each sequence, padding not counted; for the accounts only.
+    inputs
+        Arguments of the decoder.
+    predicting_R
+        Positions, in the flattened batch, that predict something; filled up with 0.
+    targets_R
+        What they predict, `IGNORE` where filled up.
+    starts
+        (sequences + 1,) int32, where each sequence begins in the flattened batch; filled up with its end. Padding at
+        the end of a row counts as a sequence.
+    longest
+        Positions of the longest sequence, rounded up to whole tiles.
+    lengths
+        Items of each sequence, padding not counted; for the accounts only.
     """
 
     inputs: dict[str, Tensor]
@@ -199,7 +206,7 @@ def loss_chunk(hidden_RD: Tensor, weight_PD: Tensor, targets_R: Tensor, vocabula
 
 
 class WideCrossEntropy(torch.autograd.Function):
-    """`recgpt.generative.decoder.next_code_loss` in large chunks, over a padded vocabulary."""
+    """`recgpt.generative.loss.next_code_loss` in large chunks, over a padded vocabulary."""
 
     @staticmethod
     def forward(

@@ -35,7 +35,8 @@ PRELOADED = [
 
 def play(run_id: str, config: dict[str, Any]) -> None:
     """Begin the run, or go on with it. The work of a child."""
-    from recgpt.simulate.worlds.feed.run import FeedConfig, resume, start
+    from recgpt.simulate.worlds.feed.config import FeedConfig
+    from recgpt.simulate.worlds.feed.run import resume, start
 
     with redirect_stderr(io.StringIO()):  # many children, many progress bars
         if not run_path(run_id).is_file():

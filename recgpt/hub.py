@@ -16,7 +16,8 @@ def local_folder(path_or_repository: str | Path, **options: Any) -> Path:
 
     Raises
     ------
-    CheckpointError : it is neither, or a file.
+    CheckpointError
+        It is neither, or a file.
     """
     path = Path(path_or_repository)
     if path.is_dir():

@@ -24,10 +24,12 @@ SCORES_IN_MEMORY = 1 << 24  # float32 scores alive at once: 64 MB, and a few cop
 class Ranking:
     """What a recommender returns.
 
-    Attributes:
+    Attributes
     ----------
-    ids : (B, k) int64, best first; -1 where nothing was left to recommend.
-    scores : (B, k) float32, descending; -inf where the id is -1.
+    ids
+        (B, k) int64, best first; -1 where nothing was left to recommend.
+    scores
+        (B, k) float32, descending; -inf where the id is -1.
     """
 
     ids: np.ndarray
@@ -40,11 +42,16 @@ class Request:
 
     Attributes
     ----------
-    histories : B sequences of ids within the catalogue.
-    k : between 1 and N.
-    exclude : what may not be recommended.
-    allowed_N : (N,) bool, True for candidates; None for all.
-    n_items : N.
+    histories
+        B sequences of ids within the catalogue.
+    k
+        Between 1 and N.
+    exclude
+        What may not be recommended.
+    allowed_N
+        (N,) bool, True for candidates; None for all.
+    n_items
+        N.
     """
 
     histories: Ragged
@@ -95,7 +102,8 @@ class Request:
 
         Parameters
         ----------
-        scores_BN : row i belongs to history `rows[i]`; the columns are the items from `first_item` on.
+        scores_BN
+            Row i belongs to history `rows[i]`; the columns are the items from `first_item` on.
         """
         n_items = scores_BN.shape[1]
         if self.allowed_N is not None:
@@ -144,14 +152,19 @@ def top_k(
 
     Parameters
     ----------
-    scores_BN : (B, N) float32.
-    k : how many to keep, at most N.
-    ids_BC : what the columns stand for, ascending in each row; by default themselves.
-    tie_break : maps candidate ids (B, C) int64 to second scores (B, C); larger first. Called only when scores tie.
+    scores_BN
+        (B, N) float32.
+    k
+        How many to keep, at most N.
+    ids_BC
+        What the columns stand for, ascending in each row; by default themselves.
+    tie_break
+        Maps candidate ids (B, C) int64 to second scores (B, C); larger first. Called only when scores tie.
 
-    Raises:
+    Raises
     ------
-    DataError : `k` is not between 1 and N, or a score is NaN.
+    DataError
+        `k` is not between 1 and N, or a score is NaN.
     """
     scores_BN = torch.as_tensor(scores_BN)
     n_items = scores_BN.shape[1]
@@ -217,8 +230,10 @@ def rank_by_scores(
 
     Parameters
     ----------
-    scores_of : maps b histories, none empty, to a fresh (b, N) float32 array; -inf marks items that it cannot rank.
-    if_empty_N : (N,) scores after an empty history, such as counts; None leaves such a history unranked (ids -1).
+    scores_of
+        Maps b histories, none empty, to a fresh (b, N) float32 array; -inf marks items that it cannot rank.
+    if_empty_N
+        (N,) scores after an empty history, such as counts; None leaves such a history unranked (ids -1).
     """
     ranking = request.unranked()
     empty = request.histories.lengths == 0

@@ -21,7 +21,7 @@ from recgpt.data import fingerprint
 from recgpt.data.dataset import Dataset
 from recgpt.encode import DEFAULT, PACKAGED, TextEncoder, embeddings_for, encode_dataset, find_encoder
 from recgpt.errors import DataError, EncoderError
-from recgpt.jobs import shards
+from recgpt.jobs import job
 
 TITLES = [f"{noun} of the {place} ({year})" for noun in ("Return", "A Very Long and Winding Tale", "It")
           for place in ("King", "Lost Railway Station", "Sea") for year in (1977, 1995, 2003)]  # fmt: skip
@@ -305,7 +305,7 @@ KILLS = {
     "before joining": (encode, "_assemble", 1, True),
     "after joining": (encode, "publish_array", 1, True),
     "between array and fingerprint": (fingerprint, "write_json", 1, True),
-    "before cleaning up": (shards.shutil, "rmtree", 2, True),
+    "before cleaning up": (job.shutil, "rmtree", 2, True),
     "after publishing": (encode, "publish_array", 1, False),
 }
 

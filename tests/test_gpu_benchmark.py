@@ -16,7 +16,8 @@ from recgpt.benchmark.speed import flops
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
 from recgpt.generative.catalogue import RecGPT
-from recgpt.generative.decoder import IGNORE, RecGPTConfig
+from recgpt.generative.decoder import RecGPTConfig
+from recgpt.generative.loss import IGNORE
 from recgpt.generative.trainer import TrainData
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))

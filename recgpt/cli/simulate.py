@@ -192,8 +192,9 @@ def _play(run_id: str, values: dict[str, Any], *, concurrency: int, overwrite: b
 
     from recgpt.errors import SimulationError
     from recgpt.simulate.store.file import run_path
+    from recgpt.simulate.worlds.feed.config import FeedConfig
     from recgpt.simulate.worlds.feed.report import write_report
-    from recgpt.simulate.worlds.feed.run import FeedConfig, start
+    from recgpt.simulate.worlds.feed.run import start
 
     try:
         config = FeedConfig(**values)
@@ -236,7 +237,8 @@ def show(
     from rich.text import Text
 
     from recgpt.errors import SimulationError
-    from recgpt.simulate.worlds.feed.run import FeedConfig, people_of
+    from recgpt.simulate.worlds.feed.config import FeedConfig
+    from recgpt.simulate.worlds.feed.run import people_of
     from recgpt.titles import printable
 
     if agent >= agents:

@@ -22,10 +22,14 @@ class HeldOut:
 
     Attributes
     ----------
-    known : U sequences, all that may be trained on.
-    users : (C,) int64 places in `known` of those who are asked, ascending.
-    histories : C sequences, those of `known` whose users are asked.
-    targets : (C,) int64 the item that each history goes on with; none is in its history.
+    known
+        U sequences, all that may be trained on.
+    users
+        (C,) int64 places in `known` of those who are asked, ascending.
+    histories
+        C sequences, those of `known` whose users are asked.
+    targets
+        (C,) int64 the item that each history goes on with; none is in its history.
     """
 
     known: Ragged

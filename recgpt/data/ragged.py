@@ -74,13 +74,13 @@ class Ragged(Sequence[np.ndarray]):
         return self.spans(np.maximum(self.offsets[:-1], stops - max_items), stops)
 
     def occurrences(self, targets: np.ndarray) -> np.ndarray:
-        """(n,) int64: how often does sequence i hold `targets[i]`?"""
+        """(n,) int64, how often sequence i holds `targets[i]`."""
         hits = self.values == np.repeat(np.asarray(targets), self.lengths)
         before = np.concatenate([[0], np.cumsum(hits)])
         return before[self.offsets[1:]] - before[self.offsets[:-1]]
 
     def contains(self, targets: np.ndarray) -> np.ndarray:
-        """(n,) bool: does sequence i hold `targets[i]`?"""
+        """(n,) bool, whether sequence i holds `targets[i]`."""
         return self.occurrences(targets) > 0
 
 

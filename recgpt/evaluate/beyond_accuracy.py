@@ -42,22 +42,24 @@ def beyond_accuracy(
 
     Parameters
     ----------
-    ids_BK : (B, K) integer array
-        Ranked item ids, best first; -1 marks empty places.
-    k : int
-        Cut-off; more than K means all places.
-    counts_N : (N,) integer array
-        Interactions of each item of the catalogue in the past.
-    users_N : (N,) integer array
-        Users who took each item in the past, see `users_per_item`; `counts_N` where nobody takes an item twice.
-    n_users : int
-        Users of the past.
-    embeddings_NE : (N, E) float array
-        Text embeddings, not necessarily of unit length; None leaves `intra_list_diversity` out.
-    categories_NC : (N, C) array, dense or sparse
-        How much of an item belongs to each category, see `category_weights`; None leaves `category_calibration` out.
-    histories : B histories
-        What each list's user had before; None leaves both calibrations out.
+    ids_BK
+        (B, K) integer array Ranked item ids, best first; -1 marks empty places.
+    k
+        Int Cut-off; more than K means all places.
+    counts_N
+        (N,) integer array Interactions of each item of the catalogue in the past.
+    users_N
+        (N,) integer array Users who took each item in the past, see `users_per_item`; `counts_N` where nobody takes an
+        item twice.
+    n_users
+        Int Users of the past.
+    embeddings_NE
+        (N, E) float array Text embeddings, not necessarily of unit length; None leaves `intra_list_diversity` out.
+    categories_NC
+        (N, C) array, dense or sparse How much of an item belongs to each category, see `category_weights`; None leaves
+        `category_calibration` out.
+    histories
+        B histories What each list's user had before; None leaves both calibrations out.
 
     Returns
     -------

@@ -21,9 +21,12 @@ class Comparison:
 
     Attributes
     ----------
-    mean_a, mean_b : over the cases of `slice`.
-    paired : the difference, its 95 % interval and its p-value.
-    p_holm : the p-value corrected for all comparisons made together (Holm 1979).
+    mean_a, mean_b
+        Over the cases of `slice`.
+    paired
+        The difference, its 95 % interval and its p-value.
+    p_holm
+        The p-value corrected for all comparisons made together (Holm 1979).
     """
 
     metric: str
@@ -49,8 +52,10 @@ def compare(
 
     Parameters
     ----------
-    pairs : (recommender of the first, recommender of the second); by default each that both reports have.
-    slice_name : by default the headline of the protocol.
+    pairs
+        (recommender of the first, recommender of the second); by default each that both reports have.
+    slice_name
+        By default the headline of the protocol.
 
     Raises
     ------

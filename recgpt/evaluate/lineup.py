@@ -74,9 +74,12 @@ def recommenders_for(
 
     Parameters
     ----------
-    embeddings_NE : (N, E) text embeddings of the catalogue, see `embeddings_of`.
-    model : of the recommenders that are made from one; the foundation model that comes with the project stands in.
-    seed : for those that draw random numbers.
+    embeddings_NE
+        (N, E) text embeddings of the catalogue, see `embeddings_of`.
+    model
+        Of the recommenders that are made from one; the foundation model that comes with the project stands in.
+    seed
+        For those that draw random numbers.
     """
     kind = "model" if isinstance(model, RecGPT) else "foundation"
     offered = {"embeddings": embeddings_NE, kind: model, "seed": seed}

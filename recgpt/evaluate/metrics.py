@@ -31,10 +31,10 @@ def target_ranks(ids_BK: np.ndarray, targets_B: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    ids_BK : (B, K) integer array
-        Ranked item ids, best first; -1 marks places with nothing left to rank.
-    targets_B : (B,) integer array
-        The held-out item of each case.
+    ids_BK
+        (B, K) integer array Ranked item ids, best first; -1 marks places with nothing left to rank.
+    targets_B
+        (B,) integer array The held-out item of each case.
 
     Returns
     -------
@@ -83,17 +83,18 @@ def relevance(ids_BK: np.ndarray, targets: Ragged) -> tuple[np.ndarray, np.ndarr
 
     Parameters
     ----------
-    ids_BK : (B, K) integer array
-        Ranked item ids, best first; -1 marks an empty place, which keeps its rank and is never relevant. Of an item
-        that a list holds more than once, only the first occurrence counts.
-    targets : B sets of relevant items
-        Double items of a case count once; a case may have none.
+    ids_BK
+        (B, K) integer array Ranked item ids, best first; -1 marks an empty place, which keeps its rank and is never
+        relevant. Of an item that a list holds more than once, only the first occurrence counts.
+    targets
+        B sets of relevant items Double items of a case count once; a case may have none.
 
     Returns
     -------
-    relevant_BK : (B, K) bool
-    n_relevant_B : (B,) int64
-        How many different items are relevant, in the list or not.
+    relevant_BK
+        (B, K) bool
+    n_relevant_B
+        (B,) int64 How many different items are relevant, in the list or not.
 
     Raises
     ------
@@ -200,5 +201,5 @@ def _first(relevant_BK: np.ndarray, k: int) -> np.ndarray:
 
 
 def _ratio(part_B: np.ndarray, whole_B: np.ndarray) -> np.ndarray:
-    """part / whole, 0 where the whole is 0."""
+    """Ratio of part to whole, 0 where the whole is 0."""
     return np.divide(part_B, whole_B, out=np.zeros(len(part_B)), where=whole_B > 0)

@@ -20,9 +20,12 @@ class Slice:
 
     Attributes
     ----------
-    exclude : what is left out of their rankings.
-    about : for readers.
-    holds : maps the table of `case_table` to (B,) bool.
+    exclude
+        What is left out of their rankings.
+    about
+        For readers.
+    holds
+        Maps the table of `case_table` to (B,) bool.
     """
 
     exclude: Exclude

@@ -49,9 +49,12 @@ class Result:
 
     Attributes
     ----------
-    recommender, slice : their names.
-    metrics : mean over the cases by name (`hit@10`); None on an empty slice.
-    ci95 : 95 % interval of each mean; None on an empty slice.
+    recommender, slice
+        Their names.
+    metrics
+        Mean over the cases by name (`hit@10`); None on an empty slice.
+    ci95
+        95 % interval of each mean; None on an empty slice.
     """
 
     recommender: str
@@ -73,15 +76,23 @@ class Report:
 
     Attributes
     ----------
-    dataset, protocol : names of the data set and of the split's protocol.
-    n : cases in each slice.
-    ks : cut-offs, rising.
-    knows : recommender -> what it knows, see `KNOWS`.
-    results : one for each slice and recommender.
-    beyond_accuracy : recommender -> figures of its lists, see `recgpt.evaluate.beyond_accuracy`.
-    context : what else tells this report from another: parameters of the split, seed, versions, hashes, seconds.
-    cases : the rows of `case_table`, with two columns a recommender: the target's 1-based rank with the history left
-        out and with nothing left out (`ranks_column`), `metrics.MISSED` beyond the largest cut-off.
+    dataset, protocol
+        Names of the data set and of the split's protocol.
+    n
+        Cases in each slice.
+    ks
+        Cut-offs, rising.
+    knows
+        Recommender -> what it knows, see `KNOWS`.
+    results
+        One for each slice and recommender.
+    beyond_accuracy
+        Recommender -> figures of its lists, see `recgpt.evaluate.beyond_accuracy`.
+    context
+        What else tells this report from another: parameters of the split, seed, versions, hashes, seconds.
+    cases
+        The rows of `case_table`, with two columns a recommender: the target's 1-based rank with the history left out
+        and with nothing left out (`ranks_column`), `metrics.MISSED` beyond the largest cut-off.
     """
 
     dataset: str
@@ -212,9 +223,12 @@ class StoredReport:
 
     Attributes
     ----------
-    path : of the JSON.
-    about : the JSON, see `Report.to_dict`.
-    cases : see `Report.cases`.
+    path
+        Of the JSON.
+    about
+        The JSON, see `Report.to_dict`.
+    cases
+        See `Report.cases`.
     """
 
     path: Path

@@ -49,11 +49,16 @@ def evaluate(
 
     Parameters
     ----------
-    recommenders : with different names; each is fitted here.
-    ks : cut-offs, none larger than the catalogue.
-    embeddings_NE : (N, E) text embeddings, for the diversity of the lists; None leaves that figure out.
-    batch_size : histories a `rank` call; changes speed and memory, never the figures.
-    resamples, seed : of the bootstrap.
+    recommenders
+        With different names; each is fitted here.
+    ks
+        Cut-offs, none larger than the catalogue.
+    embeddings_NE
+        (N, E) text embeddings, for the diversity of the lists; None leaves that figure out.
+    batch_size
+        Histories a `rank` call; changes speed and memory, never the figures.
+    resamples, seed
+        Of the bootstrap.
 
     Raises
     ------

@@ -29,10 +29,14 @@ class PairedDifference:
 
     Attributes
     ----------
-    difference : mean of a minus mean of b.
-    low, high : percentile bootstrap interval of the difference.
-    p_value : two-sided, for the null hypothesis that the difference is 0.
-    n_users : the users that were resampled.
+    difference
+        Mean of a minus mean of b.
+    low, high
+        Percentile bootstrap interval of the difference.
+    p_value
+        Two-sided, for the null hypothesis that the difference is 0.
+    n_users
+        The users that were resampled.
     """
 
     difference: float
@@ -56,12 +60,12 @@ def bootstrap_ci(
 
     Parameters
     ----------
-    values_B : (B,) float array
-        A metric's value for each case.
-    users_B : (B,) integer array
-        Dense user of each case; all cases of a user are drawn together.
-    level : float
-        Coverage, 0.95 for a 95 % interval.
+    values_B
+        (B,) float array A metric's value for each case.
+    users_B
+        (B,) integer array Dense user of each case; all cases of a user are drawn together.
+    level
+        Float Coverage, 0.95 for a 95 % interval.
 
     Returns
     -------
@@ -98,12 +102,12 @@ def paired_bootstrap(
 
     Parameters
     ----------
-    values_a_B, values_b_B : (B,) float arrays
-        A metric's value for each case, for recommenders a and b.
-    users_B : (B,) integer array
-        Dense user of each case; all cases of a user are drawn together.
-    level : float
-        Coverage of the interval.
+    values_a_B, values_b_B
+        (B,) float arrays A metric's value for each case, for recommenders a and b.
+    users_B
+        (B,) integer array Dense user of each case; all cases of a user are drawn together.
+    level
+        Float Coverage of the interval.
 
     Raises
     ------
@@ -135,7 +139,8 @@ def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    p_values : (m,) of one family of comparisons, in any order.
+    p_values
+        (m,) of one family of comparisons, in any order.
 
     Returns
     -------

@@ -32,12 +32,15 @@ class CoVisitation:
 
     Parameters
     ----------
-    n_items : N, the size of the catalogue.
+    n_items
+        N, the size of the catalogue.
 
     Attributes
     ----------
-    units_NN : C in units of 1/120.
-    recent_UW : (U, 5) int64, the last items of each user, -1 before the first.
+    units_NN
+        C in units of 1/120.
+    recent_UW
+        (U, 5) int64, the last items of each user, -1 before the first.
     """
 
     def __init__(self, n_items: int) -> None:
@@ -85,8 +88,10 @@ def near_pairs(user: np.ndarray, item: np.ndarray, counted: np.ndarray) -> tuple
 
     Parameters
     ----------
-    user, item : (R,) events, user by user.
-    counted : (R,) bool, whether an event counts as the later of a pair.
+    user, item
+        (R,) events, user by user.
+    counted
+        (R,) bool, whether an event counts as the later of a pair.
     """
     earlier, later, units = [], [], []
     for gap in range(1, NEAR + 1):

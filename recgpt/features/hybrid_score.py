@@ -37,9 +37,12 @@ class Blend:
 
     Attributes
     ----------
-    unit_NE : whitened text, unit rows.
-    rough_NE : the same in steps in which cosines are exact.
-    past : all that is counted; what is appended to it shows in the next features.
+    unit_NE
+        Whitened text, unit rows.
+    rough_NE
+        The same in steps in which cosines are exact.
+    past
+        All that is counted; what is appended to it shows in the next features.
     """
 
     unit_NE: np.ndarray

@@ -88,18 +88,27 @@ class Past:
 
     Parameters
     ----------
-    n_items : N.
-    sequences : dense item ids, one sequence a user, oldest first.
-    times : Unix seconds of `sequences.values`, -1 where unknown; None where no time is known.
+    n_items
+        N.
+    sequences
+        Dense item ids, one sequence a user, oldest first.
+    times
+        Unix seconds of `sequences.values`, -1 where unknown; None where no time is known.
 
     Attributes
     ----------
-    count_N : int64 interactions of each item.
-    near : units of 120: C[i, j] += 1/gap for j up to 5 places after i, half of that for j before i.
-    after, before : units of 120: 1/gap for j after i alone, and for j before i.
-    together : users who have both items among their last 100.
-    near_sum_N, after_sum_N, before_sum_N : float64 row sums.
-    recent_count_N : float64 interactions, each halved every three months before the latest known; 0 without times.
+    count_N
+        int64 interactions of each item.
+    near
+        Units of 120: C[i, j] += 1/gap for j up to 5 places after i, half of that for j before i.
+    after, before
+        Units of 120: 1/gap for j after i alone, and for j before i.
+    together
+        Users who have both items among their last 100.
+    near_sum_N, after_sum_N, before_sum_N
+        float64 row sums.
+    recent_count_N
+        float64 interactions, each halved every three months before the latest known; 0 without times.
     """
 
     def __init__(self, n_items: int, sequences: Ragged, times: np.ndarray | None = None) -> None:

@@ -30,9 +30,12 @@ class Cases:
 
     Attributes
     ----------
-    features_BFN : (B, F, N) float32.
-    excluded_BN : (B, N) bool, items that may not be recommended.
-    targets_B : (B,) item ids, none of them excluded.
+    features_BFN
+        (B, F, N) float32.
+    excluded_BN
+        (B, N) bool, items that may not be recommended.
+    targets_B
+        (B,) item ids, none of them excluded.
     """
 
     features_BFN: np.ndarray
@@ -65,9 +68,12 @@ class _Lists:
 
     Attributes
     ----------
-    lead_FBL : feature less that of the target, for items that can be ahead of it; padding never is.
-    bound_BL : an item is ahead where its lead is larger: 0, or just below for items that come first in a tie.
-    n_cases : how many cases there are with those that cannot be hit.
+    lead_FBL
+        Feature less that of the target, for items that can be ahead of it; padding never is.
+    bound_BL
+        An item is ahead where its lead is larger: 0, or just below for items that come first in a tie.
+    n_cases
+        How many cases there are with those that cannot be hit.
     """
 
     lead_FBL: np.ndarray
@@ -110,8 +116,10 @@ def best_weights(cases: Cases, known_WF: np.ndarray, *, seed: int = 0) -> np.nda
 
     Parameters
     ----------
-    known_WF : weight vectors to start from, beside those drawn at random; the result is at least as good as each.
-    seed : of the draws.
+    known_WF
+        Weight vectors to start from, beside those drawn at random; the result is at least as good as each.
+    seed
+        Of the draws.
     """
     rng = np.random.default_rng(seed)
     drawn_WF = np.exp(rng.normal(0, 1.5, (_DRAWS, known_WF.shape[1])))

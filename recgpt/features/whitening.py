@@ -15,7 +15,8 @@ def whiten(embeddings_NE: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    embeddings_NE : (N, E) finite floats; rows are scaled to unit length first (zero rows stay zero).
+    embeddings_NE
+        (N, E) finite floats; rows are scaled to unit length first (zero rows stay zero).
 
     Returns
     -------

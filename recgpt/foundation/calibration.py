@@ -57,12 +57,15 @@ def read_and_solve(
 
     Parameters
     ----------
-    embeddings_NE, sequences, times, texts : as of `Reading.of`.
-    shortlist : candidates of a case.
+    embeddings_NE, sequences, times, texts
+        As of `Reading.of`.
+    shortlist
+        Candidates of a case.
 
     Raises
     ------
-    DataError : see `Reading.of`.
+    DataError
+        See `Reading.of`.
     """
     has_times = times is not None and bool((times >= 0).any())
     users = may_be_asked(sequences)
@@ -115,10 +118,14 @@ class _Cases:
 
     Attributes
     ----------
-    figures_CMI : what is read of the candidates, standardised; 0 where there is no candidate.
-    logits_CM : by the network, each counted for all the candidates it stands for; -1e9 where there is no candidate.
-    target_C : place of what was taken.
-    mean_I, spread_I : what the figures were standardised with; infinite spread for those left out.
+    figures_CMI
+        What is read of the candidates, standardised; 0 where there is no candidate.
+    logits_CM
+        By the network, each counted for all the candidates it stands for; -1e9 where there is no candidate.
+    target_C
+        Place of what was taken.
+    mean_I, spread_I
+        What the figures were standardised with; infinite spread for those left out.
     """
 
     figures_CMI: Tensor
@@ -163,8 +170,10 @@ class _System:
 
     Attributes
     ----------
-    missed_KI : sum over cases of the figures of what was taken, less those that the network expected.
-    varied_KII : sum over cases of the covariance of the figures under the network.
+    missed_KI
+        Sum over cases of the figures of what was taken, less those that the network expected.
+    varied_KII
+        Sum over cases of the covariance of the figures under the network.
     """
 
     missed_KI: Tensor

@@ -69,9 +69,12 @@ class Newcomers:
 
     Attributes
     ----------
-    place_N : (N,) int64 row of an item below; -1 for items with a past.
-    similar_LK : (L, K) int64 known items.
-    weight_LK : (L, K) float32 softmax of 20 x the cosine of the texts.
+    place_N
+        (N,) int64 row of an item below; -1 for items with a past.
+    similar_LK
+        (L, K) int64 known items.
+    weight_LK
+        (L, K) float32 softmax of 20 x the cosine of the texts.
     """
 
     place_N: np.ndarray
@@ -112,12 +115,18 @@ class Reading:
 
     Attributes
     ----------
-    blend : whitened text and counted past; `blend.past.append` adds to it at once.
-    weights_F : how much each feature of the blend counts here, tuned on what is known.
-    neighbourhood_NZ : (N, Z) float32 unit rows, zero for items without a past.
-    newcomers : the items without a past when the catalogue was read.
-    words_NW : see `recgpt.features.tfidf`; None where the texts are unknown.
-    repeat_share : of the known interactions after a user's first, those with an item that the user had before.
+    blend
+        Whitened text and counted past; `blend.past.append` adds to it at once.
+    weights_F
+        How much each feature of the blend counts here, tuned on what is known.
+    neighbourhood_NZ
+        (N, Z) float32 unit rows, zero for items without a past.
+    newcomers
+        The items without a past when the catalogue was read.
+    words_NW
+        See `recgpt.features.tfidf`; None where the texts are unknown.
+    repeat_share
+        Of the known interactions after a user's first, those with an item that the user had before.
     """
 
     blend: Blend
@@ -139,14 +148,19 @@ class Reading:
 
         Parameters
         ----------
-        embeddings_NE : (N, E) text embeddings, of any length.
-        sequences : dense item ids, one sequence a user, oldest first; may be empty.
-        times : Unix seconds of `sequences.values`, -1 where unknown; None where no time is known.
-        texts : N, as they were embedded; None where they are not at hand.
+        embeddings_NE
+            (N, E) text embeddings, of any length.
+        sequences
+            Dense item ids, one sequence a user, oldest first; may be empty.
+        times
+            Unix seconds of `sequences.values`, -1 where unknown; None where no time is known.
+        texts
+            N, as they were embedded; None where they are not at hand.
 
         Raises
         ------
-        DataError : an embedding with NaN or infinity.
+        DataError
+            An embedding with NaN or infinity.
         """
         unit_NE = whitened_unit_rows(embeddings_NE)
         blend = Blend.of(unit_NE, sequences, times)
@@ -207,9 +221,12 @@ class Reading:
 
         Parameters
         ----------
-        candidates_BM : (B, M) items, none twice in a row; -1 for none.
-        blended : what `blended` gave for these histories.
-        n_positions : S, how many of the latest items are read.
+        candidates_BM
+            (B, M) items, none twice in a row; -1 for none.
+        blended
+            What `blended` gave for these histories.
+        n_positions
+            S, how many of the latest items are read.
         """
         items_BS = latest_items(histories, n_positions)
         relations_BSMR = self._relations(items_BS, candidates_BM)
@@ -356,9 +373,12 @@ def shortlisted(
 
     Parameters
     ----------
-    blended : what `Reading.blended` gave for these histories.
-    most : of the best by the blend.
-    count_N : (N,) interactions known of each item.
+    blended
+        What `Reading.blended` gave for these histories.
+    most
+        Of the best by the blend.
+    count_N
+        (N,) interactions known of each item.
     """
     features, blend_BN = blended
     best_BN = blend_BN.copy()

@@ -52,12 +52,18 @@ class EpisodeSpec:
 
     Attributes
     ----------
-    name : of the domain.
-    protocol : `leave_one_out`, `global_time`, or `arrivals`: see `arrivals`.
-    share : of the users, those whose past is known.
-    cases : ask so many users; those whose next item is not on the shortlist teach nothing and are left out.
-    seed : of the users drawn.
-    parts : into how many parts the domain was divided, one of which this is: all together count as much as a domain.
+    name
+        Of the domain.
+    protocol
+        `leave_one_out`, `global_time`, or `arrivals`: see `arrivals`.
+    share
+        Of the users, those whose past is known.
+    cases
+        Ask so many users; those whose next item is not on the shortlist teach nothing and are left out.
+    seed
+        Of the users drawn.
+    parts
+        Into how many parts the domain was divided, one of which this is: all together count as much as a domain.
     """
 
     name: str
@@ -99,9 +105,12 @@ class Episode:
 
     Attributes
     ----------
-    evidence : float16, C cases.
-    target_C : int64 place of the next item among the candidates; -1 where it is none of them.
-    correction_CM : float16, log of how many candidates each stands for: some are a sample of the rest.
+    evidence
+        float16, C cases.
+    target_C
+        int64 place of the next item among the candidates; -1 where it is none of them.
+    correction_CM
+        float16, log of how many candidates each stands for: some are a sample of the rest.
     """
 
     evidence: Evidence
@@ -125,7 +134,8 @@ class Episode:
 
         Raises
         ------
-        CheckpointError : the file is damaged.
+        CheckpointError
+            The file is damaged.
         """
         try:
             found = load_file(path)
@@ -225,8 +235,10 @@ def collected(
 
     Parameters
     ----------
-    histories : none empty.
-    rng : draws candidates for training, see `make_episode`; None keeps all cases and the whole shortlist.
+    histories
+        None empty.
+    rng
+        Draws candidates for training, see `make_episode`; None keeps all cases and the whole shortlist.
     """
     parts = list(_read(reading, histories, targets, n_positions, shortlist, rng))
     if not parts:

@@ -76,10 +76,14 @@ class EvidenceGroup:
 
     Attributes
     ----------
-    name : one of `GROUPS`.
-    contribution : what it adds to the score; below 0 it speaks against the item.
-    share : the contribution divided by the sum of all groups' absolute contributions; 0 where that is 0.
-    figures : what each relation or figure adds; where both go by one name, and in the blend, together.
+    name
+        One of `GROUPS`.
+    contribution
+        What it adds to the score; below 0 it speaks against the item.
+    share
+        The contribution divided by the sum of all groups' absolute contributions; 0 where that is 0.
+    figures
+        What each relation or figure adds; where both go by one name, and in the blend, together.
     """
 
     name: str
@@ -94,14 +98,20 @@ class HistoryEvidence:
 
     Attributes
     ----------
-    position : 0-based place in the history as it was given.
-    row, title : the item there.
-    contribution : what its relations with the explained item add to the score. None where the network was not asked.
-    times_after, times_before : how often the explained item came at most 5 places after it, or before it, in a user's
-        sequence.
-    users_with_both : who have both among their last 100 items.
-    text_cosine, neighbourhood_cosine : of the whitened texts; of what both are taken with.
-    strongest : the relation that adds or takes most (that is greatest, where the network was not asked); None without.
+    position
+        0-based place in the history as it was given.
+    row, title
+        The item there.
+    contribution
+        What its relations with the explained item add to the score. None where the network was not asked.
+    times_after, times_before
+        How often the explained item came at most 5 places after it, or before it, in a user's sequence.
+    users_with_both
+        Who have both among their last 100 items.
+    text_cosine, neighbourhood_cosine
+        Of the whitened texts; of what both are taken with.
+    strongest
+        The relation that adds or takes most (that is greatest, where the network was not asked); None without.
     """
 
     position: int
@@ -142,18 +152,28 @@ class EvidenceExplanation:
 
     Attributes
     ----------
-    row, title : the explained item.
-    score : what `FoundationCatalogue.recommend` gives it.
-    baseline : the score of an item without evidence; where the blend ranks it, that of the average item; 0 after an
-        empty history.
-    rank : 1-based place in the full ranking, history left out; the explained item itself is always ranked.
-    items_ranked : how many items `rank` counts among.
-    in_history : whether the history holds the item, so that `recommend` would leave it out.
-    scored_by : "network" for an item that is on the shortlist or in the history, "blend" for one that is neither,
-        "popularity" after an empty history.
-    groups : in the order of `GROUPS`; their contributions add up to score - baseline.
-    unread : how many of the oldest items of the history the network does not read; the blend counts some of them.
-    history : the positions that it reads, oldest first.
+    row, title
+        The explained item.
+    score
+        What `FoundationCatalogue.recommend` gives it.
+    baseline
+        The score of an item without evidence; where the blend ranks it, that of the average item; 0 after an empty
+        history.
+    rank
+        1-based place in the full ranking, history left out; the explained item itself is always ranked.
+    items_ranked
+        How many items `rank` counts among.
+    in_history
+        Whether the history holds the item, so that `recommend` would leave it out.
+    scored_by
+        "network" for an item that is on the shortlist or in the history, "blend" for one that is neither, "popularity"
+        after an empty history.
+    groups
+        In the order of `GROUPS`; their contributions add up to score - baseline.
+    unread
+        How many of the oldest items of the history the network does not read; the blend counts some of them.
+    history
+        The positions that it reads, oldest first.
     """
 
     row: int
@@ -229,9 +249,12 @@ def explain(
 
     Parameters
     ----------
-    history : catalogue rows, oldest first; may be empty where interactions are known.
-    item : the catalogue row to explain, which may be in the history.
-    titles : N, by which rows are named.
+    history
+        Catalogue rows, oldest first; may be empty where interactions are known.
+    item
+        The catalogue row to explain, which may be in the history.
+    titles
+        N, by which rows are named.
 
     Returns
     -------
@@ -240,8 +263,9 @@ def explain(
 
     Raises
     ------
-    DataError : an id outside the catalogue, titles that are not one a row, an empty history and no interactions, NaN in
-        the weights.
+    DataError
+        An id outside the catalogue, titles that are not one a row, an empty history and no interactions, NaN in the
+        weights.
     """
     if len(titles) != len(catalogue):
         raise DataError(f"{len(titles)} titles for a catalogue of {len(catalogue)} items: pass one title a row")
@@ -322,8 +346,10 @@ def integrated_slopes(
 
     Parameters
     ----------
-    evidence : of one case with one candidate.
-    local : what the catalogue adds to the logits.
+    evidence
+        Of one case with one candidate.
+    local
+        What the catalogue adds to the logits.
 
     Returns
     -------

@@ -44,12 +44,15 @@ def finetune(
 
     Parameters
     ----------
-    dataset : all of its interactions may be known.
-    embeddings_NE : (N, E) from the encoder that the model was trained with.
+    dataset
+        All of its interactions may be known.
+    embeddings_NE
+        (N, E) from the encoder that the model was trained with.
 
     Raises
     ------
-    DataError : no user has an item that follows others and is on the shortlist.
+    DataError
+        No user has an item that follows others and is on the shortlist.
     """
     tuned = copy.deepcopy(model)
     held_out_U = np.random.default_rng([seed, 3]).random(dataset.n_users) < 0.2

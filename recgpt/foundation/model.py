@@ -53,10 +53,14 @@ class FoundationConfig:
 
     Attributes
     ----------
-    network : shape of the network.
-    shortlist : M, how many items the network scores after each history.
-    text_encoder : encoder, template and width of the embeddings that it was trained with.
-    training : catalogues (hashes of their items), seed, steps and what else made the weights.
+    network
+        Shape of the network.
+    shortlist
+        M, how many items the network scores after each history.
+    text_encoder
+        Encoder, template and width of the embeddings that it was trained with.
+    training
+        Catalogues (hashes of their items), seed, steps and what else made the weights.
     """
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
@@ -71,7 +75,8 @@ class FoundationConfig:
 
         Raises
         ------
-        CheckpointError : it is missing, damaged, or of another kind of model.
+        CheckpointError
+            It is missing, damaged, or of another kind of model.
         """
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
@@ -111,17 +116,22 @@ class FoundationModel(
 
         Parameters
         ----------
-        items : N texts; or a table with `title` and, if there are any, `categories, brand, description`; or text
-            embeddings (N, E) from the encoder that the model was trained with, which tell less than texts.
-        interactions : dense `Interactions` in the order they happened; or a table with `user_id`, `item_id` and, where
-            known, `timestamp` (Unix seconds), in that order, its ids those of the items table's column `item_id`
-            (row numbers where it has none). None knows the texts alone.
-        embeddings : (N, E) of these texts, where they are at hand; else the texts are embedded.
+        items
+            N texts; or a table with `title` and, if there are any, `categories, brand, description`; or text embeddings
+            (N, E) from the encoder that the model was trained with, which tell less than texts.
+        interactions
+            Dense `Interactions` in the order they happened; or a table with `user_id`, `item_id` and, where known,
+            `timestamp` (Unix seconds), in that order, its ids those of the items table's column `item_id` (row numbers
+            where it has none). None knows the texts alone.
+        embeddings
+            (N, E) of these texts, where they are at hand; else the texts are embedded.
 
         Raises
         ------
-        DataError : an empty catalogue, an item without text, NaN, duplicate or unknown `item_id`.
-        EncoderError : the texts' encoder cannot be loaded or is not the model's.
+        DataError
+            An empty catalogue, an item without text, NaN, duplicate or unknown `item_id`.
+        EncoderError
+            The texts' encoder cannot be loaded or is not the model's.
         """
         if isinstance(items, str):
             raise DataError(f"a single text was given, {items[:40]!r}: index a list of texts, one an item")
@@ -168,7 +178,8 @@ class FoundationModel(
 
         Raises
         ------
-        CheckpointError : nothing there, or a file of it is missing or damaged.
+        CheckpointError
+            Nothing there, or a file of it is missing or damaged.
         """
         folder = local_folder(pretrained_model_name_or_path, **hub)
         model = cls(FoundationConfig.read(folder / "config.json"))
@@ -194,7 +205,8 @@ def shipped() -> FoundationModel:
 
     Raises
     ------
-    CheckpointError : it is not beside the package, as where only the package was installed.
+    CheckpointError
+        It is not beside the package, as where only the package was installed.
     """
     if not SHIPPED.is_dir():
         raise CheckpointError(f"{SHIPPED} is not there: name a model, such as one made by `recgpt pretrain`")
@@ -206,8 +218,10 @@ class FoundationCatalogue:
 
     Attributes
     ----------
-    reading : its texts and its past, as evidence.
-    local : what this catalogue adds to the network's logits; None for nothing.
+    reading
+        Its texts and its past, as evidence.
+    local
+        What this catalogue adds to the network's logits; None for nothing.
     """
 
     def __init__(self, model: FoundationModel, reading: Reading, local: LocalWeights | None = None) -> None:
@@ -230,11 +244,15 @@ class FoundationCatalogue:
 
         Parameters
         ----------
-        histories : B sequences of catalogue rows, oldest first. After an empty one items come by their number of
-            interactions; without any interaction nothing is ranked (ids -1).
-        k : between 1 and N.
-        exclude : "history" leaves out what the user has had, "nothing" does not.
-        candidates : (C,) the only rows that may be recommended; None for all.
+        histories
+            B sequences of catalogue rows, oldest first. After an empty one items come by their number of interactions;
+            without any interaction nothing is ranked (ids -1).
+        k
+            Between 1 and N.
+        exclude
+            "history" leaves out what the user has had, "nothing" does not.
+        candidates
+            (C,) the only rows that may be recommended; None for all.
 
         Returns
         -------
@@ -245,7 +263,8 @@ class FoundationCatalogue:
 
         Raises
         ------
-        DataError : an id outside the catalogue, `k` out of range.
+        DataError
+            An id outside the catalogue, `k` out of range.
         """
         request = Request.checked(histories, k, exclude, candidates, n_items=len(self))
         ranking = request.unranked()
@@ -275,7 +294,8 @@ class FoundationCatalogue:
 
         Raises
         ------
-        DataError : an item outside the catalogue.
+        DataError
+            An item outside the catalogue.
         """
         unknown = first_unknown(events.item, len(self))
         if unknown is not None:
@@ -336,7 +356,8 @@ class FoundationSession:
 
     Attributes
     ----------
-    histories : the users' items so far.
+    histories
+        The users' items so far.
     """
 
     def __init__(self, catalogue: FoundationCatalogue, histories: Sequence[Sequence[int]] | Ragged) -> None:
@@ -349,7 +370,8 @@ class FoundationSession:
 
         Raises
         ------
-        DataError : not one item a user, or an item outside the catalogue.
+        DataError
+            Not one item a user, or an item outside the catalogue.
         """
         if len(items) != len(self.histories):
             raise DataError(f"{len(items)} items for {len(self.histories)} sessions: append one item to each")

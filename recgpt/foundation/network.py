@@ -79,11 +79,16 @@ class Evidence(NamedTuple):
 
     Attributes
     ----------
-    relations_BSMR : of history item s, 0 the latest, with candidate m; 0 where there is no history item.
-    positions_BSP : `POSITION_FIGURES`.
-    items_BMF : `ITEM_FIGURES`.
-    case_BX : `CASE_FIGURES`.
-    allowed_BM : bool, whether candidate m is one.
+    relations_BSMR
+        Of history item s, 0 the latest, with candidate m; 0 where there is no history item.
+    positions_BSP
+        `POSITION_FIGURES`.
+    items_BMF
+        `ITEM_FIGURES`.
+    case_BX
+        `CASE_FIGURES`.
+    allowed_BM
+        Bool, whether candidate m is one.
     """
 
     relations_BSMR: Tensor
@@ -122,9 +127,12 @@ class LocalWeights(NamedTuple):
 
     Attributes
     ----------
-    weight_I : float32, for the sums, the strongest relations and the figures of a candidate that somebody has taken.
-    bias : is added for such a candidate.
-    new : all that is added for a candidate that nobody has taken.
+    weight_I
+        float32, for the sums, the strongest relations and the figures of a candidate that somebody has taken.
+    bias
+        Is added for such a candidate.
+    new
+        All that is added for a candidate that nobody has taken.
     """
 
     weight_I: Tensor

@@ -56,14 +56,21 @@ class PretrainConfig:
 
     Attributes
     ----------
-    out : folder of the run.
-    steps : of the optimizer.
-    shortlist : candidates of a training case, of which some are drawn.
-    ranked : candidates that the model weighs when it ranks; more cost time and add nothing.
-    cases : users asked in a domain's fullest episode; the others ask fewer.
-    episodes_per_step, cases_per_episode : of one step and process.
-    without_times, without_words : share of the cases whose times, or words, are kept from the network: most domains of
-        the pool have times, and many catalogues have none; where embeddings alone are indexed, words are unknown.
+    out
+        Folder of the run.
+    steps
+        Of the optimizer.
+    shortlist
+        Candidates of a training case, of which some are drawn.
+    ranked
+        Candidates that the model weighs when it ranks; more cost time and add nothing.
+    cases
+        Users asked in a domain's fullest episode; the others ask fewer.
+    episodes_per_step, cases_per_episode
+        Of one step and process.
+    without_times, without_words
+        Share of the cases whose times, or words, are kept from the network: most domains of the pool have times, and
+        many catalogues have none; where embeddings alone are indexed, words are unknown.
     """
 
     out: Path
@@ -109,14 +116,19 @@ def pretrain(
 
     Parameters
     ----------
-    domains : data-set folders to learn from.
-    valid : data-set folders to watch; no weight is fitted to them.
-    overwrite : discard the training that `config.out` holds; episodes that fit are kept.
+    domains
+        Data-set folders to learn from.
+    valid
+        Data-set folders to watch; no weight is fitted to them.
+    overwrite
+        Discard the training that `config.out` holds; episodes that fit are kept.
 
     Raises
     ------
-    DataError : a folder is no data set, two have one name, or one is in both lists.
-    CheckpointError : `config.out` holds a run of other settings or other data.
+    DataError
+        A folder is no data set, two have one name, or one is in both lists.
+    CheckpointError
+        `config.out` holds a run of other settings or other data.
     """
     names = [path.name for path in (*domains, *valid)]
     if not domains or not valid:
@@ -370,8 +382,10 @@ def case_loss(
 
     Parameters
     ----------
-    rows : (B,) the cases.
-    evidence : what the network is to see of these cases; by default all there is.
+    rows
+        (B,) the cases.
+    evidence
+        What the network is to see of these cases; by default all there is.
     """
     evidence = (episode.evidence.rows(rows) if evidence is None else evidence).to(device)
     logits_BM = network(evidence) + episode.correction_CM[rows].float().to(device)

@@ -30,8 +30,10 @@ def alike(embeddings_NE: np.ndarray, seed: int = 0) -> np.ndarray:
 
     Parameters
     ----------
-    embeddings_NE : (N, E) of the domain's items.
-    seed : of the first centres.
+    embeddings_NE
+        (N, E) of the domain's items.
+    seed
+        Of the first centres.
     """
     wanted = n_parts(len(embeddings_NE))
     found_N = KMeans(wanted, n_init=1, random_state=seed).fit_predict(unit_rows(np.asarray(embeddings_NE)))
@@ -43,7 +45,8 @@ def parts_of(dataset: Dataset, part_N: np.ndarray) -> Iterator[tuple[Dataset, np
 
     Parameters
     ----------
-    part_N : (N,) which part each item is in.
+    part_N
+        (N,) which part each item is in.
 
     Yields
     ------

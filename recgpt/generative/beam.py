@@ -22,7 +22,8 @@ class CodeTrie:
 
     Parameters
     ----------
-    codes_NK : (N, K) integer codes of the catalogue.
+    codes_NK
+        (N, K) integer codes of the catalogue.
     """
 
     def __init__(self, codes_NK: Tensor) -> None:

@@ -55,16 +55,22 @@ class RecGPT(RecGPTDecoder):
 
         Parameters
         ----------
-        items : N texts; or a table with `title` and, if there are any, `categories, brand, description`; or text
-            embeddings (N, E) from the encoder that the model was trained on, which may be a memory map.
-        tokenizer : by default the one saved with the model.
-        codes : (N, K) codes that this tokenizer gave these items before, to save the time.
+        items
+            N texts; or a table with `title` and, if there are any, `categories, brand, description`; or text embeddings
+            (N, E) from the encoder that the model was trained on, which may be a memory map.
+        tokenizer
+            By default the one saved with the model.
+        codes
+            (N, K) codes that this tokenizer gave these items before, to save the time.
 
         Raises
         ------
-        DataError : an empty catalogue, an item without text, embeddings of another width, NaN, duplicate `item_id`.
-        CheckpointError : the shape of `tokenizer` is not the model's.
-        EncoderError : the texts' encoder cannot be loaded or is not the model's.
+        DataError
+            An empty catalogue, an item without text, embeddings of another width, NaN, duplicate `item_id`.
+        CheckpointError
+            The shape of `tokenizer` is not the model's.
+        EncoderError
+            The texts' encoder cannot be loaded or is not the model's.
         """
         tokenizer = tokenizer or self.tokenizer
         if tokenizer is None:
@@ -95,7 +101,8 @@ class Catalogue:
 
     Attributes
     ----------
-    embeddings_NE : (N, E) as given, possibly a memory map.
+    embeddings_NE
+        (N, E) as given, possibly a memory map.
     """
 
     def __init__(
@@ -138,11 +145,16 @@ class Catalogue:
 
         Parameters
         ----------
-        histories : B sequences of catalogue rows, oldest first, none empty; the last `max_items` of each count.
-        k : between 1 and N.
-        exclude : "history" leaves out what the user has had, "nothing" does not.
-        candidates : (C,) the only rows that may be recommended.
-        mode : "beam" decodes as published (its scores are at temperature 0.1, -1e8 for what it lost).
+        histories
+            B sequences of catalogue rows, oldest first, none empty; the last `max_items` of each count.
+        k
+            Between 1 and N.
+        exclude
+            "history" leaves out what the user has had, "nothing" does not.
+        candidates
+            (C,) the only rows that may be recommended.
+        mode
+            "beam" decodes as published (its scores are at temperature 0.1, -1e8 for what it lost).
 
         Returns
         -------
@@ -151,7 +163,8 @@ class Catalogue:
 
         Raises
         ------
-        DataError : an empty history, an id outside the catalogue, `k` out of range, an unknown `mode`.
+        DataError
+            An empty history, an id outside the catalogue, `k` out of range, an unknown `mode`.
         """
         if mode not in ("exact", "beam"):
             raise DataError(f'mode={mode!r} is unknown: use "exact" or "beam"')
@@ -264,7 +277,8 @@ class RankingSession:
 
     Attributes
     ----------
-    histories : the users' items so far, all of them.
+    histories
+        The users' items so far, all of them.
     """
 
     def __init__(self, catalogue: Catalogue, histories: Sequence[Sequence[int]] | Ragged) -> None:
@@ -293,7 +307,8 @@ class RankingSession:
 
         Raises
         ------
-        DataError : not one item a user, or an item outside the catalogue.
+        DataError
+            Not one item a user, or an item outside the catalogue.
         """
         if len(items) != len(self.histories):
             raise DataError(f"{len(items)} items for {len(self.histories)} sessions: append one item to each")

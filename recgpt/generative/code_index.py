@@ -37,7 +37,8 @@ class CodeIndex:
 
     Parameters
     ----------
-    codes_NK : (N, K) int32, on the device that ranks; 15 million items of 4 codes take 240 MB.
+    codes_NK
+        (N, K) int32, on the device that ranks; 15 million items of 4 codes take 240 MB.
     """
 
     def __init__(self, codes_NK: Tensor) -> None:
@@ -66,14 +67,18 @@ class CodeIndex:
 
         Parameters
         ----------
-        logits_VKB : float32, the score of every code in every slot. The batch comes last: what a code adds to the
-            scores of all histories lies together in memory.
-        request, rows : what is asked, and which of its histories these are.
-        tie_break : orders equal scores, before the item id does.
+        logits_VKB
+            float32, the score of every code in every slot. The batch comes last: what a code adds to the scores of all
+            histories lies together in memory.
+        request, rows
+            What is asked, and which of its histories these are.
+        tie_break
+            Orders equal scores, before the item id does.
 
         Raises
         ------
-        DataError : a score is NaN.
+        DataError
+            A score is NaN.
         """
         if self._prunes(request, len(rows)):
             parts = [self._pruned(logits_VKB[..., [row]], request, rows[[row]], tie_break) for row in range(len(rows))]
@@ -174,7 +179,8 @@ class Postings:
 
     Parameters
     ----------
-    codes_NK : (N, K) int32 on the CPU.
+    codes_NK
+        (N, K) int32 on the CPU.
     """
 
     def __init__(self, codes_NK: Tensor) -> None:
@@ -191,8 +197,10 @@ class Postings:
 
         Parameters
         ----------
-        logits_VK : float32, the score of every code in every slot; further rows, such as padding's, are not read.
-        forbidden : item ids that do not count.
+        logits_VK
+            float32, the score of every code in every slot; further rows, such as padding's, are not read.
+        forbidden
+            Item ids that do not count.
 
         Returns
         -------

@@ -32,17 +32,15 @@ from transformers import PretrainedConfig, PreTrainedModel
 from transformers.utils import ModelOutput
 
 from recgpt.errors import CheckpointError, DataError
+from recgpt.generative.loss import IGNORE, next_code_loss
 from recgpt.generative.tokenizer import FSQTokenizer
 from recgpt.hub import OPTIONS, local_folder
 from recgpt.progress import quiet_transformers
 
 TOKENIZER_FOLDER = "tokenizer"
 HAS_ONEDNN = torch.backends.mkldnn.is_available()  # asked once: torch.compile cannot look into it
-IGNORE = -100  # label of a position that predicts nothing
 SIMILAR = 0.7  # a few long sequences would make most of a group padding; stricter makes more groups than it saves
 WRITTEN_OUT = 512  # tokens of a sequence up to which attention scores may lie in memory
-LOSS_CHUNK = 512  # rows whose logits are alive together on a CPU: 512 x 15,361 float32 is 31 MB
-GPU_LOSS_CHUNK = 8_192  # on a GPU, which wants few and large products: 503 MB
 
 
 class RecGPTConfig(PretrainedConfig):
@@ -50,13 +48,20 @@ class RecGPTConfig(PretrainedConfig):
 
     Parameters
     ----------
-    codebook_size : V, codes a slot; id V is padding.
-    n_codes : K, codes an item.
-    embedding_dim : E, width of the text embedding; each token sees its slice of width E / K.
-    max_items : longest history; older items are cut off. Positions = max_items * n_codes.
-    d_model, n_layers, n_heads, dropout : the transformer.
-    text_encoder : fingerprint of the encoder that made the embeddings; `index(texts)` loads this encoder.
-    training : what the weights were trained on, for the model card; its `catalogues` are the hashes of their items.
+    codebook_size
+        V, codes a slot; id V is padding.
+    n_codes
+        K, codes an item.
+    embedding_dim
+        E, width of the text embedding; each token sees its slice of width E / K.
+    max_items
+        Longest history; older items are cut off. Positions = max_items * n_codes.
+    d_model, n_layers, n_heads, dropout
+        The transformer.
+    text_encoder
+        Fingerprint of the encoder that made the embeddings; `index(texts)` loads this encoder.
+    training
+        What the weights were trained on, for the model card; its `catalogues` are the hashes of their items.
     """
 
     model_type = "recgpt"
@@ -130,11 +135,15 @@ class SequenceGroups:
 
     Parameters
     ----------
-    items_P : places, among the B * S of the rows, of the items to read; a sequence that is shorter than its group's
-        longest ends in copies of the row's first item, which it never attends to.
-    places_R : for each of the B * S items, where among the P it is.
-    shapes : (sequences, items each) of every group, in the order of `items_P`.
-    masks : (1, 1, T, T) of every group.
+    items_P
+        Places, among the B * S of the rows, of the items to read; a sequence that is shorter than its group's longest
+        ends in copies of the row's first item, which it never attends to.
+    places_R
+        For each of the B * S items, where among the P it is.
+    shapes
+        (sequences, items each) of every group, in the order of `items_P`.
+    masks
+        (1, 1, T, T) of every group.
     """
 
     items_P: Tensor
@@ -172,8 +181,10 @@ class Linear(nn.Linear):
 
 
 class Block(nn.Module):
-    """Pre-norm GPT-2 block. Dropout is on what enters the residual stream, not on attention weights: fused attention
-    has none on a CPU, and the slow path would cost more than it brings.
+    """Pre-norm GPT-2 block.
+
+    Dropout is on what enters the residual stream, not on attention weights: fused attention has none on a CPU, and the
+    slow path would cost more than it brings.
     """
 
     def __init__(self, config: RecGPTConfig) -> None:
@@ -273,8 +284,9 @@ class RecGPTDecoder(PreTrainedModel):
 
     Attributes
     ----------
-    tokenizer : FSQTokenizer or None
-        Kept beside the weights (`<folder>/tokenizer`) but no part of them: optimizers and state dicts never see it.
+    tokenizer
+        FSQTokenizer or None Kept beside the weights (`<folder>/tokenizer`) but no part of them: optimizers and state
+        dicts never see it.
     """
 
     config: RecGPTConfig
@@ -308,7 +320,8 @@ class RecGPTDecoder(PreTrainedModel):
 
         Raises
         ------
-        CheckpointError : its shape is not the model's.
+        CheckpointError
+            Its shape is not the model's.
         """
         self.check_fits(tokenizer)
         self._tokenizer = (tokenizer,)
@@ -331,7 +344,8 @@ class RecGPTDecoder(PreTrainedModel):
 
         Raises
         ------
-        CheckpointError : nothing there, or the weights are damaged or of another shape.
+        CheckpointError
+            Nothing there, or the weights are damaged or of another shape.
         """
         hub = {option: kwargs.pop(option) for option in OPTIONS if option in kwargs}
         folder = local_folder(pretrained_model_name_or_path, **hub)
@@ -380,8 +394,10 @@ class RecGPTDecoder(PreTrainedModel):
 
         Parameters
         ----------
-        repo_id : "owner/name", made if it is not there; `private` is for a new one.
-        upload : what else `huggingface_hub.HfApi.upload_folder` takes: `commit_message`, `revision`, `create_pr`.
+        repo_id
+            "owner/name", made if it is not there; `private` is for a new one.
+        upload
+            What else `huggingface_hub.HfApi.upload_folder` takes: `commit_message`, `revision`, `create_pr`.
 
         Returns
         -------
@@ -426,21 +442,31 @@ class RecGPTDecoder(PreTrainedModel):
 
         Parameters
         ----------
-        codes_BSK : int64 codes; `codebook_size` is padding.
-        slices_BSKW : the items' embedding slices; any value at padding.
-        segments_BS : which sequence of the row an item belongs to, -1 at padding; the items of one lie side by side.
-            None: one sequence a row, any padding on the right.
-        positions_BS : item positions within their sequence. None: 0, 1, 2, ... along the row.
-        labels_BSK : code to predict at each position, `IGNORE` for none (see `next_item_labels`).
-        loss_normaliser : what the summed loss is divided by. None: the number of labels.
-        last_B : the item of each row whose hidden states alone are wanted; `hidden_BSKD` is then (B, 1, K, D). Without
+        codes_BSK
+            int64 codes; `codebook_size` is padding.
+        slices_BSKW
+            The items' embedding slices; any value at padding.
+        segments_BS
+            Which sequence of the row an item belongs to, -1 at padding; the items of one lie side by side. None: one
+            sequence a row, any padding on the right.
+        positions_BS
+            Item positions within their sequence. None: 0, 1, 2, ... along the row.
+        labels_BSK
+            Code to predict at each position, `IGNORE` for none (see `next_item_labels`).
+        loss_normaliser
+            What the summed loss is divided by. None: the number of labels.
+        last_B
+            The item of each row whose hidden states alone are wanted; `hidden_BSKD` is then (B, 1, K, D). Without
             segments, labels and past.
-        past : what `use_cache=True` returned for the earlier items; the S new items must be one. It takes them in.
-        past_mask_BT : (B, T_past) bool, False where a past position is padding.
+        past
+            What `use_cache=True` returned for the earlier items; the S new items must be one. It takes them in.
+        past_mask_BT
+            (B, T_past) bool, False where a past position is padding.
 
-        Raises:
+        Raises
         ------
-        DataError : a row is longer than `max_items`.
+        DataError
+            A row is longer than `max_items`.
         """
         b, s, k = codes_BSK.shape
         if positions_BS is None:
@@ -552,56 +578,6 @@ def sequence_groups(segments_BS: Tensor, n_codes: int) -> SequenceGroups:
         masks.append(block_causal_mask(longest, n_codes, segments_BS.device))
         first, taken = first + n, taken + n * longest
     return SequenceGroups(torch.cat(items), places_R, shapes, masks)
-
-
-def next_item_labels(codes_BSK: Tensor, segments_BS: Tensor) -> Tensor:
-    """Labels (B, S, K): the codes of the item that follows in the same sequence, `IGNORE` where none does."""
-    labels_BSK = torch.full_like(codes_BSK, IGNORE)
-    follows_BS = (segments_BS[:, 1:] == segments_BS[:, :-1]) & (segments_BS[:, 1:] >= 0)
-    labels_BSK[:, :-1] = codes_BSK[:, 1:].masked_fill(~follows_BS.unsqueeze(-1), IGNORE)
-    return labels_BSK
-
-
-class _ChunkedCrossEntropy(torch.autograd.Function):
-    """Summed cross-entropy that takes its gradient chunk by chunk while the chunk's logits are alive."""
-
-    @staticmethod
-    def forward(ctx: Any, hidden_RD: Tensor, weight_VD: Tensor, labels_R: Tensor, dtype: torch.dtype) -> Tensor:
-        with torch.autocast(hidden_RD.device.type, enabled=False):
-            needs_grad = hidden_RD.requires_grad or weight_VD.requires_grad
-            grad_hidden_RD = torch.empty_like(hidden_RD) if needs_grad else None
-            grad_weight_VD = torch.zeros_like(weight_VD) if needs_grad else None
-            total = hidden_RD.new_zeros((), dtype=torch.float32)
-            rounded_VD = weight_VD.to(dtype)
-            chunk = GPU_LOSS_CHUNK if hidden_RD.is_cuda else LOSS_CHUNK
-            for start in range(0, len(hidden_RD), chunk):
-                hidden = hidden_RD[start : start + chunk].to(dtype)
-                labels = labels_R[start : start + chunk]
-                log_probs = torch.log_softmax(hidden @ rounded_VD.T, 1, dtype=torch.float32)
-                total -= log_probs.gather(1, labels.unsqueeze(1)).sum()
-                if grad_hidden_RD is not None and grad_weight_VD is not None:
-                    error = log_probs.exp_()
-                    error[torch.arange(len(labels)), labels] -= 1
-                    error = error.to(dtype)
-                    grad_hidden_RD[start : start + chunk] = error @ rounded_VD
-                    grad_weight_VD += error.T @ hidden
-        ctx.save_for_backward(grad_hidden_RD, grad_weight_VD)
-        return total
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        grad_hidden_RD, grad_weight_VD = ctx.saved_tensors
-        return grad_hidden_RD * grads[0], grad_weight_VD * grads[0], None, None
-
-
-def next_code_loss(hidden_RD: Tensor, weight_VD: Tensor, labels_R: Tensor) -> Tensor:
-    """Sum over R rows of the cross-entropy of `hidden @ weight.T`: float32 scalar, a chunk of rows at a time.
-
-    Under autocast the products run in its dtype; softmax, sums and gradients stay in float32.
-    """
-    device = hidden_RD.device.type
-    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight_VD.dtype
-    return _ChunkedCrossEntropy.apply(hidden_RD, weight_VD, labels_R, dtype)
 
 
 def model_card(config: RecGPTConfig) -> str:

@@ -32,7 +32,8 @@ def make_accelerator(
 
     Raises
     ------
-    DataError : the launch asks for FSDP's first version.
+    DataError
+        The launch asks for FSDP's first version.
     """
     # Without a GPU Accelerate takes the processes of one launch for lone runs, unless told that the CPU is meant.
     several_on_cpu = int(os.environ.get("WORLD_SIZE", "1")) > 1 and not torch.accelerator.is_available()

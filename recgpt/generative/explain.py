@@ -48,13 +48,19 @@ class HistoryItem:
 
     Attributes
     ----------
-    position : 0-based place in the history as it was given.
-    row, title : the item there.
-    contribution : nats, the score minus `log_probability_without`; above 0 it speaks for the explained item. None, like
-        the next two, where nothing would be left to read (see `Explanation.no_contribution`).
-    log_probability_without, rank_without : score and rank of the explained item when this position alone is left out.
-    cosine : of its text embedding with that of the explained item.
-    shared_slots : the slots, from 0, in which both items have the same code.
+    position
+        0-based place in the history as it was given.
+    row, title
+        The item there.
+    contribution
+        Nats, the score minus `log_probability_without`; above 0 it speaks for the explained item. None, like the next
+        two, where nothing would be left to read (see `Explanation.no_contribution`).
+    log_probability_without, rank_without
+        Score and rank of the explained item when this position alone is left out.
+    cosine
+        Of its text embedding with that of the explained item.
+    shared_slots
+        The slots, from 0, in which both items have the same code.
     """
 
     position: int
@@ -82,17 +88,28 @@ class Explanation:
 
     Attributes
     ----------
-    row, title : the explained item.
-    log_probability : nats, its exact score.
-    rank : 1-based place in the full ranking, history left out; the explained item itself is always ranked.
-    items_ranked : how many items `rank` counts among.
-    in_history : whether the history holds the item, so that `recommend` would leave it out.
-    codes, code_log_probabilities : its K codes; the K log-probabilities in nats, which sum to the score.
-    unread : how many of the oldest items of the history the model does not read, for it reads `max_items`.
-    history : the positions that it reads, oldest first.
-    no_contribution : why the positions have no contribution; None where they have.
-    nearest : the items with the most similar texts, nearest first.
-    same_codes : the other items with the same K codes, which the model cannot tell from it.
+    row, title
+        The explained item.
+    log_probability
+        Nats, its exact score.
+    rank
+        1-based place in the full ranking, history left out; the explained item itself is always ranked.
+    items_ranked
+        How many items `rank` counts among.
+    in_history
+        Whether the history holds the item, so that `recommend` would leave it out.
+    codes, code_log_probabilities
+        Its K codes; the K log-probabilities in nats, which sum to the score.
+    unread
+        How many of the oldest items of the history the model does not read, for it reads `max_items`.
+    history
+        The positions that it reads, oldest first.
+    no_contribution
+        Why the positions have no contribution; None where they have.
+    nearest
+        The items with the most similar texts, nearest first.
+    same_codes
+        The other items with the same K codes, which the model cannot tell from it.
     """
 
     row: int
@@ -179,9 +196,12 @@ def explain(catalogue: Catalogue, history: Sequence[int], item: int, titles: Seq
 
     Parameters
     ----------
-    history : catalogue rows, oldest first; the last `max_items` are read, also when one of them is left out.
-    item : the catalogue row to explain, which may be in the history.
-    titles : N, by which rows are named.
+    history
+        Catalogue rows, oldest first; the last `max_items` are read, also when one of them is left out.
+    item
+        The catalogue row to explain, which may be in the history.
+    titles
+        N, by which rows are named.
 
     Returns
     -------
@@ -190,7 +210,8 @@ def explain(catalogue: Catalogue, history: Sequence[int], item: int, titles: Seq
 
     Raises
     ------
-    DataError : an empty history, an id outside the catalogue, titles that are not one a row, NaN in what is read.
+    DataError
+        An empty history, an id outside the catalogue, titles that are not one a row, NaN in what is read.
     """
     if len(titles) != len(catalogue):
         raise DataError(f"{len(titles)} titles for a catalogue of {len(catalogue)} items: pass one title a row")

@@ -211,7 +211,8 @@ class FSQTokenizer(
 
         Raises
         ------
-        CheckpointError : nothing there, or a file of it is missing or damaged.
+        CheckpointError
+            Nothing there, or a file of it is missing or damaged.
         """
         folder = local_folder(pretrained_model_name_or_path, **hub)
         try:
@@ -352,11 +353,13 @@ def train_tokenizer(
 
     Parameters
     ----------
-    embeddings_NE : (N, E) float, may be a memory map; every epoch visits all rows in an order given by `seed`.
+    embeddings_NE
+        (N, E) float, may be a memory map; every epoch visits all rows in an order given by `seed`.
 
-    Raises:
+    Raises
     ------
-    DataError : the width does not fit the config, or an embedding is not finite.
+    DataError
+        The width does not fit the config, or an embedding is not finite.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)

@@ -33,8 +33,9 @@ from recgpt.data.packing import PackedDataset
 from recgpt.data.ragged import Ragged, offsets_of
 from recgpt.device import computes_bfloat16, default_device
 from recgpt.errors import CheckpointError, DataError
-from recgpt.generative.decoder import IGNORE, RecGPTDecoder, next_item_labels
+from recgpt.generative.decoder import RecGPTDecoder
 from recgpt.generative.distributed import head_gathered, make_accelerator, prepare
+from recgpt.generative.loss import IGNORE, next_item_labels
 from recgpt.progress import Meter, console
 from recgpt.training import checkpoint
 from recgpt.training.curves import training_curve
@@ -82,10 +83,14 @@ class TrainData:
 
     Attributes
     ----------
-    sequences : dense item ids, oldest first.
-    codes_NK : (N, K) uint16, may be a memory map.
-    embeddings_NE : (N, E) float16, may be a memory map.
-    last_only : score only the last item of each sequence (the rest of it was trained on).
+    sequences
+        Dense item ids, oldest first.
+    codes_NK
+        (N, K) uint16, may be a memory map.
+    embeddings_NE
+        (N, E) float16, may be a memory map.
+    last_only
+        Score only the last item of each sequence (the rest of it was trained on).
     """
 
     sequences: Ragged
@@ -173,17 +178,25 @@ class Trainer:
 
     Parameters
     ----------
-    config : how to train.
-    model : what to train; its tokenizer is saved with it.
-    data : what to train on. Sequences longer than the model reads are cut into windows.
-    valid : held-out sets; the validation loss is the mean of their mean losses.
-    validate : maps the model to further figures, such as ranking metrics on held-out users; runs on the main process.
-    overwrite : discard what `config.out` holds instead of resuming it.
+    config
+        How to train.
+    model
+        What to train; its tokenizer is saved with it.
+    data
+        What to train on. Sequences longer than the model reads are cut into windows.
+    valid
+        Held-out sets; the validation loss is the mean of their mean losses.
+    validate
+        Maps the model to further figures, such as ranking metrics on held-out users; runs on the main process.
+    overwrite
+        Discard what `config.out` holds instead of resuming it.
 
     Raises
     ------
-    DataError : too few rows for the processes, nothing to predict, `select_by` without the figure.
-    CheckpointError : `config.out` holds a run with other settings or data.
+    DataError
+        Too few rows for the processes, nothing to predict, `select_by` without the figure.
+    CheckpointError
+        `config.out` holds a run with other settings or data.
     """
 
     def __init__(
@@ -347,7 +360,7 @@ class Trainer:
         )
 
     def _loader(self, rows: PackedDataset, first_step: int) -> DataLoader[dict[str, Tensor]]:
-        """This process's micro-batches of one epoch, from step `first_step` on."""
+        """Micro-batches of one epoch for this process, from step `first_step` on."""
         shares = row_shares(
             range(first_step, self.steps_per_epoch),
             self.rows_per_step,

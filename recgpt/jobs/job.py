@@ -30,10 +30,14 @@ class Job:
 
     Attributes
     ----------
-    what : for progress and messages.
-    folder : of the shards' files and `job.json`; nothing else writes there.
-    identity : JSON values that decide what the files hold; they must agree for a job to be resumed.
-    n_rows, shard_rows : rows in all, and in each shard but the last.
+    what
+        For progress and messages.
+    folder
+        Of the shards' files and `job.json`; nothing else writes there.
+    identity
+        JSON values that decide what the files hold; they must agree for a job to be resumed.
+    n_rows, shard_rows
+        Rows in all, and in each shard but the last.
     """
 
     what: str
@@ -73,7 +77,8 @@ class Job:
 
         Raises
         ------
-        DataError : another job's beginnings are there, and `overwrite` is False; `remedy` says what to do instead.
+        DataError
+            Another job's beginnings are there, and `overwrite` is False; `remedy` says what to do instead.
         """
         if self.is_begun() and not overwrite:
             other = read_json(self._about)
@@ -106,9 +111,12 @@ class Job:
 
         Parameters
         ----------
-        open_worker : called once in each process, if there is anything to do.
-        task_of : what a worker is told of a shard; called in this process when its turn comes.
-        workers : 1 works in this process; more work on Ray.
+        open_worker
+            Called once in each process, if there is anything to do.
+        task_of
+            What a worker is told of a shard; called in this process when its turn comes.
+        workers
+            1 works in this process; more work on Ray.
 
         Returns
         -------
@@ -116,7 +124,8 @@ class Job:
 
         Raises
         ------
-        WorkerError : Ray is not installed, has too few cores, or a shard's worker died again and again.
+        WorkerError
+            Ray is not installed, has too few cores, or a shard's worker died again and again.
         """
         for draft in self.folder.glob(".*.draft"):  # of a worker that was killed
             draft.unlink(missing_ok=True)

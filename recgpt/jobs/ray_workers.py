@@ -169,7 +169,8 @@ def cores_each(cores: Sequence[int], workers: int) -> int:
 
     Raises
     ------
-    WorkerError : there are fewer cores than workers.
+    WorkerError
+        There are fewer cores than workers.
     """
     for share in range(sum(cores) // workers, 0, -1):
         if sum(n // share for n in cores) >= workers:

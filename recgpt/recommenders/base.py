@@ -49,10 +49,14 @@ class Recommender(Protocol):
 
         Parameters
         ----------
-        histories : B sequences of dense item ids, oldest first; may be empty.
-        k : how many items to return, between 1 and the size of the catalogue.
-        exclude : "history" leaves out what the history holds, "nothing" ranks it too.
-        candidates : (C,) integer array of the only items that may be recommended; None for all.
+        histories
+            B sequences of dense item ids, oldest first; may be empty.
+        k
+            How many items to return, between 1 and the size of the catalogue.
+        exclude
+            "history" leaves out what the history holds, "nothing" ranks it too.
+        candidates
+            (C,) integer array of the only items that may be recommended; None for all.
 
         Returns
         -------

@@ -39,7 +39,8 @@ class HybridKNN:
 
     Attributes
     ----------
-    weights : feature -> its weight, non-negative, summing to 1; there after `fit`.
+    weights
+        Feature -> its weight, non-negative, summing to 1; there after `fit`.
     """
 
     name = "hybrid_knn"

@@ -168,8 +168,10 @@ class Graph:
 
     Parameters
     ----------
-    sequences : U sequences of item ids.
-    n_items : N.
+    sequences
+        U sequences of item ids.
+    n_items
+        N.
     """
 
     def __init__(self, sequences: Ragged, n_items: int) -> None:
@@ -212,11 +214,11 @@ class _Propagate(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, edges_MM: sparse.csr_array, vectors_MF: Tensor) -> Tensor:
-        """edges @ vectors."""
+        """Product of edges and vectors."""
         ctx.edges_MM = edges_MM
         return torch.from_numpy(edges_MM @ vectors_MF.detach().numpy())
 
     @staticmethod
     def backward(ctx: Any, gradient_MF: Tensor) -> tuple[None, Tensor]:
-        """edges @ gradient."""
+        """Product of edges @ gradient."""
         return None, torch.from_numpy(ctx.edges_MM @ gradient_MF.contiguous().numpy())

@@ -47,8 +47,10 @@ class ItemVectors:
 
     Attributes
     ----------
-    rows_NF : (N, F) float32 multiples of 2^-24; the longest row has length 1.
-    length : by which the rows are to be multiplied to give the vectors back.
+    rows_NF
+        (N, F) float32 multiples of 2^-24; the longest row has length 1.
+    length
+        By which the rows are to be multiplied to give the vectors back.
     """
 
     rows_NF: np.ndarray

@@ -57,7 +57,8 @@ class MultVAE:
 
     Attributes
     ----------
-    curve : what each epoch of `fit` brought; not stored.
+    curve
+        What each epoch of `fit` brought; not stored.
     """
 
     name = "mult_vae"
@@ -177,7 +178,8 @@ class Network(nn.Module):
 
     Parameters
     ----------
-    n_items, hidden, latent : N, H, L.
+    n_items, hidden, latent
+        N, H, L.
     """
 
     def __init__(self, n_items: int, hidden: int, latent: int) -> None:
@@ -198,7 +200,8 @@ class Network(nn.Module):
 
         Parameters
         ----------
-        taken_BN : how often each item was taken; no row is empty.
+        taken_BN
+            How often each item was taken; no row is empty.
         """
         inputs_BN = unit_length(taken_BN)
         weights_R = torch.from_numpy(inputs_BN.data.astype(np.float32))

@@ -22,7 +22,8 @@ class Random:
 
     Parameters
     ----------
-    seed : of the draw.
+    seed
+        Of the draw.
     """
 
     name = "random"

@@ -53,13 +53,19 @@ class SASRec:
 
     Parameters
     ----------
-    d_model : D, a multiple of the 4 attention heads.
-    n_layers : transformer blocks.
-    max_items : items that are read of a history, from its end. Training cuts longer sequences into several.
-    epochs : at most; training ends after 5 epochs that rank the held-out items no better.
-    n_negatives : M, items that stand for the catalogue in the loss of a batch, drawn uniformly: for catalogues of
-        hundreds of thousands. None takes the whole catalogue.
-    seed : of the weights, the batches, dropout, negatives and what is held out.
+    d_model
+        D, a multiple of the 4 attention heads.
+    n_layers
+        Transformer blocks.
+    max_items
+        Items that are read of a history, from its end. Training cuts longer sequences into several.
+    epochs
+        At most; training ends after 5 epochs that rank the held-out items no better.
+    n_negatives
+        M, items that stand for the catalogue in the loss of a batch, drawn uniformly: for catalogues of hundreds of
+        thousands. None takes the whole catalogue.
+    seed
+        Of the weights, the batches, dropout, negatives and what is held out.
 
     Raises
     ------
@@ -178,7 +184,8 @@ class SASRecNetwork(nn.Module):
 
     Parameters
     ----------
-    n_items, d_model, n_layers, max_items : as of `SASRec`.
+    n_items, d_model, n_layers, max_items
+        As of `SASRec`.
     """
 
     def __init__(self, n_items: int, d_model: int, n_layers: int, max_items: int) -> None:
@@ -198,9 +205,12 @@ class SASRecNetwork(nn.Module):
 
         Parameters
         ----------
-        items_BT : (B, T) int64 dense item ids.
-        positions_BT : (B, T) or (T,) int64 places in the own sequence, from 0.
-        mask_B1TT : (B, 1, T, T) bool, True where a place may attend; None: to itself and all before.
+        items_BT
+            (B, T) int64 dense item ids.
+        positions_BT
+            (B, T) or (T,) int64 places in the own sequence, from 0.
+        mask_B1TT
+            (B, 1, T, T) bool, True where a place may attend; None: to itself and all before.
         """
         # Scaled as in the paper's code: unscaled, an item's own embedding drowns in what the blocks add, and training
         # takes twice the epochs to a lower end.

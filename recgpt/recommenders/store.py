@@ -29,8 +29,10 @@ def write_state(
 
     Parameters
     ----------
-    arrays : dense arrays, or (rows, columns) sparse ones, by name.
-    options : JSON values that are needed beside them, such as the arguments it was made with.
+    arrays
+        Dense arrays, or (rows, columns) sparse ones, by name.
+    options
+        JSON values that are needed beside them, such as the arguments it was made with.
     """
     path = Path(path)
     path.mkdir(parents=True, exist_ok=True)

@@ -24,12 +24,18 @@ class ItemFacts:
 
     Attributes
     ----------
-    items : the catalogue's table, a row an item: title, categories, description as there are.
-    count_N : (N,) float32 interactions known.
-    mean_rating_N : (N,) float32 mean of the known ratings, drawn to the mean of all; NaN where no rating is known.
-    unit_NE : (N, E) float32 whitened text embeddings, unit rows.
-    categories_NC : (N, C) shares of an item's categories; None where the catalogue has none.
-    n_users : whose interactions are known.
+    items
+        The catalogue's table, a row an item: title, categories, description as there are.
+    count_N
+        (N,) float32 interactions known.
+    mean_rating_N
+        (N,) float32 mean of the known ratings, drawn to the mean of all; NaN where no rating is known.
+    unit_NE
+        (N, E) float32 whitened text embeddings, unit rows.
+    categories_NC
+        (N, C) shares of an item's categories; None where the catalogue has none.
+    n_users
+        Whose interactions are known.
     """
 
     items: pl.DataFrame
@@ -48,7 +54,8 @@ class ItemFacts:
 
         Raises
         ------
-        DataError : an embedding with NaN or infinity.
+        DataError
+            An embedding with NaN or infinity.
         """
         events, n_items = known.interactions, known.n_items
         return cls(

@@ -22,10 +22,14 @@ def bits(seed: int, agents_A: np.ndarray, *, step: int, purpose: str, n: int = 1
 
     Parameters
     ----------
-    agents_A : (A,) non-negative integers.
-    step : of the run.
-    purpose : what the numbers decide; another purpose has other numbers.
-    n : numbers for each agent; the first j are the same whatever n is.
+    agents_A
+        (A,) non-negative integers.
+    step
+        Of the run.
+    purpose
+        What the numbers decide; another purpose has other numbers.
+    n
+        Numbers for each agent; the first j are the same whatever n is.
     """
     key = hashlib.blake2b(f"{seed}/{step}/{purpose}".encode(), digest_size=8).digest()
     of_agents_A = _mixed(np.frombuffer(key, dtype="<u8")[0] + np.asarray(agents_A).astype(np.uint64) * _GOLDEN)

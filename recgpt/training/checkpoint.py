@@ -96,7 +96,8 @@ def rows_held(tensor: Tensor) -> tuple[int, Tensor]:
 
     Raises
     ------
-    CheckpointError : the tensor is sharded otherwise than by rows over one dimension of processes.
+    CheckpointError
+        The tensor is sharded otherwise than by rows over one dimension of processes.
     """
     if not isinstance(tensor, DTensor):
         return 0, tensor
@@ -178,7 +179,8 @@ def restore(checkpoint: Path, model: StoredModel, optimizer: torch.optim.Optimiz
 
     Raises
     ------
-    CheckpointError : a file is missing, truncated or of another shape.
+    CheckpointError
+        A file is missing, truncated or of another shape.
     """
     parameters = dict(model.named_parameters())
     try:
@@ -203,12 +205,15 @@ class StoredRows:
 
     Parameters
     ----------
-    checkpoint : folder `step-<n>`.
-    files : keeps the files open.
+    checkpoint
+        Folder `step-<n>`.
+    files
+        Keeps the files open.
 
     Raises
     ------
-    OSError : a file is missing or truncated.
+    OSError
+        A file is missing or truncated.
     """
 
     def __init__(self, checkpoint: Path, files: ExitStack) -> None:
@@ -243,8 +248,10 @@ class StoredRows:
 
         Raises
         ------
-        KeyError : the checkpoint has no such tensor.
-        ValueError : its shape is not that of `parameter`, or some of its rows are missing.
+        KeyError
+            The checkpoint has no such tensor.
+        ValueError
+            Its shape is not that of `parameter`, or some of its rows are missing.
         """
         shape = self.shape(name)
         if parameter is not None and shape != tuple(parameter.shape):

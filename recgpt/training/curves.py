@@ -16,7 +16,8 @@ def training_curve(progress: dict[str, Any], path: Path) -> None:
 
     Parameters
     ----------
-    progress : `recgpt.generative.trainer.Progress` as a dict.
+    progress
+        `recgpt.generative.trainer.Progress` as a dict.
     """
     ranked = sorted({key for e in progress["evaluations"] for key in e} - {"step", "loss"})
     figure, axes = plt.subplots(1, 2 if ranked else 1, figsize=(10 if ranked else 6, 3.8), squeeze=False)
@@ -45,7 +46,8 @@ def pretraining_curve(progress: dict[str, Any], path: Path) -> None:
 
     Parameters
     ----------
-    progress : `recgpt.generative.trainer.Progress` as a dict.
+    progress
+        `recgpt.generative.trainer.Progress` as a dict.
     """
     figure, (losses, ranked) = plt.subplots(1, 2, figsize=(10, 3.8))
     losses.plot(*_line(progress["curve"], "loss"), color="tab:blue", marker="o", markersize=3)

@@ -32,8 +32,10 @@ class Curve:
 
     Attributes
     ----------
-    losses : mean training loss of the epoch's batches.
-    ndcgs : NDCG@10 of the held-out items after it, over the full catalogue less the history.
+    losses
+        Mean training loss of the epoch's batches.
+    ndcgs
+        NDCG@10 of the held-out items after it, over the full catalogue less the history.
     """
 
     losses: list[float] = field(default_factory=list)
@@ -50,7 +52,8 @@ def ndcg_of(scores_of: Callable[[Ragged], np.ndarray], held_out: HeldOut, n_item
 
     Parameters
     ----------
-    scores_of : maps b histories to a fresh (b, N) float32 array, as in `rank_by_scores`.
+    scores_of
+        Maps b histories to a fresh (b, N) float32 array, as in `rank_by_scores`.
     """
     request = Request.checked(held_out.histories, min(_K, n_items), "history", None, n_items=n_items)
     _, place = np.nonzero(rank_by_scores(request, n_items, scores_of).ids == held_out.targets[:, None])
@@ -73,11 +76,15 @@ def train_to_best(
 
     Parameters
     ----------
-    module : what is trained; in train mode during an epoch, in eval mode while it is scored and at the end.
-    epoch : trains for one epoch, yielding the loss of each of its `n_batches` batches, without a gradient. They are
-        read when the epoch is over: a GPU need not be waited for.
-    scores_of : maps b histories to a fresh (b, N) float32 array of the scores that `module` now gives.
-    name : of the recommender, shown with the progress.
+    module
+        What is trained; in train mode during an epoch, in eval mode while it is scored and at the end.
+    epoch
+        Trains for one epoch, yielding the loss of each of its `n_batches` batches, without a gradient. They are read
+        when the epoch is over: a GPU need not be waited for.
+    scores_of
+        Maps b histories to a fresh (b, N) float32 array of the scores that `module` now gives.
+    name
+        Of the recommender, shown with the progress.
 
     Raises
     ------

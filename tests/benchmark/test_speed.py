@@ -8,9 +8,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from recgpt.benchmark.speed import flops, published
-from recgpt.benchmark.speed.child import peak_memory
 from recgpt.benchmark.speed.limits import Limits
 from recgpt.benchmark.speed.measure import Check, Figure, Gain, Limit, Target, Way, alternating
+from recgpt.benchmark.speed.process import peak_memory
 from recgpt.benchmark.speed.run import PARTS, SpeedRun, run_parts
 from recgpt.benchmark.speed.setting import QUICK, Setting
 from recgpt.benchmark.speed.training import _first_losses

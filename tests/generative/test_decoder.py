@@ -19,18 +19,17 @@ from recgpt.data.packing import PackedDataset
 from recgpt.data.ragged import Ragged
 from recgpt.errors import CheckpointError, DataError
 from recgpt.generative import decoder as module
+from recgpt.generative import loss as loss_module
 from recgpt.generative.decoder import (
-    IGNORE,
     SIMILAR,
     RecGPTConfig,
     RecGPTDecoder,
     block_causal_mask,
     flex_mask,
     model_card,
-    next_code_loss,
-    next_item_labels,
     sequence_groups,
 )
+from recgpt.generative.loss import IGNORE, next_code_loss, next_item_labels
 from recgpt.generative.tokenizer import FSQTokenizer, FSQTokenizerConfig
 
 V, K, W = 60, 4, 8
@@ -322,7 +321,7 @@ def test_packed_rows_on_a_gpu(decoder, packed):
 
 @pytest.mark.parametrize("n_rows", [0, 1, 7, 50])
 def test_chunked_loss_is_cross_entropy(monkeypatch, n_rows):
-    monkeypatch.setattr(module, "LOSS_CHUNK", 7)
+    monkeypatch.setattr(loss_module, "LOSS_CHUNK", 7)
     torch.manual_seed(0)
     hidden, weight = torch.randn(n_rows, 16, requires_grad=True), torch.randn(31, 16, requires_grad=True)
     labels = torch.randint(31, (n_rows,))
@@ -335,7 +334,7 @@ def test_chunked_loss_is_cross_entropy(monkeypatch, n_rows):
 
 
 def test_chunked_loss_under_autocast(monkeypatch):
-    monkeypatch.setattr(module, "LOSS_CHUNK", 7)
+    monkeypatch.setattr(loss_module, "LOSS_CHUNK", 7)
     torch.manual_seed(0)
     hidden, weight = torch.randn(50, 16, requires_grad=True), torch.randn(31, 16, requires_grad=True)
     labels = torch.randint(31, (50,))
@@ -352,7 +351,7 @@ def test_chunked_loss_under_autocast(monkeypatch):
 
 
 def test_logits_of_all_rows_are_never_alive_together(monkeypatch):
-    monkeypatch.setattr(module, "LOSS_CHUNK", 8)
+    monkeypatch.setattr(loss_module, "LOSS_CHUNK", 8)
     largest = 0
     log_softmax = torch.log_softmax
 

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from recgpt.errors import CheckpointError, UntrustedFileError
 from recgpt.generative import published
 from recgpt.generative.catalogue import RecGPT
-from recgpt.generative.decoder import next_item_labels
+from recgpt.generative.loss import next_item_labels
 from recgpt.generative.published import convert, load_upstream, read_state_dict
 from tests import seed_checkpoint
 

@@ -24,7 +24,8 @@ from recgpt.data.ragged import Ragged
 from recgpt.errors import CheckpointError, DataError
 from recgpt.generative import trainer as trainer_module
 from recgpt.generative.catalogue import RecGPT
-from recgpt.generative.decoder import IGNORE, RecGPTConfig
+from recgpt.generative.decoder import RecGPTConfig
+from recgpt.generative.loss import IGNORE
 from recgpt.generative.trainer import (
     MicroBatches,
     TrainConfig,

@@ -17,7 +17,8 @@ import torch
 from recgpt.data.dataset import Dataset
 from recgpt.data.fingerprint import save_array
 from recgpt.foundation.model import FoundationConfig, FoundationModel
-from recgpt.simulate.worlds.feed.run import FeedConfig, people_of
+from recgpt.simulate.worlds.feed.config import FeedConfig
+from recgpt.simulate.worlds.feed.run import people_of
 from recgpt.simulate.worlds.feed.world import Setting
 
 N_USERS, N_ITEMS, WIDTH = 40, 120, 16

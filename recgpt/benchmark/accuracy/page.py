@@ -43,7 +43,8 @@ def summarize(suite: Suite, found: Sequence[Sequence[DatasetCells]]) -> dict[str
 
     Parameters
     ----------
-    found : for each part its data sets, see `run_suite`.
+    found
+        For each part its data sets, see `run_suite`.
     """
     published = json.loads(PUBLISHED.read_text(encoding="utf-8"))
     return {

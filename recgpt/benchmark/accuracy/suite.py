@@ -50,11 +50,16 @@ class BenchmarkConfig(BaseModel):
 
     Attributes
     ----------
-    datasets : folders of data sets, under the `data` folder of the run.
-    recommenders : registered names.
-    protocol, past, max_users : see `recgpt.data.splits`; None leaves the choice to the protocol.
-    seeds : one cell each, for recommenders that draw random numbers; the others have one cell with the first.
-    model : checkpoint of the recommenders that are made from one; None takes the one that comes with the project.
+    datasets
+        Folders of data sets, under the `data` folder of the run.
+    recommenders
+        Registered names.
+    protocol, past, max_users
+        See `recgpt.data.splits`; None leaves the choice to the protocol.
+    seeds
+        One cell each, for recommenders that draw random numbers; the others have one cell with the first.
+    model
+        Checkpoint of the recommenders that are made from one; None takes the one that comes with the project.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -74,8 +79,10 @@ class Part(BaseModel):
 
     Attributes
     ----------
-    title, about : what it is called, and what it shows in a sentence; a suite of one part needs neither.
-    config : what is measured.
+    title, about
+        What it is called, and what it shows in a sentence; a suite of one part needs neither.
+    config
+        What is measured.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -90,9 +97,12 @@ class Suite(BaseModel):
 
     Attributes
     ----------
-    name : of its reports, `NAME.html` and so on.
-    title : of the page.
-    notes : what a reader must know before any figure.
+    name
+        Of its reports, `NAME.html` and so on.
+    title
+        Of the page.
+    notes
+        What a reader must know before any figure.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -148,7 +158,8 @@ class Suite(BaseModel):
 
         Parameters
         ----------
-        only : titles, in any case, or numbers from 1 on.
+        only
+            Titles, in any case, or numbers from 1 on.
 
         Raises
         ------
@@ -178,8 +189,10 @@ class Cell:
 
     Attributes
     ----------
-    made_of : all that its figures depend on; a stored cell made of the same is used as it is.
-    path : of its report.
+    made_of
+        All that its figures depend on; a stored cell made of the same is used as it is.
+    path
+        Of its report.
     """
 
     recommender: str
@@ -217,10 +230,14 @@ class DatasetCells:
 
     Attributes
     ----------
-    name : of the data set.
-    folder : where it was read from.
-    reports : recommender -> a report for each seed.
-    refused : recommender -> why it could not take part.
+    name
+        Of the data set.
+    folder
+        Where it was read from.
+    reports
+        Recommender -> a report for each seed.
+    refused
+        Recommender -> why it could not take part.
     """
 
     name: str
@@ -243,9 +260,12 @@ def run_suite(suite: Suite, *, data: Path, out: Path, load_model: Callable[[str]
 
     Parameters
     ----------
-    data : where the folders of the data sets are.
-    out : cells land in `out/cells`.
-    load_model : reads the checkpoint of a config; each is read once.
+    data
+        Where the folders of the data sets are.
+    out
+        Cells land in `out/cells`.
+    load_model
+        Reads the checkpoint of a config; each is read once.
 
     Returns
     -------

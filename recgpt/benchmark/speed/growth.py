@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from recgpt.benchmark.speed.child import run_child
 from recgpt.benchmark.speed.limits import BATCH
 from recgpt.benchmark.speed.measure import Curve, Measured
+from recgpt.benchmark.speed.process import run_child
 from recgpt.benchmark.speed.setting import TOP, Setting
 
 

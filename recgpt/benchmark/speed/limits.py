@@ -28,9 +28,12 @@ class Limits:
 
     Attributes
     ----------
-    float32, bfloat16 : products; None where the processor does not multiply in bfloat16.
-    copy, read : of memory, bytes read and written.
-    table : bytes read from an array as large as the logits of a batch, again and again: what caches make of it.
+    float32, bfloat16
+        Products; None where the processor does not multiply in bfloat16.
+    copy, read
+        Of memory, bytes read and written.
+    table
+        Bytes read from an array as large as the logits of a batch, again and again: what caches make of it.
     """
 
     float32: float

@@ -22,8 +22,10 @@ class Way:
 
     Attributes
     ----------
-    run : does it; gets what `prepare` returned.
-    prepare : makes, untimed, what each run starts from; None where a run starts from nothing.
+    run
+        Does it; gets what `prepare` returned.
+    prepare
+        Makes, untimed, what each run starts from; None where a run starts from nothing.
     """
 
     run: Callable[..., object]
@@ -48,7 +50,8 @@ def alternating(
 
     Parameters
     ----------
-    at_least : seconds to fill with one repetition of something short.
+    at_least
+        Seconds to fill with one repetition of something short.
     """
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for repetition in range(repetitions + 1):
@@ -66,8 +69,10 @@ class Limit:
 
     Attributes
     ----------
-    seconds : the least that the same work takes.
-    because : what bounds it, in words with numbers.
+    seconds
+        The least that the same work takes.
+    because
+        What bounds it, in words with numbers.
     """
 
     seconds: float

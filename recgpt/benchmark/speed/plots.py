@@ -19,7 +19,8 @@ def growth_plot(curves: Sequence[dict[str, Any]], path: Path) -> Path:
 
     Parameters
     ----------
-    curves : `recgpt.benchmark.speed.measure.Curve` as dicts.
+    curves
+        `recgpt.benchmark.speed.measure.Curve` as dicts.
     """
     grows = list(dict.fromkeys(curve["x_name"] for curve in curves))
     figure, axes = plt.subplots(2, len(grows), figsize=(4.2 * len(grows), 6), squeeze=False, sharex="col")

@@ -20,7 +20,8 @@ from torch.nn import functional as F
 from recgpt.data.ragged import Ragged
 from recgpt.generative.beam import BRANCHES, FIRST_WIDTH, KEPT, LOST, TEMPERATURE
 from recgpt.generative.catalogue import Catalogue
-from recgpt.generative.decoder import IGNORE, Block, RecGPTDecoder
+from recgpt.generative.decoder import Block, RecGPTDecoder
+from recgpt.generative.loss import IGNORE
 
 PREDICT_BATCH = 48  # --test_batch_size of the published README
 TRAIN_BATCH = 40  # --batch_size
@@ -102,10 +103,14 @@ class PublishedTraining:
 
     Parameters
     ----------
-    model : trained in place.
-    codes_NK : (N, K) integers.
-    embeddings_NE : (N, E) floats.
-    row_items : items a row is padded to, 256 as published.
+    model
+        Trained in place.
+    codes_NK
+        (N, K) integers.
+    embeddings_NE
+        (N, E) floats.
+    row_items
+        Items a row is padded to, 256 as published.
     """
 
     def __init__(

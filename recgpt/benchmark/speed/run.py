@@ -57,12 +57,18 @@ class SpeedRun:
 
     Attributes
     ----------
-    data : data-set folder with the histories and texts; None draws synthetic ones.
-    out : folder of `speed.json`.
-    only : names of parts; none for all.
-    quick : everything tiny, to see that it runs.
-    threads : of torch; None leaves them as they are.
-    overwrite : measure the parts again that are there already.
+    data
+        Data-set folder with the histories and texts; None draws synthetic ones.
+    out
+        Folder of `speed.json`.
+    only
+        Names of parts; none for all.
+    quick
+        Everything tiny, to see that it runs.
+    threads
+        Of torch; None leaves them as they are.
+    overwrite
+        Measure the parts again that are there already.
     """
 
     data: Path | None = None
@@ -80,7 +86,8 @@ def run_parts(run: SpeedRun) -> dict[str, Any]:
 
     Raises
     ------
-    DataError : an unknown part, or `out` holds results of other data, sizes or versions, or of another machine.
+    DataError
+        An unknown part, or `out` holds results of other data, sizes or versions, or of another machine.
     """
     unknown = [name for name in run.only if name not in PARTS]
     if unknown:

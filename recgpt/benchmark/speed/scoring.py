@@ -5,9 +5,9 @@ import torch
 from torch import Tensor
 
 from recgpt.benchmark.speed import published
-from recgpt.benchmark.speed.child import run_child
 from recgpt.benchmark.speed.limits import BATCH
 from recgpt.benchmark.speed.measure import Check, Figure, Gain, Limit, Measured, Target, Way
+from recgpt.benchmark.speed.process import run_child
 from recgpt.benchmark.speed.ranking import next_states, same_ranking
 from recgpt.benchmark.speed.setting import TOP, Setting, clustered_codes
 from recgpt.data.ragged import Ragged

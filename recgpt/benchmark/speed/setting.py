@@ -96,10 +96,14 @@ class Setting:
 
     Parameters
     ----------
-    data : data-set folder with the histories; None draws synthetic ones.
-    sizes : how much is measured.
-    repetitions : of every measurement, after one that is not kept.
-    seed : of everything random.
+    data
+        Data-set folder with the histories; None draws synthetic ones.
+    sizes
+        How much is measured.
+    repetitions
+        Of every measurement, after one that is not kept.
+    seed
+        Of everything random.
     """
 
     def __init__(self, data: Path | None, sizes: Sizes, *, repetitions: int, seed: int) -> None:

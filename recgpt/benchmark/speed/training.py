@@ -12,14 +12,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from recgpt.benchmark.speed import flops
-from recgpt.benchmark.speed.child import peak_memory
 from recgpt.benchmark.speed.measure import Check, Figure, Gain, Measured, Target, Way
+from recgpt.benchmark.speed.process import peak_memory
 from recgpt.benchmark.speed.published import LR, TRAIN_BATCH, PublishedTraining
 from recgpt.benchmark.speed.setting import Setting
 from recgpt.data.packing import PackedDataset
 from recgpt.data.ragged import Ragged
 from recgpt.device import computes_bfloat16
-from recgpt.generative.decoder import IGNORE, Mask, RecGPTDecoder, sequence_groups
+from recgpt.generative.decoder import Mask, RecGPTDecoder, sequence_groups
+from recgpt.generative.loss import IGNORE
 from recgpt.generative.trainer import TrainConfig, TrainData, Trainer, batch_tensors
 
 TIMES_PUBLISHED = 12.0
@@ -33,9 +34,12 @@ class TrainerSteps:
 
     Attributes
     ----------
-    n_steps : in the data's one epoch.
-    items : how many items those steps read.
-    lengths : of the sequences in those steps' rows.
+    n_steps
+        In the data's one epoch.
+    items
+        How many items those steps read.
+    lengths
+        Of the sequences in those steps' rows.
     """
 
     def __init__(self, setting: Setting, model: RecGPTDecoder, data: TrainData, out: Path) -> None:

@@ -9,7 +9,7 @@ from recgpt.errors import DataError
 
 
 def global_time(dataset: Dataset, *, quantile: float = 0.9, max_users: int | None = None, seed: int = 0) -> Split:
-    """Ask at one moment T: given what a user did before T, which new item comes first after it?
+    """Split at one moment T: histories before T, the target of a user is the first new item after it.
 
     Nothing that happened at or after T is in the past, so no recommender looks ahead. Asked are users with at least two
     events before T and, from T on, an item they had not met. An event without a time takes that of the one before it,

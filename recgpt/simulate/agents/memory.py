@@ -82,9 +82,11 @@ class Added(NamedTuple):
 
     Attributes
     ----------
-    ids_R : (R,) int64 the new entries; -1 for a row that was not kept, or that became one with an older entry.
-    promoted : (P, 2) int64, agent and id of entries that came from short-term to long-term memory, in the order of
-        their agents: the caller may add an insight for each.
+    ids_R
+        (R,) int64 the new entries; -1 for a row that was not kept, or that became one with an older entry.
+    promoted
+        (P, 2) int64, agent and id of entries that came from short-term to long-term memory, in the order of their
+        agents: the caller may add an insight for each.
     """
 
     ids_R: np.ndarray
@@ -96,24 +98,36 @@ class Memory:
 
     Parameters
     ----------
-    n_agents : A.
-    capacity : C, entries of one agent at most.
-    preset : one of `PRESETS`, or of one's own.
-    width, embed : of the table of texts, see `Texts`.
-    seed : of RecAgent's draws.
+    n_agents
+        A.
+    capacity
+        C, entries of one agent at most.
+    preset
+        One of `PRESETS`, or of one's own.
+    width, embed
+        Of the table of texts, see `Texts`.
+    seed
+        Of RecAgent's draws.
 
     Attributes
     ----------
-    texts : the table of texts.
-    id_AC, text_AC, item_AC : int32; an id of -1 is an empty slot.
-    kind_AC, stage_AC, enhanced_AC : int8.
-    valence_AC, arousal_AC, importance_AC : float32.
-    created_AC, accessed_AC : float64, in the preset's unit of time.
-    accumulated_A : float64 importance since the last reflection, in the preset's scale; entries where it counts those.
+    texts
+        The table of texts.
+    id_AC, text_AC, item_AC
+        int32; an id of -1 is an empty slot.
+    kind_AC, stage_AC, enhanced_AC
+        int8.
+    valence_AC, arousal_AC, importance_AC
+        float32.
+    created_AC, accessed_AC
+        float64, in the preset's unit of time.
+    accumulated_A
+        float64 importance since the last reflection, in the preset's scale; entries where it counts those.
 
     Raises
     ------
-    SimulationError : no agents, or a capacity that the preset cannot work with.
+    SimulationError
+        No agents, or a capacity that the preset cannot work with.
     """
 
     def __init__(
@@ -185,14 +199,17 @@ class Memory:
 
         Parameters
         ----------
-        agents_R : (R,) integers, any agent any number of times.
-        texts : R texts, or an array of their numbers in `texts`.
-        kind, created, importance, valence, arousal, item : for each row, or one for all. Importance is from 1 to 10,
-            valence from -1 to 1, arousal from 0 to 1.
+        agents_R
+            (R,) integers, any agent any number of times.
+        texts
+            R texts, or an array of their numbers in `texts`.
+        kind, created, importance, valence, arousal, item
+            For each row, or one for all. Importance is from 1 to 10, valence from -1 to 1, arousal from 0 to 1.
 
         Raises
         ------
-        SimulationError : an agent, text or value that there cannot be.
+        SimulationError
+            An agent, text or value that there cannot be.
         """
         agents_R = self._checked(agents_R)
         text_R = texts if isinstance(texts, np.ndarray) else self.texts.ids_of(texts)
@@ -370,12 +387,15 @@ class Memory:
 
         Parameters
         ----------
-        queries_AE : (A, E) in the space of the texts' embeddings, of any length.
-        now : simulated time.
+        queries_AE
+            (A, E) in the space of the texts' embeddings, of any length.
+        now
+            Simulated time.
 
         Raises
         ------
-        SimulationError : an unknown agent, queries of another shape, or k below 1.
+        SimulationError
+            An unknown agent, queries of another shape, or k below 1.
         """
         agents_A = self._checked(agents_A)
         if k < 1:
@@ -506,7 +526,8 @@ class Memory:
 
         Raises
         ------
-        SimulationError : nothing is there.
+        SimulationError
+            Nothing is there.
         """
         if self.id_AC[agent, slot] < 0:
             raise SimulationError(f"agent {agent} has no memory at slot {slot}: ask `describe` for those there are")

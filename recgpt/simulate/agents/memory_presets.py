@@ -32,16 +32,19 @@ class Preset:
 
     Parameters
     ----------
-    score : how the three make one figure. "relevance": relevance alone. "sum": weighted. "scaled sum": weighted, after
-        each was scaled from 0 to 1 over the agent's entries (.5 where all are equal). "emotional": see
-        `emotional_score`; age counts from the agent's newest entry. "product": max(relevance, 0) × recency × (1/2 +
-        importance / 2).
-    weights : of recency, relevance and importance in the sums.
-    reading_renews : whether retrieving an entry makes it recent again.
-    reflects_at : accumulated importance (or entries, where `counts_entries`) at which a reflection is due. Thoughts
-        do not count.
-    overflow : which entry makes room where all slots are taken: the oldest, or the one of least strength. Strength is
-        recency × (1/2 + importance / 2), or RecAgent's, see `forgetting_strength`.
+    score
+        How the three make one figure. "relevance": relevance alone. "sum": weighted. "scaled sum": weighted, after each
+        was scaled from 0 to 1 over the agent's entries (.5 where all are equal). "emotional": see `emotional_score`;
+        age counts from the agent's newest entry. "product": max(relevance, 0) × recency × (1/2 + importance / 2).
+    weights
+        Of recency, relevance and importance in the sums.
+    reading_renews
+        Whether retrieving an entry makes it recent again.
+    reflects_at
+        Accumulated importance (or entries, where `counts_entries`) at which a reflection is due. Thoughts do not count.
+    overflow
+        Which entry makes room where all slots are taken: the oldest, or the one of least strength. Strength is recency
+        × (1/2 + importance / 2), or RecAgent's, see `forgetting_strength`.
     """
 
     name: str

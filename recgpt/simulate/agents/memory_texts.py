@@ -23,8 +23,10 @@ class Texts:
 
     Parameters
     ----------
-    width : E.
-    embed : makes embeddings (n, E) of texts that come without one; `hashed_words` where no encoder is at hand. All
+    width
+        E.
+    embed
+        Makes embeddings (n, E) of texts that come without one; `hashed_words` where no encoder is at hand. All
         embeddings of one table must be of one space.
     """
 
@@ -51,11 +53,13 @@ class Texts:
 
         Parameters
         ----------
-        embeddings_RE : (R, E), of the items that the texts are about, say; a text that is known keeps the one it has.
+        embeddings_RE
+            (R, E), of the items that the texts are about, say; a text that is known keeps the one it has.
 
         Raises
         ------
-        SimulationError : the embeddings are of another shape or not finite.
+        SimulationError
+            The embeddings are of another shape or not finite.
         """
         if embeddings_RE is not None and embeddings_RE.shape != (len(texts), self.width):
             raise SimulationError(
@@ -94,7 +98,8 @@ def grid_rows(vectors_RE: np.ndarray) -> np.ndarray:
 
     Raises
     ------
-    SimulationError : NaN or infinity.
+    SimulationError
+        NaN or infinity.
     """
     rows_RE = np.asarray(vectors_RE, dtype=np.float64)
     lengths_R = np.linalg.norm(rows_RE, axis=1)

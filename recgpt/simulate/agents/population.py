@@ -56,16 +56,26 @@ class Population:
 
     Attributes
     ----------
-    user_A : (A,) int64 dense user of the data set that each was made from; several may share one.
-    activity_A, diversity_A, conformity_A : (A,) int8 classes from 1 to 3.
-    n_ratings_A, n_genres_A, rating_deviation_A : (A,) float32, what they were cut from; NaN where it is unknown.
-    mean_rating_A : (A,) float32 mean of the agent's own known ratings; NaN where there is none.
-    histories : A sequences of items known of the agents before the run, oldest first.
-    ratings : float32 of `histories.values`; NaN where unknown.
-    taste_AE : (A, E) float32 unit rows in the space of `ItemFacts.unit_NE`: liked items less disliked ones.
-    tastes : A lists of statements in the first person.
-    high_rating_tendency, low_rating_tendency : A texts, maybe empty.
-    made_from : one sentence on where they come from, for reports.
+    user_A
+        (A,) int64 dense user of the data set that each was made from; several may share one.
+    activity_A, diversity_A, conformity_A
+        (A,) int8 classes from 1 to 3.
+    n_ratings_A, n_genres_A, rating_deviation_A
+        (A,) float32, what they were cut from; NaN where it is unknown.
+    mean_rating_A
+        (A,) float32 mean of the agent's own known ratings; NaN where there is none.
+    histories
+        A sequences of items known of the agents before the run, oldest first.
+    ratings
+        float32 of `histories.values`; NaN where unknown.
+    taste_AE
+        (A, E) float32 unit rows in the space of `ItemFacts.unit_NE`: liked items less disliked ones.
+    tastes
+        A lists of statements in the first person.
+    high_rating_tendency, low_rating_tendency
+        A texts, maybe empty.
+    made_from
+        One sentence on where they come from, for reports.
     """
 
     user_A: np.ndarray
@@ -92,7 +102,8 @@ class Population:
 
         Raises
         ------
-        IndexError : there is no such agent.
+        IndexError
+            There is no such agent.
         """
         mean_rating = float(self.mean_rating_A[agent])
         return Profile(

@@ -65,11 +65,13 @@ def from_dataset(dataset: Dataset, facts: ItemFacts, *, n_agents: int, seed: int
 
     Parameters
     ----------
-    facts : of `known_part(dataset)`.
+    facts
+        Of `known_part(dataset)`.
 
     Raises
     ------
-    SimulationError : fewer than one agent, or facts of another catalogue.
+    SimulationError
+        Fewer than one agent, or facts of another catalogue.
     """
     known = _known(dataset, facts)
     user_A = _drawn(known, n_agents, seed)
@@ -107,7 +109,8 @@ def agent4rec(folder: str | Path) -> tuple[Dataset, dict[str, pl.DataFrame]]:
 
     Raises
     ------
-    DataError : a file or a column of one is missing or damaged.
+    DataError
+        A file or a column of one is missing or damaged.
     """
     folder = Path(folder)
     path = folder / "interactions.parquet"
@@ -137,8 +140,10 @@ def from_agent4rec(
 
     Raises
     ------
-    SimulationError : fewer than one agent, or facts of another catalogue.
-    DataError : a user of the data set has no profile.
+    SimulationError
+        Fewer than one agent, or facts of another catalogue.
+    DataError
+        A user of the data set has no profile.
     """
     known = _known(dataset, facts)
     user_A = _drawn(known, n_agents, seed)
@@ -174,12 +179,14 @@ class Distributions:
 
     Parameters
     ----------
-    activity, diversity, conformity : shares of the classes 1, 2 and 3. As they follow from the percentiles at which
-        real users are cut.
-    n_categories : categories in a taste, for each class of diversity. They are drawn without repeats, each in
-        proportion to its part in what is known of the catalogue; their weights are uniform over all that sum to 1.
-    n_history : items known of an agent before the run, for each class of activity; 0 for none. Drawn from the
-        categories of the taste by their weights, within one in proportion to count + 1; repeats are left out.
+    activity, diversity, conformity
+        Shares of the classes 1, 2 and 3. As they follow from the percentiles at which real users are cut.
+    n_categories
+        Categories in a taste, for each class of diversity. They are drawn without repeats, each in proportion to its
+        part in what is known of the catalogue; their weights are uniform over all that sum to 1.
+    n_history
+        Items known of an agent before the run, for each class of activity; 0 for none. Drawn from the categories of the
+        taste by their weights, within one in proportion to count + 1; repeats are left out.
     """
 
     activity: tuple[float, float, float] = (0.60, 0.30, 0.10)
@@ -197,7 +204,8 @@ def synthetic(n_agents: int, facts: ItemFacts, *, seed: int, distributions: Dist
 
     Raises
     ------
-    SimulationError : fewer than one agent, shares that do not sum to 1, or numbers below what they may be.
+    SimulationError
+        Fewer than one agent, shares that do not sum to 1, or numbers below what they may be.
     """
     chosen = distributions or Distributions()
     _check(n_agents, chosen)

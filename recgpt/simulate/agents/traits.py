@@ -31,16 +31,20 @@ class Traits:
 
     Attributes
     ----------
-    n_ratings_U : (U,) float32 interactions: activity, in paper and code.
-    n_genres_U : (U,) float32 how many of a user's categories, by descending share, stay within 80 % of all that the
-        user's items are in; at least 1: diversity in the code. NaN where the catalogue, or the user's part of it, has
-        no categories.
-    n_all_genres_U : (U,) float32 how many different categories: diversity in the paper. NaN likewise.
-    rating_deviation_U : (U,) float32 mean of (own rating - item's mean)²: conformity, in paper and code. An item's mean
-        is over its known ratings. NaN where no rating of the user is known.
-    activity_U, diversity_U, conformity_U : (U,) int8 classes, cut from the code's figures at the percentiles above,
-        over all these users. 1 is rarely, few genres, follower; 3 is often, many genres, maverick. `MIDDLE` where the
-        figure is NaN, so everyone's conformity where there are no ratings.
+    n_ratings_U
+        (U,) float32 interactions: activity, in paper and code.
+    n_genres_U
+        (U,) float32 how many of a user's categories, by descending share, stay within 80 % of all that the user's items
+        are in; at least 1: diversity in the code. NaN where the catalogue, or the user's part of it, has no categories.
+    n_all_genres_U
+        (U,) float32 how many different categories: diversity in the paper. NaN likewise.
+    rating_deviation_U
+        (U,) float32 mean of (own rating - item's mean)²: conformity, in paper and code. An item's mean is over its
+        known ratings. NaN where no rating of the user is known.
+    activity_U, diversity_U, conformity_U
+        (U,) int8 classes, cut from the code's figures at the percentiles above, over all these users. 1 is rarely, few
+        genres, follower; 3 is often, many genres, maverick. `MIDDLE` where the figure is NaN, so everyone's conformity
+        where there are no ratings.
     """
 
     n_ratings_U: np.ndarray

@@ -44,7 +44,8 @@ def experiment_of(name: str) -> Experiment[Any]:
 
     Raises
     ------
-    SimulationError : there is none; the message lists those there are.
+    SimulationError
+        There is none; the message lists those there are.
     """
     if name not in EXPERIMENTS:
         raise SimulationError(f"unknown experiment {name!r}: choose among {', '.join(EXPERIMENTS)}")
@@ -63,9 +64,12 @@ def run_experiment(
 
     Raises
     ------
-    SimulationError : no such experiment or setting, or the data set cannot give what it needs.
-    DataError : the data set cannot be read, or no recommender has such a name.
-    LLMError : the language model cannot be asked, or a cap is reached.
+    SimulationError
+        No such experiment or setting, or the data set cannot give what it needs.
+    DataError
+        The data set cannot be read, or no recommender has such a name.
+    LLMError
+        The language model cannot be asked, or a cap is reached.
     """
     experiment = experiment_of(name)
     settings = experiment.settings_of(options or {})

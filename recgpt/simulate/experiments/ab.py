@@ -1,4 +1,4 @@
-"""Do simulated people rank recommenders as the offline evaluation does?
+"""A/B test: whether simulated users rank recommenders as the offline evaluation does.
 
     recgpt experiment ab --dataset data/demo --set recommenders=random,popularity,item_knn
 

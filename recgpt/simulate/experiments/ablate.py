@@ -1,4 +1,4 @@
-"""Does the persona matter, or would any agent do?
+"""Persona ablation: whether the persona matters, or any agent would do.
 
     recgpt experiment ablate --dataset data/demo
 

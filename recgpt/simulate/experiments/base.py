@@ -40,12 +40,13 @@ from recgpt.simulate.items import ItemFacts
 from recgpt.simulate.llm.budget import Caps
 from recgpt.simulate.llm.client import LLMClient
 from recgpt.simulate.llm.servers import Server
+from recgpt.simulate.worlds.feed.config import FeedConfig
 from recgpt.simulate.worlds.feed.measures import Tally
 from recgpt.simulate.worlds.feed.minds.base import Mind, Pages
 from recgpt.simulate.worlds.feed.minds.llm import LLMMind
 from recgpt.simulate.worlds.feed.minds.parameters import Parameters
 from recgpt.simulate.worlds.feed.minds.scripted import ScriptedMind
-from recgpt.simulate.worlds.feed.run import FeedConfig, people_of
+from recgpt.simulate.worlds.feed.run import people_of
 from recgpt.simulate.worlds.feed.world import MEMORIES, Feed, FeedRules, Setting
 
 RESAMPLES = 2000
@@ -87,7 +88,8 @@ class LLMSettings(Settings):
 
         Raises
         ------
-        LLMError : the key is missing.
+        LLMError
+            The key is missing.
         """
         if self.base_url is None:
             return None
@@ -118,7 +120,8 @@ class Experiment(Generic[S]):
 
         Raises
         ------
-        SimulationError : no such setting, or a value that it cannot have; the message lists those there are.
+        SimulationError
+            No such setting, or a value that it cannot have; the message lists those there are.
         """
         fields = self.settings.model_fields
         for name in options:
@@ -147,7 +150,8 @@ class Experiment(Generic[S]):
 
         Raises
         ------
-        SimulationError : as of `settings_of`, or a text without "=".
+        SimulationError
+            As of `settings_of`, or a text without "=".
         """
         options: dict[str, Any] = {}
         fields = self.settings.model_fields
@@ -167,8 +171,10 @@ class Played:
 
     Attributes
     ----------
-    feed : in its last state.
-    steps : its events, a frame a page.
+    feed
+        In its last state.
+    steps
+        Its events, a frame a page.
     """
 
     feed: Feed
@@ -194,10 +200,14 @@ class Lab:
 
     Attributes
     ----------
-    setting : catalogue, agents, and what is held out of them.
-    make : a recommender by its name, not yet fitted.
-    parameters : of scripted minds.
-    seed : of minds, where nothing else is said.
+    setting
+        Catalogue, agents, and what is held out of them.
+    make
+        A recommender by its name, not yet fitted.
+    parameters
+        Of scripted minds.
+    seed
+        Of minds, where nothing else is said.
     """
 
     setting: Setting
@@ -211,9 +221,10 @@ class Lab:
 
         Raises
         ------
-        SimulationError : more agents than users. Agents of one user are no independent cases, and intervals would be
-            too narrow.
-        DataError : the data set cannot be read.
+        SimulationError
+            More agents than users. Agents of one user are no independent cases, and intervals would be too narrow.
+        DataError
+            The data set cannot be read.
         """
         setting = people_of(FeedConfig(dataset=str(dataset), agents=agents, seed=seed, model=model))
         if agents > setting.known.n_users:
@@ -315,8 +326,9 @@ def bootstrap(statistic: Callable[[np.ndarray], float], n_agents: int, *, seed: 
 
     Parameters
     ----------
-    statistic : of places of agents, some maybe more than once; NaN where it is undefined. Resamples in which it is
-        undefined are left out.
+    statistic
+        Of places of agents, some maybe more than once; NaN where it is undefined. Resamples in which it is undefined
+        are left out.
     """
     whole = statistic(np.arange(n_agents))
     if not np.isfinite(whole):

@@ -63,7 +63,8 @@ def run(lab: Lab, settings: CausalSettings) -> Result:
 
     Raises
     ------
-    SimulationError : the library `lingam` is not installed, ratings are unknown, or too few items count.
+    SimulationError
+        The library `lingam` is not installed, ratings are unknown, or too few items count.
     """
     _library("lingam")
     played = lab.play(settings.rules(), lab.fitted(settings.recommender), lab.mind())
@@ -132,7 +133,8 @@ def of_items(played: Played, facts: ItemFacts, settings: CausalSettings) -> pl.D
 
     Raises
     ------
-    SimulationError : fewer than 30 do.
+    SimulationError
+        Fewer than 30 do.
     """
     counted = (
         played.of_kind(kind).group_by("item").agg(pl.len().alias(name))
@@ -163,7 +165,8 @@ def standardised(table: pl.DataFrame) -> np.ndarray:
 
     Raises
     ------
-    SimulationError : a variable is the same for every item.
+    SimulationError
+        A variable is the same for every item.
     """
     values_XV = table.select(VARIABLES).to_numpy().astype(np.float64)
     deviation_V = values_XV.std(axis=0)

@@ -209,7 +209,8 @@ def variety(items_AP: np.ndarray, categories_NC: sparse.csr_array) -> dict[str, 
 
     Parameters
     ----------
-    items_AP : (A, P) items, -1 for none.
+    items_AP
+        (A, P) items, -1 for none.
     """
     row, place = np.nonzero(items_AP >= 0)
     ones = np.ones(len(row))

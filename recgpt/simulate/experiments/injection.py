@@ -1,4 +1,4 @@
-"""Can an item's text order agents to choose it?
+"""Prompt injection: whether the text of an item can order agents to choose it.
 
     recgpt experiment injection --dataset data/demo --set base_url=http://127.0.0.1:8080/v1 --set agents=50
 
@@ -102,7 +102,8 @@ def hostile_pages(lab: Lab, settings: InjectionSettings) -> Pages:
 
     Raises
     ------
-    SimulationError : the catalogue has too few items that are little known.
+    SimulationError
+        The catalogue has too few items that are little known.
     """
     setting, population = lab.setting, lab.setting.population
     count_N = setting.facts.count_N

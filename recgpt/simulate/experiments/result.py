@@ -46,11 +46,16 @@ class Result:
 
     Attributes
     ----------
-    rows : the figures, a row an arm; all rows have the same columns.
-    findings : sentences with figures, made from the rows.
-    limits : sentences on what the figures do not say.
-    draw : the picture, drawn into an empty figure.
-    details : whatever else belongs into the JSON.
+    rows
+        The figures, a row an arm; all rows have the same columns.
+    findings
+        Sentences with figures, made from the rows.
+    limits
+        Sentences on what the figures do not say.
+    draw
+        The picture, drawn into an empty figure.
+    details
+        Whatever else belongs into the JSON.
     """
 
     experiment: str

@@ -46,9 +46,12 @@ class Task:
 
     Attributes
     ----------
-    agent_A : (A,) who are asked.
-    items_AS : (A, S) what they judge, in random order.
-    taken_AS : (A, S) bool, whether the person really took it; as many in every row.
+    agent_A
+        (A,) who are asked.
+    items_AS
+        (A, S) what they judge, in random order.
+    taken_AS
+        (A, S) bool, whether the person really took it; as many in every row.
     """
 
     agent_A: np.ndarray
@@ -66,7 +69,8 @@ def askable(held_out: Ragged, n_needed: int) -> np.ndarray:
 
     Raises
     ------
-    SimulationError : there are fewer than two.
+    SimulationError
+        There are fewer than two.
     """
     agent_A = np.flatnonzero(held_out.lengths >= n_needed)
     if len(agent_A) < 2:

@@ -73,12 +73,15 @@ class Budget:
 
     Parameters
     ----------
-    spent : what counts against the caps already, such as the calls of a run before it was resumed.
-    price : of the model; None where it is not known.
+    spent
+        What counts against the caps already, such as the calls of a run before it was resumed.
+    price
+        Of the model; None where it is not known.
 
     Raises
     ------
-    LLMError : there is a cap on money, but no price.
+    LLMError
+        There is a cap on money, but no price.
     """
 
     def __init__(self, caps: Caps, price: Price | None, model: str, *, spent: Spent | None = None) -> None:

@@ -52,7 +52,7 @@ class CallLog(Protocol):
         ...
 
     def call(self, key: str) -> LLMCall | None:
-        """The last call with this key; None where there is none. (A valid reply is always the last.)"""
+        """Last call with this key, None without one; a valid reply is always the last."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Whether a server is fit for simulations: does it obey the schema, and how fast is it?
+"""Checks of a language-model server: whether it obeys the schema, and how fast it is.
 
 recgpt llm check --base-url http://127.0.0.1:8080/v1 --model smollm2-135m
 """
@@ -39,11 +39,16 @@ class CheckReport:
 
     Attributes
     ----------
-    obedience : share of the replies that were of the schema; None where no reply came.
-    failures : calls that failed, by kind.
-    latency_s : median and 95 % of valid replies, one at a time.
-    tokens_per_s : generated, one reply at a time.
-    replies_per_s : with `concurrency` calls at a time.
+    obedience
+        Share of the replies that were of the schema; None where no reply came.
+    failures
+        Calls that failed, by kind.
+    latency_s
+        Median and 95 % of valid replies, one at a time.
+    tokens_per_s
+        Generated, one reply at a time.
+    replies_per_s
+        With `concurrency` calls at a time.
     """
 
     base_url: str
@@ -93,7 +98,8 @@ def check(
 
     Raises
     ------
-    LLMError : the server cannot be reached, or rejects the key, the model or every request.
+    LLMError
+        The server cannot be reached, or rejects the key, the model or every request.
     """
     log = CallsInMemory()
 

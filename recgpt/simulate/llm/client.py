@@ -50,23 +50,35 @@ class LLMClient:
 
     Parameters
     ----------
-    servers : the one with the least to do gets the next question.
-    model : its name on the servers.
-    caps : the most that may be used, together with `spent`.
-    log : where calls are kept, and looked up; without one they live as long as the client.
-    price : of the model; by default as listed in `prices.json`.
-    spent : what counts against the caps already, such as the calls of a run before it was resumed.
-    concurrency : the most calls under way at each server; rate limits and timeouts lower it for a while.
-    temperature, max_tokens, seed : see `Sampling`.
-    timeout_s : for one call.
-    tries : HTTP requests for one attempt at a question, where they fail for reasons that may pass.
-    backoff_s : rest after the first failure that may pass, doubled after each further one, less up to a half that
-        depends on the question alone. Where a server says how long to rest (Retry-After), it is asked nothing until
-        then, `servers.MAX_RETRY_AFTER_S` at most.
+    servers
+        The one with the least to do gets the next question.
+    model
+        Its name on the servers.
+    caps
+        The most that may be used, together with `spent`.
+    log
+        Where calls are kept, and looked up; without one they live as long as the client.
+    price
+        Of the model; by default as listed in `prices.json`.
+    spent
+        What counts against the caps already, such as the calls of a run before it was resumed.
+    concurrency
+        The most calls under way at each server; rate limits and timeouts lower it for a while.
+    temperature, max_tokens, seed
+        See `Sampling`.
+    timeout_s
+        For one call.
+    tries
+        HTTP requests for one attempt at a question, where they fail for reasons that may pass.
+    backoff_s
+        Rest after the first failure that may pass, doubled after each further one, less up to a half that depends on
+        the question alone. Where a server says how long to rest (Retry-After), it is asked nothing until then,
+        `servers.MAX_RETRY_AFTER_S` at most.
 
     Raises
     ------
-    LLMError : no server, a key that is missing, or a cap on money for a model without a price.
+    LLMError
+        No server, a key that is missing, or a cap on money for a model without a price.
     """
 
     def __init__(
@@ -112,8 +124,10 @@ class LLMClient:
 
         Parameters
         ----------
-        requests : equal ones are asked once.
-        describe : shows progress under this name.
+        requests
+            Equal ones are asked once.
+        describe
+            Shows progress under this name.
 
         Returns
         -------
@@ -121,8 +135,10 @@ class LLMClient:
 
         Raises
         ------
-        BudgetExceeded : a cap is reached. Calls under way end first, and are in the log.
-        LLMError : the key is wrong, the model unknown, a server unreachable after all tries, or every request rejected.
+        BudgetExceeded
+            A cap is reached. Calls under way end first, and are in the log.
+        LLMError
+            The key is wrong, the model unknown, a server unreachable after all tries, or every request rejected.
         """
         self._stopped = None
         replies: dict[int, Reply] = {}

@@ -32,9 +32,12 @@ class Request:
 
     Attributes
     ----------
-    messages : of the conversation; text that others wrote belongs in `text.quoted`.
-    schema : of the reply. Numbers need bounds (`Field(ge=1, le=5)`): a reply can be anything that the schema allows.
-    purpose : what the reply is for; kept in the log, does not shape the reply.
+    messages
+        Of the conversation; text that others wrote belongs in `text.quoted`.
+    schema
+        Of the reply. Numbers need bounds (`Field(ge=1, le=5)`): a reply can be anything that the schema allows.
+    purpose
+        What the reply is for; kept in the log, does not shape the reply.
     """
 
     messages: Sequence[Message]
@@ -48,9 +51,12 @@ class Reply:
 
     Attributes
     ----------
-    value : an object of the request's schema.
-    failure : why there is none, one of `calls.FAILURES`.
-    calls : HTTP requests that were made for it, in order; the one of the log where it was known already.
+    value
+        An object of the request's schema.
+    failure
+        Why there is none, one of `calls.FAILURES`.
+    calls
+        HTTP requests that were made for it, in order; the one of the log where it was known already.
     """
 
     value: BaseModel | None
@@ -64,9 +70,12 @@ class Sampling:
 
     Attributes
     ----------
-    temperature : None for the server's default (some models take no other).
-    max_tokens : the most that a reply may have.
-    seed : sent to the server; None for none. A question that is asked again is asked with the next seed.
+    temperature
+        None for the server's default (some models take no other).
+    max_tokens
+        The most that a reply may have.
+    seed
+        Sent to the server; None for none. A question that is asked again is asked with the next seed.
     """
 
     temperature: float | None
@@ -80,8 +89,10 @@ class Question:
 
     Attributes
     ----------
-    body : what is sent, but for the name that a server has for the limit of tokens.
-    key : hex SHA-256 of model, messages, schema, temperature, max_tokens, seed and attempt.
+    body
+        What is sent, but for the name that a server has for the limit of tokens.
+    key
+        Hex SHA-256 of model, messages, schema, temperature, max_tokens, seed and attempt.
     """
 
     request: Request

@@ -25,10 +25,14 @@ def local_server(port: int = 0, *, host: str = HOST, parallel: int = 2, context:
 
     Parameters
     ----------
-    port : 0 for any that is free.
-    host : only 127.0.0.1: the server asks for no key.
-    parallel : replies that are generated together.
-    context : tokens of each, question and reply together.
+    port
+        0 for any that is free.
+    host
+        Only 127.0.0.1: the server asks for no key.
+    parallel
+        Replies that are generated together.
+    context
+        Tokens of each, question and reply together.
 
     Yields
     ------
@@ -36,7 +40,8 @@ def local_server(port: int = 0, *, host: str = HOST, parallel: int = 2, context:
 
     Raises
     ------
-    LLMError : another host, a port that is taken, or the packages are not installed.
+    LLMError
+        Another host, a port that is taken, or the packages are not installed.
     """
     if host != HOST:
         raise LLMError(f"{host!r}: the server asks for no key, so it listens on {HOST} alone")

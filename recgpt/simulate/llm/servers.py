@@ -33,12 +33,15 @@ class Server:
 
     Attributes
     ----------
-    base_url : mostly ends in /v1.
-    key_env : name of the variable; None for a server that asks for no key.
+    base_url
+        Mostly ends in /v1.
+    key_env
+        Name of the variable; None for a server that asks for no key.
 
     Raises
     ------
-    LLMError : not an address, or one that holds a secret.
+    LLMError
+        Not an address, or one that holds a secret.
     """
 
     base_url: str
@@ -63,7 +66,8 @@ class Server:
 
         Raises
         ------
-        LLMError : the variable is not set, or cannot be a key.
+        LLMError
+            The variable is not set, or cannot be a key.
         """
         if self.key_env is None:
             return None

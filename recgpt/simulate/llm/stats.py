@@ -16,12 +16,18 @@ class Stats:
 
     Attributes
     ----------
-    asked : requests.
-    known : of these, those whose outcome was in the log or that were equal to another: nothing was sent for them.
-    failed : of these, those without a value, by kind.
-    failed_calls : HTTP requests that failed, by kind.
-    spent : by HTTP requests of this client.
-    seconds : of each HTTP request with a valid reply.
+    asked
+        requests.
+    known
+        Of these, those whose outcome was in the log or that were equal to another: nothing was sent for them.
+    failed
+        Of these, those without a value, by kind.
+    failed_calls
+        HTTP requests that failed, by kind.
+    spent
+        By HTTP requests of this client.
+    seconds
+        Of each HTTP request with a valid reply.
     """
 
     asked: int = 0

@@ -150,8 +150,10 @@ def make(path: Path, manifest: str, *, parent: tuple[Path, int] | None = None) -
 
     Parameters
     ----------
-    manifest : its JSON.
-    parent : file of another run and a step up to which its events are taken over, with its calls and artifacts.
+    manifest
+        Its JSON.
+    parent
+        File of another run and a step up to which its events are taken over, with its calls and artifacts.
     """
     draft = path.with_name(f"{FILE_NAME}.draft")
     with readable_errors(path):

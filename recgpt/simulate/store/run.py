@@ -57,8 +57,10 @@ class Run:
 
         Parameters
         ----------
-        run_id : up to 64 letters, digits, dots, dashes and underscores; also `manifest.run`.
-        overwrite : replace the run of this id, if there is one.
+        run_id
+            Up to 64 letters, digits, dots, dashes and underscores; also `manifest.run`.
+        overwrite
+            Replace the run of this id, if there is one.
 
         Raises
         ------
@@ -144,7 +146,8 @@ class Run:
 
         Parameters
         ----------
-        rows : what `assemble` makes, of step `n_steps + 1`; may be empty. NaN is stored as null and -0.0 as 0.0.
+        rows
+            What `assemble` makes, of step `n_steps + 1`; may be empty. NaN is stored as null and -0.0 as 0.0.
 
         Raises
         ------
@@ -165,8 +168,10 @@ class Run:
 
         Parameters
         ----------
-        step : one, or a range of consecutive ones; all by default.
-        kind : one of `recgpt.simulate.events.KINDS`; all by default.
+        step
+            One, or a range of consecutive ones; all by default.
+        kind
+            One of `recgpt.simulate.events.KINDS`; all by default.
         """
         steps = range(1, self.n_steps + 1) if step is None else range(step, step + 1) if isinstance(step, int) else step
         where, values = "step >= ? AND step < ?", [steps.start, steps.stop]

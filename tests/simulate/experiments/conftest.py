@@ -24,8 +24,10 @@ def make_lab(*, loyalty: float, preference: dict[str, float] | None = None, **re
 
     Parameters
     ----------
-    loyalty : how many times as often one takes an item of one's own genre; 1 for people without taste.
-    preference : coefficients of the agents' choice; where any are given, they are all there is to it.
+    loyalty
+        How many times as often one takes an item of one's own genre; 1 for people without taste.
+    preference
+        Coefficients of the agents' choice; where any are given, they are all there is to it.
     """
     rng = np.random.default_rng(11)
     weight_N, genre_N = 1 / (20 + np.arange(N_ITEMS)), np.arange(N_ITEMS) % len(GENRES)

@@ -18,7 +18,8 @@ def dataset_of(run: Run, *, only_simulated: bool = False) -> Dataset:
 
     Parameters
     ----------
-    only_simulated : leave out what was known of the agents before the run, and those who watched nothing.
+    only_simulated
+        Leave out what was known of the agents before the run, and those who watched nothing.
 
     Raises
     ------

@@ -17,6 +17,7 @@ mean; they are counted.
 Shapes: A agents, N items, S slots of a page.
 """
 
+import json
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -28,12 +29,29 @@ from recgpt.evaluate.beyond_accuracy import gini_index, intra_list_diversity, se
 from recgpt.evaluate.significance import bootstrap_ci
 from recgpt.simulate.agents.population import Population
 from recgpt.simulate.items import ItemFacts
+from recgpt.simulate.store import Run
+from recgpt.simulate.worlds.feed.artifacts import stored_facts
+from recgpt.simulate.worlds.feed.config import FeedConfig
+from recgpt.simulate.worlds.feed.state import LIKED
 
-LIKED = 4.0  # stars from which an item was liked
 STARS = (1, 2, 3, 4, 5)
 _DIGITS = 6
 _RESAMPLES = 1000
 MEASURES = ("p_view", "n_like", "p_like", "n_exit", "s_sat")
+
+
+def measures(run: Run) -> dict[str, Any]:
+    """The metrics of a run, computed from its events and artifacts alone."""
+    config = FeedConfig(**run.manifest.config)
+    population = Population.from_parquet(run.artifact("population.parquet"))
+    return feed_measures(
+        run.iter_steps(),
+        population,
+        stored_facts(run),
+        pages=config.pages,
+        page_size=config.page_size,
+        real_ratings=np.array(json.loads(run.artifact("real_stars.json"))),
+    )
 
 
 def feed_measures(
@@ -49,9 +67,12 @@ def feed_measures(
 
     Parameters
     ----------
-    steps : the events, one step at a time; one is in memory.
-    pages, page_size : what an agent could have seen.
-    real_ratings : (5,) how many real ratings have 1 to 5 stars; zeros where none are known.
+    steps
+        The events, one step at a time; one is in memory.
+    pages, page_size
+        What an agent could have seen.
+    real_ratings
+        (5,) how many real ratings have 1 to 5 stars; zeros where none are known.
 
     Returns
     -------
@@ -101,15 +122,24 @@ class Tally:
 
     Attributes
     ----------
-    shown_A, watched_A, liked_A, pages_A : (A,) int64, of each agent; pages are those with an item on them.
-    came_A : (A,) bool, whether anything is known of an agent.
-    satisfaction_A : (A,) float64 in the interview; NaN where there was none.
-    failed_A : (A,) bool, whether the mind gave no decision.
-    shown_N, watched_N : (N,) int64, of each item.
-    stars : (5,) int64 ratings of 1 to 5 stars.
-    failures : how often the mind failed, by kind; `interview` where one was held and brought no figure.
-    pages : what `by_page` of `feed_measures` holds.
-    adverts : `shown`; of them `aligned`, `watched`, and `aligned_first`: no slot before it fits, a click in Agent4Rec.
+    shown_A, watched_A, liked_A, pages_A
+        (A,) int64, of each agent; pages are those with an item on them.
+    came_A
+        (A,) bool, whether anything is known of an agent.
+    satisfaction_A
+        (A,) float64 in the interview; NaN where there was none.
+    failed_A
+        (A,) bool, whether the mind gave no decision.
+    shown_N, watched_N
+        (N,) int64, of each item.
+    stars
+        (5,) int64 ratings of 1 to 5 stars.
+    failures
+        How often the mind failed, by kind; `interview` where one was held and brought no figure.
+    pages
+        What `by_page` of `feed_measures` holds.
+    adverts
+        `shown`; of them `aligned`, `watched`, and `aligned_first`: no slot before it fits, a click in Agent4Rec.
     """
 
     def __init__(self, n_agents: int, n_items: int) -> None:
@@ -191,7 +221,8 @@ class Tally:
 
         Parameters
         ----------
-        most : slots that an agent could have seen.
+        most
+            Slots that an agent could have seen.
         """
         shown_A = np.where(self.shown_A > 0, self.shown_A, np.nan)
         found = {

@@ -26,9 +26,10 @@ from recgpt.simulate.agents.population import Population, Profile
 from recgpt.simulate.items import ItemFacts
 from recgpt.simulate.llm.calls import FAILURES
 from recgpt.simulate.store import Run
-from recgpt.simulate.worlds.feed.measures import MEASURES, Tally, total_variation
+from recgpt.simulate.worlds.feed.artifacts import stored_facts
+from recgpt.simulate.worlds.feed.config import WORLD, FeedConfig
+from recgpt.simulate.worlds.feed.measures import MEASURES, Tally, measures, total_variation
 from recgpt.simulate.worlds.feed.report_plots import lorenz_plot, measures_plot, page_plots, ratings_plot
-from recgpt.simulate.worlds.feed.run import WORLD, FeedConfig, measures, stored_facts
 from recgpt.titles import printable
 
 FILE_NAME = "report.html"
@@ -63,8 +64,10 @@ def write_report(run: Run) -> Path:
 
     Raises
     ------
-    SimulationError : the run is of a world that has no report.
-    StoreError : the run cannot be read, or the page cannot be written.
+    SimulationError
+        The run is of a world that has no report.
+    StoreError
+        The run cannot be read, or the page cannot be written.
     """
     path, page = run.path.with_name(FILE_NAME), html(run)
     try:
@@ -122,8 +125,10 @@ def summary_table(run: Run) -> Table:
 
     Raises
     ------
-    SimulationError : the run is of a world that has no report.
-    StoreError : the run cannot be read.
+    SimulationError
+        The run is of a world that has no report.
+    StoreError
+        The run cannot be read.
     """
     config, metrics, known = _config(run), _metrics(run), published()
     n_agents = f"{metrics['agents']:,} agents" + (f", {metrics['failed']:,} failed" if metrics["failed"] else "")
@@ -232,10 +237,14 @@ class Story:
 
     Attributes
     ----------
-    why : what it was chosen for.
-    latest : titles of the last items known of it before the run.
-    pages : what `_page` makes of each.
-    interview : `value` and `text`, maybe None; None where there was no interview.
+    why
+        What it was chosen for.
+    latest
+        Titles of the last items known of it before the run.
+    pages
+        What `_page` makes of each.
+    interview
+        `value` and `text`, maybe None; None where there was no interview.
     """
 
     why: str

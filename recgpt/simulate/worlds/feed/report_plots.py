@@ -24,8 +24,10 @@ def measures_plot(corrected: dict[str, dict[str, float | None]], headings: dict[
 
     Parameters
     ----------
-    headings : name of each measure to draw, by its key.
-    beside : published figures by recommender, each a dict by measure, in the order to draw.
+    headings
+        Name of each measure to draw, by its key.
+    beside
+        Published figures by recommender, each a dict by measure, in the order to draw.
     """
     names = ["this run", *beside]
     figure = Figure(figsize=(11.6, 2.5), layout="constrained")

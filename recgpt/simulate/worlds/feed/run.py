@@ -15,11 +15,10 @@ import os
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
-from pydantic import Field
 
 from recgpt.data.dataset import Dataset
 from recgpt.data.ragged import Ragged
@@ -33,26 +32,15 @@ from recgpt.recommenders.base import Recommender
 from recgpt.simulate.agents.population import Population
 from recgpt.simulate.agents.sources import agent4rec, from_agent4rec, from_dataset, known_part, synthetic
 from recgpt.simulate.items import ItemFacts
-from recgpt.simulate.minds.options import MindOptions
 from recgpt.simulate.store import Manifest, Run
 from recgpt.simulate.store.file import run_path
-from recgpt.simulate.worlds.feed.measures import feed_measures, stars_of
+from recgpt.simulate.worlds.feed.config import WORLD, FeedConfig
+from recgpt.simulate.worlds.feed.measures import measures, stars_of
 from recgpt.simulate.worlds.feed.minds import make_mind
 from recgpt.simulate.worlds.feed.world import Feed, FeedRules, Setting
 from recgpt.version import __version__
 
-WORLD = "feed"
 _MADE_WITH = ("numpy", "polars", "torch", "scipy")
-
-
-class FeedConfig(FeedRules, MindOptions):
-    """All that a feed is made of; with the seed it makes the same log again."""
-
-    dataset: str = Field(description="data set folder, with ratings and categories if agents are to have them")
-    recommender: str = Field(default="recgpt", description="a registered name")
-    model: str | None = Field(default=None, description="folder of the model, for recommenders that have one")
-    agents: int = Field(default=100, ge=1)
-    people: Literal["real", "synthetic"] = Field(default="real", description="users of the data set, or drawn")
 
 
 @dataclass(frozen=True)
@@ -70,9 +58,12 @@ def start(run_id: str, config: FeedConfig, *, overwrite: bool = False, concurren
 
     Raises
     ------
-    StoreError : the id is taken, or the run cannot be written.
-    SimulationError, DataError : the data set cannot give such agents, or the recommender cannot serve it.
-    LLMError : the language model cannot be asked, or a cap is reached; `recgpt runs resume` goes on.
+    StoreError
+        The id is taken, or the run cannot be written.
+    SimulationError, DataError
+        The data set cannot give such agents, or the recommender cannot serve it.
+    LLMError
+        The language model cannot be asked, or a cap is reached; `recgpt runs resume` goes on.
     """
     if run_path(run_id).is_file() and not overwrite:  # said before minutes are spent on a recommender
         raise StoreError(f"run {run_id} exists already: resume it, choose another id, or pass --overwrite")
@@ -112,11 +103,13 @@ def resume(
 
     Parameters
     ----------
-    max_calls, max_total_tokens, max_usd : caps in place of those that the run was started with, over the whole run.
+    max_calls, max_total_tokens, max_usd
+        Caps in place of those that the run was started with, over the whole run.
 
     Raises
     ------
-    StoreError : the data set is not the one that the run was made from.
+    StoreError
+        The data set is not the one that the run was made from.
     """
     config = FeedConfig(**run.manifest.config)
     caps = {"max_calls": max_calls, "max_total_tokens": max_total_tokens, "max_usd": max_usd}
@@ -131,39 +124,11 @@ def resume(
     _play(run, config, material, concurrency)
 
 
-def measures(run: Run) -> dict[str, Any]:
-    """The metrics of a run, computed from its events and artifacts alone."""
-    config = FeedConfig(**run.manifest.config)
-    population = Population.from_parquet(run.artifact("population.parquet"))
-    return feed_measures(
-        run.iter_steps(),
-        population,
-        stored_facts(run),
-        pages=config.pages,
-        page_size=config.page_size,
-        real_ratings=np.array(json.loads(run.artifact("real_stars.json"))),
-    )
-
-
 def report(run: Run) -> Path:
     """Write the page about a run beside it, and return where it is."""
     from recgpt.simulate.worlds.feed.report import write_report
 
     return write_report(run)
-
-
-def stored_facts(run: Run) -> ItemFacts:
-    """The catalogue as the run's agents saw it, from the run's artifacts."""
-    items = pl.read_parquet(io.BytesIO(run.artifact("items.parquet")))
-    arrays = np.load(io.BytesIO(run.artifact("facts.npz")), allow_pickle=False)
-    return ItemFacts(
-        items,
-        arrays["count_N"],
-        arrays["mean_rating_N"],
-        arrays["unit_NE"].astype(np.float32),
-        None,
-        int(arrays["n_users"]),
-    )
 
 
 def gathered(config: FeedConfig) -> Material:

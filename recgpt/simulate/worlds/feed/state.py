@@ -20,9 +20,9 @@ from recgpt.data.ragged import Ragged, offsets_of
 from recgpt.simulate.agents.memory import PRESETS, Kind, Memory
 from recgpt.simulate.agents.population import Population
 from recgpt.simulate.items import ItemFacts
-from recgpt.simulate.worlds.feed.measures import LIKED
 
 Advert = Literal["none", "all", "pop_high", "pop_low", "unpop_high", "unpop_low"]
+LIKED = 4.0  # stars from which an item was liked
 MEMORIES = 50  # of one agent
 _UNFIT = -0.5  # feeling about an item that did not fit, as in the fit of the scripted mind
 
@@ -55,8 +55,10 @@ class Setting:
 
     Attributes
     ----------
-    known : the part of the data set that agents and recommender know; its catalogue is the feed's.
-    held_out : (A) sequences of what the agents' persons really took later, each item once, for `truth_first`.
+    known
+        The part of the data set that agents and recommender know; its catalogue is the feed's.
+    held_out
+        (A) sequences of what the agents' persons really took later, each item once, for `truth_first`.
     """
 
     known: Dataset
@@ -70,10 +72,14 @@ class FeedState:
 
     Attributes
     ----------
-    active_A : (A,) bool, who has not left.
-    shown_AP, watched_AP : (A, P) int32 items in their order; -1 beyond `n_shown_A`, `n_watched_A`.
-    n_shown_A, n_aligned_A, n_watched_A, n_liked_A : (A,) int64 counts.
-    memory : of all agents.
+    active_A
+        (A,) bool, who has not left.
+    shown_AP, watched_AP
+        (A, P) int32 items in their order; -1 beyond `n_shown_A`, `n_watched_A`.
+    n_shown_A, n_aligned_A, n_watched_A, n_liked_A
+        (A,) int64 counts.
+    memory
+        Of all agents.
     """
 
     def __init__(self, rules: FeedRules, setting: Setting) -> None:

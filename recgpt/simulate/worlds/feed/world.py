@@ -26,9 +26,8 @@ from recgpt.simulate.agents.memory import Memory
 from recgpt.simulate.agents.population import Population
 from recgpt.simulate.events import assemble, piece
 from recgpt.simulate.items import ItemFacts
-from recgpt.simulate.worlds.feed.measures import LIKED
 from recgpt.simulate.worlds.feed.minds.base import Decisions, Interviews, Mind, Pages
-from recgpt.simulate.worlds.feed.state import MEMORIES, Advert, FeedRules, FeedState, Setting
+from recgpt.simulate.worlds.feed.state import LIKED, MEMORIES, Advert, FeedRules, FeedState, Setting
 
 __all__ = ["MEMORIES", "Advert", "Feed", "FeedRules", "FeedState", "Setting"]
 
@@ -46,12 +45,15 @@ class Feed:
 
     Parameters
     ----------
-    recommender : fitted on `setting.known`; `observe` is called after each page, in the order of agents.
-    concurrency : blocks of agents that decide at the same time; the log does not depend on it.
+    recommender
+        Fitted on `setting.known`; `observe` is called after each page, in the order of agents.
+    concurrency
+        Blocks of agents that decide at the same time; the log does not depend on it.
 
     Raises
     ------
-    SimulationError : no item is of the class that is to be advertised.
+    SimulationError
+        No item is of the class that is to be advertised.
     """
 
     def __init__(

@@ -12,9 +12,10 @@ from rich.console import Console
 from recgpt.errors import SimulationError, StoreError
 from recgpt.recommenders.popularity import Popularity
 from recgpt.simulate.store import Run
+from recgpt.simulate.worlds.feed.config import FeedConfig
 from recgpt.simulate.worlds.feed.minds.person import PersonMind
 from recgpt.simulate.worlds.feed.minds.scripted import ScriptedMind
-from recgpt.simulate.worlds.feed.run import FeedConfig, start
+from recgpt.simulate.worlds.feed.run import start
 from recgpt.simulate.worlds.feed.world import Feed, FeedRules, Setting
 
 # --- replay ---

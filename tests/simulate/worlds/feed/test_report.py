@@ -19,9 +19,9 @@ from recgpt.simulate.events import assemble, piece
 from recgpt.simulate.llm.calls import LLMCall
 from recgpt.simulate.store import Manifest, Run
 from recgpt.simulate.worlds.feed import report
-from recgpt.simulate.worlds.feed.measures import MEASURES, Tally
+from recgpt.simulate.worlds.feed.config import FeedConfig
+from recgpt.simulate.worlds.feed.measures import MEASURES, Tally, measures
 from recgpt.simulate.worlds.feed.report import agents_to_tell, html, published, summary_table, write_report
-from recgpt.simulate.worlds.feed.run import FeedConfig, measures
 
 N_AGENTS, N_ITEMS, WIDTH = 8, 20, 4
 PAGES, PAGE_SIZE = 3, 2

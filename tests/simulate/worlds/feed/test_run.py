@@ -23,7 +23,10 @@ from recgpt.simulate.agents.population import Population
 from recgpt.simulate.store import Run
 from recgpt.simulate.worlds.feed import run as feed_run
 from recgpt.simulate.worlds.feed import world as feed_module
-from recgpt.simulate.worlds.feed.run import FeedConfig, measures, people_of, resume, start, stored_facts
+from recgpt.simulate.worlds.feed.artifacts import stored_facts
+from recgpt.simulate.worlds.feed.config import FeedConfig
+from recgpt.simulate.worlds.feed.measures import measures
+from recgpt.simulate.worlds.feed.run import people_of, resume, start
 from recgpt.simulate.worlds.feed.world import Feed
 
 Config = Callable[..., FeedConfig]

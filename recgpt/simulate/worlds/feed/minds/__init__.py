@@ -23,12 +23,15 @@ def make_mind(options: "MindOptions", population: "Population", facts: "ItemFact
 
     Parameters
     ----------
-    run : where the calls of a language model are kept, and looked up.
+    run
+        Where the calls of a language model are kept, and looked up.
 
     Raises
     ------
-    SimulationError : options that the mind needs are missing.
-    LLMError : the language model's key is missing.
+    SimulationError
+        Options that the mind needs are missing.
+    LLMError
+        The language model's key is missing.
     """
     match options.mind:
         case "scripted":

@@ -25,7 +25,8 @@ class Affinities:
 
     Attributes
     ----------
-    quality_N, popularity_N : (N,) float32, see `Preference`; quality is 0 where no rating is known.
+    quality_N, popularity_N
+        (N,) float32, see `Preference`; quality is 0 where no rating is known.
     """
 
     def __init__(self, population: Population, facts: ItemFacts, dimensions: int = TEXT_DIMENSIONS) -> None:

@@ -20,12 +20,18 @@ class Pages:
 
     Attributes
     ----------
-    step : number of the page, from 1.
-    agent_A : (A,) int64, ascending.
-    items_AS : (A, S) int64 items on the page; -1 for an empty slot.
-    advert_AS : (A, S) bool, whether a slot is an advertisement.
-    advert_text : what is written beside an advertisement; None where nothing is.
-    shown_before_A, aligned_before_A, watched_before_A, liked_before_A : (A,) int64 counts over the pages before.
+    step
+        Number of the page, from 1.
+    agent_A
+        (A,) int64, ascending.
+    items_AS
+        (A, S) int64 items on the page; -1 for an empty slot.
+    advert_AS
+        (A, S) bool, whether a slot is an advertisement.
+    advert_text
+        What is written beside an advertisement; None where nothing is.
+    shown_before_A, aligned_before_A, watched_before_A, liked_before_A
+        (A,) int64 counts over the pages before.
     """
 
     step: int
@@ -62,16 +68,26 @@ class Decisions:
 
     Attributes
     ----------
-    aligned_AS : (A, S) bool, the item fits the agent's taste.
-    watched_AS : (A, S) bool, and was watched.
-    rating_AS : (A, S) float32 stars of what was watched; NaN elsewhere.
-    feeling_AS : (A, S) float32 from -1 to 1, of what was watched; NaN elsewhere.
-    satisfied_A : (A,) bool, whether the page pleased.
-    exit_A : (A,) bool, whether the agent leaves after this page.
-    failed_A : (A,) bool: the mind gave no decision; such a row says nothing else, and its agent leaves.
-    feeling_texts, reasons : in words, (A, S) and (A,); None where the mind has no words.
-    retrieved : A strings of JSON, `ids` of the memories each decision used and maybe more; None where none were read.
-    thoughts : A conclusions that were drawn, where a reflection was due; they become memories.
+    aligned_AS
+        (A, S) bool, the item fits the agent's taste.
+    watched_AS
+        (A, S) bool, and was watched.
+    rating_AS
+        (A, S) float32 stars of what was watched; NaN elsewhere.
+    feeling_AS
+        (A, S) float32 from -1 to 1, of what was watched; NaN elsewhere.
+    satisfied_A
+        (A,) bool, whether the page pleased.
+    exit_A
+        (A,) bool, whether the agent leaves after this page.
+    failed_A
+        (A,) bool: the mind gave no decision; such a row says nothing else, and its agent leaves.
+    feeling_texts, reasons
+        In words, (A, S) and (A,); None where the mind has no words.
+    retrieved
+        A strings of JSON, `ids` of the memories each decision used and maybe more; None where none were read.
+    thoughts
+        A conclusions that were drawn, where a reflection was due; they become memories.
     """
 
     aligned_AS: np.ndarray
@@ -93,8 +109,10 @@ class Interviews:
 
     Attributes
     ----------
-    satisfaction_A : (A,) float32 from 1 to 10; NaN where the mind gave none.
-    reasons : why, in words; None where the mind has no words.
+    satisfaction_A
+        (A,) float32 from 1 to 10; NaN where the mind gave none.
+    reasons
+        Why, in words; None where the mind has no words.
     """
 
     satisfaction_A: np.ndarray

@@ -95,9 +95,12 @@ class LLMMind:
 
     Parameters
     ----------
-    client : asks it, and keeps every call.
-    uses_memory : whether prompts hold what comes to mind.
-    reflects : whether an agent that is due to reflect is asked for a conclusion, in a call of its own.
+    client
+        Asks it, and keeps every call.
+    uses_memory
+        Whether prompts hold what comes to mind.
+    reflects
+        Whether an agent that is due to reflect is asked for a conclusion, in a call of its own.
     """
 
     name = "llm"
@@ -146,7 +149,8 @@ class LLMMind:
 
         Raises
         ------
-        LLMError : a cap is reached, or the servers cannot be asked; no reply that was paid for is lost.
+        LLMError
+            A cap is reached, or the servers cannot be asked; no reply that was paid for is lost.
         """
         remembered, notes = self._remembered(pages, memory)
         requests = [self._about_page(pages, row, remembered[row]) for row in range(len(pages))]

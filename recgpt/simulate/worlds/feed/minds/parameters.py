@@ -113,7 +113,8 @@ class Parameters(_Fitted):
 
         Raises
         ------
-        DataError : the file is missing or damaged.
+        DataError
+            The file is missing or damaged.
         """
         source = path or resources.files("recgpt.simulate.worlds.feed.minds") / "scripted.json"
         remedy = "restore it, or fit it again (`recgpt agents fit`)"

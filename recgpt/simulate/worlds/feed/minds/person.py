@@ -26,7 +26,8 @@ class PersonMind:
 
     Parameters
     ----------
-    others : decides for the others.
+    others
+        Decides for the others.
     """
 
     name = "person"

@@ -18,7 +18,8 @@ class ReplayMind:
 
     Parameters
     ----------
-    events : of the recorded run, all steps.
+    events
+        Of the recorded run, all steps.
     """
 
     name = "replay"
@@ -32,7 +33,8 @@ class ReplayMind:
 
         Raises
         ------
-        SimulationError : they name no run.
+        SimulationError
+            They name no run.
         """
         if options.replayed is None:
             raise SimulationError("the mind replay repeats a recorded run: name one with --replay RUN")
@@ -44,7 +46,8 @@ class ReplayMind:
 
         Raises
         ------
-        SimulationError : an agent has another page than in the record, or none there.
+        SimulationError
+            An agent has another page than in the record, or none there.
         """
         of_kind = self._of_step(pages.step, pages.agent_A)
         self._check(of_kind("shown"), pages)

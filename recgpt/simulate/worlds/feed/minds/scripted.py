@@ -54,7 +54,8 @@ def recalled(
 
     Parameters
     ----------
-    text_NE : (N, E) `grid_rows` of the items' texts, in the space of the memory's texts.
+    text_NE
+        (N, E) `grid_rows` of the items' texts, in the space of the memory's texts.
 
     Returns
     -------
@@ -78,11 +79,16 @@ class ScriptedMind:
 
     Parameters
     ----------
-    population : all agents.
-    facts : the catalogue, in the dense ids of the population's histories.
-    seed : of the run.
-    parameters : those of the package by default.
-    uses_memory : whether the memory of the run is asked; where it is not, decisions are far faster.
+    population
+        All agents.
+    facts
+        The catalogue, in the dense ids of the population's histories.
+    seed
+        Of the run.
+    parameters
+        Those of the package by default.
+    uses_memory
+        Whether the memory of the run is asked; where it is not, decisions are far faster.
     """
 
     name = "scripted"
@@ -126,7 +132,8 @@ class ScriptedMind:
 
         Raises
         ------
-        SimulationError : the memory's texts are of another width than the items'.
+        SimulationError
+            The memory's texts are of another width than the items'.
         """
         starts = range(0, max(len(pages), 1), _AGENTS_PER_BLOCK)
         parts = [self._decide(pages.rows(slice(start, start + _AGENTS_PER_BLOCK)), memory) for start in starts]

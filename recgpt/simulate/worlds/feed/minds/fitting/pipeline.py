@@ -28,10 +28,14 @@ def fit(ratings_folder: str | Path, agent4rec_folder: str | Path, *, encoder: st
 
     Parameters
     ----------
-    ratings_folder : a data set folder with ratings from .5 to 5, such as MovieLens.
-    agent4rec_folder : see `populate.agent4rec`.
-    encoder : of the items' texts, see `recgpt.encode.find_encoder`.
-    seed : of everything that is drawn, which users are held out among it.
+    ratings_folder
+        A data set folder with ratings from .5 to 5, such as MovieLens.
+    agent4rec_folder
+        See `populate.agent4rec`.
+    encoder
+        Of the items' texts, see `recgpt.encode.find_encoder`.
+    seed
+        Of everything that is drawn, which users are held out among it.
 
     Returns
     -------
@@ -39,7 +43,8 @@ def fit(ratings_folder: str | Path, agent4rec_folder: str | Path, *, encoder: st
 
     Raises
     ------
-    DataError : a folder is not whole, or has no ratings.
+    DataError
+        A folder is not whole, or has no ratings.
     """
     dataset = Dataset.load(ratings_folder)
     if dataset.interactions.rating is None or not np.isfinite(dataset.interactions.rating).all():

@@ -25,7 +25,8 @@ def report_tables(report: Mapping[str, Any]) -> Group:
 
     Parameters
     ----------
-    report : of what `fit` returned, or `Parameters.report`.
+    report
+        Of what `fit` returned, or `Parameters.report`.
     """
     return Group(_models(report), _sessions(report), _stars(report["rating"], report["simulated_stars"]))
 

@@ -34,8 +34,10 @@ class Source:
 
     Attributes
     ----------
-    facts, population, affinities : of the known part.
-    agent_of_user : by dense user of the whole data set; -1 where there is none.
+    facts, population, affinities
+        Of the known part.
+    agent_of_user
+        By dense user of the whole data set; -1 where there is none.
     """
 
     dataset: Dataset
