@@ -70,12 +70,15 @@ def run_child(
 
     Parameters
     ----------
-    processes : above 1, the tasks run in so many, which know of each other.
-    threads : of torch in each; by default as many as here.
+    processes
+        Above 1, the tasks run in so many, which know of each other.
+    threads
+        Of torch in each; by default as many as here.
 
     Raises
     ------
-    DataError : the process failed; the message ends with what it said last.
+    DataError
+        The process failed; the message ends with what it said last.
     """
     with tempfile.TemporaryDirectory() as folder:
         job = {
