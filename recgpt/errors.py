@@ -8,6 +8,10 @@ class RecGPTError(Exception):
     """Base of every error that the user, not the programmer, has to act on."""
 
 
+class ConfigError(RecGPTError, ValueError):
+    """A setting is unknown, missing, or has a value that it cannot have."""
+
+
 class DataError(RecGPTError, ValueError):
     """Data is missing, malformed or does not belong together (wrong fingerprint, unknown id, NaN, truncated file)."""
 

@@ -41,6 +41,7 @@ ROOMS = (
     "recgpt.hub",
     "recgpt.device",
     "recgpt.progress",
+    "recgpt.config",
     "recgpt.errors",
     "recgpt.version",
 )

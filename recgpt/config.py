@@ -1,0 +1,186 @@
+"""Settings of training, evaluation, benchmarks and worlds: one base class, one file format, one order of precedence.
+
+    class PretrainConfig(Config):
+        steps: int = Field(default=12_000, ge=1, description="optimizer steps")
+
+    PretrainConfig.load("pretrain.yaml", ["network.d_model=64"], flags={"steps": 100})
+
+A flag of the command line wins over `--set KEY=VALUE`, which wins over the YAML file (`--config`), which wins over the
+defaults. Keys are dotted where settings hold settings. `recgpt.generative.decoder.RecGPTConfig` is no such class: it is
+the published file format of a model, a `PretrainedConfig` of transformers.
+"""
+
+import types
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from recgpt.errors import ConfigError
+
+Key = tuple[str | int, ...]
+"""Where a setting is: `network.d_model` as ("network", "d_model")."""
+
+
+class Config(BaseModel):
+    """Base of all settings: frozen, without unknown keys, each field with a description."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def load(
+        cls, path: str | Path | None = None, overrides: Sequence[str] = (), flags: Mapping[str, Any] | None = None
+    ) -> Self:
+        """Merge and validate settings.
+
+        Parameters
+        ----------
+        path
+            YAML file; None for the defaults.
+        overrides
+            Texts `a.b=value`, each value a YAML scalar or list; lists may also be written `x,y`.
+        flags
+            Values by dotted key, such as those of the command line.
+
+        Raises
+        ------
+        ConfigError
+            The file cannot be read, a key is unknown, or a value is not allowed. The message names the key, the place
+            that sets it, and the keys there are.
+        """
+        values: dict[str, Any] = {} if path is None else read_yaml(path)
+        places: dict[Key, str] = {} if path is None else {(): str(path)}
+        for text in overrides:
+            key, value = cls._parsed(text)
+            _put(values, key, value)
+            places[key] = "--set"
+        for name, value in (flags or {}).items():
+            key = tuple(name.split("."))
+            _put(values, key, value)
+            places[key] = f"--{name.split('.')[-1].replace('_', '-')}"
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise config_error(cls, error, places) from error
+
+    @classmethod
+    def _parsed(cls, text: str) -> tuple[Key, Any]:
+        name, equals, written = text.partition("=")
+        key = tuple(name.strip().split("."))
+        if not equals or not all(key):
+            raise ConfigError(f"--set {text!r} is not KEY=VALUE, such as {next(iter(cls.model_fields))}=...")
+        try:
+            value = yaml.safe_load(written)
+        except yaml.YAMLError:
+            value = written
+        annotation = _annotation_at(cls, key)
+        if set(_classes_in(annotation)) in ({str}, {str, types.NoneType}) and value is not None:
+            value = value if isinstance(value, str) else written  # the film "1984" is no number
+        if _holds_several(annotation) and value is not None and not isinstance(value, list):
+            value = [yaml.safe_load(part) for part in value.split(",")] if isinstance(value, str) else [value]
+        return key, value
+
+    def to_yaml(self) -> str:
+        """All settings as a file for `load`."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """The mapping in a YAML file.
+
+    Raises
+    ------
+    ConfigError
+        There is no such file, or it holds no YAML mapping.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"--config {path} cannot be read ({error.strerror}): name a YAML file") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not readable YAML: {error}") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} holds a {type(content).__name__}: lines such as `seed: 0` are needed")
+    return content
+
+
+def config_error(cls: type[BaseModel], error: ValidationError, places: Mapping[Key, str] | None = None) -> ConfigError:
+    """The first complaint of pydantic in one line: place, key, value, what is wrong, and what is allowed.
+
+    Parameters
+    ----------
+    places
+        Where the values of a key, or of all keys below it, come from.
+    """
+    first = error.errors(include_url=False)[0]
+    key: Key = first["loc"]
+    name = ".".join(map(str, key)) or "the settings"
+    place = next((where for n in range(len(key), -1, -1) if (where := (places or {}).get(key[:n]))), cls.__name__)
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        allowed = ", ".join(_keys_of(_annotation_at(cls, key[:-1])))
+        return ConfigError(f"{place}: there is no setting {name!r}: choose among {allowed}")
+    if first["type"] == "missing":
+        return ConfigError(f"{name} is needed: set it in a file (--config), by --set {name}=VALUE or by its flag")
+    what = first["msg"].removeprefix("Value error, ")
+    about = _description_at(cls, key)
+    return ConfigError(f"{place}: {name}={first['input']!r}: {what}{f' ({about})' if about else ''}")
+
+
+def _put(values: dict[str, Any], key: Key, value: Any) -> None:
+    """Set `values[a][b] = value` for the key (a, b)."""
+    for step in key[:-1]:
+        below = values.get(str(step))
+        values[str(step)] = below = dict(below) if isinstance(below, Mapping) else {}
+        values = below
+    values[str(key[-1])] = value
+
+
+def _keys_of(annotation: Any) -> list[str]:
+    """The settings of the first class of settings in an annotation."""
+    for each in _classes_in(annotation):
+        fields = getattr(each, "model_fields", None) or getattr(each, "__dataclass_fields__", None)
+        if fields:
+            return list(fields)
+    return []
+
+
+def _annotation_at(cls: type[BaseModel], key: Key) -> Any:
+    """The type of the setting at `key`; None where there is none."""
+    found: Any = cls
+    for step in key:
+        if isinstance(step, int):
+            continue
+        for each in _classes_in(found):
+            if step in (fields := getattr(each, "model_fields", {})):
+                found = fields[step].annotation
+                break
+        else:
+            return None
+    return found
+
+
+def _description_at(cls: type[BaseModel], key: Key) -> str | None:
+    names = [step for step in key if isinstance(step, str)]
+    for n in range(len(names), 0, -1):
+        for each in _classes_in(_annotation_at(cls, tuple(names[: n - 1]))):
+            if names[n - 1] in (fields := getattr(each, "model_fields", {})):
+                return fields[names[n - 1]].description
+    return None
+
+
+def _classes_in(annotation: Any) -> Iterator[type]:
+    """All classes that a type annotation names, outer before inner."""
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+        yield annotation
+    for inner in typing.get_args(annotation):
+        yield from _classes_in(inner)
+
+
+def _holds_several(annotation: Any) -> bool:
+    parts = typing.get_args(annotation) if typing.get_origin(annotation) in (typing.Union, types.UnionType) else ()
+    return any(typing.get_origin(each) in (tuple, list) for each in (annotation, *parts))
