@@ -9,39 +9,84 @@ Shapes: R texts at a time, T texts in the table, E embedding width.
 import hashlib
 import re
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 
+from recgpt.data.ragged import offsets_of
 from recgpt.errors import SimulationError
 from recgpt.features.text_similarity import rough
 
 Embed = Callable[[list[str]], np.ndarray]
+GRID = 2.0**11  # of `rough`: embeddings are multiples of 1 / GRID
+
+
+class StringTable:
+    """Strings by number, each kept once."""
+
+    REQUIRED = ("bytes", "offsets")  # arrays of a snapshot
+
+    def __init__(self) -> None:
+        self._strings: list[str] = []
+        self._number_of: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._strings)
+
+    def __getitem__(self, number: int) -> str:
+        return self._strings[number]
+
+    def __contains__(self, string: str) -> bool:
+        return string in self._number_of
+
+    def number(self, string: str) -> int:
+        """The number of a string, which is added if it is new."""
+        found = self._number_of.setdefault(string, len(self._strings))
+        if found == len(self._strings):
+            self._strings.append(string)
+        return found
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """`bytes`, the UTF-8 of all strings, and `offsets`, int64 where each begins and the last ends."""
+        encoded = [string.encode("utf-8", "surrogatepass") for string in self._strings]
+        lengths = np.array([len(each) for each in encoded], dtype=np.int64)
+        return {"bytes": np.frombuffer(b"".join(encoded), dtype=np.uint8), "offsets": offsets_of(lengths)}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "StringTable":
+        """The table of which `to_arrays` made `arrays`."""
+        content, offsets = arrays["bytes"].tobytes(), arrays["offsets"].tolist()
+        table = cls()
+        for begin, end in pairwise(offsets):
+            table.number(content[begin:end].decode("utf-8", "surrogatepass"))
+        return table
 
 
 class Texts:
-    """Texts, each once, with an embedding for each.
+    """Texts, each kept once, with an embedding for each.
 
     Parameters
     ----------
     width
         E.
     embed
-        Makes embeddings (n, E) of texts that come without one; `hashed_words` where no encoder is at hand. All
-        embeddings of one table must be of one space.
+        Function from n texts to embeddings (n, E), for texts that come without one; by default `hashed_words`, for
+        use without an encoder. All embeddings of one table have to be of one space.
     """
+
+    REQUIRED = (*StringTable.REQUIRED, "embeddings")  # arrays of a snapshot
 
     def __init__(self, width: int, embed: Embed | None = None) -> None:
         self.width = width
         self._embed = embed or (lambda texts: hashed_words(texts, width))
-        self._texts: list[str] = []
-        self._id_of: dict[str, int] = {}
+        self._strings = StringTable()
         self._rows_TE = np.empty((0, width), dtype=np.float32)
 
     def __len__(self) -> int:
-        return len(self._texts)
+        return len(self._strings)
 
     def __getitem__(self, text_id: int) -> str:
-        return self._texts[text_id]
+        return self._strings[text_id]
 
     @property
     def embeddings(self) -> np.ndarray:
@@ -49,12 +94,12 @@ class Texts:
         return self._rows_TE[: len(self)]
 
     def ids_of(self, texts: Sequence[str], embeddings_RE: np.ndarray | None = None) -> np.ndarray:
-        """(R,) int64 numbers of texts in the table; what it does not hold yet is added.
+        """(R,) int64 numbers of texts in the table, to which new ones are added.
 
         Parameters
         ----------
         embeddings_RE
-            (R, E), of the items that the texts are about, say; a text that is known keeps the one it has.
+            (R, E), such as those of the items that the texts are about. A text keeps the embedding it was added with.
 
         Raises
         ------
@@ -65,29 +110,36 @@ class Texts:
             raise SimulationError(
                 f"embeddings {embeddings_RE.shape} for {len(texts)} texts: ({len(texts)}, {self.width}) is needed"
             )
-        first_new = len(self)
-        new_rows: list[int] = []
-        ids = np.empty(len(texts), dtype=np.int64)
+        row_of_new: dict[str, int] = {}
         for row, text in enumerate(texts):
-            known = self._id_of.setdefault(text, len(self._id_of))
-            if known == first_new + len(new_rows):
-                new_rows.append(row)
-            ids[row] = known
-        if new_rows:
-            new = [texts[row] for row in new_rows]
-            try:
-                rows = grid_rows(self._embed(new) if embeddings_RE is None else embeddings_RE[new_rows])
-            except SimulationError:
-                for text in new:
-                    del self._id_of[text]
-                raise
-            self._texts += new
-            if len(self) > len(self._rows_TE):
-                grown = np.empty((max(2 * len(self._rows_TE), len(self)), self.width), dtype=np.float32)
-                grown[:first_new] = self._rows_TE[:first_new]
-                self._rows_TE = grown
-            self._rows_TE[first_new : len(self)] = rows
-        return ids
+            if text not in self._strings:
+                row_of_new.setdefault(text, row)
+        if row_of_new:
+            new = list(row_of_new)
+            vectors = self._embed(new) if embeddings_RE is None else embeddings_RE[list(row_of_new.values())]
+            self._append(grid_rows(vectors))
+        return np.array([self._strings.number(text) for text in texts], dtype=np.int64)
+
+    def _append(self, rows_nE: np.ndarray) -> None:
+        """Store embeddings after those of the texts so far, in an array that doubles where it is full."""
+        n_before, n_after = len(self), len(self) + len(rows_nE)
+        if n_after > len(self._rows_TE):
+            grown_TE = np.empty((max(2 * len(self._rows_TE), n_after), self.width), dtype=np.float32)
+            grown_TE[:n_before] = self._rows_TE[:n_before]
+            self._rows_TE = grown_TE
+        self._rows_TE[n_before:n_after] = rows_nE
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """The strings as in `StringTable.to_arrays`, and `embeddings` in int16 units of 2^-11, which is exact."""
+        return self._strings.to_arrays() | {"embeddings": (self.embeddings * GRID).astype(np.int16)}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray], embed: Embed | None = None) -> "Texts":
+        """The table of which `to_arrays` made `arrays`."""
+        texts = cls(arrays["embeddings"].shape[1], embed)
+        texts._strings = StringTable.from_arrays(arrays)
+        texts._rows_TE = arrays["embeddings"].astype(np.float32) / GRID
+        return texts
 
 
 def grid_rows(vectors_RE: np.ndarray) -> np.ndarray:

@@ -18,7 +18,6 @@ from recgpt.simulate.agents.memory_presets import (
     forgetting_strength,
     sigmoid,
 )
-from recgpt.simulate.agents.memory_texts import Texts, grid_rows, hashed_words
 
 # Cosines with the first: 1, .995, .914, 0, 0, 0; of the fourth with the fifth: .979.
 VECTORS = np.array([[1, 0, 0], [0.99, 0.1, 0], [0.9, 0.4, 0], [0, 1, 0], [0, 0.97, 0.2], [0, 0, 1]], dtype=np.float32)
@@ -93,7 +92,7 @@ def test_three_similar_observations_promote_a_memory_and_unlike_ones_do_not():
         promoted += add(memory, 2, importance=7).promoted.tolist()
         said += 1
     assert 3 <= said < 20
-    assert memory.accumulated_A[0] >= 0.09 * 8
+    assert memory.entries.accumulated_A[0] >= 0.09 * 8
     assert memory.describe(0)[0].stage == "long"
     assert first in recall(memory, [1, 0, 0]).ids_Ak
 
@@ -105,18 +104,6 @@ def test_short_term_memory_drops_the_least_important():
     for text, importance in enumerate([9, 8, 7, 8, 9, 7, 9, 9, 9, 9, 9, 8]):
         add(memory, text, importance=importance)
     assert [entry.id for entry in memory.describe(0)] == [0, 1, 3, 4, 6, 7, 8, 9, 10, 11]
-    assert [int(memory.id_AC[0, slot]) for slot in memory.short_term(np.array([0]))[0]] == [
-        0,
-        1,
-        3,
-        4,
-        6,
-        7,
-        8,
-        9,
-        10,
-        11,
-    ]
 
 
 def test_near_duplicates_in_long_term_memory_become_one():
@@ -136,6 +123,7 @@ def test_recagent_sums_recency_importance_and_relevance_and_reading_renews():
     old = 0.99**100
     assert found.scores_Ak[0, :2] == pytest.approx([old + 0.36 + 1, old + 0.72 + 0], abs=1e-3)
     assert np.isnan(found.scores_Ak[0, 2:]).all() and (found.slots_Ak[0, 2:] == -1).all()
+    memory.touch(np.array([0, 0]), found.ids_Ak[0, :2], 100)
     assert recall(memory, [1, 0, 0], now=100).recency_Ak[0, 0] == 1
 
 
@@ -181,11 +169,11 @@ def test_reflection_is_due_at_150_points_and_thoughts_do_not_count():
     memory = memory_of("generative_agents", capacity=50)
     memory.add(np.zeros(14, dtype=int), Kind.EVENT, np.zeros(14, dtype=int), created=0, importance=10)
     add(memory, 0, kind=Kind.THOUGHT, importance=10)
-    assert not memory.due_A()[0] and memory.due_A(140)[0]
+    assert memory.entries.accumulated_A[0] == 140 and not memory.due_A()[0]
     add(memory, 0, importance=10)
     assert memory.due_A()[0]
     memory.reflected(np.array([0]))
-    assert memory.accumulated_A[0] == 0
+    assert memory.entries.accumulated_A[0] == 0
 
 
 # --- against a reference ---
@@ -291,10 +279,12 @@ class Reference:
             scores.append(score)
         # Scores a rounding apart are one score.
         best = sorted(range(len(entries)), key=lambda place: (-round(scores[place], 9), place))[:k]
-        if self.preset.reading_renews:
-            for place in best:
-                entries[place]["accessed"] = now
         return [entries[place]["id"] for place in best], [scores[place] for place in best]
+
+    def touch(self, ids, now) -> None:
+        for entry in self.slots.values():
+            if self.preset.reading_renews and entry["id"] in ids:
+                entry["accessed"] = now
 
     @staticmethod
     def scaled(values):
@@ -334,6 +324,8 @@ def test_memory_agrees_with_the_reference(name, batches, query, seed):
             expected_ids, expected_scores = reference.retrieve(queries[0], 4, 7.0 * number + 5)
             assert scores[ids >= 0] == pytest.approx(expected_scores, abs=1e-9)
             assert ids[ids >= 0].tolist() == expected_ids
+            reference.touch(expected_ids, 7.0 * number + 5)
+            memory.touch(np.full(4, reference.agent), ids, 7.0 * number + 5)
     for reference in references:
         there = sorted(reference.slots.values(), key=lambda entry: entry["id"])
         entries = memory.describe(reference.agent)
@@ -370,7 +362,7 @@ def test_nothing_depends_on_who_else_is_in_the_call(name):
             np.testing.assert_array_equal(of_all[agent], of_one[0])
     for agent in range(n_agents):
         assert together.describe(agent) == apart.describe(agent)
-    np.testing.assert_array_equal(together.accumulated_A, apart.accumulated_A)
+    np.testing.assert_array_equal(together.entries.accumulated_A, apart.entries.accumulated_A)
 
 
 # --- forgetting, room, reading ---
@@ -388,8 +380,8 @@ def test_recagent_forgets_the_weak_and_nothing_younger_than_a_day():
     ]
     lost = memory.forget(everyone, now=100.0)
     assert lost.mean() == pytest.approx((weakness[0] + weakness[1]) / sum(weakness), abs=0.05)
-    assert (memory.id_AC == 2).sum() == n_agents
-    assert (memory.id_AC == 0).sum() < (memory.id_AC == 1).sum()
+    assert (memory.entries.id_AC == 2).sum() == n_agents
+    assert (memory.entries.id_AC == 0).sum() < (memory.entries.id_AC == 1).sum()
     assert not memory_of("recgpt").forget(np.array([0]), 1000).any()
 
 
@@ -401,26 +393,36 @@ def test_a_full_memory_gives_up_the_oldest_or_the_weakest():
         assert [entry.id for entry in memory.describe(0)] == left
 
 
-def test_ties_come_oldest_first_and_touch_replays_a_retrieval():
-    first, second = memory_of("generative_agents"), memory_of("generative_agents")
-    for memory in (first, second):
+def test_retrieve_of_equal_scores_takes_the_oldest():
+    memory = memory_of("generative_agents")
+    for _ in range(3):
+        add(memory, 0)
+    assert recall(memory, [1, 0, 0], k=2, now=8.0).ids_Ak.tolist() == [[0, 1]]
+
+
+def test_touch_renews_only_where_the_preset_says_so():
+    for name, accessed in (("generative_agents", [8, 0, 8]), ("recgpt", [0, 0, 0])):
+        memory = memory_of(name)
         for _ in range(3):
             add(memory, 0)
-    found = recall(first, [1, 0, 0], k=2, now=8.0)
-    assert found.ids_Ak.tolist() == [[0, 1]]
-    second.touch(np.array([0, 0]), found.ids_Ak[0], 8.0)
-    assert first.describe(0) == second.describe(0)
-    unrenewed = memory_of("recgpt")
-    add(unrenewed, 0)
-    unrenewed.touch(np.array([0]), np.array([0]), 8.0)
-    assert unrenewed.describe(0)[0].last_accessed == 0
+        memory.touch(np.array([0, 0, 0]), np.array([0, 2, 99]), 8.0)
+        assert [entry.last_accessed for entry in memory.describe(0)] == accessed
+
+
+def test_after_reading_is_as_touched_and_leaves_the_memory_alone():
+    memory = memory_of("generative_agents")
+    add(memory, 0)
+    before = memory.to_arrays()
+    read = memory.after_reading(np.array([0]), np.array([0]), 8.0)
+    assert recall(read, [1, 0, 0], now=9.0).recency_Ak[0, 0] == 0.995
+    assert_equal_arrays(memory.to_arrays(), before)
 
 
 def test_entries_come_back_as_they_were_added():
     memory = Memory(2, 3, PRESETS["recgpt"], width=8)
     memory.add(np.array([1]), Kind.FEELING, ["I was moved."], created=2.5, importance=6, valence=0.5, arousal=1, item=7)
     (entry,) = memory.describe(1)
-    assert entry == (0, "feeling", "long", "I was moved.", 7, 0.5, 1.0, 6.0, 2.5, 2.5)
+    assert entry == (0, "feeling", "long", "I was moved.", 7, 0.5, 1.0, 6.0, 2.5, 2.5, -1, 0, (), None)
     assert memory.describe(0) == [] and memory.counts().tolist() == [0, 1]
     nothing = memory.retrieve(np.array([0]), np.ones((1, 8)), 5, 3)
     assert (nothing.ids_Ak == -1).all() and np.isnan(nothing.scores_Ak).all()
@@ -431,38 +433,125 @@ def test_a_hundred_thousand_agents_fit_in_a_few_hundred_megabytes():
     assert bytes_each * 100_000 < 250e6
 
 
-# --- texts ---
+# --- evidence, depth, triples, other agents ---
 
 
-def test_texts_are_kept_once_with_their_first_embedding():
-    texts = Texts(3)
-    assert texts.ids_of(["b", "a", "b"], VECTORS[[0, 3, 5]]).tolist() == [0, 1, 0]
-    assert texts.ids_of(["a", "c"], VECTORS[[5, 5]]).tolist() == [1, 2]
-    assert len(texts) == 3 and texts[2] == "c"
-    np.testing.assert_array_equal(texts.embeddings, VECTORS[[0, 3, 5]])
+def test_depth_of_thoughts_is_as_published_by_generative_agents():
+    """The cases of the published code: evidence missing, forgotten, of events, of thoughts."""
+    memory = memory_of("generative_agents")
+    for _ in range(4):
+        add(memory, 0)
+    evidence = [[], [0], [0, 1], [5], [6, 0]]
+    for ids in evidence:
+        add(memory, 3, kind=Kind.THOUGHT, evidence=[ids])
+    entries = memory.describe(0)
+    assert [entry.depth for entry in entries] == [0, 0, 0, 0, 1, 1, 1, 2, 2]
+    assert [list(entry.evidence) for entry in entries[4:]] == evidence
 
 
-def test_texts_that_could_not_be_embedded_are_not_kept():
-    texts = Texts(2)
-    with pytest.raises(SimulationError, match="NaN or infinity"):
-        texts.ids_of(["a", "b"], np.array([[1.0, 0], [np.nan, 1]]))
-    assert len(texts) == 0
-    assert texts.ids_of(["b"], np.array([[0.0, 1]])).tolist() == [0]
+def test_thoughts_from_before_the_first_evidence_have_depth_1():
+    memory = memory_of("recgpt")
+    add(memory, 0, kind=Kind.THOUGHT)
+    assert memory.describe(0)[0].depth == 1
+    add(memory, 3, kind=Kind.THOUGHT, evidence=[[0]])
+    assert [entry.depth for entry in memory.describe(0)] == [1, 2]
 
 
-def test_hashed_words_are_alike_as_far_as_they_share_words():
-    rows = grid_rows(hashed_words(["I loved Heat", "i LOVED heat!", "I loved Babe", "A dull evening"], 256))
-    cosines = rows @ rows[0]
-    assert cosines[0] == cosines[1] == pytest.approx(1, abs=1e-3)
-    assert cosines[1] > cosines[2] > cosines[3]
+def test_forgotten_evidence_stays_listed_and_adds_no_depth():
+    memory = memory_of("agent4rec", capacity=2)
+    add(memory, 0, kind=Kind.THOUGHT)
+    add(memory, 3)
+    add(memory, 3)  # in place of the thought
+    add(memory, 0, kind=Kind.THOUGHT, evidence=[[0]])
+    assert memory.describe(0)[-1][-3:] == (1, (0,), None)
 
 
-@given(st.integers(0, 2**32 - 1))
-def test_cosines_of_grid_rows_are_the_same_in_any_order(seed):
-    first, second = grid_rows(np.random.default_rng(seed).standard_normal((2, 384)))
-    exact = float(first.astype(np.float64) @ second.astype(np.float64))
-    order = np.random.default_rng(seed).permutation(384)
-    assert float(np.float32(0) + np.cumsum(first[order] * second[order], dtype=np.float32)[-1]) == exact
+def test_entries_hold_triples_and_other_agents_and_lose_them_with_the_slot():
+    memory = memory_of("agent4rec", n_agents=3, capacity=2)
+    added = dict(created=0, importance=5, triples=[("bed", "is", "used"), ("Ann", "sees", "bed")])  # noqa: C408
+    memory.add(np.array([0, 2]), Kind.EVENT, np.array([0, 1]), other=np.array([-1, 0]), **added)
+    (first,), (second,) = memory.describe(0), memory.describe(2)
+    assert (first.other, first.triple) == (-1, ("bed", "is", "used"))
+    assert (second.other, second.triple) == (0, ("Ann", "sees", "bed"))
+    for _ in range(2):
+        add(memory, 0, agent=2)
+    assert [(entry.other, entry.triple) for entry in memory.describe(2)] == [(-1, None)] * 2
+
+
+@pytest.mark.parametrize("name", ["recgpt", "recagent"])
+def test_columns_that_are_not_used_take_no_space(name):
+    memory = memory_of(name)
+    before = memory.nbytes
+    add(memory, 0, importance=9, other=-1, evidence=[[]])
+    assert memory.nbytes == before
+
+
+# --- retrieve changes nothing; snapshots ---
+
+
+def assert_equal_arrays(first, second):
+    assert first.keys() == second.keys()
+    for name, array in first.items():
+        np.testing.assert_array_equal(array, second[name], err_msg=name, strict=True)
+
+
+def filled(name, seed, *, with_links=True):
+    """A memory of three agents with entries of every kind."""
+    generator = np.random.default_rng(seed)
+    memory = memory_of(name, n_agents=3, capacity=12, seed=seed)
+    for step in range(int(generator.integers(0, 5))):
+        n = int(generator.integers(0, 8))
+        agents = generator.integers(0, 3, n)
+        links = {}
+        if with_links and generator.random() < 0.7:
+            known = memory.entries.next_id_A[agents]
+            links["evidence"] = [list(range(min(int(number), int(generator.integers(0, 4))))) for number in known]
+            links["triples"] = [(f"agent {agent}", "says", "ä \U0001f600") for agent in agents]
+            links["other"] = generator.integers(-1, 3, n)
+        memory.add(
+            agents,
+            generator.integers(0, 4, n),
+            generator.integers(0, len(NAMES), n),
+            created=step + generator.random(n),
+            importance=generator.integers(1, 11, n),
+            valence=generator.uniform(-1, 1, n),
+            **links,
+        )
+    return memory
+
+
+@pytest.mark.parametrize("name", PRESETS)
+@given(seed=st.integers(0, 1000))
+def test_retrieve_changes_no_array(name, seed):
+    memory = filled(name, seed)
+    before = memory.to_arrays()
+    for now in (5.0, 50.0):
+        memory.retrieve(np.array([0, 2, 0]), np.random.default_rng(seed).standard_normal((3, 3)), 4, now)
+    memory.describe(1)
+    assert_equal_arrays(memory.to_arrays(), before)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+@given(seed=st.integers(0, 1000))
+def test_a_memory_from_arrays_goes_on_as_the_one_it_was_made_from(name, seed):
+    memory = filled(name, seed)
+    arrays = memory.to_arrays()
+    twin = Memory.from_arrays(arrays, memory.preset, seed=memory.seed)
+    assert_equal_arrays(twin.to_arrays(), arrays)
+    kept = {name: array.copy() for name, array in arrays.items()}
+    for each in (memory, twin):
+        each.add(np.array([0, 1, 1]), Kind.EVENT, ["new", "text 0", "new"], created=9, importance=9, evidence=[[]] * 3)
+        each.forget(np.arange(3), 60.0)
+    for agent in range(3):
+        assert memory.describe(agent) == twin.describe(agent)
+    assert_equal_arrays(arrays, kept)
+
+
+def test_arrays_that_are_no_memory_are_refused():
+    arrays = memory_of("recgpt").to_arrays()
+    del arrays["texts_bytes"], arrays["id_AC"]
+    with pytest.raises(SimulationError, match="lack id_AC, texts_bytes"):
+        Memory.from_arrays(arrays, PRESETS["recgpt"])
 
 
 # --- what there cannot be ---
@@ -479,6 +568,10 @@ def test_cosines_of_grid_rows_are_the_same_in_any_order(seed):
         (lambda: add(memory_of("recgpt"), 0, importance=0), "importance 0"),
         (lambda: add(memory_of("recgpt"), 0, importance=np.nan), "importance nan"),
         (lambda: add(memory_of("recgpt"), 0, valence=2), "valence 2"),
+        (lambda: add(memory_of("recgpt"), 0, evidence=[[0]]), "evidence 0: agent 0 never"),
+        (lambda: add(memory_of("recgpt"), 0, evidence=[[0] * 33]), "evidence of 33 ids"),
+        (lambda: add(memory_of("recgpt"), 0, evidence=[[0], [0]]), "evidence for 2 of 1 rows"),
+        (lambda: add(memory_of("recgpt"), 0, other=1), "other 1"),
         (lambda: recall(memory_of("recgpt"), [1, 0]), "queries of shape"),
         (lambda: recall(memory_of("recgpt"), [1, 0, 0], k=0), "k=0"),
         (lambda: memory_of("recgpt").entry(0, 0), "no memory at slot 0"),

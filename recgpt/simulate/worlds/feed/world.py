@@ -77,17 +77,11 @@ class Feed:
 
     def play(self) -> pl.DataFrame:
         """The events of the next page, not yet applied: everything is decided, nothing has changed."""
-        memory, step = self.state.memory, self.step + 1
-        # Reading a memory may renew it: that is for `apply`, or the state would not be a function of the log.
-        accessed_AC = memory.accessed_AC.copy() if memory.preset.reading_renews else memory.accessed_AC
-        try:
-            pages = self._pages(step, np.flatnonzero(self.state.active_A))
-            is_empty_A = (pages.items_AS < 0).all(axis=1)
-            empty, others = pages.rows(np.flatnonzero(is_empty_A)), pages.rows(np.flatnonzero(~is_empty_A))
-            parts = [*self._turned_away(empty), *self._happened(others)]
-        finally:
-            memory.accessed_AC = accessed_AC
-        return assemble(step, parts)
+        step = self.step + 1
+        pages = self._pages(step, np.flatnonzero(self.state.active_A))
+        is_empty_A = (pages.items_AS < 0).all(axis=1)
+        empty, others = pages.rows(np.flatnonzero(is_empty_A)), pages.rows(np.flatnonzero(~is_empty_A))
+        return assemble(step, [*self._turned_away(empty), *self._happened(others)])
 
     def apply(self, rows: pl.DataFrame) -> None:
         """Take in a step's events, those of `play` or of the log: the only way in which anything changes."""

@@ -14,7 +14,7 @@ import jinja2
 import numpy as np
 from pydantic import BaseModel, create_model
 
-from recgpt.simulate.agents.memory import Memory
+from recgpt.simulate.agents.memory import Memory, Retrieved
 from recgpt.simulate.agents.population import Population
 from recgpt.simulate.items import ItemFacts
 from recgpt.simulate.llm.budget import Caps, Price, Spent
@@ -192,7 +192,7 @@ class LLMMind:
 
     def interview(self, pages: Pages, memory: Memory) -> Interviews:
         """How satisfied agents are that have left. See `Mind`; raises as `decide` does."""
-        remembered, _ = self._remembered(pages, memory)
+        remembered, _ = self._remembered(pages, self._after_page(pages, memory))
         requests = [
             self._ask(
                 pages.agent_A[row],
@@ -263,15 +263,27 @@ class LLMMind:
         """For each agent the texts of what it remembers at its page, and their ids as JSON."""
         if not self._uses_memory or not len(memory.texts):
             return [[] for _ in range(len(pages))], None
-        there_AS1 = (pages.items_AS >= 0)[..., None]
-        query_AE = (self._facts.unit_NE[np.maximum(pages.items_AS, 0)] * there_AS1).sum(axis=1)
-        found = memory.retrieve(pages.agent_A, query_AE, REMEMBERED, pages.step)
+        found = self._retrieved(pages, memory)
         texts, notes = [], []
         for agent, slots_k, ids_k in zip(pages.agent_A.tolist(), found.slots_Ak, found.ids_Ak, strict=True):
             chosen = [int(slot) for slot in slots_k if slot >= 0]
             texts.append([quoted(memory.entry(agent, slot).text, _LONGEST_SAYING) for slot in chosen])
             notes.append(json.dumps({"ids": [int(i) for i in ids_k if i >= 0]}) if chosen else None)
         return texts, notes
+
+    def _retrieved(self, pages: Pages, memory: Memory) -> Retrieved:
+        there_AS1 = (pages.items_AS >= 0)[..., None]
+        query_AE = (self._facts.unit_NE[np.maximum(pages.items_AS, 0)] * there_AS1).sum(axis=1)
+        return memory.retrieve(pages.agent_A, query_AE, REMEMBERED, pages.step)
+
+    def _after_page(self, pages: Pages, memory: Memory) -> Memory:
+        """The memory at the interview: what came to mind at the page, in the same step, counts as read already."""
+        decided = pages.rows(np.flatnonzero((pages.items_AS >= 0).any(axis=1)))  # nobody decides on an empty page
+        if not memory.preset.reading_renews or not self._uses_memory or not len(decided):
+            return memory
+        ids_Ak = self._retrieved(decided, memory).ids_Ak
+        row, place = np.nonzero(ids_Ak >= 0)
+        return memory.after_reading(decided.agent_A[row], ids_Ak[row, place], pages.step)
 
     def _thoughts(self, pages: Pages, memory: Memory, failed_A: np.ndarray) -> list[str | None]:
         """What agents conclude whose time has come to reflect, on the pages before this one."""

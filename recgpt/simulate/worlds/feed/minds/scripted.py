@@ -66,10 +66,10 @@ def recalled(
     retrieved = memory.retrieve(pages.agent_A, item_ASE.sum(axis=1), k, now=pages.step)
     slots_Ak = np.maximum(retrieved.slots_Ak, 0)
     agent_A1 = pages.agent_A[:, None]
-    valence_Ak = np.where(retrieved.slots_Ak >= 0, memory.valence_AC[agent_A1, slots_Ak], 0).astype(np.float32)
+    valence_Ak = np.where(retrieved.slots_Ak >= 0, memory.entries.valence_AC[agent_A1, slots_Ak], 0).astype(np.float32)
     if not valence_Ak.any():
         return np.zeros(pages.items_AS.shape, dtype=np.float32), retrieved, valence_Ak
-    entry_AkE = memory.texts.embeddings[memory.text_AC[agent_A1, slots_Ak]]
+    entry_AkE = memory.texts.embeddings[memory.entries.text_AC[agent_A1, slots_Ak]]
     likeness_ASk = np.maximum(np.einsum("ase,ake->ask", item_ASE, entry_AkE), 0)
     return np.einsum("ask,ak->as", likeness_ASk, valence_Ak), retrieved, valence_Ak
 
