@@ -34,8 +34,9 @@ from recgpt.foundation.network import (
     EvidenceDecoder,
     NetworkConfig,
 )
-from recgpt.foundation.pretrain import PretrainConfig, ranked_ndcg, rate
+from recgpt.foundation.pretrain import PretrainConfig, ranked_ndcg
 from recgpt.progress import Meter
+from recgpt.training.loop import learning_rate
 
 LEFT_OUT = ("amazon_health", "goodreads", "grocery", "movielens_1m")
 BATCH_EPISODES, BATCH_CASES = 4, 16
@@ -120,16 +121,16 @@ def lacking(evidence: Evidence, row: Row) -> Evidence:
 
 
 def trained(row: Row, episodes: Sequence[Episode], weights: np.ndarray, steps: int, seed: int) -> torch.nn.Module:
-    """A network trained as `recgpt pretrain` does, on evidence that lacks what `row` says."""
+    """A network trained as `recgpt pretrain foundation` does, on evidence that lacks what `row` says."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     network = EvidenceDecoder(row.network)
-    config = PretrainConfig(Path(), steps=steps)
+    config = PretrainConfig(out=Path(), steps=steps)
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=config.weight_decay)
     with Meter(row.name, steps) as meter:
         for step in range(steps):
             for group in optimizer.param_groups:
-                group["lr"] = rate(step, config)
+                group["lr"] = learning_rate(step, steps, peak=config.lr, warmup=config.warmup, decay_from="start")
             loss = torch.zeros(())
             for place in rng.choice(len(episodes), BATCH_EPISODES, p=weights / weights.sum()):
                 episode = episodes[place]

@@ -109,7 +109,7 @@ def pretrain(
     from recgpt.foundation.pretrain import pretrain as run
 
     network = NetworkConfig(d_model=d_model, hidden=hidden, n_layers=layers)
-    config = PretrainConfig(out, encoder=encoder, network=network, steps=steps, cases=cases, lr=lr, seed=seed)
+    config = PretrainConfig(out=out, encoder=encoder, network=network, steps=steps, cases=cases, lr=lr, seed=seed)
     print(f"{run(config, domains, valid, overwrite=overwrite)} is the model")
 
 

@@ -24,6 +24,7 @@ from recgpt.foundation.model import FoundationModel
 from recgpt.foundation.network import EvidenceDecoder
 from recgpt.foundation.pretrain import case_loss, ranked_ndcg
 from recgpt.progress import Meter
+from recgpt.training.loop import BestWeights, learning_rate
 
 CUTS = (1, 2, 3)  # items from the end of a sequence that are asked, each for an index of its own
 MAX_CASES = 8_000  # users asked for each cut
@@ -111,12 +112,13 @@ def _trained(
     optimizer = torch.optim.AdamW(network.parameters(), lr=lr, weight_decay=0.02)
     sizes = np.array([len(episode) for episode in episodes])
     rng = np.random.default_rng([seed, 9])
-    best, best_state = _mean_ndcg(network, watched, device), copy.deepcopy(network.state_dict())
+    best = BestWeights()
+    best.offer(_mean_ndcg(network, watched, device), network)
     every = max(1, steps // EVALUATIONS)
     with Meter("finetune", steps) as meter:
         for step in range(steps):
             for group in optimizer.param_groups:
-                group["lr"] = lr * (1 - step / steps)
+                group["lr"] = learning_rate(step, steps, peak=lr, shape="linear")
             episode = episodes[rng.choice(len(episodes), p=sizes / sizes.sum())]
             network.train()
             torch.manual_seed(int(rng.integers(1 << 31)))
@@ -129,10 +131,9 @@ def _trained(
             if (step + 1) % every == 0:
                 ndcg = _mean_ndcg(network, watched, device)
                 note = f"held-out NDCG@10 {ndcg:.4f}"
-                if ndcg > best:
-                    best, best_state = ndcg, copy.deepcopy(network.state_dict())
+                best.offer(ndcg, network)
             meter.update(1, note=note)
-    network.load_state_dict(best_state)
+    best.restore(network)
     return network.cpu().eval()
 
 

@@ -10,25 +10,24 @@ No data set is opened but those named: what a model is tested on has no way in.
 """
 
 import hashlib
-import json
 import math
-import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
+from recgpt.config import Config
 from recgpt.data.dataset import Dataset
-from recgpt.data.fingerprint import load_array, save_array, write_json
+from recgpt.data.fingerprint import load_array, save_array
 from recgpt.encode import DEFAULT, embeddings_for, find_encoder
-from recgpt.errors import CheckpointError, DataError
+from recgpt.errors import DataError
 from recgpt.foundation.episodes import Episode, EpisodeSpec, blend_logits, make_episode, ndcg_at_10, specs_for
 from recgpt.foundation.model import FoundationConfig, FoundationModel
 from recgpt.foundation.network import (
@@ -40,73 +39,41 @@ from recgpt.foundation.network import (
     NetworkConfig,
 )
 from recgpt.foundation.subdomains import alike, n_parts, parts_of
-from recgpt.generative.trainer import Progress, stream
-from recgpt.progress import Meter, console
-from recgpt.training import checkpoint
+from recgpt.progress import console
 from recgpt.training.curves import pretraining_curve
+from recgpt.training.loop import TrainingLoop, learning_rate, parameter_groups, step_seed
 
 TEMPLATE = "fields"
 VALIDATION_CASES = 2_500
 _EVALUATED = 256  # cases at a time
 
 
-@dataclass(frozen=True)
-class PretrainConfig:
-    """One pre-training run.
+class PretrainConfig(Config):
+    """One pre-training run."""
 
-    Attributes
-    ----------
-    out
-        Folder of the run.
-    steps
-        Of the optimizer.
-    shortlist
-        Candidates of a training case, of which some are drawn.
-    ranked
-        Candidates that the model weighs when it ranks; more cost time and add nothing.
-    cases
-        Users asked in a domain's fullest episode; the others ask fewer.
-    episodes_per_step, cases_per_episode
-        Of one step and process.
-    without_times, without_words
-        Share of the cases whose times, or words, are kept from the network: most domains of the pool have times, and
-        many catalogues have none; where embeddings alone are indexed, words are unknown.
-    """
+    out: Path = Field(description="folder of the run")
+    encoder: str = Field(default=DEFAULT, description="sentence-transformers model, or a folder")
+    network: NetworkConfig = Field(default_factory=NetworkConfig, description="shape of the network")
+    shortlist: int = Field(default=400, ge=1, description="candidates of a training query, some of which are sampled")
+    ranked: int = Field(default=150, ge=1, description="candidates that the trained model scores; more add nothing")
+    steps: int = Field(default=12_000, ge=1, description="optimizer steps")
+    lr: float = Field(default=2e-3, description="peak learning rate")
+    warmup: int = Field(default=100, ge=1, description="steps over which the learning rate rises")
+    weight_decay: float = Field(default=0.02, description="of matrices; norms and biases have none")
+    clip: float = Field(default=1.0, description="maximum norm of the gradient")
+    cases: int = Field(default=6_000, ge=1, description="maximum queries per episode")
+    episodes_per_step: int = Field(default=4, ge=1, description="episodes of one step and process")
+    cases_per_episode: int = Field(default=16, ge=1, description="queries of each of them")
+    without_times: float = Field(default=0.5, description="share of queries trained without times: many sets have none")
+    without_words: float = Field(
+        default=0.2, description="share of queries trained without words: unknown where embeddings alone are indexed"
+    )
+    evaluate_every: int = Field(default=500, ge=1, description="steps between two evaluations, each a checkpoint")
+    seed: int = Field(default=0, description="of weights, episodes and order")
 
-    out: Path
-    encoder: str = DEFAULT
-    network: NetworkConfig = field(default_factory=NetworkConfig)
-    shortlist: int = 400
-    ranked: int = 150
-    steps: int = 12_000
-    lr: float = 2e-3
-    warmup: int = 100
-    weight_decay: float = 0.02
-    clip: float = 1.0
-    cases: int = 6_000
-    episodes_per_step: int = 4
-    cases_per_episode: int = 16
-    without_times: float = 0.5
-    without_words: float = 0.2
-    evaluate_every: int = 500
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in (
-            "steps",
-            "cases",
-            "episodes_per_step",
-            "cases_per_episode",
-            "evaluate_every",
-            "shortlist",
-            "ranked",
-        ):
-            if getattr(self, name) < 1:
-                raise DataError(f"{name}={getattr(self, name)}: a number of 1 or more is needed")
-
-    def decisive(self) -> dict[str, Any]:
-        """What must agree for a run to resume."""
-        return {key: value for key, value in asdict(self).items() if key != "out"}
+    def resume_key(self) -> dict[str, Any]:
+        """Settings that must agree for a run to resume."""
+        return self.model_dump(mode="json", exclude={"out"})
 
 
 def pretrain(
@@ -175,7 +142,7 @@ def pretrain(
             },
         )
     )
-    return _Trainer(config, model, accelerator, training, watched, overwrite=overwrite).run()
+    return PretrainLoop(config, model, accelerator, training, watched, overwrite=overwrite).run()
 
 
 def _learned_from(config: PretrainConfig, dataset: Dataset) -> list[tuple[EpisodeSpec, Path]]:
@@ -247,93 +214,63 @@ def _digest(made_of: Mapping[str, Any], *more: object) -> str:
     return hashlib.sha256(repr((sorted(made_of.items()), *more)).encode()).hexdigest()[:12]
 
 
-class _Trainer:
+class PretrainLoop(TrainingLoop):
+    """Training on episodes that are on disk; see `pretrain`."""
+
+    name = "pretrain"
+    measured = "NDCG@10"
+
     def __init__(
         self,
         config: PretrainConfig,
         model: FoundationModel,
         accelerator: Accelerator,
         training: Sequence[tuple[EpisodeSpec, Path]],
-        watched: Sequence[tuple[EpisodeSpec, Path]],
+        validation: Sequence[tuple[EpisodeSpec, Path]],
         *,
         overwrite: bool,
     ) -> None:
         self.config = config
-        self.accelerator = accelerator
         self.episodes = [Episode.load(path) for _, path in training]
         self.weights = np.array([spec.weight for spec, _ in training])
         self.weights /= self.weights.sum()
-        self.watched = {spec.name: Episode.load(path) for spec, path in watched}
-        self.progress = Progress()
-        matrices = [p for p in model.parameters() if p.dim() > 1]
-        vectors = [p for p in model.parameters() if p.dim() <= 1]
-        groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-        self.bare = model
-        network, self.optimizer = accelerator.prepare(model.network, torch.optim.AdamW(groups, lr=config.lr))
-        self.network: torch.nn.Module = network
-        self.identity = {**config.decisive(), "episodes": [path.name for _, path in (*training, *watched)]}
-        self._resume(overwrite)
-
-    @property
-    def _checkpoints(self) -> Path:
-        return self.config.out / "checkpoints"
-
-    def _resume(self, overwrite: bool) -> None:
-        if overwrite and self.accelerator.is_main_process:
-            shutil.rmtree(self._checkpoints, ignore_errors=True)
-        self.accelerator.wait_for_everyone()
-        found = checkpoint.complete(self._checkpoints)
-        if not found:
-            return
-        state = checkpoint.read_state(found[-1])
-        # As JSON has it: tuples become lists there.
-        differing = [key for key, value in _as_json(self.identity).items() if state["identity"].get(key) != value]
-        if differing:
-            raise CheckpointError(
-                f"{self.config.out} holds a run with another {differing[0]}: pass --overwrite to discard it, or choose "
-                "another --out"
-            )
-        checkpoint.restore(found[-1], self.bare, self.optimizer.optimizer)
-        self.progress = Progress(**state["progress"])
-        console.print(f"resuming {self.config.out} at step {self.progress.step:,} of {self.config.steps:,}")
+        self.validation = {spec.name: Episode.load(path) for spec, path in validation}
+        groups = parameter_groups(model, config.weight_decay)
+        network, optimizer = accelerator.prepare(model.network, torch.optim.AdamW(groups, lr=config.lr))
+        super().__init__(
+            config.out,
+            accelerator,
+            network,
+            model,
+            optimizer,
+            {**config.resume_key(), "episodes": [path.name for _, path in (*training, *validation)]},
+            total_steps=config.steps,
+            evaluate_every=config.evaluate_every,
+            log_every=config.evaluate_every,
+            overwrite=overwrite,
+        )
 
     def run(self) -> Path:
-        """Train to the end."""
-        started = time.monotonic() - self.progress.seconds
-        losses: list[Tensor] = []
-        is_main = self.accelerator.is_main_process
-        with Meter("pretrain", self.config.steps, done=self.progress.step, disable=not is_main) as meter:
-            while self.progress.step < self.config.steps:
-                losses.append(self._step(self.progress.step))
-                self.progress.step += 1
-                note = ""
-                if self.progress.step % self.config.evaluate_every == 0 or self.progress.step == self.config.steps:
-                    self.progress.seconds = time.monotonic() - started
-                    loss = float(torch.stack(losses).mean())
-                    losses = []
-                    self.progress.curve.append({"step": self.progress.step, "loss": loss})
-                    self._evaluate()
-                    if is_main:
-                        self._save()
-                    note = f"loss {loss:.4f}"
-                meter.update(1, note=note)
-        folder = self.config.out / "model"
-        if is_main:
+        """Train to the end; returns the folder of the model."""
+        self._train()
+        if self.accelerator.is_main_process:
             self.bare.settings.training["seconds"] = round(self.progress.seconds)
-            checkpoint.save_model(folder, self.bare)
+        self._save_model("model")
         self.accelerator.wait_for_everyone()
-        return folder
+        self._finish()
+        return self.out / "model"
 
-    def _step(self, step: int) -> Tensor:
-        """Move the weights once, by a few cases of a few episodes; what is drawn depends on seed, step and process."""
-        config = self.config
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate(step, config)
-        seed = stream(config.seed, step, self.accelerator.process_index)
+    def _step(self) -> Tensor:
+        """Move the weights once, by a few queries of a few episodes, drawn by seed, step and process."""
+        config, step = self.config, self.progress.step
+        self._set_learning_rate(
+            learning_rate(step, config.steps, peak=config.lr, warmup=config.warmup, decay_from="start")
+        )
+        seed = step_seed(config.seed, step, self.accelerator.process_index)
         torch.manual_seed(seed)
         rng = np.random.default_rng(seed)
         drawn = rng.choice(len(self.episodes), config.episodes_per_step, p=self.weights)
-        self.network.train()
+        self.model.train()
         loss = torch.zeros((), device=self.accelerator.device)
         for episode in (self.episodes[place] for place in drawn):
             rows = torch.from_numpy(rng.integers(0, len(episode), config.cases_per_episode))
@@ -341,34 +278,27 @@ class _Trainer:
                 times_B=torch.from_numpy(rng.random(len(rows)) < config.without_times),
                 words_B=torch.from_numpy(rng.random(len(rows)) < config.without_words),
             )
-            loss_of = case_loss(self.network, episode, rows, self.accelerator.device, evidence)
-            loss = loss + loss_of / config.episodes_per_step
+            episode_loss = case_loss(self.model, episode, rows, self.accelerator.device, evidence)
+            loss = loss + episode_loss / config.episodes_per_step
         self.accelerator.backward(loss)
-        self.accelerator.clip_grad_norm_(self.network.parameters(), config.clip)
+        self.accelerator.clip_grad_norm_(self.model.parameters(), config.clip)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        return loss.detach()
+        return loss.detach() / self.accelerator.num_processes
 
-    def _evaluate(self) -> None:
-        """NDCG@10 on the watched domains, beside that of the blend."""
-        figures: dict[str, float] = {"step": self.progress.step}
+    def _measure(self) -> dict[str, float]:
+        """NDCG@10 on each validation data set, and the mean gain over the hybrid score."""
+        figures: dict[str, float] = {}
         ratios = []
-        for name, episode in self.watched.items():
-            ours = ranked_ndcg(self.bare.network, episode, self.accelerator.device)
+        for name, episode in self.validation.items():
+            figures[name] = ranked_ndcg(self.bare.network, episode, self.accelerator.device)
             blend = ranked_ndcg(None, episode, self.accelerator.device)
-            figures[name] = ours
-            ratios.append(math.log(max(ours, 1e-6) / max(blend, 1e-6)))
+            ratios.append(math.log(max(figures[name], 1e-6) / max(blend, 1e-6)))
         figures["gain"] = math.exp(sum(ratios) / len(ratios)) - 1
-        self.progress.evaluations.append(figures)
-        if self.accelerator.is_main_process:
-            shown = ", ".join(f"{key} {value:.4f}" for key, value in figures.items() if key != "step")
-            console.print(f"step {self.progress.step:,}: NDCG@10 {shown}")
+        return figures
 
-    def _save(self) -> None:
-        state = {"step": self.progress.step, "progress": asdict(self.progress), "identity": _as_json(self.identity)}
-        checkpoint.save(self._checkpoints, self.bare, self.optimizer.optimizer, state)
-        write_json(self.config.out / "curve.json", asdict(self.progress))
-        pretraining_curve(asdict(self.progress), self.config.out / "curve.png")
+    def _draw(self, progress: dict[str, Any], path: Path) -> None:
+        pretraining_curve(progress, path)
 
 
 def case_loss(
@@ -402,13 +332,3 @@ def ranked_ndcg(network: torch.nn.Module | None, episode: Episode, device: torch
         logits_CM = blend_logits(evidence) if network is None else network.eval()(evidence.to(device)).cpu()
         ndcg.append(ndcg_at_10(logits_CM, episode.target_C[rows]))
     return float(torch.cat(ndcg).mean())
-
-
-def rate(step: int, config: PretrainConfig) -> float:
-    """The learning rate: linear warm-up, then a cosine to zero."""
-    warm = min(1.0, (step + 1) / config.warmup)
-    return config.lr * warm * 0.5 * (1 + math.cos(math.pi * step / config.steps))
-
-
-def _as_json(identity: Mapping[str, Any]) -> dict[str, Any]:
-    return json.loads(json.dumps(identity, default=str))

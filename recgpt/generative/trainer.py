@@ -1,23 +1,20 @@
-"""Pre-training and fine-tuning on Accelerate; `pre_train.py` is its command.
+"""Training of the token model: packed sequences, next-item codes, on one process or many.
 
-    accelerate launch pre_train.py --data data/pre_train --batch_size 40 --epoch 5 --tf_layer 3
+    accelerate launch -m recgpt.cli.main pretrain generative --data data/pre_train --tokenizer vae_ckpt/mine
 
-Sequences share rows (`recgpt.data.packing`), attention is closed around each. Whatever is random depends on (seed,
-step, process) alone, and the loss of a step is divided by the number of predictions in the whole global batch. So a run
-that was killed resumes to the losses of an unbroken one, and two processes give the losses of one with the same global
-batch (but for dropout, which differs by process). How processes share the model, `recgpt.generative.distributed` says.
+Several sequences share a row (`recgpt.data.packing`); attention does not cross them. Everything random depends on
+(seed, step, process) alone, and the loss of a step is divided by the number of predictions in the whole global batch.
+So a killed run resumes to the losses of an unbroken one, and two processes give the losses of one with the same global
+batch (except for dropout, which differs by process). `recgpt.generative.distributed` spreads the model over processes.
 
-The published `--batch_size` counts sequences a process; here that many sequences, packed, are one step's rows.
+The published `--batch_size` counts sequences a process; here the rows of one step hold that many sequences.
 
 Shapes: B rows, S items a row, K codes an item, W slice width.
 """
 
 import hashlib
-import math
-import shutil
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,10 +22,11 @@ import numpy as np
 import torch
 from accelerate.tracking import get_available_trackers
 from accelerate.utils import broadcast_object_list
+from pydantic import Field
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from recgpt.data.fingerprint import write_json
+from recgpt.config import Config
 from recgpt.data.packing import PackedDataset
 from recgpt.data.ragged import Ragged, offsets_of
 from recgpt.device import computes_bfloat16, default_device
@@ -36,45 +34,39 @@ from recgpt.errors import CheckpointError, DataError
 from recgpt.generative.decoder import RecGPTDecoder
 from recgpt.generative.distributed import head_gathered, make_accelerator, prepare
 from recgpt.generative.loss import IGNORE, next_item_labels
-from recgpt.progress import Meter, console
-from recgpt.training import checkpoint
 from recgpt.training.curves import training_curve
+from recgpt.training.loop import Progress, TrainingLoop, learning_rate, parameter_groups, step_seed
 
 Validate = Callable[[RecGPTDecoder], dict[str, float]]
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrainConfig:
+class TrainConfig(Config):
     """One training run; the defaults are the published ones where there are any."""
 
-    out: Path  # run folder: checkpoints/, best/, last/, curve.json, curve.png
-    epochs: int = 5
-    batch_size: int = 40  # sequences a process and step, as published; they are packed into fewer rows
-    gradient_accumulation: int = 1  # steps of `batch_size` before the weights move
-    lr: float = 1e-4  # peak
-    warmup: float = 0.05  # share of all steps over which the learning rate rises
-    final_lr: float = 0.1  # share of the peak at the end of the cosine
-    weight_decay: float = 0.01  # of matrices; norms and biases have none
-    clip: float = 1.0  # of the gradient's norm
-    mixed_precision: Literal["auto", "bf16", "no"] = "auto"  # auto: bf16 where the hardware multiplies in it
-    evaluations_per_epoch: float = 10  # each writes a checkpoint; the published run saved at every tenth
-    patience: int = 0  # evaluations without a better `select_by` before stopping; 0 never stops early
-    select_by: str = "loss"  # validation figure that picks `best`; "loss" is minimised, any other maximised
-    seed: int = 0
-    workers: int = 0  # processes that prepare batches, for each training process
-    log_every: int = 10  # steps a point of the training curve
-    tracker: str | None = None  # an Accelerate tracker such as "tensorboard"
+    out: Path = Field(description="run folder: checkpoints/, best/, last/, curve.json, curve.png")
+    epochs: int = Field(default=5, gt=0, description="passes over the sequences")
+    batch_size: int = Field(default=40, gt=0, description="sequences a process and step, packed into fewer rows")
+    gradient_accumulation: int = Field(default=1, gt=0, description="batches before the weights move")
+    lr: float = Field(default=1e-4, description="peak learning rate")
+    warmup: float = Field(default=0.05, description="share of all steps over which the learning rate rises")
+    final_lr: float = Field(default=0.1, description="share of the peak at the end of the cosine")
+    weight_decay: float = Field(default=0.01, description="of matrices; norms and biases have none")
+    clip: float = Field(default=1.0, description="maximum norm of the gradient")
+    mixed_precision: Literal["auto", "bf16", "no"] = Field(
+        default="auto", description="auto: bf16 where the hardware multiplies in it"
+    )
+    evaluations_per_epoch: float = Field(default=10, gt=0, description="each writes a checkpoint")
+    patience: int = Field(default=0, ge=0, description="evaluations without a better figure before stopping; 0: never")
+    select_by: str = Field(default="loss", description="validation figure that picks `best`; only a loss is minimised")
+    seed: int = Field(default=0, description="of weights, order and dropout")
+    workers: int = Field(default=0, ge=0, description="processes that prepare batches, for each training process")
+    log_every: int = Field(default=10, gt=0, description="steps between two points of the training curve")
+    tracker: str | None = Field(default=None, description="an Accelerate tracker such as tensorboard")
 
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "gradient_accumulation", "log_every", "evaluations_per_epoch"):
-            value = getattr(self, name)
-            if value <= 0:
-                raise DataError(f"{name}={value}: a number above 0 is needed")
-
-    def decisive(self) -> dict[str, Any]:
-        """The settings that must agree for a run to resume; how a batch is spread over processes need not."""
-        free = ("out", "workers", "tracker", "batch_size", "gradient_accumulation")
-        return {key: value for key, value in asdict(self).items() if key not in free}
+    def resume_key(self) -> dict[str, Any]:
+        """Settings that must agree for a run to resume; the spread of a batch over processes may differ."""
+        free = {"out", "workers", "tracker", "batch_size", "gradient_accumulation"}
+        return self.model_dump(mode="json", exclude=free)
 
 
 @dataclass(frozen=True)
@@ -97,20 +89,6 @@ class TrainData:
     codes_NK: np.ndarray
     embeddings_NE: np.ndarray
     last_only: bool = False
-
-
-@dataclass
-class Progress:
-    """What a run has done so far; a checkpoint carries it as JSON."""
-
-    step: int = 0
-    best: float | None = None
-    best_step: int = 0
-    stale: int = 0  # evaluations since `best`
-    stopped: bool = False
-    seconds: float = 0.0
-    curve: list[dict[str, float]] = field(default_factory=list)  # step, loss, lr
-    evaluations: list[dict[str, float]] = field(default_factory=list)  # step, loss, ranking metrics
 
 
 def windows(sequences: Ragged, max_items: int) -> Ragged:
@@ -164,17 +142,8 @@ def batch_tensors(data: TrainData, rows: PackedDataset, indices: np.ndarray, pad
     }
 
 
-def learning_rate(step: int, total: int, config: TrainConfig) -> float:
-    """Linear warm-up, then a cosine down to `final_lr` of the peak."""
-    warmup = max(1, round(config.warmup * total))
-    if step < warmup:
-        return config.lr * (step + 1) / warmup
-    done = (step - warmup) / max(1, total - warmup)
-    return config.lr * (config.final_lr + (1 - config.final_lr) * (1 + math.cos(math.pi * done)) / 2)
-
-
-class Trainer:
-    """One training run, from its first step or from its last checkpoint.
+class Trainer(TrainingLoop):
+    """One training run of the token model, from its first step or from its last checkpoint.
 
     Parameters
     ----------
@@ -219,30 +188,40 @@ class Trainer:
         precision = config.mixed_precision
         if precision == "auto":
             precision = "bf16" if computes_bfloat16(default_device()) else "no"
-        self.accelerator = make_accelerator(
+        accelerator = make_accelerator(
             precision,
             gradient_accumulation=config.gradient_accumulation,
             tracker=config.tracker,
             project_dir=str(config.out),
         )
+        self.accelerator = accelerator
         self.config = config
-        self.data = replace(data, sequences=windows(data.sequences, model.config.max_items))
+        max_items = model.config.max_items
+        self.data = replace(data, sequences=windows(data.sequences, max_items))
         self.valid = valid
         self.validate = validate
-        self.progress = Progress()
-        self._plan(model.config.max_items)
-        max_items = model.config.max_items
+        self._plan(max_items)
         self._valid_rows = [PackedDataset(each.sequences.tail(max_items), row_items=max_items) for each in valid]
-        self.identity = self._identity(model)
-
-        matrices = [p for p in model.parameters() if p.dim() > 1]
-        vectors = [p for p in model.parameters() if p.dim() <= 1]
-        groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-        optimizer = torch.optim.AdamW(groups, lr=config.lr, fused=self.accelerator.device.type in ("cpu", "cuda"))
-        self.model, self.optimizer = prepare(self.accelerator, model, optimizer)
-        self.bare: RecGPTDecoder = self.accelerator.unwrap_model(self.model)
-        self.sharded = self.accelerator.is_fsdp2  # then `bare` is `model`: all processes together, or a deadlock
-        self._resume(overwrite)
+        self._epoch: tuple[Iterator[dict[str, Tensor]], PackedDataset] | None = None
+        resume_key = self._resume_key(model)
+        groups = parameter_groups(model, config.weight_decay)
+        optimizer = torch.optim.AdamW(groups, lr=config.lr, fused=accelerator.device.type in ("cpu", "cuda"))
+        wrapped, prepared = prepare(accelerator, model, optimizer)
+        super().__init__(
+            config.out,
+            accelerator,
+            wrapped,
+            accelerator.unwrap_model(wrapped),
+            prepared,
+            resume_key,
+            total_steps=self.steps_per_epoch * config.epochs,
+            evaluate_every=max(1, round(self.steps_per_epoch / config.evaluations_per_epoch)),
+            log_every=config.log_every,
+            steps_per_epoch=self.steps_per_epoch,
+            select_by=config.select_by,
+            patience=config.patience,
+            overwrite=overwrite,
+        )
 
     def _plan(self, max_items: int) -> None:
         """How many rows make a step, and how many steps the run has; the same on every process."""
@@ -256,12 +235,10 @@ class Trainer:
         wanted = round(self.config.batch_size * micro_batches * len(rows) / rows.n_sequences)
         self.rows_per_step = min(max(micro_batches, wanted), len(rows))
         self.steps_per_epoch = len(rows) // self.rows_per_step
-        self.total_steps = self.steps_per_epoch * self.config.epochs
-        self.evaluate_every = max(1, round(self.steps_per_epoch / self.config.evaluations_per_epoch))
         self.useful_fraction = rows.useful_fraction
 
-    def _identity(self, model: RecGPTDecoder) -> dict[str, Any]:
-        """What must agree for a run to resume, before the weights move; the first process reads the data for all."""
+    def _resume_key(self, model: RecGPTDecoder) -> dict[str, Any]:
+        """Settings, shape, data and initial weights; the first process hashes the data for all."""
         weights = hashlib.sha256()
         for parameter in model.state_dict().values():
             weights.update(parameter.detach().float().cpu().contiguous().numpy().data)
@@ -276,7 +253,7 @@ class Trainer:
                 f"the same checkpoint, seed and versions"
             )
         return {
-            **self.config.decisive(),
+            **self.config.resume_key(),
             **{key: getattr(model.config, key) for key in ("n_layers", "d_model", "n_heads", "max_items", "dropout")},
             "rows_per_step": self.rows_per_step,
             "data_sha256": of_main[1],
@@ -284,82 +261,21 @@ class Trainer:
             "initial_weights_sha256": of_main[0],
         }
 
-    @property
-    def _checkpoints(self) -> Path:
-        return self.config.out / "checkpoints"
-
-    def _resume(self, overwrite: bool) -> None:
-        if overwrite and self.accelerator.is_main_process:
-            for name in ("checkpoints", "best", "last"):
-                shutil.rmtree(self.config.out / name, ignore_errors=True)
-            for name in ("curve.json", "curve.png"):
-                (self.config.out / name).unlink(missing_ok=True)
-        self.accelerator.wait_for_everyone()
-        found = checkpoint.complete(self._checkpoints)
-        if not found:
-            return
-        state = checkpoint.read_state(found[-1])
-        ours, theirs = self.identity, state["identity"]
-        differing = [key for key in ours if ours[key] != theirs.get(key)]
-        if differing:
-            key = differing[0]
-            raise CheckpointError(
-                f"{self.config.out} holds a run with {key}={theirs.get(key)!r}, this one has {key}={ours[key]!r}: "
-                f"pass --overwrite to discard it, or choose another --out"
-            )
-        checkpoint.restore(found[-1], self.bare, self.optimizer.optimizer)
-        self.progress = Progress(**state["progress"])
-        if self.accelerator.is_main_process:
-            console.print(f"resuming {self.config.out} at step {self.progress.step:,} of {self.total_steps:,}")
-
     def run(self) -> Progress:
         """Train to the end, or to an early stop. `best/` then holds the model to use, `last/` the final one."""
-        started = time.monotonic() - self.progress.seconds
-        self.accelerator.init_trackers("recgpt", config={k: str(v) for k, v in self.identity.items()})
-        first_epoch = self.progress.step // self.steps_per_epoch
-        quiet = not self.accelerator.is_main_process
-        with Meter("train", self.total_steps, done=self.progress.step, disable=quiet) as meter:
-            for epoch in range(first_epoch, self.config.epochs):
-                if not self.progress.stopped:
-                    self._epoch(epoch, meter, started)
+        self.accelerator.init_trackers("recgpt", config={k: str(v) for k, v in self.resume_key.items()})
+        self._train()
         self._save_model("last")
-        # The wrapper around several processes goes before their group: the other way round gloo's threads and Python
-        # may wait for each other for ever (pytorch/pytorch#56297).
-        self.model = self.bare
-        self.accelerator.free_memory()
-        self.accelerator.end_training()
+        self._finish()
         return self.progress
 
-    def _epoch(self, epoch: int, meter: Meter, started: float) -> None:
-        progress, every = self.progress, self.config.log_every
-        rows = self._rows(epoch)
-        first = progress.step - epoch * self.steps_per_epoch
-        batches = iter(self._loader(rows, first))
-        losses: list[Tensor] = []
-        note = ""
-        for within in range(first, self.steps_per_epoch):
-            losses.append(self._step(batches, rows, within))
-            progress.step += 1
-            evaluates = progress.step % self.evaluate_every == 0 or progress.step == self.total_steps
-            if evaluates or progress.step % every == 0:
-                loss = float(self.accelerator.reduce(torch.stack(losses).mean(), "sum"))
-                losses = []
-                self._log({"step": progress.step, "loss": loss, "lr": self.optimizer.param_groups[0]["lr"]})
-                note = f"loss {loss:.4f}"
-            if evaluates:
-                progress.seconds = time.monotonic() - started
-                self._evaluate()
-                self._save()
-            meter.update(1, note=note)
-            if progress.stopped:
-                return
-
-    def _rows(self, epoch: int) -> PackedDataset:
+    def epoch_rows(self, epoch: int) -> PackedDataset:
+        """Packed rows of one epoch, in their order."""
         return PackedDataset(
             self.data.sequences, row_items=self.bare.config.max_items, seed=self.config.seed, epoch=epoch
         )
 
-    def _loader(self, rows: PackedDataset, first_step: int) -> DataLoader[dict[str, Tensor]]:
+    def batches(self, rows: PackedDataset, first_step: int) -> DataLoader[dict[str, Tensor]]:
         """Micro-batches of one epoch for this process, from step `first_step` on."""
         shares = row_shares(
             range(first_step, self.steps_per_epoch),
@@ -372,12 +288,32 @@ class Trainer:
         on_gpu = self.accelerator.device.type == "cuda"
         return DataLoader(batches, batch_size=None, shuffle=False, num_workers=self.config.workers, pin_memory=on_gpu)
 
-    def _step(self, batches: Iterator[dict[str, Tensor]], rows: PackedDataset, within: int) -> Tensor:
-        """Move the weights once; returns this process's share of the global batch's mean loss."""
+    def _step(self) -> Tensor:
+        """Step of the loop, on the next rows of its epoch."""
+        epoch, within = divmod(self.progress.step, self.steps_per_epoch)
+        if self._epoch is None or within == 0:
+            rows = self.epoch_rows(epoch)
+            self._epoch = iter(self.batches(rows, within)), rows
+        return self.step(*self._epoch, within)
+
+    def step(self, batches: Iterator[dict[str, Tensor]], rows: PackedDataset, within: int) -> Tensor:
+        """Move the weights by one step's micro-batches; returns this process's share of the mean loss.
+
+        Parameters
+        ----------
+        batches
+            Micro-batches of this process, those of the step next; see `batches`.
+        rows
+            Packed rows of the epoch.
+        within
+            Number of the step in its epoch.
+        """
         accelerator, config = self.accelerator, self.config
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.progress.step, self.total_steps, config)
-        torch.manual_seed(stream(config.seed, self.progress.step, accelerator.process_index))
+        warmup = max(1, round(config.warmup * self.total_steps))
+        self._set_learning_rate(
+            learning_rate(self.progress.step, self.total_steps, peak=config.lr, warmup=warmup, final=config.final_lr)
+        )
+        torch.manual_seed(step_seed(config.seed, self.progress.step, accelerator.process_index))
         of_step = np.arange(within * self.rows_per_step, (within + 1) * self.rows_per_step)
         averaged_over = accelerator.num_processes * config.gradient_accumulation  # by DDP and by accelerator.backward
         normaliser = rows.n_predicted(of_step) * self.bare.config.n_codes / averaged_over
@@ -394,10 +330,6 @@ class Trainer:
                 self.optimizer.zero_grad()
             loss += out.loss.detach() / averaged_over
         return loss
-
-    def _log(self, point: dict[str, float]) -> None:
-        self.progress.curve.append(point)
-        self.accelerator.log({key: value for key, value in point.items() if key != "step"}, step=int(point["step"]))
 
     def _validation_loss(self) -> float:
         """Mean over the held-out sets of their mean loss a predicted code; each process reads its share of the rows."""
@@ -417,49 +349,19 @@ class Trainer:
             means.append(float(total[0] / total[1]))
         return sum(means) / len(means)
 
-    def _evaluate(self) -> None:
-        """Measure on the held-out sets, keep the best model, count evaluations without a better one."""
-        figures: dict[str, float] = {"step": self.progress.step, "loss": self._validation_loss()}
+    def _measure(self) -> dict[str, float]:
+        """The validation loss, and the figures of `validate`."""
+        figures = {"loss": self._validation_loss()}
         if self.validate is not None:
             takes_part = self.sharded or self.accelerator.is_main_process
             with head_gathered(self.bare):
                 ranked = [self.validate(self.bare.eval()) if takes_part else {}]
             broadcast_object_list(ranked)
             figures.update(ranked[0])
-        if self.config.select_by not in figures:
-            raise DataError(f"select_by={self.config.select_by!r} is none of the figures {sorted(figures)}")
-        progress, value = self.progress, figures[self.config.select_by]
-        progress.evaluations.append(figures)
-        self.accelerator.log({f"valid/{k}": v for k, v in figures.items() if k != "step"}, step=progress.step)
-        better = progress.best is None or (
-            value < progress.best if self.config.select_by == "loss" else value > progress.best
-        )
-        if better:
-            progress.best, progress.best_step, progress.stale = value, progress.step, 0
-            self._save_model("best")
-        else:
-            progress.stale += 1
-            progress.stopped = 0 < self.config.patience <= progress.stale
-        if self.accelerator.is_main_process:
-            shown = ", ".join(f"{key} {number:.4f}" for key, number in figures.items() if key != "step")
-            console.print(f"step {progress.step:,}: held-out {shown}{' (best so far)' if better else ''}")
+        return figures
 
-    def _save_model(self, name: str) -> None:
-        if self.sharded:
-            checkpoint.save_sharded_model(self.config.out / name, self.bare)
-        elif self.accelerator.is_main_process:
-            checkpoint.save_model(self.config.out / name, self.bare)
-
-    def _save(self) -> None:
-        state = {"step": self.progress.step, "progress": asdict(self.progress), "identity": self.identity}
-        if self.sharded:
-            checkpoint.save_sharded(self._checkpoints, self.bare, self.optimizer.optimizer, state)
-        elif self.accelerator.is_main_process:
-            checkpoint.save(self._checkpoints, self.bare, self.optimizer.optimizer, state)
-        if self.accelerator.is_main_process:
-            write_json(self.config.out / "curve.json", asdict(self.progress))
-            training_curve(asdict(self.progress), self.config.out / "curve.png")
-        self.accelerator.wait_for_everyone()
+    def _draw(self, progress: dict[str, Any], path: Path) -> None:
+        training_curve(progress, path)
 
 
 def sha256(*data: TrainData) -> str:
@@ -481,11 +383,6 @@ def row_shares(steps: range, rows_per_step: int, accumulated: int, *, process: i
         of_step = np.arange(step * rows_per_step, (step + 1) * rows_per_step)
         shares += np.array_split(of_step, processes * accumulated)[process::processes]
     return shares
-
-
-def stream(seed: int, step: int, process: int) -> int:
-    """The seed of one process's random numbers in one step."""
-    return int(np.random.SeedSequence([seed, step, process]).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 @torch.no_grad()

@@ -17,7 +17,7 @@ def training_curve(progress: dict[str, Any], path: Path) -> None:
     Parameters
     ----------
     progress
-        `recgpt.generative.trainer.Progress` as a dict.
+        `recgpt.training.loop.Progress` as a dict.
     """
     ranked = sorted({key for e in progress["evaluations"] for key in e} - {"step", "loss"})
     figure, axes = plt.subplots(1, 2 if ranked else 1, figsize=(10 if ranked else 6, 3.8), squeeze=False)
@@ -47,7 +47,7 @@ def pretraining_curve(progress: dict[str, Any], path: Path) -> None:
     Parameters
     ----------
     progress
-        `recgpt.generative.trainer.Progress` as a dict.
+        `recgpt.training.loop.Progress` as a dict.
     """
     figure, (losses, ranked) = plt.subplots(1, 2, figsize=(10, 3.8))
     losses.plot(*_line(progress["curve"], "loss"), color="tab:blue", marker="o", markersize=3)

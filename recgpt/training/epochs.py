@@ -22,6 +22,7 @@ from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
 from recgpt.progress import Meter
 from recgpt.ranking import Request, rank_by_scores
+from recgpt.training.loop import BestWeights
 
 _K = 10
 
@@ -91,7 +92,7 @@ def train_to_best(
     DataError
         The loss is not finite.
     """
-    curve, best = Curve(), dict[str, Tensor]()
+    curve, best = Curve(), BestWeights()
     note = ""
     with Meter(f"{name}: batches of {max_epochs} epochs at most", max_epochs * n_batches) as meter:
         for number in range(1, max_epochs + 1):
@@ -107,13 +108,12 @@ def train_to_best(
             curve.losses.append(float(np.mean(losses)))
             with torch.no_grad():
                 curve.ndcgs.append(ndcg_of(scores_of, held_out, n_items))
-            if curve.best_epoch == number:
-                best = {key: value.clone() for key, value in module.state_dict().items()}
+            best.offer(curve.ndcgs[-1], module)
             best_so_far = f"best NDCG@10 {max(curve.ndcgs):.4f} after epoch {curve.best_epoch}"
             note = f", loss before {curve.losses[-1]:.4f}, {best_so_far}"
             if number - curve.best_epoch >= patience:
                 break
-    module.load_state_dict(best)
+    best.restore(module)
     return curve
 
 

@@ -45,7 +45,7 @@ class TrainerSteps:
     def __init__(self, setting: Setting, model: RecGPTDecoder, data: TrainData, out: Path) -> None:
         config = TrainConfig(out=out, epochs=1, batch_size=TRAIN_BATCH, seed=setting.seed)
         self._trainer = Trainer(config, model, data, [data])
-        self._rows = self._trainer._rows(0)
+        self._rows = self._trainer.epoch_rows(0)
         self.n_steps = self._trainer.steps_per_epoch
         segments = self._rows.rows(np.arange(self.n_steps * self._trainer.rows_per_step)).segment_ids
         owners = segments + np.arange(len(segments))[:, None] * (segments.max() + 1)
@@ -56,8 +56,8 @@ class TrainerSteps:
         """So many steps of the epoch, over and over; the weights go on from where they are."""
         for step in range(n_steps):
             if step % self.n_steps == 0:
-                batches = iter(self._trainer._loader(self._rows, 0))
-            self._trainer._step(batches, self._rows, step % self.n_steps)
+                batches = iter(self._trainer.batches(self._rows, 0))
+            self._trainer.step(batches, self._rows, step % self.n_steps)
 
     def close(self) -> None:
         """Let go of what Accelerate holds."""

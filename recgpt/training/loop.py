@@ -1,0 +1,315 @@
+"""What both models share when they train: learning rate, weight-decay groups, random streams, and the loop itself.
+
+`TrainingLoop` is the frame of `recgpt.generative.trainer` and `recgpt.foundation.pretrain`: steps, evaluation every so
+many of them, checkpoints, the best model, the training curve, and resumption after a kill. A run resumes only where its
+resume key (settings, data, initial weights) is that of the checkpoint.
+"""
+
+import json
+import math
+import shutil
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from recgpt.data.fingerprint import write_json
+from recgpt.errors import CheckpointError, DataError
+from recgpt.progress import Meter, console
+from recgpt.training import checkpoint
+
+_SHOWN_VALUE = 80  # characters of a resume key's value in an error
+
+
+def learning_rate(
+    step: int,
+    total: int,
+    *,
+    peak: float,
+    warmup: int = 0,
+    final: float = 0.0,
+    shape: Literal["cosine", "linear"] = "cosine",
+    decay_from: Literal["warmup", "start"] = "warmup",
+) -> float:
+    """Learning rate of one step: linear warm-up, then a decay to `final` of the peak.
+
+    Parameters
+    ----------
+    step
+        From 0.
+    total
+        Steps of the run.
+    warmup
+        Steps over which the rate rises to `peak`.
+    decay_from
+        Where the decay begins: after the warm-up, or at step 0, so that it lowers the warm-up's rates too.
+    """
+    # Where rounding allows several orders of operations, each branch keeps the one that shipped weights learned with.
+    if decay_from == "start":
+        rising = min(1.0, (step + 1) / warmup) if warmup else 1.0
+        return peak * rising * _decay(step, total, final, shape)
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    return peak * _decay((step - warmup) / max(1, total - warmup), 1, final, shape)
+
+
+def _decay(done: float, total: int, final: float, shape: Literal["cosine", "linear"]) -> float:
+    """Factor that falls from 1 to `final` while `done` rises from 0 to `total`."""
+    left = 1 - done / total if shape == "linear" else (1 + math.cos(math.pi * done / total)) / 2
+    return final + (1 - final) * left
+
+
+def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """AdamW's groups: matrices decay; norms, biases and other vectors do not."""
+    return [
+        {"params": [p for p in module.parameters() if p.dim() > 1], "weight_decay": weight_decay},
+        {"params": [p for p in module.parameters() if p.dim() <= 1], "weight_decay": 0.0},
+    ]
+
+
+def step_seed(seed: int, step: int, process: int) -> int:
+    """Seed of one process's random numbers in one step."""
+    return int(np.random.SeedSequence([seed, step, process]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+@dataclass
+class Progress:
+    """State of a run; a checkpoint holds it as JSON."""
+
+    step: int = 0
+    best: float | None = None
+    best_step: int = 0
+    stale: int = 0  # evaluations since `best`
+    stopped: bool = False
+    seconds: float = 0.0
+    curve: list[dict[str, float]] = field(default_factory=list)  # step, loss, lr
+    evaluations: list[dict[str, float]] = field(default_factory=list)  # step and the figures measured there
+
+
+class BestWeights:
+    """Copy of a module's weights at its highest figure, kept in memory; the first of equals stays."""
+
+    def __init__(self) -> None:
+        self.figure = -math.inf
+        self._weights: dict[str, Tensor] = {}
+
+    def offer(self, figure: float, module: nn.Module) -> bool:
+        """Copy the weights if `figure` is higher than all before; returns whether it is."""
+        if not figure > self.figure:
+            return False
+        self.figure = figure
+        self._weights = {name: value.clone() for name, value in module.state_dict().items()}
+        return True
+
+    def restore(self, module: nn.Module) -> None:
+        """Load the best weights into the module."""
+        module.load_state_dict(self._weights)
+
+
+class TrainingLoop(ABC):
+    """Frame of a training run in a folder; a subclass makes one step, and measures and draws.
+
+    Parameters
+    ----------
+    out
+        Run folder: checkpoints/, best/, last/, curve.json, curve.png.
+    accelerator
+        Of this launch.
+    model
+        The module that runs, as `accelerator.prepare` returned it.
+    bare
+        The model to store, unwrapped.
+    optimizer
+        As `accelerator.prepare` returned it.
+    resume_key
+        Must agree with that of a checkpoint to resume it.
+    total_steps, evaluate_every, log_every
+        In optimizer steps. The last step always evaluates.
+    steps_per_epoch
+        None where there are no epochs.
+    select_by
+        Figure that picks `best/`: "loss" is minimised, any other maximised. None keeps no best model.
+    patience
+        Evaluations without a better figure before an early stop; 0 for none.
+    overwrite
+        Discard what `out` holds instead of resuming it.
+
+    Raises
+    ------
+    CheckpointError
+        `out` holds a run with another resume key.
+    """
+
+    name = "train"
+    """Label of the progress."""
+    measured = "held-out"
+    """Heading of the figures in the log."""
+
+    def __init__(
+        self,
+        out: Path,
+        accelerator: Accelerator,
+        model: nn.Module,
+        bare: Any,
+        optimizer: Any,
+        resume_key: Mapping[str, Any],
+        *,
+        total_steps: int,
+        evaluate_every: int,
+        log_every: int,
+        steps_per_epoch: int | None = None,
+        select_by: str | None = None,
+        patience: int = 0,
+        overwrite: bool = False,
+    ) -> None:
+        self.out = out
+        self.accelerator = accelerator
+        self.model = model
+        self.bare = bare
+        self.optimizer = optimizer
+        self.resume_key: dict[str, Any] = json.loads(json.dumps(dict(resume_key), default=str))  # tuples become lists
+        self.total_steps = total_steps
+        self.evaluate_every = evaluate_every
+        self.log_every = log_every
+        self.steps_per_epoch = steps_per_epoch or total_steps
+        self.select_by = select_by
+        self.patience = patience
+        self.sharded = accelerator.is_fsdp2  # then all processes make every pass and every save together
+        self.progress = Progress()
+        self._resume(overwrite)
+
+    @abstractmethod
+    def _step(self) -> Tensor:
+        """Move the weights once; returns this process's share of the mean loss over all processes."""
+
+    @abstractmethod
+    def _measure(self) -> dict[str, float]:
+        """Figures on held-out data, the same on every process."""
+
+    @abstractmethod
+    def _draw(self, progress: dict[str, Any], path: Path) -> None:
+        """Draw the training curve to a PNG."""
+
+    @property
+    def _checkpoints(self) -> Path:
+        return self.out / "checkpoints"
+
+    def _resume(self, overwrite: bool) -> None:
+        if overwrite and self.accelerator.is_main_process:
+            for name in ("checkpoints", "best", "last"):
+                shutil.rmtree(self.out / name, ignore_errors=True)
+            for name in ("curve.json", "curve.png"):
+                (self.out / name).unlink(missing_ok=True)
+        self.accelerator.wait_for_everyone()
+        found = checkpoint.complete(self._checkpoints)
+        if not found:
+            return
+        state = checkpoint.read_state(found[-1])
+        self._check_resume_key(state["identity"])
+        checkpoint.restore(found[-1], self.bare, self.optimizer.optimizer)
+        self.progress = Progress(**state["progress"])
+        if self.accelerator.is_main_process:
+            console.print(f"resuming {self.out} at step {self.progress.step:,} of {self.total_steps:,}")
+
+    def _check_resume_key(self, stored: Mapping[str, Any]) -> None:
+        for key, ours in self.resume_key.items():
+            theirs = stored.get(key)
+            if theirs == ours:
+                continue
+            short = max(len(repr(theirs)), len(repr(ours))) <= _SHOWN_VALUE
+            what = f"{key}={theirs!r}, this one has {key}={ours!r}" if short else f"another {key}"
+            raise CheckpointError(
+                f"{self.out} holds a run with {what}: pass --overwrite to discard it, or choose another --out"
+            )
+
+    def _train(self) -> None:
+        """Steps, points of the curve, evaluations and checkpoints, to the end or to an early stop."""
+        progress = self.progress
+        started = time.monotonic() - progress.seconds
+        losses: list[Tensor] = []
+        note = ""
+        quiet = not self.accelerator.is_main_process
+        with Meter(self.name, self.total_steps, done=progress.step, disable=quiet) as meter:
+            while progress.step < self.total_steps and not progress.stopped:
+                losses.append(self._step())
+                progress.step += 1
+                evaluates = progress.step % self.evaluate_every == 0 or progress.step == self.total_steps
+                if evaluates or progress.step % self.log_every == 0:
+                    loss = float(self.accelerator.reduce(torch.stack(losses).mean(), "sum"))
+                    losses = []
+                    self._log({"step": progress.step, "loss": loss, "lr": self.optimizer.param_groups[0]["lr"]})
+                    note = f"loss {loss:.4f}"
+                if evaluates:
+                    progress.seconds = time.monotonic() - started
+                    self._evaluate()
+                    self._save()
+                if progress.step % self.steps_per_epoch == 0:
+                    losses = []  # a point of the curve averages over steps of one epoch
+                meter.update(1, note=note)
+
+    def _finish(self) -> None:
+        """Release the wrapper and the process group."""
+        # The wrapper around several processes goes before their group: the other way round gloo's threads and Python
+        # may wait for each other for ever (pytorch/pytorch#56297).
+        self.model = self.bare
+        self.accelerator.free_memory()
+        self.accelerator.end_training()
+
+    def _set_learning_rate(self, value: float) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = value
+
+    def _log(self, point: dict[str, float]) -> None:
+        self.progress.curve.append(point)
+        self.accelerator.log({key: value for key, value in point.items() if key != "step"}, step=int(point["step"]))
+
+    def _evaluate(self) -> None:
+        """Measure on held-out data, keep the best model, count evaluations without a better one."""
+        figures = {"step": self.progress.step, **self._measure()}
+        if self.select_by is not None and self.select_by not in figures:
+            raise DataError(f"select_by={self.select_by!r} is none of the figures {sorted(figures)}")
+        self.progress.evaluations.append(figures)
+        self.accelerator.log({f"valid/{k}": v for k, v in figures.items() if k != "step"}, step=self.progress.step)
+        better = self.select_by is not None and self._select(figures[self.select_by])
+        if self.accelerator.is_main_process:
+            shown = ", ".join(f"{key} {number:.4f}" for key, number in figures.items() if key != "step")
+            note = " (best so far)" if better else ""
+            console.print(f"step {self.progress.step:,}: {self.measured} {shown}{note}")
+
+    def _select(self, value: float) -> bool:
+        """Save the model as `best/` if the figure is the best so far; returns whether it is."""
+        progress = self.progress
+        better = progress.best is None or (value < progress.best if self.select_by == "loss" else value > progress.best)
+        if better:
+            progress.best, progress.best_step, progress.stale = value, progress.step, 0
+            self._save_model("best")
+        else:
+            progress.stale += 1
+            progress.stopped = 0 < self.patience <= progress.stale
+        return better
+
+    def _save_model(self, name: str) -> None:
+        if self.sharded:
+            checkpoint.save_sharded_model(self.out / name, self.bare)
+        elif self.accelerator.is_main_process:
+            checkpoint.save_model(self.out / name, self.bare)
+
+    def _save(self) -> None:
+        """Write a checkpoint and the training curve."""
+        progress = asdict(self.progress)
+        state = {"step": self.progress.step, "progress": progress, "identity": self.resume_key}
+        if self.sharded:
+            checkpoint.save_sharded(self._checkpoints, self.bare, self.optimizer.optimizer, state)
+        elif self.accelerator.is_main_process:
+            checkpoint.save(self._checkpoints, self.bare, self.optimizer.optimizer, state)
+        if self.accelerator.is_main_process:
+            write_json(self.out / "curve.json", progress)
+            self._draw(progress, self.out / "curve.png")
+        self.accelerator.wait_for_everyone()
