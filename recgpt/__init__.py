@@ -2,7 +2,7 @@
 
 from recgpt import FoundationModel
 
-model = FoundationModel.from_pretrained("ckpt/recgpt-minilm")
+model = FoundationModel.from_pretrained()
 catalogue = model.index(items, interactions=past)
 ranking = catalogue.recommend(histories, k=10, exclude="history")
 """
@@ -14,9 +14,10 @@ from recgpt.version import __version__
 if TYPE_CHECKING:
     from recgpt.foundation.model import FoundationModel
     from recgpt.generative.catalogue import RecGPT
+    from recgpt.models import load_model
 
 
-__all__ = ["FoundationModel", "RecGPT", "__version__"]
+__all__ = ["FoundationModel", "RecGPT", "__version__", "load_model"]
 
 
 def __getattr__(name: str) -> Any:
@@ -29,4 +30,8 @@ def __getattr__(name: str) -> Any:
         from recgpt.generative.catalogue import RecGPT
 
         return RecGPT
+    if name == "load_model":
+        from recgpt.models import load_model
+
+        return load_model
     raise AttributeError(f"module 'recgpt' has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""From a folder's path or a repository's name to a folder on this machine."""
+"""Folders of models: a path, a repository of the Hugging Face hub, or weights shipped with the project."""
 
 from pathlib import Path
 from typing import Any
@@ -11,19 +11,45 @@ from recgpt.errors import CheckpointError
 OPTIONS = ("revision", "token", "cache_dir", "force_download", "local_files_only")  # of `snapshot_download`
 
 
+SHIPPED_MODEL, SHIPPED_TOKENIZER = "ckpt/recgpt-minilm", "vae_ckpt/minilm"
+
+
+def shipped_folder(name: str) -> Path:
+    """Folder of shipped weights: inside the package where it was installed from a wheel, else beside it.
+
+    Parameters
+    ----------
+    name
+        `SHIPPED_MODEL` or `SHIPPED_TOKENIZER`.
+    """
+    package = Path(__file__).parent
+    return package / name if (package / name).is_dir() else package.parent / name
+
+
 def local_folder(path_or_repository: str | Path, **options: Any) -> Path:
-    """The folder itself, or where the hub's repository was downloaded to with these `OPTIONS`.
+    """Return an existing folder as it is; shipped weights by their name; else download a repository of the hub.
+
+    `ckpt/recgpt-minilm` and `vae_ckpt/minilm` name the shipped weights where the current folder has no such folder.
+
+    Parameters
+    ----------
+    path_or_repository
+        Path of a folder, or `owner/name` on the hub.
+    options
+        Keyword arguments of `huggingface_hub.snapshot_download`, those in `OPTIONS`.
 
     Raises
     ------
     CheckpointError
-        It is neither, or a file.
+        Neither a folder nor a repository that can be downloaded, or a file.
     """
     path = Path(path_or_repository)
     if path.is_dir():
         return path
     if path.exists():
         raise CheckpointError(f"{path} is a file: name the folder that holds it")
+    if str(path_or_repository) in (SHIPPED_MODEL, SHIPPED_TOKENIZER):
+        return shipped_folder(str(path_or_repository))
     try:
         return Path(snapshot_download(str(path_or_repository), **options))
     except (HFValidationError, OSError) as error:  # all the hub's network errors are OSErrors

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from recgpt.foundation.model import FoundationModel, is_foundation
+from recgpt.foundation.model import FoundationModel, is_foundation, shipped
 from recgpt.generative.catalogue import RecGPT
 from recgpt.generative.published import PUBLISHED_FILE
 from recgpt.generative.published import load_model as load_generative
@@ -13,14 +13,21 @@ from recgpt.hub import local_folder
 Model = RecGPT | FoundationModel
 
 
-def load_model(path: str | Path) -> Model:
-    """A model of either kind from a folder or repository of ours, or from the published files.
+def load_model(path: str | Path | None = None) -> Model:
+    """Load a model of either kind from a folder, a repository of the hub, or the published files.
+
+    Parameters
+    ----------
+    path
+        None for the foundation model shipped with the package.
 
     Raises
     ------
     CheckpointError
         It cannot be read.
     """
+    if path is None:
+        return shipped()
     if Path(path).is_file() or PUBLISHED_FILE.search(str(path)):
         return load_generative(path)
     folder = local_folder(path)

@@ -34,7 +34,7 @@ from recgpt.errors import CheckpointError, DataError
 from recgpt.foundation.calibration import read_and_solve
 from recgpt.foundation.catalogue_features import Reading, shortlisted
 from recgpt.foundation.network import EvidenceDecoder, LocalWeights, NetworkConfig
-from recgpt.hub import local_folder
+from recgpt.hub import SHIPPED_MODEL, local_folder, shipped_folder
 from recgpt.ranking import Exclude, Ranking, Request, first_unknown, top_k
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 MODEL_TYPE = "recgpt-foundation"
 WEIGHTS_FILE = "model.safetensors"
-SHIPPED = Path(__file__).parents[2] / "ckpt" / "recgpt-minilm"
+SHIPPED = shipped_folder(SHIPPED_MODEL)
 BATCH = 64  # histories read at a time
 _BEYOND = -1_000.0  # where scores of items begin that the network was not asked about; its logits lie far above
 
@@ -173,15 +173,22 @@ class FoundationModel(
         (save_directory / "config.json").write_text(text + "\n", encoding="utf-8")
 
     @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **hub: Any) -> Self:
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path | None = None, **hub: Any) -> Self:
         """Load a folder, or a repository of the hub, that `save_pretrained` or `push_to_hub` wrote.
+
+        Parameters
+        ----------
+        pretrained_model_name_or_path
+            None for the weights shipped with the package.
+        hub
+            `revision`, `token`, `cache_dir` and the like, for a repository of the hub.
 
         Raises
         ------
         CheckpointError
             Nothing there, or a file of it is missing or damaged.
         """
-        folder = local_folder(pretrained_model_name_or_path, **hub)
+        folder = local_folder(pretrained_model_name_or_path or SHIPPED, **hub)
         model = cls(FoundationConfig.read(folder / "config.json"))
         weights = folder / WEIGHTS_FILE
         try:
@@ -201,12 +208,12 @@ def is_foundation(path: str | Path) -> bool:
 
 
 def shipped() -> FoundationModel:
-    """The model that comes with the project.
+    """Load the model shipped with the package.
 
     Raises
     ------
     CheckpointError
-        It is not beside the package, as where only the package was installed.
+        Its folder is missing.
     """
     if not SHIPPED.is_dir():
         raise CheckpointError(f"{SHIPPED} is not there: name a model, such as one made by `recgpt pretrain`")
