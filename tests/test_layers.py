@@ -38,6 +38,7 @@ ROOMS = (
     "recgpt.ranking",
     "recgpt.data",
     "recgpt.titles",
+    "recgpt.splitmix",
     "recgpt.hub",
     "recgpt.device",
     "recgpt.progress",

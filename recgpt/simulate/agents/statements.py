@@ -16,8 +16,8 @@ from recgpt.data.ragged import Ragged
 from recgpt.evaluate.beyond_accuracy import category_names
 from recgpt.simulate.items import ItemFacts
 
-LIKED, DISLIKED, TENDENCIES, EXAMPLES = 5, 2, 3, 2
-"""Categories in the statements of an agent: liked, disliked, in each tendency; and titles named for each."""
+MAX_LIKED, MAX_DISLIKED, MAX_IN_TENDENCY = 5, 2, 3  # categories in an agent's statements
+MAX_EXAMPLES = 2  # titles named for a category
 
 _LIFT = 1.1  # a category is liked if it is so many times as frequent among liked items as in all that is known
 _SUPPORT = 2  # and if it has so many of them
@@ -41,7 +41,7 @@ def stated(known: Dataset, facts: ItemFacts, user_A: np.ndarray) -> tuple[list[t
     pairs = _pairs(events, facts)
     base = pl.DataFrame({"genre": np.arange(len(names), dtype=np.int64), "base": _base_rates(facts)})
     chosen = pairs.filter("liked").join(base, on="genre", how="left", maintain_order="left")
-    for user, genre, items, rated in _leanings(chosen, LIKED).iter_rows():
+    for user, genre, items, rated in _leanings(chosen, MAX_LIKED).iter_rows():
         verb = "enjoy" if rated else "often choose"
         tastes[user].append(f"I {verb} {names[genre]}, such as {_listed(titles.gather(items))}.")
     favourites = events.filter("liked").group_by("user", maintain_order=True).agg(pl.col("item").head(3), "rated")
@@ -68,7 +68,7 @@ def synthetic_tastes(categories: Sequence[np.ndarray], facts: ItemFacts) -> list
         columns = facts.categories_NC[by_count].tocsc()
         columns.sort_indices()
         of_category = Ragged(columns.indices, columns.indptr)
-        examples = [titles.gather(by_count[rows[:EXAMPLES]]) for rows in of_category]
+        examples = [titles.gather(by_count[rows[:MAX_EXAMPLES]]) for rows in of_category]
         names = category_names(facts.items)
         sentences = [f"I enjoy {name}, such as {_listed(of)}." for name, of in zip(names, examples, strict=True)]
     return [tuple(sentences[category] for category in of_agent) for of_agent in categories]
@@ -115,7 +115,7 @@ def _leanings(chosen: pl.DataFrame, most: int) -> pl.DataFrame:
     n_events = chosen.group_by("user").agg(n_events=pl.col("place").n_unique())
     found = (
         chosen.group_by("user", "genre", maintain_order=True)
-        .agg(pl.col("item").head(EXAMPLES), pl.col("rated", "base").first(), n=pl.len())
+        .agg(pl.col("item").head(MAX_EXAMPLES), pl.col("rated", "base").first(), n=pl.len())
         .join(n_events, on="user")
         .with_columns(lift=pl.col("n") / pl.col("n_events") / pl.col("base"))
         .filter(pl.col("lift") >= _LIFT, pl.col("n") >= _SUPPORT)
@@ -130,11 +130,11 @@ def _disappointments(pairs: pl.DataFrame, span: float) -> pl.DataFrame:
     worst_first = pairs.reverse().filter(pl.col("rating").is_not_null())
     found = (
         worst_first.group_by("user", "genre", maintain_order=True)
-        .agg(pl.col("item").head(EXAMPLES), pl.col("deviation").mean(), n=pl.len())
+        .agg(pl.col("item").head(MAX_EXAMPLES), pl.col("deviation").mean(), n=pl.len())
         .filter(pl.col("deviation") <= _DISAPPOINTING * span, pl.col("n") > _SUPPORT)
     )
     ordered = found.sort("user", "deviation", "genre")
-    return ordered.group_by("user", maintain_order=True).head(DISLIKED).select("user", "genre", "item")
+    return ordered.group_by("user", maintain_order=True).head(MAX_DISLIKED).select("user", "genre", "item")
 
 
 def _tendencies(
@@ -156,7 +156,7 @@ def _tendencies(
         (low, pl.col("rating") <= at_most, f"{at_most:g} or less"),
     ):
         chosen = pairs.filter(condition).join(own, on=["user", "genre"], how="left", maintain_order="left")
-        leanings = _leanings(chosen, TENDENCIES).group_by("user").agg("genre")
+        leanings = _leanings(chosen, MAX_IN_TENDENCY).group_by("user").agg("genre")
         rows = n_rated.join(events.filter(condition).group_by("user").len("n"), on="user", how="left").join(
             leanings, on="user", how="left"
         )

@@ -47,7 +47,7 @@ from recgpt.simulate.worlds.feed.minds.llm import LLMMind
 from recgpt.simulate.worlds.feed.minds.parameters import Parameters
 from recgpt.simulate.worlds.feed.minds.scripted import ScriptedMind
 from recgpt.simulate.worlds.feed.run import people_of
-from recgpt.simulate.worlds.feed.world import MEMORIES, Feed, FeedRules, Setting
+from recgpt.simulate.worlds.feed.world import MEMORY_CAPACITY, Feed, FeedRules, Setting
 
 RESAMPLES = 2000
 K = 10  # of the offline metrics
@@ -277,7 +277,7 @@ class Lab:
     def no_memory(self) -> Memory:
         """The memory of agents to whom nothing has happened."""
         width = self.setting.facts.unit_NE.shape[1]
-        return Memory(len(self.setting.population), MEMORIES, PRESETS["recgpt"], width=width, seed=self.seed)
+        return Memory(len(self.setting.population), MEMORY_CAPACITY, PRESETS["recgpt"], width=width, seed=self.seed)
 
     def about(self) -> dict[str, Any]:
         """The data set and the people, for a result."""

@@ -29,6 +29,7 @@ from recgpt.simulate.agents.memory import Memory
 from recgpt.simulate.agents.population import Population
 from recgpt.simulate.experiments.base import Experiment, FeedSettings, Lab, difference, mean_of
 from recgpt.simulate.experiments.result import Estimate, Result, Row
+from recgpt.simulate.llm.budget import CostEstimate
 from recgpt.simulate.worlds.feed.minds.base import Decisions, Interviews, Mind, Pages
 
 MEASURES = ("share of the top genre", "genres", "entropy in bits")
@@ -60,6 +61,10 @@ class Staying:
     def interview(self, pages: Pages, memory: Memory) -> Interviews:
         """See `Mind`."""
         return self._mind.interview(pages, memory)
+
+    def estimate(self, n_agents: int, n_pages: int, page_size: int) -> CostEstimate | None:
+        """See `Mind`."""
+        return self._mind.estimate(n_agents, n_pages, page_size)
 
 
 class Frozen:

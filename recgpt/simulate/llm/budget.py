@@ -68,6 +68,32 @@ class Spent:
         return f"{self.calls:,} calls, {self.tokens:,} tokens, ${self.usd:.4f}"
 
 
+@dataclass(frozen=True)
+class CostEstimate:
+    """Expected use of calls that were not made yet.
+
+    Attributes
+    ----------
+    usd
+        None where the price of the model is not known.
+    """
+
+    calls: int
+    tokens_in: int
+    tokens_out: int
+    usd: float | None
+
+    def __add__(self, other: "CostEstimate") -> "CostEstimate":
+        usd = None if self.usd is None or other.usd is None else self.usd + other.usd
+        return CostEstimate(
+            self.calls + other.calls, self.tokens_in + other.tokens_in, self.tokens_out + other.tokens_out, usd
+        )
+
+    def __str__(self) -> str:
+        cost = "a cost that is not known: the model has no listed price" if self.usd is None else f"${self.usd:,.2f}"
+        return f"{self.calls:,} calls, {self.tokens_in:,} tokens in, {self.tokens_out:,} tokens out, {cost}"
+
+
 class Budget:
     """Keeps what was spent, with what calls under way may come to, below the caps.
 
@@ -92,12 +118,12 @@ class Budget:
             )
         self.caps = caps
         self.spent = spent or Spent()
-        self._price = price or FREE
+        self.price = price
         self._reserved: list[Spent] = []
 
     def cost_usd(self, tokens_in: int, tokens_out: int) -> float:
         """By the price of the model; 0 where it has none."""
-        return self._price.usd(tokens_in, tokens_out)
+        return (self.price or FREE).usd(tokens_in, tokens_out)
 
     def reserve(self, tokens_in: int, tokens_out: int) -> Spent | None:
         """Set aside a call of at most so many tokens; None where it does not fit below the caps."""

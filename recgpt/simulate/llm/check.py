@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from recgpt.simulate.llm.budget import Caps
 from recgpt.simulate.llm.calls import CallsInMemory
-from recgpt.simulate.llm.client import ATTEMPTS, LLMClient
+from recgpt.simulate.llm.client import ATTEMPTS, MALFORMED, LLMClient
 from recgpt.simulate.llm.requests import Request
 from recgpt.simulate.llm.servers import Server
 from recgpt.simulate.llm.text import quoted
@@ -124,7 +124,7 @@ def check(
     seconds = time.monotonic() - started
 
     failures = Counter(call.failure for call in log.calls if call.failure is not None)
-    malformed = sum(failures[kind] for kind in ("truncated", "not_json", "schema_violation", "refused"))
+    malformed = sum(failures[kind] for kind in MALFORMED)
     n_valid = len(log.calls) - failures.total()
     generating_s = sum(call.seconds for call in valid)
     return CheckReport(

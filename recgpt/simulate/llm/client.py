@@ -10,6 +10,7 @@ raised only for what stops everything: a wrong key, no such model, no server, a 
 
 import asyncio
 import heapq
+import math
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from recgpt.errors import LLMError
 from recgpt.progress import Meter
-from recgpt.simulate.llm.budget import Budget, Caps, Price, Spent, listed_price
+from recgpt.simulate.llm.budget import Budget, Caps, CostEstimate, Price, Spent, listed_price
 from recgpt.simulate.llm.calls import CallLog, CallsInMemory, LLMCall
 from recgpt.simulate.llm.limiter import Limiter
 from recgpt.simulate.llm.requests import Question, Reply, Request, Sampling, read_reply
@@ -30,12 +31,12 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 2  # times that a question is put, where replies are malformed
 MAX_BACKOFF_S = 30.0
-_MAY_PASS = ("rate_limited", "server_error", "timeout", "connection")
-_MALFORMED = ("truncated", "not_json", "schema_violation", "refused")
+RETRYABLE = ("rate_limited", "server_error", "timeout", "connection")
+MALFORMED = ("truncated", "not_json", "schema_violation", "refused")
 
 
 @dataclass
-class _Open:
+class _InFlight:
     """A question that has no reply yet, and the places of all requests that ask it."""
 
     places: list[int]
@@ -69,11 +70,10 @@ class LLMClient:
     timeout_s
         For one call.
     tries
-        HTTP requests for one attempt at a question, where they fail for reasons that may pass.
+        HTTP requests for one attempt at a question, where their failures are retryable.
     backoff_s
-        Rest after the first failure that may pass, doubled after each further one, less up to a half that depends on
-        the question alone. Where a server says how long to rest (Retry-After), it is asked nothing until then,
-        `servers.MAX_RETRY_AFTER_S` at most.
+        Delay before the first retry, doubled before each further one, less up to a half that depends on the question
+        alone. A server that sends Retry-After gets no request until then, `servers.MAX_RETRY_AFTER_S` at most.
 
     Raises
     ------
@@ -119,6 +119,25 @@ class LLMClient:
         """What counts against the caps so far."""
         return self._budget.spent
 
+    def estimate(self, samples: Sequence[Request], n_calls: int) -> CostEstimate:
+        """Expected use of `n_calls` calls like the samples, by the length of what is sent and the schema of the reply.
+
+        Requests that are repeated, after a failure or because a reply was malformed, are not counted.
+
+        Parameters
+        ----------
+        samples
+            Requests, which are not sent; none if `n_calls` is 0.
+        """
+        if not n_calls:
+            return CostEstimate(0, 0, 0, 0.0)
+        questions = [Question.from_request(request, self.model, self._sampling, attempt=1) for request in samples]
+        tokens_in = math.ceil(n_calls * sum(each.expected_tokens_in for each in questions) / len(questions))
+        tokens_out = math.ceil(n_calls * sum(each.expected_tokens_out for each in questions) / len(questions))
+        price = self._budget.price
+        usd = None if price is None else price.usd(tokens_in, tokens_out)
+        return CostEstimate(n_calls, tokens_in, tokens_out, usd)
+
     def complete(self, requests: Sequence[Request], *, describe: str | None = None) -> list[Reply]:
         """Ask them all, and wait. Must not be called from a running event loop.
 
@@ -156,12 +175,12 @@ class LLMClient:
             raise LLMError(f"{call.server} rejects all {len(ordered):,} requests to {self.model!r}: {call.reply}")
         return ordered
 
-    def _look_up(self, requests: Sequence[Request], replies: dict[int, Reply]) -> list[_Open]:
+    def _look_up(self, requests: Sequence[Request], replies: dict[int, Reply]) -> list[_InFlight]:
         """The questions whose outcome is not in the log, each once."""
-        by_key: dict[str, _Open] = {}
+        by_key: dict[str, _InFlight] = {}
         for place, request in enumerate(requests):
-            question = Question.of(request, self.model, self._sampling, attempt=1)
-            by_key.setdefault(question.key, _Open([], question)).places.append(place)
+            question = Question.from_request(request, self.model, self._sampling, attempt=1)
+            by_key.setdefault(question.key, _InFlight([], question)).places.append(place)
         still_open = []
         for each in by_key.values():
             known = self._known(each)
@@ -171,13 +190,13 @@ class LLMClient:
                 replies.update(dict.fromkeys(each.places, known))
         return still_open
 
-    def _known(self, asked: _Open) -> Reply | None:
+    def _known(self, asked: _InFlight) -> Reply | None:
         """The reply as far as the log knows it; a malformed one makes `asked` the next attempt."""
         while (call := self._log.call(asked.question.key)) is not None:
             if call.failure is None:
                 value, failure = read_reply(call.reply or "", asked.question.request.schema)
                 return Reply(value, failure, (*asked.calls, call))
-            if call.failure not in _MALFORMED:
+            if call.failure not in MALFORMED:
                 return None
             asked.calls.append(call)
             if asked.question.attempt == ATTEMPTS:
@@ -185,15 +204,15 @@ class LLMClient:
             self._next_attempt(asked)
         return None
 
-    def _next_attempt(self, asked: _Open) -> None:
+    def _next_attempt(self, asked: _InFlight) -> None:
         before = asked.question
-        asked.question = Question.of(before.request, self.model, self._sampling, before.attempt + 1)
+        asked.question = Question.from_request(before.request, self.model, self._sampling, before.attempt + 1)
         asked.tries = 0
 
-    async def _answer(self, still_open: list[_Open], replies: dict[int, Reply], meter: Meter) -> None:
+    async def _answer(self, still_open: list[_InFlight], replies: dict[int, Reply], meter: Meter) -> None:
         """Send questions as servers and caps allow, until each has its reply or something stops them all."""
         waiting = [(0.0, number, asked) for number, asked in enumerate(still_open)]  # a heap: not before, in order
-        running: dict[asyncio.Task[float | Reply], tuple[int, _Open]] = {}
+        running: dict[asyncio.Task[float | Reply], tuple[int, _InFlight]] = {}
         async with AsyncExitStack() as stack:
             sdks = {id(lane): await stack.enter_async_context(open_sdk(lane.server)) for lane in self._lanes}
             try:
@@ -222,8 +241,8 @@ class LLMClient:
 
     def _start_ready(
         self,
-        waiting: list[tuple[float, int, _Open]],
-        running: dict[asyncio.Task[float | Reply], tuple[int, _Open]],
+        waiting: list[tuple[float, int, _InFlight]],
+        running: dict[asyncio.Task[float | Reply], tuple[int, _InFlight]],
         sdks: dict[int, "AsyncOpenAI"],
     ) -> None:
         now = time.monotonic()
@@ -243,7 +262,7 @@ class LLMClient:
             heapq.heappop(waiting)
             running[asyncio.create_task(self._call(asked, lane, sdks[id(lane)], reserved))] = number, asked
 
-    def _rest_s(self, waiting: list[tuple[float, int, _Open]]) -> float | None:
+    def _rest_s(self, waiting: list[tuple[float, int, _InFlight]]) -> float | None:
         """How long nothing can be sent unless a call ends; None where only the end of a call can change that."""
         now = time.monotonic()
         rests = [lane.rests_until for lane in self._lanes if lane.in_flight < lane.limiter.limit]
@@ -252,7 +271,7 @@ class LLMClient:
         rest_s = max(waiting[0][0], min(rests)) - now
         return rest_s if rest_s > 0 else None
 
-    async def _call(self, asked: _Open, lane: Lane, sdk: "AsyncOpenAI", reserved: Spent) -> float | Reply:
+    async def _call(self, asked: _InFlight, lane: Lane, sdk: "AsyncOpenAI", reserved: Spent) -> float | Reply:
         """Send the question once. Its reply, or the time before which it must not be sent again."""
         question, sent_in = asked.question, lane.limiter.round
         asked.tries += 1
@@ -274,11 +293,11 @@ class LLMClient:
             lane.limiter.overloaded(sent_in)
         if outcome.retry_after_s is not None:
             lane.rests_until = max(lane.rests_until, now + outcome.retry_after_s)
-        if outcome.failure in _MALFORMED and question.attempt < ATTEMPTS:
+        if outcome.failure in MALFORMED and question.attempt < ATTEMPTS:
             self._next_attempt(asked)
             known = self._known(asked)
             return now if known is None else known
-        if outcome.failure in _MAY_PASS and asked.tries < self._tries:
+        if outcome.failure in RETRYABLE and asked.tries < self._tries:
             asked.failed_at = lane
             return now + self._backoff(question.key, asked.tries)
         self._stopped = self._stopped or self._fatal(outcome, lane.server)
@@ -289,7 +308,7 @@ class LLMClient:
         spread = int.from_bytes(bytes.fromhex(key)[tries : tries + 4], "big") / 2**32
         return min(self._backoff_s * 2 ** (tries - 1), MAX_BACKOFF_S) * (1 - spread / 2)
 
-    def _keep(self, asked: _Open, lane: Lane, reserved: Spent, outcome: Outcome) -> None:
+    def _keep(self, asked: _InFlight, lane: Lane, reserved: Spent, outcome: Outcome) -> None:
         self._budget.settle(reserved, outcome.tokens_in, outcome.tokens_out)
         call = LLMCall(
             key=asked.question.key,

@@ -7,6 +7,7 @@ A request is asked in a fixed form: the reply has to be JSON of its schema, stri
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
@@ -17,6 +18,8 @@ from recgpt.simulate.llm.calls import LLMCall
 
 MAX_REPLY_CHARS = 200_000  # nothing that people decide takes more; a server gone wild must not fill the log
 _TEMPLATE_TOKENS = 64  # what chat templates put around a message, generously
+_CHARS_PER_TOKEN = 4.0  # of English text and JSON, for estimates
+_STRING_CHARS = 80  # of a string in a reply, for estimates: one sentence
 
 
 class Message(TypedDict):
@@ -101,8 +104,8 @@ class Question:
     key: str
 
     @classmethod
-    def of(cls, request: Request, model: str, sampling: Sampling, attempt: int) -> "Question":
-        """Put the request in its form."""
+    def from_request(cls, request: Request, model: str, sampling: Sampling, attempt: int) -> "Question":
+        """The request for a model, as its `attempt`-th question."""
         schema = strict_schema(request.schema)
         shapes_reply = {
             "model": model,
@@ -137,6 +140,29 @@ class Question:
     def most_tokens_in(self) -> int:
         """The most tokens that it can be: one a byte, as tokens are at least a byte, and what the template adds."""
         return len(self.json.encode()) + _TEMPLATE_TOKENS * (1 + len(self.body["messages"]))
+
+    @property
+    def expected_tokens_in(self) -> int:
+        """Estimate of its tokens, the schema included: 4 characters each."""
+        return math.ceil(len(self.json) / _CHARS_PER_TOKEN)
+
+    @property
+    def expected_tokens_out(self) -> int:
+        """Estimate of the reply's tokens: JSON of the schema with a sentence for each string, `max_tokens` at most."""
+        schema = self.body["response_format"]["json_schema"]["schema"]
+        return min(math.ceil(_reply_chars(schema, schema.get("$defs", {})) / _CHARS_PER_TOKEN), self.body["max_tokens"])
+
+
+def _reply_chars(schema: dict[str, Any], definitions: dict[str, Any]) -> int:
+    """Characters of a typical reply of a strict schema."""
+    if "$ref" in schema:
+        return _reply_chars(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    if "properties" in schema:
+        fields = schema["properties"].items()
+        return 2 + sum(len(name) + len('"": , ') + _reply_chars(value, definitions) for name, value in fields)
+    if "enum" in schema or "const" in schema:
+        return max(len(json.dumps(value)) for value in schema.get("enum", [schema.get("const")]))
+    return _STRING_CHARS if schema.get("type") == "string" else len("false")
 
 
 def strict_schema(model: type[BaseModel]) -> dict[str, Any]:

@@ -270,9 +270,9 @@ def test_the_key_of_a_question_hashes_all_that_shapes_the_reply():
         (ask("a"), "m", Sampling(0.2, 50, 1), 1),
         (ask("a"), "m", Sampling(0.2, 50, 0), 2),
     ]
-    assert len({Question.of(*each).key for each in [usual, *others]}) == 8
+    assert len({Question.from_request(*each).key for each in [usual, *others]}) == 8
     renamed = Request(ask("a").messages, Pick, "another purpose")
-    assert Question.of(renamed, *usual[1:]).key == Question.of(*usual).key
+    assert Question.from_request(renamed, *usual[1:]).key == Question.from_request(*usual).key
 
 
 @pytest.mark.parametrize("usage", [None, {"prompt_tokens": 1}, {"prompt_tokens": -1, "completion_tokens": 1}, "many"])

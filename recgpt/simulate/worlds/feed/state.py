@@ -23,7 +23,7 @@ from recgpt.simulate.items import ItemFacts
 
 Advert = Literal["none", "all", "pop_high", "pop_low", "unpop_high", "unpop_low"]
 LIKED = 4.0  # stars from which an item was liked
-MEMORIES = 50  # of one agent
+MEMORY_CAPACITY = 50  # entries of one agent
 _UNFIT = -0.5  # feeling about an item that did not fit, as in the fit of the scripted mind
 
 
@@ -90,7 +90,7 @@ class FeedState:
         self.watched_AP = np.full((n_agents, most), -1, dtype=np.int32)
         self.n_shown_A, self.n_aligned_A, self.n_watched_A, self.n_liked_A = np.zeros((4, n_agents), dtype=np.int64)
         width = setting.facts.unit_NE.shape[1]
-        self.memory = Memory(n_agents, MEMORIES, PRESETS[rules.memory], width=width, seed=rules.seed)
+        self.memory = Memory(n_agents, MEMORY_CAPACITY, PRESETS[rules.memory], width=width, seed=rules.seed)
 
     def apply(self, rows: pl.DataFrame) -> None:
         """Take in the events of one step."""

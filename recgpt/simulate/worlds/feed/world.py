@@ -27,9 +27,9 @@ from recgpt.simulate.agents.population import Population
 from recgpt.simulate.events import assemble, piece
 from recgpt.simulate.items import ItemFacts
 from recgpt.simulate.worlds.feed.minds.base import Decisions, Interviews, Mind, Pages
-from recgpt.simulate.worlds.feed.state import LIKED, MEMORIES, Advert, FeedRules, FeedState, Setting
+from recgpt.simulate.worlds.feed.state import LIKED, MEMORY_CAPACITY, Advert, FeedRules, FeedState, Setting
 
-__all__ = ["MEMORIES", "Advert", "Feed", "FeedRules", "FeedState", "Setting"]
+__all__ = ["MEMORY_CAPACITY", "Advert", "Feed", "FeedRules", "FeedState", "Setting"]
 
 AGENTS_AT_A_TIME = 1024  # asked of a mind in one call
 _RANKED_AT_A_TIME = 4096

@@ -17,7 +17,7 @@ from recgpt.errors import LLMError
 from recgpt.recommenders.popularity import Popularity
 from recgpt.simulate.llm.budget import BudgetExceeded, Caps
 from recgpt.simulate.llm.client import LLMClient
-from recgpt.simulate.llm.requests import Reply, Request, strict_schema
+from recgpt.simulate.llm.requests import Question, Reply, Request, Sampling, strict_schema
 from recgpt.simulate.llm.servers import Server
 from recgpt.simulate.store import Run
 from recgpt.simulate.worlds.feed.config import FeedConfig
@@ -171,6 +171,42 @@ def test_schemas_hold_only_what_strict_modes_take(schema: Any) -> None:
     """Some servers refuse bounds on numbers and lengths, and the whole request with them."""
     text = json.dumps(strict_schema(schema))
     assert not any(word in text for word in ("maxLength", "minimum", "maximum", "maxItems", "minItems", "pattern"))
+
+
+# --- the estimate before the start ---
+
+
+def unused_client(model: str = "gpt-4o-mini", *, max_tokens: int = 1024) -> LLMClient:
+    """A client of a server that does not exist: an estimate sends nothing."""
+    return LLMClient([Server("http://127.0.0.1:9/v1", None)], model, caps=Caps(), max_tokens=max_tokens)
+
+
+def test_estimate_counts_calls_and_is_close_to_the_requests_of_a_run(setting: Setting) -> None:
+    mind = LLMMind(unused_client(), setting.population, setting.facts, reflects=True)
+    expected = mind.estimate(50, 3, 4)
+    assert expected.calls == 50 * 3 + 50 + 50 * 2, "pages, interviews, and at most one reflection after each page"
+    feed = feed_of(setting, on_page, pages=3, memory="agent4rec", reflects=True)
+    ended(feed)
+    requests = feed.mind.client.requests
+    assert len(requests) == expected.calls, "nobody leaves early"
+    sent = sum(expected_tokens(request) for request in requests)
+    assert expected.tokens_in == pytest.approx(sent, rel=0.1)
+    assert expected.usd == pytest.approx((0.15 * expected.tokens_in + 0.6 * expected.tokens_out) / 1e6)
+
+
+def expected_tokens(request: Request) -> int:
+    return Question.from_request(request, "gpt-4o-mini", Sampling(0.2, 1024, 0), attempt=1).expected_tokens_in
+
+
+def test_estimate_of_a_model_without_a_price_says_so(setting: Setting) -> None:
+    expected = LLMMind(unused_client("unlisted"), setting.population, setting.facts).estimate(2, 1, 4)
+    assert expected.usd is None
+    assert str(expected).startswith("4 calls, ") and str(expected).endswith("the model has no listed price")
+
+
+def test_estimate_of_replies_stays_below_max_tokens(setting: Setting) -> None:
+    mind = LLMMind(unused_client(max_tokens=10), setting.population, setting.facts)
+    assert mind.estimate(5, 2, 4).tokens_out == 15 * 10
 
 
 # --- what is made of replies ---

@@ -41,11 +41,11 @@ def make_mind(options: "MindOptions", population: "Population", facts: "ItemFact
         case "llm":
             from recgpt.simulate.worlds.feed.minds.llm import LLMMind
 
-            return LLMMind.of(options, population, facts, seed=seed, run=run)
+            return LLMMind.from_options(options, population, facts, seed=seed, run=run)
         case "replay":
             from recgpt.simulate.worlds.feed.minds.replay import ReplayMind
 
-            return ReplayMind.of(options)
+            return ReplayMind.from_options(options)
         case "person":
             from recgpt.simulate.worlds.feed.minds.person import PersonMind
             from recgpt.simulate.worlds.feed.minds.scripted import ScriptedMind

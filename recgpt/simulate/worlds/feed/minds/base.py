@@ -12,6 +12,9 @@ from typing import Protocol
 import numpy as np
 
 from recgpt.simulate.agents.memory import Memory
+from recgpt.simulate.llm.budget import CostEstimate
+
+MEMORIES_PER_PAGE = 5  # entries of an agent that a decision reads
 
 
 @dataclass(frozen=True)
@@ -130,4 +133,8 @@ class Mind(Protocol):
 
     def interview(self, pages: Pages, memory: Memory) -> Interviews:
         """How satisfied agents are that have left. Of `pages` only the counts are read, which then hold every page."""
+        ...
+
+    def estimate(self, n_agents: int, n_pages: int, page_size: int) -> CostEstimate | None:
+        """Calls of a language model if every agent sees every page; None for a mind that makes no calls."""
         ...

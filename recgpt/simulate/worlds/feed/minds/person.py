@@ -12,6 +12,7 @@ from rich.text import Text
 from recgpt.errors import SimulationError
 from recgpt.simulate.agents.memory import Memory
 from recgpt.simulate.items import ItemFacts
+from recgpt.simulate.llm.budget import CostEstimate
 from recgpt.simulate.llm.text import cleaned
 from recgpt.simulate.worlds.feed.minds.base import Decisions, Interviews, Mind, Pages
 from recgpt.titles import printable
@@ -84,6 +85,10 @@ class PersonMind:
         satisfaction_A[row] = int(self._ask(Prompt, "How satisfied are you, from 1 to 10?", choices=scores))
         reasons[row] = cleaned(self._ask(Prompt, "Why?", default="")) or None
         return Interviews(satisfaction_A, reasons)
+
+    def estimate(self, n_agents: int, n_pages: int, page_size: int) -> CostEstimate | None:
+        """Calls for the other agents. See `Mind`."""
+        return self._others.estimate(n_agents - 1, n_pages, page_size)
 
     def _show(self, page: int, items_S: np.ndarray, advert_S: np.ndarray) -> None:
         table = Table("", "title", "rated", "", title=f"Page {page}", box=None)

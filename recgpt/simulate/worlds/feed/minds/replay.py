@@ -28,7 +28,7 @@ class ReplayMind:
         self._steps = {int(step): rows for (step,), rows in events.partition_by("step", as_dict=True).items()}
 
     @classmethod
-    def of(cls, options: MindOptions) -> Self:
+    def from_options(cls, options: MindOptions) -> Self:
         """The mind that the options describe.
 
         Raises
@@ -76,6 +76,9 @@ class ReplayMind:
         satisfaction_A = np.full(len(pages), np.nan, dtype=np.float32)
         satisfaction_A[rows["row"].to_numpy()] = rows["value"].fill_null(np.nan).to_numpy()
         return Interviews(satisfaction_A, _texts(rows, len(pages)))
+
+    def estimate(self, n_agents: int, n_pages: int, page_size: int) -> None:
+        """No calls. See `Mind`."""
 
     def _of_step(self, step: int, agent_A: np.ndarray) -> Callable[[str], pl.DataFrame]:
         """The record of these agents at a step by kind, with a column `row`: the agent's place in `agent_A`."""

@@ -33,24 +33,19 @@ from recgpt.simulate.agents.memory_texts import grid_rows
 from recgpt.simulate.agents.population import Population
 from recgpt.simulate.items import ItemFacts
 from recgpt.simulate.worlds.feed.minds.affinities import Affinities
-from recgpt.simulate.worlds.feed.minds.base import Decisions, Interviews, Pages
+from recgpt.simulate.worlds.feed.minds.base import MEMORIES_PER_PAGE, Decisions, Interviews, Pages
 from recgpt.simulate.worlds.feed.minds.parameters import Parameters
-
-LIKED = 4.0
-"""Stars from which on a rating is a like."""
+from recgpt.simulate.worlds.feed.state import LIKED
 
 PUBLISHED_PAGE = 4  # slots of a page in the trace: pages are counted in it where an interview speaks of them
-MEMORIES = 5
 _AGENTS_PER_BLOCK = 4096  # so that what lies between two steps of the arithmetic stays in the cache
 
 
-def recalled(
-    memory: Memory, pages: Pages, text_NE: np.ndarray, k: int = MEMORIES
-) -> tuple[np.ndarray, Retrieved, np.ndarray]:
+def recalled(memory: Memory, pages: Pages, text_NE: np.ndarray) -> tuple[np.ndarray, Retrieved, np.ndarray]:
     """What this run's memories say of each item of the pages.
 
-    The page's mean text calls up `k` memories of each agent; the valence of each of them counts for an item as far as
-    their texts are alike, and not at all where the cosine is negative.
+    The page's mean text retrieves `MEMORIES_PER_PAGE` entries of each agent. An item's sum is over these: their
+    valence, times the cosine of their text and the item's where it is positive.
 
     Parameters
     ----------
@@ -63,7 +58,7 @@ def recalled(
     """
     present_AS = pages.items_AS >= 0
     item_ASE = text_NE[np.where(present_AS, pages.items_AS, 0)] * present_AS[:, :, None]
-    retrieved = memory.retrieve(pages.agent_A, item_ASE.sum(axis=1), k, now=pages.step)
+    retrieved = memory.retrieve(pages.agent_A, item_ASE.sum(axis=1), MEMORIES_PER_PAGE, now=pages.step)
     slots_Ak = np.maximum(retrieved.slots_Ak, 0)
     agent_A1 = pages.agent_A[:, None]
     valence_Ak = np.where(retrieved.slots_Ak >= 0, memory.entries.valence_AC[agent_A1, slots_Ak], 0).astype(np.float32)
@@ -118,9 +113,8 @@ class ScriptedMind:
         self._spread_P = np.array(rating.spread_by_conformity)[population.conformity_A.astype(np.int64) - 1]
         self._rating_item_N = rating.quality * quality_N.astype(np.float64) + rating.popularity * popularity_N
         everyone = np.arange(len(population))
-        drawn_P = (
-            rating.mean_of_agents
-            + rating.deviation_of_agents * (rng.normal(seed, everyone, step=0, purpose="own mean rating")[:, 0])
+        drawn_P = rating.mean_of_agents + rating.deviation_of_agents * rng.normal(
+            seed, everyone, step=0, purpose="own mean rating"
         )
         known_P = np.isfinite(population.mean_rating_A)
         self._own_mean_P = np.where(known_P, population.mean_rating_A, np.clip(drawn_P, 1, 5)).astype(np.float64)
@@ -162,6 +156,9 @@ class ScriptedMind:
         drawn_A = self._logits(pages.agent_A, 0, "interview", 1)[:, 0]
         above_A9 = drawn_A[:, None] > np.array(self.parameters.interview.thresholds) - sum_A[:, None]
         return Interviews((1 + above_A9.sum(axis=1)).astype(np.float32))
+
+    def estimate(self, n_agents: int, n_pages: int, page_size: int) -> None:
+        """No calls. See `Mind`."""
 
     def align_log_odds(self, pages: Pages, memory: Memory) -> np.ndarray:
         """(A, S) float32 log odds that each item fits; of empty slots nothing is said."""

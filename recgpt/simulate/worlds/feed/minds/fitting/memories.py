@@ -12,9 +12,9 @@ from recgpt.simulate.worlds.feed.minds.base import Decisions, Pages
 from recgpt.simulate.worlds.feed.minds.fitting.sources import Source
 from recgpt.simulate.worlds.feed.minds.fitting.trace import Trace
 from recgpt.simulate.worlds.feed.minds.scripted import recalled
+from recgpt.simulate.worlds.feed.state import MEMORY_CAPACITY
 
 DISLIKED_VALENCE = -0.5  # of a memory of an item that did not fit; of a watched one it is the feeling
-MEMORY_CAPACITY = 50
 
 
 def empty_memory(facts: ItemFacts, n_agents: int) -> tuple[Memory, np.ndarray]:

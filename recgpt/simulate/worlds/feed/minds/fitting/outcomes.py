@@ -14,7 +14,8 @@ from recgpt.simulate.worlds.feed.minds.fitting.scores import rounded
 from recgpt.simulate.worlds.feed.minds.fitting.sources import MAX_PAGES, Source, filled, is_held_out
 from recgpt.simulate.worlds.feed.minds.fitting.trace import Trace
 from recgpt.simulate.worlds.feed.minds.parameters import Parameters
-from recgpt.simulate.worlds.feed.minds.scripted import LIKED, PUBLISHED_PAGE, ScriptedMind
+from recgpt.simulate.worlds.feed.minds.scripted import PUBLISHED_PAGE, ScriptedMind
+from recgpt.simulate.worlds.feed.state import LIKED
 
 _SEEDS = 5
 _EVALUATED_AGENTS = 500

@@ -16,7 +16,7 @@ from recgpt.simulate.worlds.feed.minds.fitting.models import FloatArray, floats,
 from recgpt.simulate.worlds.feed.minds.fitting.scores import judged, judged_levels, shares
 from recgpt.simulate.worlds.feed.minds.fitting.sources import Source, is_held_out
 from recgpt.simulate.worlds.feed.minds.parameters import Preference, Rating
-from recgpt.simulate.worlds.feed.minds.scripted import LIKED
+from recgpt.simulate.worlds.feed.state import LIKED
 
 MOST_EVENTS = 50  # of one user, lest those who rate thousands speak for all
 
@@ -124,7 +124,7 @@ def likes_of_people(rating: Rating, source: Source, agents: np.ndarray, items: n
     own_mean = (
         rating.own_mean * rating.deviation_of_agents * rng.normal(seed, agents, step=0, purpose="own mean rating")
     )
-    sum_R = own_mean[:, 0] + rating.quality * source.affinities.quality_N[items]
+    sum_R = own_mean + rating.quality * source.affinities.quality_N[items]
     sum_R = sum_R + rating.popularity * source.affinities.popularity_N[items]
     spread_R = np.array(rating.spread_by_conformity)[source.population.conformity_A[agents].astype(np.int64) - 1]
     p = level_probabilities(np.array(rating.thresholds), sum_R, spread_R)

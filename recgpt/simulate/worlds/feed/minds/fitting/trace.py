@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 
 from recgpt.simulate.worlds.feed.minds.fitting.sources import Source
-from recgpt.simulate.worlds.feed.minds.scripted import LIKED, PUBLISHED_PAGE
+from recgpt.simulate.worlds.feed.minds.scripted import PUBLISHED_PAGE
+from recgpt.simulate.worlds.feed.state import LIKED
 
 
 @dataclass(frozen=True)
