@@ -38,7 +38,7 @@ MANIFEST = Path(__file__).with_suffix(".json")
 EXTERNAL_IDS = ("asin", "business_id")
 """Columns of `items.parquet` that hold the source's own item ids, where `item_id` is a number of ours."""
 
-_PARTS = [part.replace("\n    ", "\n- ") for part in __doc__.split("\n\n")]
+_PARTS = [f"\n{part}".replace("\n    ", "\n- ") for part in __doc__.split("\n\n")]
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, rich_markup_mode="markdown", help=_PARTS[0], epilog=_PARTS[1]
 )
