@@ -3,6 +3,7 @@
 Whether it builds is checked by `mkdocs build --strict` (extra `docs`).
 """
 
+import inspect
 import re
 from pathlib import Path
 
@@ -66,6 +67,15 @@ def test_every_recommender_has_a_page_of_the_same_parts(name):
     assert headings(path) == RECOMMENDER_HEADINGS
     assert path.read_text(encoding="utf-8").startswith(f"# {name}\n")
     assert f"[{name}]({name}.md)" in (REPO / "docs" / "recommenders" / "index.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("registered", sorted(REGISTRY))
+def test_pages_of_recommenders_list_the_options_there_are(registered):
+    name = RENAMED.get(registered, registered)
+    text = (REPO / "docs" / "recommenders" / f"{name}.md").read_text(encoding="utf-8")
+    table = text.partition("## Parameters")[2].partition("## What")[0]
+    listed = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+    assert set(listed) == set(inspect.signature(REGISTRY[registered]).parameters)
 
 
 def test_every_world_has_a_page_of_the_same_parts():
