@@ -2,17 +2,29 @@
 
 import sys
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.text import Text
 
 T = TypeVar("T")
 
 console = Console(stderr=True)
 LOG_INTERVAL_S = 5.0
+RECENT_S = 30.0  # the ETA is from the speed over this time: other work on the machine comes and goes
+_SAMPLE_S = 0.5  # between two samples of the work done
 
 
 def duration(seconds: float) -> str:
@@ -20,6 +32,38 @@ def duration(seconds: float) -> str:
     minutes, s = divmod(int(seconds), 60)
     hours, m = divmod(minutes, 60)
     return f"{hours}:{m:02d}:{s:02d}" if hours else f"{m}:{s:02d}"
+
+
+class RecentSpeed:
+    """Speed of a job over the last half minute, or since the last update but one where updates are rarer.
+
+    Parameters
+    ----------
+    now : seconds, of any clock that is then used throughout.
+    done : units of work done at that time.
+    """
+
+    def __init__(self, now: float, done: int) -> None:
+        self._samples = deque([(now, done)])
+        self._latest = (now, done)
+
+    def update(self, now: float, done: int) -> None:
+        """Record that at the time `now` so much is done."""
+        self._latest = (now, done)
+        if now - self._samples[-1][0] >= _SAMPLE_S:
+            self._samples.append(self._latest)
+        while len(self._samples) > 1 and self._samples[1][0] <= now - RECENT_S:
+            self._samples.popleft()
+
+    def seconds_left(self, now: float, total: int) -> float | None:
+        """Seconds until `total` is done at this speed; None while it is unknown."""
+        (then, done_then), (updated, done) = self._samples[0], self._latest
+        if done >= total:
+            return 0.0
+        if done <= done_then:
+            return None
+        from_update = (updated - then) / (done - done_then) * (total - done)
+        return max(0.0, from_update - (now - updated))
 
 
 class Meter:
@@ -31,9 +75,10 @@ class Meter:
     def __init__(self, description: str, total: int, *, done: int = 0, disable: bool = False) -> None:
         self.description = description
         self.total = total
-        self.done = self._resumed_from = done
+        self.done = done
         self.disable = disable
         self._start = self._last_line = time.monotonic()
+        self._speed = RecentSpeed(self._start, done)
         self._bar: Progress | None = None
 
     def __enter__(self) -> "Meter":
@@ -44,7 +89,7 @@ class Meter:
                 MofNCompleteColumn(),
                 TimeElapsedColumn(),
                 TextColumn("ETA"),
-                TimeRemainingColumn(),
+                _EtaColumn(self),
                 TextColumn("{task.fields[note]}"),
                 console=console,
             )
@@ -63,19 +108,36 @@ class Meter:
         self.done += advance
         if self.disable:
             return
+        now = time.monotonic()
+        self._speed.update(now, self.done)
         if self._bar is not None:
             self._bar.update(self._task, completed=self.done, note=note)
-        elif time.monotonic() - self._last_line >= LOG_INTERVAL_S:
+        elif now - self._last_line >= LOG_INTERVAL_S:
             self._log(note)
+
+    @property
+    def eta(self) -> str:
+        """Time left at the recent speed, `?` while that is unknown."""
+        left = self._speed.seconds_left(time.monotonic(), self.total)
+        return "?" if left is None else duration(left)
 
     def _log(self, note: str) -> None:
         now = time.monotonic()
-        elapsed, fresh, left = now - self._start, self.done - self._resumed_from, self.total - self.done
-        eta = duration(elapsed / max(fresh, 1) * left) if fresh or not left else "?"
-        share = 100 * self.done / max(self.total, 1)
-        line = f"{self.description}: {self.done:,}/{self.total:,} ({share:.0f} %) in {duration(elapsed)}, ETA {eta}"
+        share, elapsed = 100 * self.done / max(self.total, 1), duration(now - self._start)
+        line = f"{self.description}: {self.done:,}/{self.total:,} ({share:.0f} %) in {elapsed}, ETA {self.eta}"
         print(f"{line} {note}".rstrip(), file=sys.stderr, flush=True)
         self._last_line = now
+
+
+class _EtaColumn(ProgressColumn):
+    """The ETA of a meter, counting down between its updates."""
+
+    def __init__(self, meter: Meter) -> None:
+        super().__init__()
+        self._meter = meter
+
+    def render(self, task: Task) -> Text:
+        return Text(self._meter.eta, style="progress.remaining")
 
 
 def track(iterable: Iterable[T], description: str, *, total: int, disable: bool = False) -> Iterator[T]:

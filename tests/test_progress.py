@@ -44,6 +44,45 @@ def test_a_log_gets_a_line_every_few_seconds_with_share_and_eta(clock, capsys):
     ]
 
 
+def test_the_eta_is_from_recent_speed_and_not_from_the_average_since_the_start(clock, capsys):
+    with Meter("train", 10_000) as meter:
+        for _ in range(600):  # ten minutes beside other work, a step a second
+            clock.now += 1
+            meter.update(1)
+        for _ in range(60):  # the other work ends
+            clock.now += 1
+            meter.update(10)
+    assert "train: 1,200/10,000 (12 %) in 11:00, ETA 14:40 done" in capsys.readouterr().err
+
+
+def test_the_eta_of_steps_longer_than_the_recent_time_is_from_the_last_of_them(clock, capsys):
+    with Meter("episodes", 10) as meter:
+        for seconds in (300, 60, 60):
+            clock.now += seconds
+            meter.update(1)
+    assert capsys.readouterr().err.splitlines()[-1] == "episodes: 3/10 (30 %) in 7:00, ETA 7:00 done"
+
+
+def test_the_eta_counts_down_between_updates_and_never_below_zero(clock):
+    meter = Meter("encode", 4)
+    assert meter.eta == "?"
+    clock.now += 20
+    meter.update(1)
+    assert meter.eta == "1:00"
+    clock.now += 15
+    assert meter.eta == "0:45"
+    clock.now += 100
+    assert meter.eta == "0:00"
+
+
+def test_a_million_updates_keep_a_bounded_number_of_samples(clock):
+    meter = Meter("rows", 1_000_000)
+    for _ in range(100_000):
+        clock.now += 0.001
+        meter.update(1)
+    assert len(meter._speed._samples) <= progress.RECENT_S / progress._SAMPLE_S + 2
+
+
 def test_the_eta_of_a_resumed_job_counts_only_what_was_done_since(clock, capsys):
     with Meter("train", 100, done=80) as meter:
         clock.now += 10
