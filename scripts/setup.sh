@@ -1,5 +1,6 @@
 # Sourced by run.sh and test.sh: `setup EXTRA,EXTRA` makes or refreshes .venv and puts it first on PATH.
 # Needs Python 3.11 or later with venv and pip; PYTHON names it where it is not `python3`.
+# What pip says goes to .venv/setup.log; the terminal gets its last lines where it fails.
 
 setup() {
     local python=${PYTHON:-python3} extras=$1 wanted
@@ -16,8 +17,13 @@ setup() {
         cp .venv/installed .venv/installed.new
     fi
     if ! grep -qx "extras $extras" .venv/installed.new; then
-        echo "Setting up .venv (extras: $extras); the first time takes a few minutes"
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$extras]"
+        echo "Setting up .venv (extras: $extras); the first time takes a few minutes (log: .venv/setup.log)"
+        .venv/bin/python -m pip install --disable-pip-version-check --no-input --progress-bar off \
+            -c constraints.txt -e ".[$extras]" >.venv/setup.log 2>&1 || {
+            echo "Set-up failed. The last lines of $PWD/.venv/setup.log:"
+            tail -n 15 .venv/setup.log
+            return 1
+        } >&2
         echo "extras $extras" >>.venv/installed.new
         mv .venv/installed.new .venv/installed
     fi

@@ -1,0 +1,45 @@
+"""scripts/setup.sh: quiet when it works, the last lines of pip's log when it does not."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.fixture
+def checkout(tmp_path, repo):
+    """A folder to set up, whose pip is that of the environment that runs the tests."""
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "nothing"\nversion = "0"\n')
+    (tmp_path / "constraints.txt").write_text("")
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+
+    def run(python: str) -> subprocess.CompletedProcess:
+        stub = tmp_path / ".venv" / "bin" / "python"
+        stub.write_text(f"#!/bin/sh\n{python}\n")
+        stub.chmod(0o755)
+        script = f"set -euo pipefail; source {repo}/scripts/setup.sh; setup dev; echo ready"
+        environment = {"PATH": "/usr/bin:/bin", "PYTHON": sys.executable}
+        return subprocess.run(["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True)
+
+    return run
+
+
+def test_what_pip_says_goes_to_the_log(checkout, tmp_path):
+    done = checkout("echo Collecting nothing; echo WARNING: running as root >&2")
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[1:] == ["ready"]
+    assert (tmp_path / ".venv" / "setup.log").read_text() == "Collecting nothing\nWARNING: running as root\n"
+    assert checkout("false").stdout == "ready\n"  # set up already
+
+
+def test_a_failing_constraint_prints_the_last_lines_and_where_the_log_is(checkout, tmp_path):
+    (tmp_path / "constraints.txt").write_text("numpy >> 2\n")
+    done = checkout(f'seq 100; exec {sys.executable} "$@"')
+    assert done.returncode == 1
+    assert str(tmp_path / ".venv" / "setup.log") in done.stderr
+    assert "numpy >> 2" in done.stderr
+    assert "\n1\n" not in done.stderr
+    assert len(done.stderr.splitlines()) <= 16
+    assert "ready" not in done.stdout
+    assert not (tmp_path / ".venv" / "installed").exists()
