@@ -39,8 +39,10 @@ class RecentSpeed:
 
     Parameters
     ----------
-    now : seconds, of any clock that is then used throughout.
-    done : units of work done at that time.
+    now
+        Seconds, of any clock that is then used throughout.
+    done
+        Units of work done at that time.
     """
 
     def __init__(self, now: float, done: int) -> None:

@@ -17,7 +17,7 @@ from recgpt.data.splits.base import sample
 from recgpt.features.co_visitation import LONG_ITEMS, SHRINKAGE, UNITS, decayed, recent_items
 from recgpt.features.interaction_counts import Past
 from recgpt.features.text_similarity import pooled, rough
-from recgpt.features.weight_search import Cases, best_weights
+from recgpt.features.weight_search import Cases, averaged_weights
 
 FEATURES = ("text", "popularity", "co_visitation", "cosine_co_visitation", "co_occurrence")
 USUAL_WEIGHTS = (0.14, 0.06, 0.1, 0.4, 0.3)
@@ -111,9 +111,9 @@ def tuned_weights(sequences: Ragged, unit_NE: np.ndarray, *, most_cases: int = _
             features_BFN[rows, feature] = values_BN
     excluded_BN = np.zeros((len(new), n_items), dtype=bool)
     excluded_BN[np.repeat(np.arange(len(new)), histories.lengths), histories.values] = True
-    # Beside the usual: each feature alone, so that no search ends below the best of them.
+    # Beside the usual: each feature alone, so that a catalogue where one of them is enough is among those tried.
     known_WF = np.concatenate([usual_F[None], np.eye(len(FEATURES))])
-    found_F = best_weights(Cases(features_BFN, excluded_BN, targets), known_WF)
+    found_F = averaged_weights(Cases.from_features(features_BFN, excluded_BN, targets), known_WF)
     # A few thousand cases cannot tell good optima apart, and the next items are not quite like the last.
     return _USUAL_SHARE * usual_F + (1 - _USUAL_SHARE) * found_F
 
@@ -124,9 +124,14 @@ def _product(query_BE: np.ndarray, rows_NE: np.ndarray) -> np.ndarray:
 
 
 def _standardised(values_N: np.ndarray) -> np.ndarray:
-    """Less the mean over the last axis, divided by the standard deviation."""
-    spread = values_N.std(axis=-1, keepdims=True)
-    return ((values_N - values_N.mean(axis=-1, keepdims=True)) / np.where(spread > 0, spread, 1)).astype(np.float32)
+    """Less the mean over the last axis, divided by the standard deviation.
+
+    Both are summed in float64 and then rounded: NumPy adds in an order that depends on the processor, and in float32
+    the difference would show.
+    """
+    mean = values_N.mean(axis=-1, keepdims=True, dtype=np.float64).astype(np.float32)
+    spread = values_N.std(axis=-1, keepdims=True, dtype=np.float64).astype(np.float32)
+    return (values_N.astype(np.float32) - mean) / np.where(spread > 0, spread, np.float32(1))
 
 
 def _log1p(scale: float, scores_BN: sparse.csr_array) -> np.ndarray:
