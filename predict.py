@@ -13,7 +13,6 @@ import sys
 from pathlib import Path
 
 import torch
-from rich.console import Console
 
 from recgpt.data.dataset import REPEATS, Dataset
 from recgpt.data.readers import published
@@ -27,6 +26,7 @@ from recgpt.foundation.model import SHIPPED, FoundationModel, is_foundation
 from recgpt.generative.published import PUBLISHED_TOKENIZER, load_model
 from recgpt.models import Model
 from recgpt.progress import console
+from recgpt.tables import print_tables
 
 
 def parse() -> argparse.Namespace:
@@ -46,6 +46,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="write the report here as well")
     parser.add_argument("--control", action="store_true", help="also rank after shuffled histories")
+    parser.add_argument("--wide", action="store_true", help="tables as wide as their content, on a terminal too")
     parser.add_argument("--show", type=int, default=0, help="print so many users' histories and recommendations")
     return parser.parse_args()
 
@@ -100,7 +101,7 @@ def main() -> None:
     if args.control:
         recommenders.append(ShuffledHistories(model_row, seed=args.seed))
     report = evaluate(split, recommenders, embeddings_NE=embeddings_NE, batch_size=args.test_batch_size, seed=args.seed)
-    Console().print(report.table())
+    print_tables(report.table(), wide=args.wide)
     if args.show:
         show_examples(dataset, split, model_row, args.show, seed=args.seed)
     if args.json:

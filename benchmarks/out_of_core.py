@@ -27,7 +27,6 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
-from rich.console import Console
 from rich.table import Table
 
 from recgpt.data.dataset import Dataset
@@ -35,6 +34,7 @@ from recgpt.data.fingerprint import save_blocks
 from recgpt.data.packing import PackedDataset
 from recgpt.data.process import merge, merge_arrays
 from recgpt.data.splits import leave_one_out
+from recgpt.tables import print_tables
 
 RESULT = Path(__file__).parent / "results" / "out_of_core.json"
 BLOCK_ROWS = 1 << 17
@@ -196,7 +196,7 @@ def main() -> None:
     for step, figures in results.items():
         rest = ", ".join(f"{name} {value:,.4g}" for name, value in list(figures.items())[3:])
         table.add_row(step, *(f"{value:.2f}" for value in list(figures.values())[:3]), rest)
-    Console().print(table)
+    print_tables(table)
     report = {
         "date": date.today().isoformat(),
         "hardware": {

@@ -42,8 +42,10 @@ ROOMS = (
     "recgpt.hub",
     "recgpt.device",
     "recgpt.progress",
+    "recgpt.tables",
     "recgpt.config",
     "recgpt.errors",
+    "recgpt.threads",
     "recgpt.version",
 )
 """From the highest to the lowest, as the design has them; experiments ask questions of worlds, so they stand above."""

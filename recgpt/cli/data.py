@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from recgpt.cli.options import PROTOCOL_NAMES, DatasetDir, RepeatsIfSaid
+from recgpt.tables import print_tables
 
 data_app = typer.Typer(help="Make data set folders from public sources, and look into them.", no_args_is_help=True)
 
@@ -58,8 +59,6 @@ def data_inspect(
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:
     """Counts, density, repeats, lengths, text coverage and ties in time of a data set folder."""
-    from rich.console import Console
-
     from recgpt.data.dataset import Dataset
     from recgpt.data.inspect import inspect, render
 
@@ -67,7 +66,7 @@ def data_inspect(
     if as_json:
         print(json.dumps(found, indent=2, ensure_ascii=False))
     else:
-        Console().print(render(found))
+        print_tables(render(found))
 
 
 @data_app.command("split")

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from recgpt.cli.options import PROTOCOL_NAMES, DatasetDir, Overwrite, RepeatsIfSaid
+from recgpt.tables import Wide, print_tables
 
 benchmark_app = typer.Typer(help="Measure many things in one run that resumes.", no_args_is_help=True)
 
@@ -26,6 +27,7 @@ def evaluate(
     negatives: Annotated[int | None, typer.Option(help="refused: the full catalogue is always ranked")] = None,
     json_out: Annotated[Path | None, typer.Option("--json", help="write the report here, and its cases beside")] = None,
     markdown: Annotated[Path | None, typer.Option(help="write the tables here")] = None,
+    wide: Wide = False,
 ) -> None:
     """Rank the full catalogue for every user, beside the baselines, with 95 % intervals. Figures of whole lists too.
 
@@ -33,8 +35,6 @@ def evaluate(
 
     Example: recgpt evaluate data/demo --protocol global_time --recommenders sasrec,mf --json report.json
     """
-    from rich.console import Console
-
     from recgpt.data.splits import load_for, make_split
     from recgpt.evaluate import evaluate as run
     from recgpt.evaluate.lineup import check_times, embeddings_of, names_for, recommenders_for, stand_in
@@ -51,7 +51,7 @@ def evaluate(
     embeddings_NE = embeddings_of(data, loaded)
     chosen = recommenders_for(names, embeddings_NE=embeddings_NE, model=loaded, seed=seed)
     report = run(split, chosen, embeddings_NE=embeddings_NE, seed=seed)
-    Console().print(report.table())
+    print_tables(report.table(), wide=wide)
     if json_out is not None:
         report.save(json_out)
     if markdown is not None:
@@ -69,13 +69,12 @@ def compare(
     metrics: Annotated[str, typer.Option(help="comma-separated")] = "hit@10,ndcg@10",
     seed: int = 0,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+    wide: Wide = False,
 ) -> None:
     """Paired difference between recommenders on the same cases: interval, p-value, correction for many comparisons.
 
     Example: recgpt compare report.json report.json --recommenders recgpt:text_knn,recgpt:hybrid_knn
     """
-    from rich.console import Console
-
     from recgpt.evaluate.compare import compare as run
     from recgpt.evaluate.compare import comparison_dict, comparison_table, parse_pairs
     from recgpt.evaluate.report import StoredReport
@@ -86,7 +85,7 @@ def compare(
     if as_json:
         print(json.dumps(comparison_dict(compared, first, second), indent=2, ensure_ascii=False))
     else:
-        Console().print(comparison_table(compared, f"{first.about['dataset']}: a is {a}, b is {b}"))
+        print_tables(comparison_table(compared, f"{first.about['dataset']}: a is {a}, b is {b}"), wide=wide)
 
 
 @benchmark_app.command("accuracy")
@@ -134,6 +133,7 @@ def benchmark_speed(
         "benchmarks/results"
     ),
     overwrite: Overwrite = False,
+    wide: Wide = False,
 ) -> None:
     """Ours beside the published scheme and the machine's limits. A killed run goes on where it was.
 
@@ -144,8 +144,6 @@ def benchmark_speed(
 
     Example: recgpt benchmark speed --only scoring --only large --out runs/speed
     """
-    from rich.console import Console
-
     from recgpt.benchmark.speed.report import targets_table, write_reports
     from recgpt.benchmark.speed.run import SpeedRun, failed_checks, run_parts
     from recgpt.errors import DataError
@@ -163,7 +161,7 @@ def benchmark_speed(
         )
     )
     paths = write_reports(found, out)
-    Console().print(targets_table(found))
+    print_tables(targets_table(found), wide=wide)
     print(", ".join(map(str, paths)))
     if failed := failed_checks(found):
         raise DataError(f"{out}/speed.json: the fast way does not give what the plain one gives: {'; '.join(failed)}")

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from recgpt.tables import print_tables
+
 llm_app = typer.Typer(help="Language models for agents: serve a small one, check any.", no_args_is_help=True)
 
 
@@ -51,8 +53,6 @@ def check(
 
     Example: recgpt llm check --base-url https://api.openai.com/v1 --model gpt-4o-mini --key-env OPENAI_API_KEY
     """
-    from rich.console import Console
-
     from recgpt.simulate.llm.check import check as run
     from recgpt.simulate.llm.servers import Server
 
@@ -67,4 +67,4 @@ def check(
     if as_json:
         print(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
     else:
-        Console().print(report.table())
+        print_tables(report.table())

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from recgpt.cli.options import DatasetDir, ModelIfSaid, Overwrite, Workers
+from recgpt.tables import print_tables
 
 
 def encode(
@@ -43,8 +44,6 @@ def train_tokenizer_command(
 
     Example: recgpt train-tokenizer data/demo --out vae_ckpt/demo --epochs 20 --lr 0.001
     """
-    from rich.console import Console
-
     from recgpt.data.dataset import Dataset
     from recgpt.data.fingerprint import write_json
     from recgpt.device import default_device
@@ -64,7 +63,7 @@ def train_tokenizer_command(
     )
     tokenizer.save_pretrained(out)
     write_json(out / "report.json", report.to_dict())
-    Console().print(report.table())
+    print_tables(report.table())
 
 
 def tokenize(

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from recgpt.tables import print_tables
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -30,7 +32,6 @@ def recommend(
 
     Example: recgpt recommend --model runs/demo/model/best --items items.csv --history "Toy Story (1995); Heat (1995)"
     """
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -58,7 +59,7 @@ def recommend(
     for each in best:
         shown.add_row(str(each["rank"]), Text(printable(str(each["title"]))), f"{each[score_name]:.2f}")
     after = " -> ".join(printable(titles[row]) for row in rows) or "an empty history"
-    Console().print(Text(f"After {after}:"), shown)
+    print_tables(Text(f"After {after}:"), shown)
 
 
 def rank(
@@ -151,8 +152,6 @@ def explain(
 
     Example: recgpt explain --model runs/demo/model/best --items items.csv --history "Heat (1995)" --item "Casino"
     """
-    from rich.console import Console
-
     from recgpt.foundation.explain import explain as explain_evidence
     from recgpt.foundation.model import FoundationCatalogue
     from recgpt.generative.explain import explain as explain_codes
@@ -171,4 +170,4 @@ def explain(
     if as_json:
         print(json.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False))
     else:
-        Console().print(found.render())
+        print_tables(found.render())

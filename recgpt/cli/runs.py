@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from recgpt.tables import print_tables
+
 if TYPE_CHECKING:
     from recgpt.simulate.store import Run, RunSummary
 
@@ -21,7 +23,6 @@ def list_command(as_json: AsJson = False) -> None:
 
     Example: recgpt runs list
     """
-    from rich.console import Console
     from rich.table import Table
 
     from recgpt.simulate.store import list_runs
@@ -34,7 +35,7 @@ def list_command(as_json: AsJson = False) -> None:
     for each in found:
         counts = f"{each.n_steps:,}", f"{each.n_rows:,}"
         table.add_row(each.run, each.world, *counts, _state(each), each.forked_from, each.hash[:12])
-    Console().print(table if found else "no runs yet")
+    print_tables(table if found else "no runs yet")
 
 
 def _state(summary: "RunSummary") -> str:
@@ -49,7 +50,6 @@ def show(run_id: RunId, as_json: AsJson = False) -> None:
 
     Example: recgpt runs show demo --json
     """
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -72,7 +72,7 @@ def show(run_id: RunId, as_json: AsJson = False) -> None:
             [f"{key}: {_plain(each)}" for key, each in value.items()] if isinstance(value, dict) else [_plain(value)]
         )
         table.add_row(name, Text("\n".join(lines)))
-    Console().print(table)
+    print_tables(table)
 
 
 def _plain(value: Any) -> str:
@@ -170,7 +170,7 @@ def export(
     Example: recgpt runs export demo --out data/simulated
     """
     from recgpt.simulate.store import Run
-    from recgpt.simulate.worlds.feed.export import dataset_of
+    from recgpt.simulate.worlds.feed.world.export import dataset_of
 
     with Run.open(run_id) as run:
         dataset = dataset_of(run, only_simulated=only_simulated)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from recgpt.tables import print_tables
+
 if TYPE_CHECKING:
     from recgpt.simulate.store import Run
 
@@ -141,15 +143,13 @@ def agent4rec(
     """
     name = PUBLISHED_RECOMMENDERS.get(modeltype, modeltype)
     if val_users:
-        from rich.console import Console
-
         from recgpt.simulate.experiments import run_experiment
 
         options = {"agents": val_users, "ratios": (val_ratio,), "seed": seed, "model": model_path}
         if mind == "llm":
             asked = {"base_url": (base_url or [OPENAI])[0], "llm_model": llm_model, "key_env": key_env}
             options |= asked if max_calls is None else {**asked, "max_calls": max_calls}
-        Console().print(run_experiment("taste-alignment", dataset, None, options).table())
+        print_tables(run_experiment("taste-alignment", dataset, None, options).table())
         return
     concurrency = 64 if execution_mode == "parallel" else 1
     _play(
@@ -192,9 +192,9 @@ def _play(run_id: str, values: dict[str, Any], *, concurrency: int, overwrite: b
 
     from recgpt.errors import SimulationError
     from recgpt.simulate.store.file import run_path
-    from recgpt.simulate.worlds.feed.config import FeedConfig
-    from recgpt.simulate.worlds.feed.report import write_report
-    from recgpt.simulate.worlds.feed.run import start
+    from recgpt.simulate.worlds.feed.world.config import FeedConfig
+    from recgpt.simulate.worlds.feed.world.report import write_report
+    from recgpt.simulate.worlds.feed.world.run import start
 
     try:
         config = FeedConfig(**values)
@@ -212,11 +212,9 @@ def _play(run_id: str, values: dict[str, Any], *, concurrency: int, overwrite: b
 
 
 def _print(run: "Run") -> None:
-    from rich.console import Console
+    from recgpt.simulate.worlds.feed.world.report import summary_table
 
-    from recgpt.simulate.worlds.feed.report import summary_table
-
-    Console().print(summary_table(run))
+    print_tables(summary_table(run))
 
 
 @agents_app.command()
@@ -232,13 +230,12 @@ def show(
 
     Example: recgpt agents show 3 --dataset data/demo
     """
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from recgpt.errors import SimulationError
-    from recgpt.simulate.worlds.feed.config import FeedConfig
-    from recgpt.simulate.worlds.feed.run import people_of
+    from recgpt.simulate.worlds.feed.world.config import FeedConfig
+    from recgpt.simulate.worlds.feed.world.run import people_of
     from recgpt.titles import printable
 
     if agent >= agents:
@@ -254,7 +251,7 @@ def show(
     for name, value in about.items():
         lines = value if isinstance(value, list) else ["unknown" if value is None else str(value)]
         table.add_row(name, Text("\n".join(map(printable, lines))))
-    Console().print(table, found.population.made_from)
+    print_tables(table, found.population.made_from)
 
 
 @agents_app.command("fit")
@@ -271,13 +268,11 @@ def fit_command(
 
     Example: recgpt agents fit --ratings data/movielens_small --agent4rec data/agent4rec_ml1m --out scripted.json
     """
-    from rich.console import Console
-
-    from recgpt.simulate.worlds.feed.minds.fitting import fit, report_tables, save
+    from recgpt.simulate.worlds.feed.world.minds.fitting import fit, report_tables, save
 
     content = fit(ratings, agent4rec, encoder=encoder, seed=seed)
     save(content, out)
-    Console().print(report_tables(content["report"]))
+    print_tables(report_tables(content["report"]))
     print(f"{out}: read it with `Parameters.load`; in place of recgpt/simulate/minds/scripted.json it is the default")
 
 
@@ -304,15 +299,13 @@ def experiment(
 
     Example: recgpt experiment filter-bubble --dataset data/demo --set agents=200 --set rounds=4
     """
-    from rich.console import Console
-
     from recgpt.simulate.experiments import experiment_of, parse_settings, run_experiment
 
     if option == ["help"]:
-        Console().print(experiment_of(name).settings_table())
+        print_tables(experiment_of(name).settings_table())
         return
     found = run_experiment(name, dataset, out, {"seed": seed, **parse_settings(name, option or ())})
     if as_json:
         print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
         return
-    Console().print(found.table(), f"to read: {out / found.stem}.md")
+    print_tables(found.table(), f"to read: {out / found.stem}.md")

@@ -1,13 +1,13 @@
 """A few users to read: what they had, what a recommender would show them, and what they took."""
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from recgpt.data.dataset import Dataset
 from recgpt.data.splits import Split
 from recgpt.recommenders.base import Recommender
+from recgpt.tables import print_tables
 from recgpt.titles import printable
 
 SHOWN_HISTORY = 6
@@ -34,4 +34,4 @@ def show_examples(
         for line in range(max(len(had), len(best))):
             cells = (had[line : line + 1], best[line : line + 1], [printable(titles[target])] if line == 0 else [])
             table.add_row(*(Text(cell[0] if cell else "") for cell in cells))
-        Console().print(table, "")
+        print_tables(table, "")

@@ -21,6 +21,7 @@ from recgpt.errors import DataError
 from recgpt.evaluate.metrics import METRICS
 from recgpt.evaluate.protocols import SLICES, headline
 from recgpt.ranking import Exclude
+from recgpt.tables import legend
 
 KNOWS = {
     "text": "know the texts and the user's own history",
@@ -143,8 +144,8 @@ class Report:
         return list(dict.fromkeys([f"hit@{self.ks[0]}", f"hit@{self.ks[-1]}", f"ndcg@{self.ks[-1]}"]))
 
     def table(self) -> Group:
-        """Rich tables: accuracy by slice, NDCG on the smaller slices, and what the lists are like."""
-        main = Table(title=self.title, caption=_main_caption(self._main_slices), **LOOK)
+        """Rich tables: accuracy by slice, NDCG on the smaller slices, what the lists are like; one legend for all."""
+        main = Table(title=self.title, **LOOK)
         _columns(main, ["", *self.columns])
         for name in self._main_slices:
             main.add_row(f"[bold]{name}[/] ({self.n[name]:,})")
@@ -154,14 +155,14 @@ class Report:
                     result = self._result(recommender, name)
                     main.add_row(f"  {recommender}", *(result.cell(column) for column in self.columns))
             main.add_section()
-        slices = Table(title=f"\n{self._ndcg} on parts of explore", caption=_about(OTHER_SLICES), **LOOK)
+        slices = Table(title=f"\n{self._ndcg} on parts of explore", **LOOK)
         _columns(slices, ["", *(f"{name} ({self.n[name]:,})" for name in OTHER_SLICES)])
-        lists = Table(title=f"\nThe lists of {self.ks[-1]}", caption=_lists_caption(), **LOOK)
+        lists = Table(title=f"\nThe lists of {self.ks[-1]}", **LOOK)
         _columns(lists, ["", *(heading for heading, _ in LISTS.values())])
         for recommender in self._ordered():
             slices.add_row(recommender, *self._slice_cells(recommender))
             lists.add_row(recommender, *self._list_cells(recommender))
-        return Group(main, slices, lists)
+        return Group(main, slices, lists, "", legend(self._meanings))
 
     def markdown(self) -> str:
         """The same tables in Markdown."""
@@ -189,6 +190,14 @@ class Report:
             (f"The lists of {self.ks[-1]}", lists, _lists_caption()),
         ]
         return "\n".join(f"**{title}**\n\n{markdown_table(rows)}\n\n{caption}\n" for title, rows, caption in parts)
+
+    @property
+    def _meanings(self) -> dict[str, str]:
+        """Every term of the tables, once."""
+        slices = {name: SLICES[name].about for name in (*self._main_slices, *OTHER_SLICES)}
+        figures = {"in brackets": "cases of a slice; beside a mean, its bootstrap 95 % interval over users"}
+        knows = {knows: f"these recommenders {about}" for knows, about in KNOWS.items() if knows in self.knows.values()}
+        return {**figures, **knows, **slices, **dict(LISTS.values())}
 
     @property
     def _ndcg(self) -> str:

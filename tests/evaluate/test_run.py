@@ -14,7 +14,7 @@ from recgpt.errors import DataError
 from recgpt.evaluate import evaluate
 from recgpt.evaluate.metrics import MISSED, target_ranks
 from recgpt.evaluate.protocols import SLICES
-from recgpt.evaluate.report import MAIN_SLICES, StoredReport, ranks_column
+from recgpt.evaluate.report import KNOWS, LISTS, MAIN_SLICES, StoredReport, ranks_column
 from recgpt.ranking import Ranking
 from recgpt.recommenders import make
 
@@ -216,6 +216,15 @@ def test_table_and_markdown_show_the_same_cells(dataset, split):
             assert result.cell(column) in markdown
     assert table.index("explore") < table.index("all (") < table.index("repeat (")
     assert table.index("copy_last") < table.index("context") < table.index("popularity")
+
+
+def test_the_tables_of_a_report_share_one_legend(dataset, split):
+    console = Console(width=200, file=io.StringIO())
+    console.print(evaluate(split, baselines(), progress=False).table())
+    shown = console.file.getvalue()
+    for meaning in ("bootstrap 95 % interval", SLICES["tail"].about, KNOWS["context"], LISTS["gini"][1]):
+        assert shown.count(meaning) == 1
+        assert shown.index(meaning) > shown.index("The lists of")
 
 
 def test_bad_requests_name_what_is_wrong(dataset, split):

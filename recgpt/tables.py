@@ -1,0 +1,56 @@
+"""Tables on standard output: as wide as what they hold where nobody's terminal limits them.
+
+print_tables(report.table())              # fits the terminal; in a file or a pipe nothing wraps
+print_tables(report.table(), wide=True)   # nothing wraps on the terminal either
+"""
+
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_UNLIMITED = 10_000  # columns; a table takes those that its content needs
+
+Wide = Annotated[bool, typer.Option("--wide", help="Tables as wide as their content, also on a narrow terminal.")]
+
+
+def table_console(*, wide: bool = False) -> "Console":
+    """Console on standard output that wraps at the terminal's width (COLUMNS, where that is set), or not at all.
+
+    Parameters
+    ----------
+    wide
+        Do not wrap on a terminal either.
+    """
+    from rich.console import Console
+
+    limited = not wide and (sys.stdout.isatty() or "COLUMNS" in os.environ)
+    return Console() if limited else Console(width=_UNLIMITED)
+
+
+def print_tables(*shown: Any, wide: bool = False) -> None:
+    """Print tables and other things that rich can draw.
+
+    Parameters
+    ----------
+    wide
+        See `table_console`.
+    """
+    table_console(wide=wide).print(*shown)
+
+
+def legend(meanings: dict[str, str]) -> "Table":
+    """A term a row and what it means, each once, to be printed below all the tables of a command."""
+    from rich.table import Table
+
+    rows = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False, style="dim")
+    rows.add_column(no_wrap=True)
+    rows.add_column()
+    for term, meaning in meanings.items():
+        rows.add_row(term, meaning)
+    return rows
