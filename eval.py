@@ -11,6 +11,9 @@ import json
 import sys
 from pathlib import Path
 
+import recgpt  # noqa: F401  before torch: it chooses how threads wait
+
+# isort: split
 import torch
 
 from recgpt.data.dataset import REPEATS, Dataset

@@ -13,6 +13,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import recgpt  # noqa: F401  before torch: it chooses how threads wait
+
+# isort: split
 import torch
 
 from recgpt.data.dataset import REPEATS, Dataset

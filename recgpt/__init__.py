@@ -9,6 +9,7 @@ ranking = catalogue.recommend(histories, k=10, exclude="history")
 
 from typing import TYPE_CHECKING, Any
 
+from recgpt import threads
 from recgpt.version import __version__
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from recgpt.generative.catalogue import RecGPT
     from recgpt.models import load_model
 
+
+threads.choose()  # before torch is loaded
 
 __all__ = ["FoundationModel", "RecGPT", "__version__", "load_model"]
 

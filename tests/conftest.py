@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+import recgpt  # noqa: F401  before torch: it chooses how threads wait
+
 settings.register_profile("recgpt", deadline=None)  # a busy machine is no bug
 settings.load_profile("recgpt")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
