@@ -25,7 +25,8 @@ def chosen_settings(environment: Mapping[str, str], busy: float, cores: int) -> 
 
     Parameters
     ----------
-    busy : other threads that run or wait for a core.
+    busy
+        Other threads that run or wait for a core.
     """
     if any(name in environment for name in WAITING):
         return {}
