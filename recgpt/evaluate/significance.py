@@ -22,6 +22,8 @@ from recgpt.errors import DataError
 _DRAWS_PER_CHUNK = 1 << 22
 _USERS_PER_OUTCOME = 8  # drawing how often one outcome occurs takes as long as drawing about so many users
 
+LEVEL = 0.95  # coverage of the intervals
+
 
 @dataclass(frozen=True)
 class PairedDifference:
@@ -50,7 +52,7 @@ def bootstrap_ci(
     values_B: np.ndarray,
     users_B: np.ndarray,
     *,
-    level: float = 0.95,
+    level: float = LEVEL,
     resamples: int = 2000,
     seed: int = 0,
 ) -> tuple[float, float]:
@@ -61,11 +63,11 @@ def bootstrap_ci(
     Parameters
     ----------
     values_B
-        (B,) float array A metric's value for each case.
+        (B,) value of a metric for each case.
     users_B
-        (B,) integer array Dense user of each case; all cases of a user are drawn together.
+        (B,) dense user id of each case; all cases of a user are drawn together.
     level
-        Float Coverage, 0.95 for a 95 % interval.
+        Coverage of the interval.
 
     Returns
     -------
@@ -86,7 +88,6 @@ def paired_bootstrap(
     values_b_B: np.ndarray,
     users_B: np.ndarray,
     *,
-    level: float = 0.95,
     resamples: int = 10_000,
     seed: int = 0,
 ) -> PairedDifference:
@@ -103,11 +104,9 @@ def paired_bootstrap(
     Parameters
     ----------
     values_a_B, values_b_B
-        (B,) float arrays A metric's value for each case, for recommenders a and b.
+        (B,) value of a metric for each case, for recommenders a and b.
     users_B
-        (B,) integer array Dense user of each case; all cases of a user are drawn together.
-    level
-        Float Coverage of the interval.
+        (B,) dense user id of each case; all cases of a user are drawn together.
 
     Raises
     ------
@@ -127,7 +126,7 @@ def paired_bootstrap(
     means_R = sign * means_R
     # Differences of a few distinct values often lie exactly as far out as the observed one: rounding must not decide.
     as_far_R = np.abs(means_R - observed) >= abs(observed) * (1 - 1e-9)
-    low, high = _interval(means_R, level)
+    low, high = _interval(means_R, LEVEL)
     return PairedDifference(observed, low, high, float((1 + as_far_R.sum()) / (1 + resamples)), n_users)
 
 

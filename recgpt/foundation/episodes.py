@@ -309,8 +309,3 @@ def ndcg_at_10(logits_CM: Tensor, target_C: Tensor) -> Tensor:
 def blend_logits(evidence: Evidence) -> Tensor:
     """(C, M) what counting alone says, as logits."""
     return evidence.items_BMF[..., BLEND].float().masked_fill(~evidence.allowed_BM, -1e9)
-
-
-def total_cases(episodes: Sequence[Episode]) -> int:
-    """How many cases there are in all."""
-    return sum(map(len, episodes))

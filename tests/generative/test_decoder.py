@@ -19,7 +19,6 @@ from recgpt.data.packing import PackedDataset
 from recgpt.data.ragged import Ragged
 from recgpt.errors import CheckpointError, DataError
 from recgpt.generative import decoder as module
-from recgpt.generative import loss as loss_module
 from recgpt.generative.decoder import (
     SIMILAR,
     RecGPTConfig,
@@ -29,7 +28,7 @@ from recgpt.generative.decoder import (
     model_card,
     sequence_groups,
 )
-from recgpt.generative.loss import IGNORE, next_code_loss, next_item_labels
+from recgpt.generative.loss import IGNORE, next_item_labels
 from recgpt.generative.tokenizer import FSQTokenizer, FSQTokenizerConfig
 
 V, K, W = 60, 4, 8
@@ -232,16 +231,7 @@ def test_dropout_is_off_in_eval_mode(packed):
         assert model(**batch).loss != model(**batch).loss
 
 
-# --- labels and masks ---
-
-
-def test_labels_are_the_next_items_codes_in_the_same_sequence():
-    codes = torch.arange(12).view(1, 6, 2)
-    segments = torch.tensor([[0, 0, 1, 1, 1, -1]])
-    i = IGNORE
-    assert next_item_labels(codes, segments).tolist() == [[[2, 3], [i, i], [6, 7], [8, 9], [i, i], [i, i]]]
-    assert next_item_labels(codes[:, :1], segments[:, :1]).tolist() == [[[i, i]]]
-    assert (next_item_labels(codes, torch.full((1, 6), -1)) == i).all()
+# --- masks ---
 
 
 def mask_by_hand(segments, n_codes):
@@ -314,62 +304,6 @@ def test_packed_rows_on_a_gpu(decoder, packed):
         expected = decoder(**packed[0])
     close(out.hidden_BSKD.cpu(), expected.hidden_BSKD, 1e-2)
     close(out.loss.cpu(), expected.loss, 1e-2)
-
-
-# --- the loss in chunks ---
-
-
-@pytest.mark.parametrize("n_rows", [0, 1, 7, 50])
-def test_chunked_loss_is_cross_entropy(monkeypatch, n_rows):
-    monkeypatch.setattr(loss_module, "LOSS_CHUNK", 7)
-    torch.manual_seed(0)
-    hidden, weight = torch.randn(n_rows, 16, requires_grad=True), torch.randn(31, 16, requires_grad=True)
-    labels = torch.randint(31, (n_rows,))
-    loss = next_code_loss(hidden, weight, labels)
-    expected = F.cross_entropy(hidden @ weight.T, labels, reduction="sum")
-    close(loss, expected.detach())
-    gradients = torch.autograd.grad(3 * loss, (hidden, weight))
-    for gradient, other in zip(gradients, torch.autograd.grad(3 * expected, (hidden, weight)), strict=True):
-        close(gradient, other, 1e-4)
-
-
-def test_chunked_loss_under_autocast(monkeypatch):
-    monkeypatch.setattr(loss_module, "LOSS_CHUNK", 7)
-    torch.manual_seed(0)
-    hidden, weight = torch.randn(50, 16, requires_grad=True), torch.randn(31, 16, requires_grad=True)
-    labels = torch.randint(31, (50,))
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        loss = next_code_loss(hidden, weight, labels)
-        expected = F.cross_entropy(F.linear(hidden, weight).float(), labels, reduction="sum")
-    assert loss.dtype == torch.float32
-    assert loss.item() == pytest.approx(expected.item(), rel=1e-2)
-    exact = F.cross_entropy(hidden @ weight.T, labels, reduction="sum")
-    gradients = torch.autograd.grad(loss, (hidden, weight))
-    for gradient, other in zip(gradients, torch.autograd.grad(exact, (hidden, weight)), strict=True):
-        assert gradient.dtype == torch.float32
-        assert (gradient - other).norm() < 0.02 * other.norm()
-
-
-def test_logits_of_all_rows_are_never_alive_together(monkeypatch):
-    monkeypatch.setattr(loss_module, "LOSS_CHUNK", 8)
-    largest = 0
-    log_softmax = torch.log_softmax
-
-    def watched(logits, *args, **kwargs):
-        nonlocal largest
-        largest = max(largest, len(logits))
-        return log_softmax(logits, *args, **kwargs)
-
-    monkeypatch.setattr(torch, "log_softmax", watched)
-    hidden = torch.randn(100, 4, requires_grad=True)
-    next_code_loss(hidden, torch.randn(9, 4), torch.zeros(100, dtype=torch.long)).backward()
-    assert 0 < largest <= 8
-
-
-def test_chunked_loss_without_gradients():
-    hidden, weight, labels = torch.randn(9, 4), torch.randn(5, 4), torch.randint(5, (9,))
-    with torch.no_grad():
-        close(next_code_loss(hidden, weight, labels), F.cross_entropy(hidden @ weight.T, labels, reduction="sum"))
 
 
 # --- the cache, and the last item alone ---

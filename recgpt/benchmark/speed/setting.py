@@ -17,13 +17,12 @@ from recgpt.data.packing import MIN_ITEMS
 from recgpt.data.ragged import Ragged, offsets_of
 from recgpt.generative.catalogue import Catalogue, RecGPT
 from recgpt.generative.decoder import RecGPTConfig
+from recgpt.generative.published import HEAD_WIDTH, PUBLISHED_LEVELS
 from recgpt.generative.tokenizer import FSQTokenizer, FSQTokenizerConfig, start_from_principal_axes
 from recgpt.progress import console
 
-HEAD_WIDTH = 64
 TOP = 10
 SYNTHETIC_MEAN_LENGTH = 10.6  # items a sequence of the published Steam test
-PUBLISHED_LEVELS = [8, 8, 8, 6, 5]
 
 
 @dataclass(frozen=True, kw_only=True)
