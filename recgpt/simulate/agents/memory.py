@@ -118,19 +118,19 @@ class Memory:
     # --- snapshots ---
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """The whole memory but for preset, seed and encoder, as arrays by name: copies, for `np.savez`, say."""
+        """The whole memory but for preset, seed and encoder, as arrays by name (copies)."""
         return self.entries.to_arrays() | {f"texts_{name}": array for name, array in self.texts.to_arrays().items()}
 
     @classmethod
     def from_arrays(
         cls, arrays: dict[str, np.ndarray], preset: Preset, *, embed: Embed | None = None, seed: int = 0
     ) -> "Memory":
-        """The memory of which `to_arrays` made `arrays`, which are copied.
+        """Rebuild a memory from copies of the arrays of `to_arrays`.
 
         Parameters
         ----------
         preset, embed, seed
-            Those of that memory.
+            As of the memory that was stored.
 
         Raises
         ------
@@ -275,7 +275,7 @@ class Memory:
         return self.entries.accumulated_A >= self.preset.reflects_at
 
     def reflected(self, agents: np.ndarray) -> None:
-        """Reset what these agents accumulated, after a reflection. Its conclusions are added as `Kind.THOUGHT`."""
+        """Reset the accumulated importance after a reflection, whose conclusions are added as `Kind.THOUGHT`."""
         self.entries.accumulated_A[self._checked(agents)] = 0
 
     def forget(self, agents_A: np.ndarray, now: float) -> np.ndarray:
@@ -318,7 +318,7 @@ class Memory:
         return [self.entry(agent, int(slot)) for slot in slots if id_C[slot] >= 0]
 
     def entry(self, agent: int, slot: int) -> Entry:
-        """The entry at a slot, such as those of `Retrieved.slots_Ak`.
+        """The entry at a slot, for example one of `Retrieved.slots_Ak`.
 
         Raises
         ------

@@ -42,7 +42,7 @@ class Entry(NamedTuple):
     item, other
         Item and agent that it is about; -1 for none.
     depth
-        0 for what happened; for a thought 1 more than its deepest evidence (Park et al. 2023, section 4.2).
+        0 for events; for a thought 1 more than its deepest evidence (Park et al. 2023, section 4.2).
     evidence
         Ids of the agent's entries that it was drawn from.
     triple
@@ -152,7 +152,7 @@ class Entries:
         return self.id_AC[agents_R].argmin(axis=1)  # an empty slot's id is -1, less than any
 
     def write(self, agents_R: np.ndarray, slots_R: np.ndarray, rows: dict[str, np.ndarray], stage: Stage) -> np.ndarray:
-        """Write one entry of each of R distinct agents over what its slot holds; (R,) int32 their ids."""
+        """Write one entry of each of R distinct agents into its slot; (R,) int32 ids of the new entries."""
         ids_R = self.next_id_A[agents_R]
         at = agents_R, slots_R
         self.next_id_A[agents_R] += 1
@@ -240,7 +240,7 @@ class Entries:
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "Entries":
-        """The entries of which `to_arrays` made `arrays`, `REQUIRED` at least, which are copied."""
+        """Rebuild entries from copies of the arrays of `to_arrays`, which include `REQUIRED`."""
         entries = cls(*arrays["id_AC"].shape)
         for name in (*cls._COLUMNS, *cls._OF_AGENTS, *cls._OPTIONAL):
             if name in arrays:

@@ -1,6 +1,6 @@
-"""The published ways to remember, as figures and formulas; `memory` applies them.
+"""Memory presets: the parameters and formulas of published systems, applied by `memory`.
 
-PRESETS["generative_agents"].weights
+PRESETS["generative_agents"].weights  # of recency, relevance and importance
 """
 
 from dataclasses import dataclass
@@ -11,40 +11,42 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Stages:
-    """RecAgent's way into memory and out of it (Wang et al. 2023, section 2.1.2)."""
+    """Thresholds of RecAgent's three stages (Wang et al. 2023, section 2.1.2), applied by `memory_stages`."""
 
-    sensory_threshold: float = 0.62  # an observation counts if its scaled importance is above it: 7 of 10 and more
+    sensory_threshold: float = 0.62  # observations of greater scaled importance are kept: 7 of 10 and more
     short_capacity: int = 10  # beyond it the least important short-term entry is dropped
-    similar: float = 0.70  # sigmoid(cosine) from which an observation may enhance a short-term entry, so probably
-    enhancements: int = 3  # as many take an entry to long-term memory
-    duplicate: float = 0.72  # sigmoid(cosine) from which an entry becomes one with a long-term entry
-    exponent: float = 1.5  # of recency, in the strength that stands against forgetting
+    similar: float = (
+        0.70  # sigmoid(cosine) from which an observation enhances a short-term entry, with this probability
+    )
+    enhancements: int = 3  # from which an entry is promoted to long-term memory
+    duplicate: float = 0.72  # sigmoid(cosine) from which an entry is merged into a long-term entry
+    exponent: float = 1.5  # of recency, in `forgetting_strength`
     least_strength: float = 0.01
     never_younger: float = 24.0  # hours since access within which nothing is forgotten
 
 
 @dataclass(frozen=True)
 class Preset:
-    """One way to remember.
+    """Scoring, reflection and overflow rules of one memory.
 
-    `recency` is `decay` to the power of the time since the entry was last read (since it was made, where reading leaves
-    no trace), `relevance` the cosine of query and entry, `importance` the points from 1 to 10 times `importance_scale`.
+    `recency` is `decay` to the power of the time since the entry was made, or last read where `reading_renews`;
+    `relevance` the cosine of query and entry; `importance` the points from 1 to 10 times `importance_scale`.
 
     Parameters
     ----------
     score
-        How the three make one figure. "relevance": relevance alone. "sum": weighted. "scaled sum": weighted, after each
+        How the three are combined. "relevance": relevance alone. "sum": weighted. "scaled sum": weighted, after each
         was scaled from 0 to 1 over the agent's entries (.5 where all are equal). "emotional": see `emotional_score`;
         age counts from the agent's newest entry. "product": max(relevance, 0) × recency × (1/2 + importance / 2).
     weights
         Of recency, relevance and importance in the sums.
     reading_renews
-        Whether retrieving an entry makes it recent again.
+        Whether recency counts from the last reading (`Memory.touch`) instead of the creation.
     reflects_at
         Accumulated importance (or entries, where `counts_entries`) at which a reflection is due. Thoughts do not count.
     overflow
-        Which entry makes room where all slots are taken: the oldest, or the one of least strength. Strength is recency
-        × (1/2 + importance / 2), or RecAgent's, see `forgetting_strength`.
+        Entry that is overwritten when all slots are taken: the oldest, or the one of least strength. Strength is
+        recency × (1/2 + importance / 2), or RecAgent's, see `forgetting_strength`.
     """
 
     name: str
@@ -117,7 +119,7 @@ _PUBLISHED = [
 # Ours is a product, for three reasons. An entry that has nothing to do with the query scores 0, however fresh or
 # important; in a sum, importance up to 1 and recency near 1 outweigh the few tenths by which cosines differ. No score
 # changes because another entry came or went, as it does where parts are scaled over the entries. And reading leaves no
-# trace, so that what an agent remembers is a function of what happened to it.
+# trace, so that an agent's memory is a function of its events alone.
 # A reflection is due after about four things that mattered: ten points count as one.
 _OURS = Preset("recgpt", "this project", "hours", "product", decay=0.995, reflects_at=2, overflow="weakest")
 PRESETS: dict[str, Preset] = {preset.name: preset for preset in [*_PUBLISHED, _OURS]}

@@ -1,4 +1,4 @@
-"""Scores of entries: recency, relevance and importance, combined as a preset says; and their strength against loss.
+"""Scores of entries: recency, relevance and importance, combined by a preset; strength against overflow.
 
     scores = Scores(entries, texts, PRESETS["recgpt"])
     retrieved = scores.best(agents_A, queries_AE, k=5, now=4.0)

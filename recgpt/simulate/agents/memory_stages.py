@@ -72,7 +72,7 @@ class StagedMemory:
         return (self._entries.id_AC[agents_R] >= 0) & (self._entries.stage_AC[agents_R] == stage)
 
     def _enhance(self, agents_R: np.ndarray, text_R: np.ndarray, now_R: np.ndarray) -> np.ndarray:
-        """Enhance short-term entries that are like the observations and promote those that have enough: (P, 2)."""
+        """Enhance short-term entries similar to the observations; (P, 2) agents and ids of entries promoted by it."""
         entries = self._entries
         probability_RC = sigmoid(self.scores.cosines(agents_R, self._texts.embeddings[text_R]))
         # Agent and number of its observation are the key of a draw, so that the batch does not matter.

@@ -54,7 +54,7 @@ class StringTable:
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "StringTable":
-        """The table of which `to_arrays` made `arrays`."""
+        """Rebuild a table from the arrays of `to_arrays`."""
         content, offsets = arrays["bytes"].tobytes(), arrays["offsets"].tolist()
         table = cls()
         for begin, end in pairwise(offsets):
@@ -135,7 +135,7 @@ class Texts:
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray], embed: Embed | None = None) -> "Texts":
-        """The table of which `to_arrays` made `arrays`."""
+        """Rebuild a table from the arrays of `to_arrays`."""
         texts = cls(arrays["embeddings"].shape[1], embed)
         texts._strings = StringTable.from_arrays(arrays)
         texts._rows_TE = arrays["embeddings"].astype(np.float32) / GRID

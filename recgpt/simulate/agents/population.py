@@ -1,4 +1,4 @@
-"""Who the agents are, one by one (`Profile`) and all together (`Population`, arrays over agents).
+"""Profiles of agents: one (`Profile`) and all (`Population`, arrays over agents).
 
 Shapes: A agents, E embedding width.
 """
@@ -28,7 +28,7 @@ _TEXTS = ("tastes", "high_rating_tendency", "low_rating_tendency")
 
 
 class Profile(BaseModel):
-    """One agent, as minds read it and `recgpt agents show` prints it.
+    """Profile of one agent, read by minds and printed by `recgpt agents show`.
 
     The three traits are classes from 1 to 3 and, beside them, the figures they were cut from
     (Zhang et al., "On Generative Agents in Recommendation", SIGIR 2024, section 3.1).
@@ -37,12 +37,12 @@ class Profile(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     agent: int = Field(ge=0)
-    user: int = Field(ge=0, description="dense id in the data set of whom the agent was made from")
+    user: int = Field(ge=0, description="dense id of the user that the agent was made from")
     activity: int = Field(ge=1, le=3, description="1: rarely comes, 3: comes often")
     diversity: int = Field(ge=1, le=3, description="1: few genres, 3: many")
     conformity: int = Field(ge=1, le=3, description="1: rates as others do, 3: against them")
-    n_ratings: float = Field(description="what activity was cut from")
-    n_genres: float = Field(description="what diversity was cut from")
+    n_ratings: float = Field(description="figure that activity was cut from")
+    n_genres: float = Field(description="figure that diversity was cut from")
     rating_deviation: float = Field(description="mean squared distance to the items' means: conformity's figure")
     mean_rating: float | None = Field(description="of the agent's own ratings")
     tastes: tuple[str, ...] = Field(default=(), description="in the first person")
@@ -61,11 +61,11 @@ class Population:
     activity_A, diversity_A, conformity_A
         (A,) int8 classes from 1 to 3.
     n_ratings_A, n_genres_A, rating_deviation_A
-        (A,) float32, what they were cut from; NaN where it is unknown.
+        (A,) float32 figures that the classes were cut from; NaN for unknown.
     mean_rating_A
         (A,) float32 mean of the agent's own known ratings; NaN where there is none.
     histories
-        A sequences of items known of the agents before the run, oldest first.
+        A sequences of items taken before the run, oldest first.
     ratings
         float32 of `histories.values`; NaN where unknown.
     taste_AE
@@ -75,7 +75,7 @@ class Population:
     high_rating_tendency, low_rating_tendency
         A texts, maybe empty.
     made_from
-        One sentence on where they come from, for reports.
+        One sentence on their source, for reports.
     """
 
     user_A: np.ndarray
@@ -122,14 +122,14 @@ class Population:
         )
 
     def rows(self, chosen: np.ndarray) -> "Population":
-        """The population whose agent a is all that agent `chosen[a]` is here: tastes, traits, history, ratings."""
+        """Population whose agent `a` copies agent `chosen[a]`: tastes, traits, history, ratings."""
         columns: dict[str, Any] = {name: getattr(self, name)[chosen] for name in _ARRAYS}
         texts: dict[str, Any] = {name: [getattr(self, name)[agent] for agent in chosen.tolist()] for name in _TEXTS}
         ratings = Ragged(self.ratings, self.histories.offsets)[chosen].values
         return replace(self, **columns, **texts, histories=self.histories[chosen], ratings=ratings)
 
     def to_parquet(self) -> bytes:
-        """All of it, for the store of a run."""
+        """Parquet file of the population, for the store of a run."""
         columns: dict[str, Any] = {
             "user": self.user_A,
             "activity": self.activity_A,
@@ -155,7 +155,7 @@ class Population:
 
     @classmethod
     def from_parquet(cls, content: bytes) -> "Population":
-        """Read what `to_parquet` wrote."""
+        """Read a file of `to_parquet`."""
         table = pl.read_parquet(io.BytesIO(content))
         histories = table["history"]
         offsets = np.concatenate([[0], np.cumsum(histories.list.len().to_numpy())]).astype(np.int64)

@@ -41,7 +41,7 @@ _AGENTS = 4096
 
 
 def known_part(dataset: Dataset) -> Dataset:
-    """What agents and recommenders may know before a run; the rest is held out.
+    """Part of a data set that agents and recommenders may use before a run; the rest is held out.
 
     The rows of the split `train` where the data set has any; else the first 80 % of each user's sequence, at least one
     event. The catalogue stays whole; a user without a known event is left out, so that dense user ids may change.
@@ -55,7 +55,7 @@ def known_part(dataset: Dataset) -> Dataset:
 
 
 def from_dataset(dataset: Dataset, facts: ItemFacts, *, n_agents: int, seed: int) -> Population:
-    """Agents that are users, with what `known_part` knows of them.
+    """Agents made from users, by their interactions in `known_part`.
 
     Distinct users, drawn with the seed, while there are users with a known history; then all are drawn again, so that
     several agents share a user. The first agents are the same whatever `n_agents` is.
@@ -183,7 +183,7 @@ class Distributions:
         Shares of the classes 1, 2 and 3. As they follow from the percentiles at which real users are cut.
     n_categories
         Categories in a taste, for each class of diversity. They are drawn without repeats, each in proportion to its
-        part in what is known of the catalogue; their weights are uniform over all that sum to 1.
+        share of the known interactions; their weights are uniform over all that sum to 1.
     n_history
         Items known of an agent before the run, for each class of activity; 0 for none. Drawn from the categories of the
         taste by their weights, within one in proportion to count + 1; repeats are left out.
@@ -197,7 +197,7 @@ class Distributions:
 
 
 def synthetic(n_agents: int, facts: ItemFacts, *, seed: int, distributions: Distributions | None = None) -> Population:
-    """Agents that no user was the model of; they are their own users, `user_A` counts them.
+    """Synthetic agents, drawn from distributions instead of users; `user_A` numbers them.
 
     A taste vector is the weighted sum of the mean texts of the taste's categories. In a catalogue without categories,
     each item counts as a category of its own. Ratings and the figures behind the classes are unknown (NaN).
@@ -205,7 +205,7 @@ def synthetic(n_agents: int, facts: ItemFacts, *, seed: int, distributions: Dist
     Raises
     ------
     SimulationError
-        Fewer than one agent, shares that do not sum to 1, or numbers below what they may be.
+        Fewer than one agent, shares that do not sum to 1, or numbers below their minimum.
     """
     chosen = distributions or Distributions()
     _check(n_agents, chosen)
@@ -259,7 +259,7 @@ def _known(dataset: Dataset, facts: ItemFacts) -> Dataset:
 
 
 def _users_of(dataset: Dataset, known: Dataset) -> np.ndarray:
-    """Dense users of the whole data set, in the order of those of its known part."""
+    """Dense users of the whole data set, in the order of the users of its known part."""
     return dataset.user_map.to_dense(known.user_map.ids).astype(np.int64)
 
 

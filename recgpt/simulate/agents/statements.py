@@ -1,4 +1,4 @@
-"""What agents say of their tastes, in the first person, made by rule from categories, titles and ratings.
+"""Statements of taste in the first person, made by rule from categories, titles and ratings.
 
     tastes, high, low = stated(known, facts, user_A)
     tastes[0]      # ("I enjoy Sci-Fi, such as Alien (1979) and Contact (1997).", ...)
@@ -27,9 +27,9 @@ _DISAPPOINTING = -0.125  # mean deviation from the agent's mean, in parts of the
 def stated(known: Dataset, facts: ItemFacts, user_A: np.ndarray) -> tuple[list[tuple[str, ...]], list[str], list[str]]:
     """Tastes, and tendencies to rate high and low, of users of the known part of a data set; several may be the same.
 
-    Tastes name up to five categories that are more frequent among what the user liked than in all that is known, by
+    Tastes name up to five categories that are more frequent among the user's liked items than in all interactions, by
     frequency and lift, each with the best rated titles of the user, the latest first; then up to two that the user
-    rated half a star and more below the user's mean. Liked is what was rated above the user's mean; all of it where
+    rated half a star and more below the user's mean. Items rated above the user's mean are liked; all items where
     there are no ratings or all are equal. Who has no such category names titles alone. High and low ratings are those
     in the upper and lower quarter of the scale; tendencies are empty where no ratings are known.
     """
@@ -148,7 +148,7 @@ def _tendencies(
     at_least = scale[scale >= scale[0] + 0.75 * span].min()
     at_most = scale[scale <= scale[0] + 0.25 * span].max()
     n_rated = events.filter(pl.col("rating").is_not_null()).group_by("user").len("n_rated")
-    # Against the user's own ratings, not everyone's: what is it in the history that is rated so?
+    # Categories are compared with the user's own ratings, not with everyone's.
     own = pairs.filter(pl.col("rating").is_not_null()).group_by("user", "genre").agg(n_own=pl.len())
     own = own.join(n_rated, on="user").with_columns(base=pl.col("n_own") / pl.col("n_rated"))
     for texts, condition, words in (

@@ -1,10 +1,10 @@
-"""Activity, diversity and conformity of users, from what is known of them, as figures and as classes from 1 to 3.
+"""Activity, diversity and conformity of users, from their known interactions, as figures and classes from 1 to 3.
 
     traits = traits_of(known_part(dataset))
     traits.activity_U                     # 1: rarely comes, 2, 3: comes often
 
 Definitions of Zhang et al., "On Generative Agents in Recommendation" (SIGIR 2024, section 3.1) and of its code. Give
-them the known part of a data set only: what is held out must not shape the agents that are tested on it.
+them the known part of a data set only: held-out interactions must not shape agents that are tested on them.
 
 Shapes: U users, N items, C categories.
 """
@@ -20,7 +20,7 @@ from recgpt.evaluate.beyond_accuracy import category_weights
 ACTIVITY_PERCENTILES = (60, 90)
 DIVERSITY_PERCENTILES = (33, 66)
 CONFORMITY_PERCENTILES = (25, 80)
-MIDDLE = 2  # the class of who nothing is known of
+MIDDLE = 2  # class of a user without the figure
 
 _USERS = 4096
 
@@ -34,8 +34,8 @@ class Traits:
     n_ratings_U
         (U,) float32 interactions: activity, in paper and code.
     n_genres_U
-        (U,) float32 how many of a user's categories, by descending share, stay within 80 % of all that the user's items
-        are in; at least 1: diversity in the code. NaN where the catalogue, or the user's part of it, has no categories.
+        (U,) float32 number of a user's categories, by descending share, that together stay within 80 % of the
+        categories of the user's items; at least 1: diversity in the code. NaN without categories.
     n_all_genres_U
         (U,) float32 how many different categories: diversity in the paper. NaN likewise.
     rating_deviation_U
@@ -57,7 +57,7 @@ class Traits:
 
 
 def traits_of(known: Dataset) -> Traits:
-    """Measure all users of the known part of a data set, see `populate.known_part`."""
+    """Traits of all users of the known part of a data set, see `sources.known_part`."""
     n_ratings_U = np.diff(known.offsets).astype(np.float32)
     n_genres_U, n_all_genres_U = _genre_counts(known, category_weights(known.items))
     rating_deviation_U = _rating_deviations(known)
@@ -73,7 +73,7 @@ def traits_of(known: Dataset) -> Traits:
 
 
 def percentile_cuts(values_U: np.ndarray, percentiles: tuple[float, float]) -> tuple[float, float]:
-    """The values at two percentiles, of those that are not NaN; NaN where all are."""
+    """The values at two percentiles, ignoring NaN; NaN where all values are."""
     known = values_U[~np.isnan(values_U)]
     if not len(known):
         return np.nan, np.nan

@@ -1,1 +1,1 @@
-"""Language models for agents: a client for any server that speaks OpenAI's protocol, with its log and its limits."""
+"""Client of language models for agents: any OpenAI-compatible server, with call log, caps and retries."""

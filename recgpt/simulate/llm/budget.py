@@ -1,6 +1,6 @@
-"""What calls may cost: caps on their number, their tokens and their money that no concurrency can exceed.
+"""Caps on the number, tokens and cost of calls, which hold at any concurrency; prices and cost estimates.
 
-A call reserves the most that it can use before it is sent, and gives back what it did not use.
+A call reserves its maximum before it is sent, and releases the unused part.
 """
 
 import json
@@ -13,7 +13,7 @@ from recgpt.errors import LLMError
 
 
 class BudgetExceeded(LLMError):  # noqa: N818 (says what happened)
-    """The next call might cost more than is allowed. It was not sent."""
+    """The next call might exceed a cap, so it was not sent."""
 
 
 class Price(BaseModel):
@@ -25,7 +25,7 @@ class Price(BaseModel):
     output: NonNegativeFloat
 
     def usd(self, tokens_in: int, tokens_out: int) -> float:
-        """What so many tokens cost."""
+        """Cost of so many tokens."""
         return (tokens_in * self.input + tokens_out * self.output) / 1e6
 
 
@@ -55,7 +55,7 @@ class Caps(BaseModel):
 
 @dataclass(frozen=True)
 class Spent:
-    """What was used, or is reserved."""
+    """Calls, tokens and money that were used, or are reserved."""
 
     calls: int = 0
     tokens: int = 0
@@ -95,12 +95,12 @@ class CostEstimate:
 
 
 class Budget:
-    """Keeps what was spent, with what calls under way may come to, below the caps.
+    """Keeps the sum of spent and reserved use below the caps.
 
     Parameters
     ----------
     spent
-        What counts against the caps already, such as the calls of a run before it was resumed.
+        Use that counts against the caps already, such as the calls of a run before it was resumed.
     price
         Of the model; None where it is not known.
 
@@ -134,7 +134,7 @@ class Budget:
         return wanted
 
     def settle(self, reserved: Spent, tokens_in: int, tokens_out: int) -> None:
-        """The call that `reserved` was for is over, and has used so many tokens."""
+        """Replace a reservation by the tokens that the call used."""
         self._reserved.remove(reserved)
         self.spent += Spent(1, tokens_in + tokens_out, self.cost_usd(tokens_in, tokens_out))
 

@@ -1,4 +1,4 @@
-"""What is kept of every call to a language model, and where it is kept: enough to repeat a run without asking again."""
+"""Log of calls to a language model, with which a run is repeated without new calls."""
 
 from typing import Protocol
 
@@ -22,10 +22,10 @@ FAILURES = {
 
 
 class LLMCall(BaseModel):
-    """One HTTP request to a language model and what came of it, failed ones too.
+    """One HTTP request to a language model and its outcome, success or failure.
 
     A question that is answered at the third try is three calls with one `key`, the first two with a `failure`.
-    A question that is asked again because its reply was malformed has another key.
+    A question that is sent again because its reply was malformed has another key.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -45,10 +45,10 @@ class LLMCall(BaseModel):
 
 
 class CallLog(Protocol):
-    """Where calls are kept. A log that is given to a new client saves it from asking again."""
+    """Store of calls; a client that is given one sends no question twice."""
 
     def record_call(self, call: LLMCall) -> None:
-        """Keep the call, at once and durably."""
+        """Store the call, at once and durably."""
         ...
 
     def call(self, key: str) -> LLMCall | None:
@@ -57,7 +57,7 @@ class CallLog(Protocol):
 
 
 class CallsInMemory:
-    """A log for those who keep none: calls live as long as the object."""
+    """Log in memory, which is lost with the object."""
 
     def __init__(self) -> None:
         self.calls: list[LLMCall] = []

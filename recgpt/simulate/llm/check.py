@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _FILMS = ("Heat (1995)", "Alien (1979)", "Toy Story (1995)", "Amélie (2001)", "Casino (1995)", "Up (2009)")
-_TRIES = 2  # a server that is down should not take an hour to be told so
+_TRIES = 2  # so that an unreachable server is reported soon
 
 
 class Pick(BaseModel):
@@ -35,7 +35,7 @@ class Pick(BaseModel):
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What was measured.
+    """Measurements of a server.
 
     Attributes
     ----------
@@ -94,7 +94,7 @@ def check(
     max_tokens: int = 200,
     timeout_s: float = 60.0,
 ) -> CheckReport:
-    """Ask `probes` questions one at a time, then as many others `concurrency` at a time.
+    """Send `probes` questions one at a time, then as many others `concurrency` at a time.
 
     Raises
     ------

@@ -1,11 +1,11 @@
-"""Asks language models many questions at a time, within limits, and never the same question twice.
+"""Client of language models: concurrent requests within caps, retries, and a log so that no question is sent twice.
 
     client = LLMClient([Server("http://127.0.0.1:8080/v1", key_env=None)], "smollm2-135m", caps=Caps(calls=1000))
     replies = client.complete([Request(messages, Choice, purpose="choose")])
 
-Every HTTP request is in the log as soon as it is over, so that a killed program that is started again asks only what
-is open. A reply that is malformed is asked for once more; what fails for good is a `Reply` with a `failure`. Errors are
-raised only for what stops everything: a wrong key, no such model, no server, a cap that is reached.
+Every HTTP request is in the log as soon as it is over, so that a program that was killed sends only the open
+questions when it is started again. A question with a malformed reply is sent once more; after that the `Reply` has a
+`failure`. Errors are raised only for causes that stop all requests: a wrong key, an unknown model, no server, a cap.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from recgpt.simulate.llm.stats import Stats
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-ATTEMPTS = 2  # times that a question is put, where replies are malformed
+ATTEMPTS = 2  # times that a question is sent, where replies are malformed
 MAX_BACKOFF_S = 30.0
 RETRYABLE = ("rate_limited", "server_error", "timeout", "connection")
 MALFORMED = ("truncated", "not_json", "schema_violation", "refused")
@@ -37,7 +37,7 @@ MALFORMED = ("truncated", "not_json", "schema_violation", "refused")
 
 @dataclass
 class _InFlight:
-    """A question that has no reply yet, and the places of all requests that ask it."""
+    """A question without a reply yet, and the positions of all requests that are equal to it."""
 
     places: list[int]
     question: Question
@@ -47,24 +47,24 @@ class _InFlight:
 
 
 class LLMClient:
-    """Asks one model, on one or more servers.
+    """Client of one model on one or more servers.
 
     Parameters
     ----------
     servers
-        The one with the least to do gets the next question.
+        The one with the lowest load gets the next question.
     model
         Its name on the servers.
     caps
-        The most that may be used, together with `spent`.
+        Limits of use, `spent` included.
     log
-        Where calls are kept, and looked up; without one they live as long as the client.
+        Store of calls, which are looked up in it before a question is sent; by default in memory.
     price
         Of the model; by default as listed in `prices.json`.
     spent
-        What counts against the caps already, such as the calls of a run before it was resumed.
+        Use that counts against the caps already, such as the calls of a run before it was resumed.
     concurrency
-        The most calls under way at each server; rate limits and timeouts lower it for a while.
+        Maximum number of calls in flight at each server; rate limits and timeouts lower it for a while.
     temperature, max_tokens, seed
         See `Sampling`.
     timeout_s
@@ -116,11 +116,11 @@ class LLMClient:
 
     @property
     def spent(self) -> Spent:
-        """What counts against the caps so far."""
+        """Use that counts against the caps so far."""
         return self._budget.spent
 
     def estimate(self, samples: Sequence[Request], n_calls: int) -> CostEstimate:
-        """Expected use of `n_calls` calls like the samples, by the length of what is sent and the schema of the reply.
+        """Expected use of `n_calls` calls like the samples, by the length of the requests and the schema of the reply.
 
         Requests that are repeated, after a failure or because a reply was malformed, are not counted.
 
@@ -139,14 +139,14 @@ class LLMClient:
         return CostEstimate(n_calls, tokens_in, tokens_out, usd)
 
     def complete(self, requests: Sequence[Request], *, describe: str | None = None) -> list[Reply]:
-        """Ask them all, and wait. Must not be called from a running event loop.
+        """Send all requests and wait for their replies. Must not be called from a running event loop.
 
         Parameters
         ----------
         requests
-            Equal ones are asked once.
+            Equal ones are sent once.
         describe
-            Shows progress under this name.
+            Name of the progress bar; None for no bar.
 
         Returns
         -------
@@ -176,7 +176,7 @@ class LLMClient:
         return ordered
 
     def _look_up(self, requests: Sequence[Request], replies: dict[int, Reply]) -> list[_InFlight]:
-        """The questions whose outcome is not in the log, each once."""
+        """The questions without an outcome in the log, each once."""
         by_key: dict[str, _InFlight] = {}
         for place, request in enumerate(requests):
             question = Question.from_request(request, self.model, self._sampling, attempt=1)
@@ -191,7 +191,7 @@ class LLMClient:
         return still_open
 
     def _known(self, asked: _InFlight) -> Reply | None:
-        """The reply as far as the log knows it; a malformed one makes `asked` the next attempt."""
+        """The reply in the log, or None; a malformed one in the log makes `asked` the next attempt."""
         while (call := self._log.call(asked.question.key)) is not None:
             if call.failure is None:
                 value, failure = read_reply(call.reply or "", asked.question.request.schema)
@@ -210,7 +210,7 @@ class LLMClient:
         asked.tries = 0
 
     async def _answer(self, still_open: list[_InFlight], replies: dict[int, Reply], meter: Meter) -> None:
-        """Send questions as servers and caps allow, until each has its reply or something stops them all."""
+        """Send questions as servers and caps allow, until each has its reply or an error stops all."""
         waiting = [(0.0, number, asked) for number, asked in enumerate(still_open)]  # a heap: not before, in order
         running: dict[asyncio.Task[float | Reply], tuple[int, _InFlight]] = {}
         async with AsyncExitStack() as stack:
@@ -254,7 +254,7 @@ class LLMClient:
             most = asked.question.most_tokens_in, self._sampling.max_tokens
             reserved = self._budget.reserve(*most)
             if reserved is None:
-                if not running:  # else calls under way may give back what they do not use
+                if not running:  # else calls in flight may release a part of their reservation
                     self._stopped = self._budget.exceeded(*most)
                 return
             lane = min(free, key=lambda lane: (lane is asked.failed_at, lane.in_flight / lane.limiter.limit))
@@ -329,7 +329,7 @@ class LLMClient:
         self._log.record_call(call)
 
     def _fatal(self, outcome: Outcome, server: Server) -> LLMError | None:
-        """The error for a failure that the next question would meet, too; None for others."""
+        """The error for a failure that every question would have; None for others."""
         if outcome.failure == "denied":
             key = f"the key in the environment variable {server.key_env}" if server.key_env else "a call without a key"
             return LLMError(f"{server.base_url} refuses {key}, or has no credit left for it: set another, and resume")

@@ -1,4 +1,4 @@
-"""How many calls a server gets at a time: it finds out by itself (additive increase, multiplicative decrease).
+"""Limit of concurrent calls to a server, adapted by additive increase and multiplicative decrease.
 
 Chiu and Jain, "Analysis of the increase and decrease algorithms for congestion avoidance in computer networks"
 (Computer Networks and ISDN Systems, 1989).
@@ -8,8 +8,8 @@ Chiu and Jain, "Analysis of the increase and decrease algorithms for congestion 
 class Limiter:
     """Between 1 and `maximum` calls at a time: half as many after an overload, one more after each success.
 
-    Calls under way together fail together: what was sent before the last cut says nothing about the new limit, so that
-    it cuts no more, and adds nothing. `round` tells such calls apart.
+    Calls in flight together fail together: calls that were sent before the last cut are no evidence about the new
+    limit, so they neither cut nor raise it. `round` marks them.
     """
 
     def __init__(self, maximum: int) -> None:
@@ -23,7 +23,7 @@ class Limiter:
             self.limit = min(self.limit + 1, self.maximum)
 
     def overloaded(self, sent_in: int) -> None:
-        """A call that was sent in this round met a rate limit or a timeout."""
+        """A call that was sent in this round ended in a rate limit or a timeout."""
         if sent_in == self.round:
             self.limit = max(self.limit // 2, 1)
             self.round += 1

@@ -1,8 +1,8 @@
-"""What is asked of a language model, and what comes back.
+"""Requests to a language model, and their replies.
 
     request = Request([{"role": "user", "content": "Pick one of 1, 2, 3."}], Choice, purpose="choose")
 
-A request is asked in a fixed form: the reply has to be JSON of its schema, strictly (`response_format`).
+Every reply has to be JSON of the schema of its request, in strict mode (`response_format`).
 """
 
 import hashlib
@@ -40,7 +40,7 @@ class Request:
     schema
         Of the reply. Numbers need bounds (`Field(ge=1, le=5)`): a reply can be anything that the schema allows.
     purpose
-        What the reply is for; kept in the log, does not shape the reply.
+        Purpose of the reply, for the log; not sent.
     """
 
     messages: Sequence[Message]
@@ -50,7 +50,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """What came of one request: a value or a failure, never both.
+    """Outcome of one request: a value or a failure, never both.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Reply:
     failure
         Why there is none, one of `calls.FAILURES`.
     calls
-        HTTP requests that were made for it, in order; the one of the log where it was known already.
+        HTTP requests that were made for it, in order, or the logged ones.
     """
 
     value: BaseModel | None
@@ -69,7 +69,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How replies are drawn.
+    """Sampling parameters of replies.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ class Sampling:
     max_tokens
         The most that a reply may have.
     seed
-        Sent to the server; None for none. A question that is asked again is asked with the next seed.
+        Sent to the server; None for none. A second attempt has the next seed.
     """
 
     temperature: float | None
@@ -93,7 +93,7 @@ class Question:
     Attributes
     ----------
     body
-        What is sent, but for the name that a server has for the limit of tokens.
+        JSON body, but for the server's name of the token limit.
     key
         Hex SHA-256 of model, messages, schema, temperature, max_tokens, seed and attempt.
     """
@@ -138,7 +138,7 @@ class Question:
 
     @property
     def most_tokens_in(self) -> int:
-        """The most tokens that it can be: one a byte, as tokens are at least a byte, and what the template adds."""
+        """Upper bound of its tokens: one a byte, as no token is shorter, and the chat template."""
         return len(self.json.encode()) + _TEMPLATE_TOKENS * (1 + len(self.body["messages"]))
 
     @property
@@ -166,7 +166,7 @@ def _reply_chars(schema: dict[str, Any], definitions: dict[str, Any]) -> int:
 
 
 def strict_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """JSON schema of `model` as strict mode wants it: every property required, none besides, no defaults."""
+    """JSON schema of `model` for strict mode: every property required, no others allowed, no defaults."""
     schema: dict[str, Any] = _strict(model.model_json_schema())
     return schema
 
@@ -204,19 +204,19 @@ class _Choice(BaseModel):
 
 
 class Completion(BaseModel):
-    """What the protocol says of a reply, as far as it is read here."""
+    """The fields of a chat completion that are read here."""
 
     choices: list[_Choice] = Field(min_length=1)
     usage: _Usage | None = None
 
     @property
     def text(self) -> str:
-        """What the model wrote; empty for nothing."""
+        """Text of the reply; may be empty."""
         message = self.choices[0].message
         return message.content or message.refusal or ""
 
     def read(self, schema: type[BaseModel]) -> tuple[BaseModel | None, str | None]:
-        """The reply as an object of `schema`, or the failure that it is."""
+        """(object of `schema`, None), or (None, kind of failure)."""
         choice = self.choices[0]
         if choice.message.refusal or choice.finish_reason == "content_filter":
             return None, "refused"
@@ -226,7 +226,7 @@ class Completion(BaseModel):
 
 
 def read_reply(text: str, schema: type[BaseModel]) -> tuple[BaseModel | None, str | None]:
-    """`text` as an object of `schema`, or the failure that it is: "not_json" or "schema_violation"."""
+    """(object of `schema`, None), or (None, "not_json" or "schema_violation")."""
     if len(text) > MAX_REPLY_CHARS:
         return None, "schema_violation"
     try:

@@ -28,7 +28,7 @@ def local_server(port: int = 0, *, host: str = HOST, parallel: int = 2, context:
     port
         0 for any that is free.
     host
-        Only 127.0.0.1: the server asks for no key.
+        Only 127.0.0.1: the server has no key.
     parallel
         Replies that are generated together.
     context

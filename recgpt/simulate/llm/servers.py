@@ -1,6 +1,6 @@
-"""Servers that speak OpenAI's protocol: their addresses, their keys (from environment variables alone), one call.
+"""OpenAI-compatible servers: addresses, keys (from environment variables only), one call.
 
-No key, no header and no exception of the SDK leaves this file: what comes out is an `Outcome`, whose text has the
+No key, no header and no exception of the SDK leaves this file: a call returns an `Outcome`, whose text has the
 keys cut out.
 """
 
@@ -22,7 +22,7 @@ from recgpt.simulate.llm.requests import MAX_REPLY_CHARS, Completion, Question
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI
 
-MAX_RETRY_AFTER_S = 120.0  # a server that asks for a longer rest is asked again after this
+MAX_RETRY_AFTER_S = 120.0  # longest delay; a server that sends a longer one gets requests again after this
 _MAX_ERROR_CHARS = 500
 _DENIED = (401, 402, 403)
 
@@ -36,7 +36,7 @@ class Server:
     base_url
         Mostly ends in /v1.
     key_env
-        Name of the variable; None for a server that asks for no key.
+        Name of the variable; None for a server without a key.
 
     Raises
     ------
@@ -81,7 +81,7 @@ class Server:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one call. `value` or `failure` is None; `text` is for the log."""
+    """Outcome of one call. `value` or `failure` is None; `text` is for the log."""
 
     value: BaseModel | None
     failure: str | None
@@ -94,7 +94,7 @@ class Outcome:
 
 @dataclass
 class Lane:
-    """A server in use: how many calls are under way, and when it may be asked again."""
+    """A server in use: number of calls in flight, and the time before which it gets no more."""
 
     server: Server
     limiter: Limiter
@@ -103,7 +103,7 @@ class Lane:
     rests_until: float = 0.0
 
     def free(self, now: float) -> bool:
-        """Whether it may be asked at the time `now` of `time.monotonic`."""
+        """Whether it may get a call at the time `now` of `time.monotonic`."""
         return self.in_flight < self.limiter.limit and self.rests_until <= now
 
     async def ask(self, sdk: "AsyncOpenAI", question: Question, timeout_s: float) -> Outcome:

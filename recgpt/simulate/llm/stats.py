@@ -1,4 +1,4 @@
-"""What a client did: how many calls, why some failed, what they used, how long they took."""
+"""Statistics of a client: calls, failures, use, latency."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -17,17 +17,17 @@ class Stats:
     Attributes
     ----------
     asked
-        requests.
+        Requests.
     known
-        Of these, those whose outcome was in the log or that were equal to another: nothing was sent for them.
+        Requests for which nothing was sent: logged before, or equal to another.
     failed
-        Of these, those without a value, by kind.
+        Requests without a value, by kind of failure.
     failed_calls
         HTTP requests that failed, by kind.
     spent
-        By HTTP requests of this client.
+        Use by HTTP requests of this client.
     seconds
-        Of each HTTP request with a valid reply.
+        Seconds of each HTTP request with a valid reply.
     """
 
     asked: int = 0
@@ -46,11 +46,11 @@ class Stats:
             self.failed_calls[call.failure] += 1
 
     def latency_s(self, percentile: float) -> float | None:
-        """Seconds that so many per cent of the valid replies took at most; None where there is none."""
+        """Percentile of the seconds of valid replies; None without any."""
         return float(np.percentile(self.seconds, percentile)) if self.seconds else None
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """JSON values."""
         return {
             "asked": self.asked,
             "known": self.known,

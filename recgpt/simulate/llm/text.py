@@ -13,7 +13,7 @@ def quoted(text: str, max_chars: int = MAX_CHARS) -> str:
     """`text` as a JSON string on one line.
 
     Control, formatting (zero-width, bidirectional) and unassigned characters are gone, runs of white space are one
-    space, and what is longer than `max_chars` characters ends in an ellipsis. `<` is written as its JSON escape, so
+    space, and a text longer than `max_chars` characters ends in an ellipsis. `<` is written as its JSON escape, so
     that no text can hold a marker of a chat template (`<|im_end|>`, `</s>`), which servers read as the end of a turn.
     """
     return json.dumps(cleaned(text, max_chars), ensure_ascii=False).replace("<", "\\u003c")

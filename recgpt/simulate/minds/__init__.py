@@ -1,1 +1,1 @@
-"""What every world's language-model mind shares."""
+"""Minds: options, and what the language-model minds of all worlds share."""

@@ -1,4 +1,4 @@
-"""What the language-model minds of all worlds share: client, prompts, quoted memories, failures, cost before the start.
+"""Shared by the language-model minds of all worlds: client, prompts, quoted memories, reasons of failures.
 
     asker = Asker(client_from_options(options.llm, seed=seed, run=run), "recgpt.simulate.worlds.feed.minds")
     request = asker.request("page", Page, system=asker.render("profile", tastes=tastes), items=items)
@@ -35,7 +35,7 @@ MAX_SENTENCE_CHARS = 300  # of a sentence from a reply, or of a memory in a prom
 
 
 def client_from_options(options: LLMOptions, *, seed: int, run: Run) -> LLMClient:
-    """The client that the options describe; its calls are kept in the run, what the run has spent counts against caps.
+    """Client with these options, which logs its calls in the run; earlier calls of the run count against the caps.
 
     Raises
     ------
@@ -128,5 +128,5 @@ def quoted_memories(memory: Memory, agents_A: np.ndarray, found: Retrieved) -> t
 
 
 def recent_memories(memory: Memory, agent: int, n: int) -> list[str]:
-    """Quoted texts of the agent's last `n` entries, oldest first: what a reflection is drawn from."""
+    """Quoted texts of the agent's last `n` entries, oldest first, for a reflection."""
     return [quoted(entry.text, MAX_SENTENCE_CHARS) for entry in memory.describe(agent)[-n:]]

@@ -1,4 +1,4 @@
-"""Which mind agents have, and how a language model is reached; keys are named, never given."""
+"""Options of minds and of the language model; keys by the name of their environment variable, never in clear."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class LLMOptions(BaseModel):
-    """One model on one or more servers, and what may be spent on it."""
+    """One language model on one or more servers, with caps."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -20,7 +20,7 @@ class LLMOptions(BaseModel):
     max_total_tokens: int | None = Field(default=None, ge=0)
     max_usd: float | None = Field(default=None, ge=0)
     usd_per_million: tuple[float, float] | None = Field(default=None, description="price of tokens in, and out")
-    concurrency: int = Field(default=64, ge=1, description="calls under way at each server, at most")
+    concurrency: int = Field(default=64, ge=1, description="maximum number of calls in flight at each server")
     reflects: bool = Field(default=False, description="one more call where a reflection is due")
 
 
@@ -30,6 +30,6 @@ class MindOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     mind: Literal["scripted", "llm", "replay", "person"] = "scripted"
-    uses_memory: bool = Field(default=True, description="whether the mind reads what the run has brought so far")
+    uses_memory: bool = Field(default=True, description="whether decisions read the memories of the run so far")
     replayed: str | None = Field(default=None, description="run whose decisions the mind `replay` repeats")
     llm: LLMOptions = LLMOptions()

@@ -1,9 +1,9 @@
-"""How agents decide. A mind is one file, and one line here.
+"""Minds of the feed, which decide for its agents. A mind is one file, and one line here.
 
 - scripted: fitted behavioural models, no network; the default.
 - llm: one structured question a page to a language model.
-- replay: what the agents of a recorded run decided.
-- person: the first agent is you, in the terminal; the others are scripted.
+- replay: the decisions of a recorded run.
+- person: the user in the terminal decides for the first agent, `scripted` for the others.
 """
 
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ def make_mind(options: "MindOptions", population: "Population", facts: "ItemFact
     Parameters
     ----------
     run
-        Where the calls of a language model are kept, and looked up.
+        Store of the calls of a language model.
 
     Raises
     ------

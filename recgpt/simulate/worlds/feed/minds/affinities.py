@@ -1,9 +1,9 @@
-"""What is known of an agent and an item before any page is shown: the features of the scripted mind's models.
+"""Features of an agent and an item before any page is shown, for the scripted mind's models.
 
 Products of vectors are of numbers on a grid, whose sums float32 holds exactly in any order: a feature never depends on
 which other agents are asked.
 
-Shapes: A agents asked, P all agents, R rows, S slots of a page, N items, E embedding width, D text dimensions,
+Shapes: A agents of a call, P all agents, R rows, S slots of a page, N items, E embedding width, D text dimensions,
 C categories.
 """
 

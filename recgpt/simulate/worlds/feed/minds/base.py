@@ -1,8 +1,8 @@
-"""How an agent decides: what it perceives goes in, a typed decision comes out. One protocol for every mind.
+"""Protocol of the feed's minds: pages go in, typed decisions come out.
 
-A mind decides for many agents at once. A decision never depends on who else is asked, nor on how many at a time.
+A mind decides for many agents at once. A decision never depends on the other agents of the call.
 
-Shapes: A agents asked, S slots of a page.
+Shapes: A agents of a call, S slots of a page.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ MEMORIES_PER_PAGE = 5  # entries of an agent that a decision reads
 
 @dataclass(frozen=True)
 class Pages:
-    """What A agents see, a page each, and what this run has brought them so far.
+    """Pages of A agents, one each, and counts over their pages so far.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class Pages:
     advert_AS
         (A, S) bool, whether a slot is an advertisement.
     advert_text
-        What is written beside an advertisement; None where nothing is.
+        Text beside an advertisement; None for none.
     shown_before_A, aligned_before_A, watched_before_A, liked_before_A
         (A,) int64 counts over the pages before.
     """
@@ -67,24 +67,24 @@ class Pages:
 
 @dataclass(frozen=True)
 class Decisions:
-    """What A agents did with their pages.
+    """Decisions of A agents about their pages.
 
     Attributes
     ----------
     aligned_AS
         (A, S) bool, the item fits the agent's taste.
     watched_AS
-        (A, S) bool, and was watched.
+        (A, S) bool, the item was watched; implies aligned.
     rating_AS
-        (A, S) float32 stars of what was watched; NaN elsewhere.
+        (A, S) float32 stars of watched items; NaN elsewhere.
     feeling_AS
-        (A, S) float32 from -1 to 1, of what was watched; NaN elsewhere.
+        (A, S) float32 from -1 to 1, of watched items; NaN elsewhere.
     satisfied_A
         (A,) bool, whether the page pleased.
     exit_A
         (A,) bool, whether the agent leaves after this page.
     failed_A
-        (A,) bool: the mind gave no decision; such a row says nothing else, and its agent leaves.
+        (A,) bool, the mind gave no decision: the rest of the row is ignored, and the agent leaves.
     feeling_texts, reasons
         In words, (A, S) and (A,); None where the mind has no words.
     retrieved
@@ -108,7 +108,7 @@ class Decisions:
 
 @dataclass(frozen=True)
 class Interviews:
-    """What agents said at the end.
+    """Interviews of agents that have left.
 
     Attributes
     ----------
@@ -128,11 +128,11 @@ class Mind(Protocol):
     name: str
 
     def decide(self, pages: Pages, memory: Memory) -> Decisions:
-        """What the agents do with their pages."""
+        """Decisions of the agents about their pages."""
         ...
 
     def interview(self, pages: Pages, memory: Memory) -> Interviews:
-        """How satisfied agents are that have left. Of `pages` only the counts are read, which then hold every page."""
+        """Satisfaction of agents that have left. Only the counts of `pages` are read, which then include every page."""
         ...
 
     def estimate(self, n_agents: int, n_pages: int, page_size: int) -> CostEstimate | None:

@@ -128,7 +128,7 @@ class LLMMind:
     def from_options(
         cls, options: MindOptions, population: Population, facts: ItemFacts, *, seed: int, run: Run
     ) -> Self:
-        """The mind that the options describe; what the run has spent counts against its caps."""
+        """Mind with these options; earlier calls of the run count against its caps."""
         client = client_from_options(options.llm, seed=seed, run=run)
         return cls(client, population, facts, uses_memory=options.uses_memory, reflects=options.llm.reflects)
 

@@ -1,4 +1,4 @@
-"""What the scripted mind knows of people: the coefficients of its models, as `scripted.json` holds them."""
+"""Parameters of the scripted mind: the coefficients of its models, read from `scripted.json`."""
 
 import json
 from importlib import resources
@@ -34,7 +34,7 @@ class Align(_Fitted):
 
     intercept: float
     preference: float
-    quality: float = Field(description="what the agents make of the mean rating they are shown, beyond preference")
+    quality: float = Field(description="effect of the mean rating on the page, beyond preference")
     popularity: float = Field(description="by how much popularity draws them more or less than it draws people")
     first_slot: float
     diversity: float = Field(description="for each class above the middle one")
@@ -84,7 +84,7 @@ class Interview(_Fitted):
 
 
 class LikesPerWatch(_Fitted):
-    """Of what the trace's agents watched they liked nearly all; people's stars for the same items are fewer.
+    """Likes over watched items: nearly 1 for the trace's agents, less for people's stars of the same items.
 
     A share of likes is divided by its source's figure before a model sees it, so that it means as much in both.
     """
@@ -94,7 +94,7 @@ class LikesPerWatch(_Fitted):
 
 
 class Parameters(_Fitted):
-    """All that `ScriptedMind` knows of people. `fitted_on` and `report` are for readers."""
+    """Parameters of `ScriptedMind`. `fitted_on` and `report` document the fit."""
 
     preference: Preference
     align: Align
@@ -109,7 +109,7 @@ class Parameters(_Fitted):
 
     @classmethod
     def load(cls, path: Path | None = None) -> "Parameters":
-        """Read those of a file, or those that come with the package.
+        """Read a file of parameters, by default the one of the package.
 
         Raises
         ------

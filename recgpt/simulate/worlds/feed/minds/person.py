@@ -1,4 +1,4 @@
-"""You, in the terminal: the first agent's pages are shown to you, and what you answer is what it does."""
+"""Mind whose first agent is the user: pages are shown in the terminal, answers are the agent's decisions."""
 
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -19,11 +19,11 @@ from recgpt.titles import printable
 
 T = TypeVar("T")
 
-YOU = 0  # the agent that the person is
+YOU = 0  # the user's agent
 
 
 class PersonMind:
-    """The first agent is asked in the terminal; another mind decides for all others.
+    """The user in the terminal decides for the first agent, another mind for all others.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class PersonMind:
         self._console = console or Console()
 
     def decide(self, pages: Pages, memory: Memory) -> Decisions:
-        """What the agents do with their pages."""
+        """See `Mind`."""
         decided = self._others.decide(pages, memory)
         if YOU not in pages.agent_A:
             return decided
@@ -75,7 +75,7 @@ class PersonMind:
         )
 
     def interview(self, pages: Pages, memory: Memory) -> Interviews:
-        """How satisfied agents are that have left."""
+        """See `Mind`."""
         said = self._others.interview(pages, memory)
         if YOU not in pages.agent_A:
             return said

@@ -1,4 +1,4 @@
-"""What the agents of a recorded run decided, decided again: to run it once more without what decided it then."""
+"""Mind that repeats the decisions of a recorded run, without the mind that made them."""
 
 from collections.abc import Callable
 from typing import Self
@@ -14,12 +14,12 @@ from recgpt.simulate.worlds.feed.minds.base import Decisions, Interviews, Pages
 
 
 class ReplayMind:
-    """Repeats decisions. They are about the pages that were seen then, so the pages have to be the same.
+    """Repeats the decisions of a run; every page has to be equal to the recorded one.
 
     Parameters
     ----------
     events
-        Of the recorded run, all steps.
+        Events of all steps of the recorded run.
     """
 
     name = "replay"
@@ -29,7 +29,7 @@ class ReplayMind:
 
     @classmethod
     def from_options(cls, options: MindOptions) -> Self:
-        """The mind that the options describe.
+        """Mind that repeats the run in the options.
 
         Raises
         ------
@@ -42,7 +42,7 @@ class ReplayMind:
             return cls(run.events())
 
     def decide(self, pages: Pages, memory: Memory) -> Decisions:
-        """What was done with these pages.
+        """The recorded decisions about these pages.
 
         Raises
         ------
@@ -71,7 +71,7 @@ class ReplayMind:
         )
 
     def interview(self, pages: Pages, memory: Memory) -> Interviews:
-        """What was said."""
+        """The recorded interviews."""
         rows = self._of_step(pages.step, pages.agent_A)("interviewed")
         satisfaction_A = np.full(len(pages), np.nan, dtype=np.float32)
         satisfaction_A[rows["row"].to_numpy()] = rows["value"].fill_null(np.nan).to_numpy()
@@ -111,13 +111,13 @@ def _cells(rows: pl.DataFrame, shape: tuple[int, ...], value: str | bool, elsewh
 
 
 def _marked(rows: pl.DataFrame, n_agents: int) -> np.ndarray:
-    """(A,) bool, whose rows these are."""
+    """(A,) bool, whether an agent has a row."""
     marked_A = np.zeros(n_agents, dtype=bool)
     marked_A[rows["row"].to_numpy()] = True
     return marked_A
 
 
 def _texts(rows: pl.DataFrame, n_agents: int) -> list[str | None]:
-    """A texts, those of the rows at their agents' places."""
+    """Text of each agent's row; None without a row."""
     said = dict(zip(rows["row"].to_list(), rows["text"].to_list(), strict=True))
     return [said.get(row) for row in range(n_agents)]

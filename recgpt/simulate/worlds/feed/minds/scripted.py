@@ -1,4 +1,4 @@
-"""The mind that needs no language model: fitted models of what people choose, how they rate and when they leave.
+"""Scripted mind: fitted models of choice, rating and leaving, without a language model.
 
     mind = ScriptedMind(population, facts, seed=0)
     decisions = mind.decide(pages, memory)
@@ -8,8 +8,8 @@ which items fit, which of those are watched, how each of these is rated and felt
 to go on. Each of these is a small model with named coefficients, in `scripted.json`, made and documented by `fitting`:
 
 - `preference`, a logistic model of real people's choices, and `rating`, an ordinal model of their stars: MovieLens.
-- `align`, `watch`, `exit`, `interview`: what was published of 1,000 GPT-3.5 agents. `align` sees people's preference
-  as one feature, so that what fits an agent is what real people of such a history choose.
+- `align`, `watch`, `exit`, `interview`: the published trace of 1,000 GPT-3.5 agents. `align` has people's preference as
+  one feature, so that agents find fitting the items that real people of such a history choose.
 
 Choice and stars follow different vectors, as held-out people show: what one takes is like one's whole history
 (`interest`), what one rates above one's mean is like what one rated so before (`Population.taste_AE`, `taste`).
@@ -17,10 +17,10 @@ Choice and stars follow different vectors, as held-out people show: what one tak
 There is no label for "the page pleased": it did with the probability that the interview gives for a score of 6 or more
 to a session of pages like it. Advertisements are judged as other items, because neither source has any.
 
-A decision never depends on who else is asked: random numbers are keyed by agent and step, for features see
+A decision never depends on the other agents of the call: random numbers are keyed by agent and step, for features see
 `affinities`.
 
-Shapes: A agents asked, P all agents, S slots of a page, N items, E embedding width, k memories.
+Shapes: A agents of a call, P all agents, S slots of a page, N items, E embedding width, k memories.
 """
 
 import json
@@ -37,12 +37,12 @@ from recgpt.simulate.worlds.feed.minds.base import MEMORIES_PER_PAGE, Decisions,
 from recgpt.simulate.worlds.feed.minds.parameters import Parameters
 from recgpt.simulate.worlds.feed.state import LIKED
 
-PUBLISHED_PAGE = 4  # slots of a page in the trace: pages are counted in it where an interview speaks of them
-_AGENTS_PER_BLOCK = 4096  # so that what lies between two steps of the arithmetic stays in the cache
+PUBLISHED_PAGE = 4  # slots of a page in the trace, the unit in which interviews count pages
+_AGENTS_PER_BLOCK = 4096  # so that intermediate arrays stay in the cache
 
 
 def recalled(memory: Memory, pages: Pages, text_NE: np.ndarray) -> tuple[np.ndarray, Retrieved, np.ndarray]:
-    """What this run's memories say of each item of the pages.
+    """Sum of valence over similar memories of the run, for each item of the pages.
 
     The page's mean text retrieves `MEMORIES_PER_PAGE` entries of each agent. An item's sum is over these: their
     valence, times the cosine of their text and the item's where it is positive.
@@ -54,7 +54,7 @@ def recalled(memory: Memory, pages: Pages, text_NE: np.ndarray) -> tuple[np.ndar
 
     Returns
     -------
-    (A, S) float32 sums of likeness times valence, what was retrieved, and (A, k) its valences (0 where nothing was).
+    (A, S) float32 sums of cosine times valence, the retrieved entries, and (A, k) their valences (0 for none).
     """
     present_AS = pages.items_AS >= 0
     item_ASE = text_NE[np.where(present_AS, pages.items_AS, 0)] * present_AS[:, :, None]
@@ -81,9 +81,9 @@ class ScriptedMind:
     seed
         Of the run.
     parameters
-        Those of the package by default.
+        By default those of the package.
     uses_memory
-        Whether the memory of the run is asked; where it is not, decisions are far faster.
+        Whether decisions use the memory of the run; without it they are far faster.
     """
 
     name = "scripted"
@@ -122,7 +122,7 @@ class ScriptedMind:
         self._exit = np.array(fitted.exit.by_activity_and_page)
 
     def decide(self, pages: Pages, memory: Memory) -> Decisions:
-        """What the agents do with their pages. See `Mind`.
+        """See `Mind`.
 
         Raises
         ------
@@ -147,7 +147,7 @@ class ScriptedMind:
         )
 
     def interview(self, pages: Pages, memory: Memory) -> Interviews:
-        """How satisfied agents are that have left, from 1 to 10. See `Mind`."""
+        """See `Mind`."""
         shown_A = np.maximum(pages.shown_before_A, 1)
         n_pages_A = np.ceil(pages.shown_before_A / PUBLISHED_PAGE)
         sum_A = self._satisfaction(
@@ -161,7 +161,7 @@ class ScriptedMind:
         """No calls. See `Mind`."""
 
     def align_log_odds(self, pages: Pages, memory: Memory) -> np.ndarray:
-        """(A, S) float32 log odds that each item fits; of empty slots nothing is said."""
+        """(A, S) float32 log odds that each item fits; undefined for empty slots."""
         recalled_AS = recalled(memory, pages, self._text_NE)[0] if self._text_NE is not None else None
         return self._align(pages, np.maximum(pages.items_AS, 0), recalled_AS)
 
@@ -217,7 +217,7 @@ class ScriptedMind:
         )
 
     def _rate(self, pages: Pages, items_AS: np.ndarray, watched_AS: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Stars, and feelings: how far they lie from what the agent gives on average. Both (A, S), NaN elsewhere."""
+        """(A, S) stars of watched items, and feelings: half their distance from the agent's mean; NaN elsewhere."""
         model = self.parameters.rating
         rating_AS = np.full(items_AS.shape, np.nan, dtype=np.float32)
         feeling_AS = rating_AS.copy()
@@ -254,7 +254,7 @@ class ScriptedMind:
 
 
 def _notes(retrieved: Retrieved, valence_Ak: np.ndarray) -> list[str | None]:
-    """For each agent the ids and valences of the memories that it used, as JSON; None where there were none."""
+    """For each agent the ids and valences of its retrieved entries, as JSON; None without any."""
     return [
         json.dumps({"ids": ids, "valences": [round(valence, 4) for valence in valences]}) if ids else None
         for ids, valences in (
