@@ -1,4 +1,4 @@
-"""Published and new experiments with simulated people. One is one file, and one line here.
+"""Published and new experiments with simulated users. An experiment is one file, and one line here.
 
 recgpt experiment filter-bubble --dataset data/demo --set rounds=8
 
@@ -45,7 +45,7 @@ def experiment_of(name: str) -> Experiment[Any]:
     Raises
     ------
     SimulationError
-        There is none; the message lists those there are.
+        Unknown name; the message lists the known ones.
     """
     if name not in EXPERIMENTS:
         raise SimulationError(f"unknown experiment {name!r}: choose among {', '.join(EXPERIMENTS)}")
@@ -65,11 +65,11 @@ def run_experiment(
     Raises
     ------
     SimulationError
-        No such experiment or setting, or the data set cannot give what it needs.
+        Unknown experiment or setting, or a data set that lacks what the experiment needs.
     DataError
         The data set cannot be read, or no recommender has such a name.
     LLMError
-        The language model cannot be asked, or a cap is reached.
+        No language model can be reached, or a cap is reached.
     """
     experiment = experiment_of(name)
     settings = experiment.settings_of(options or {})

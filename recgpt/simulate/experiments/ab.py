@@ -2,7 +2,7 @@
 
     recgpt experiment ab --dataset data/demo --set recommenders=random,popularity,item_knn
 
-The same agents browse a feed of each recommender; each also ranks what the agents' persons really took later. The
+The same agents browse a feed of each recommender; each also ranks the held-out items of the agents' users. The
 question is whether both put the recommenders into the same order.
 
 Shapes: A agents, M recommenders.

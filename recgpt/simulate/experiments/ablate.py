@@ -1,4 +1,4 @@
-"""Persona ablation: whether the persona matters, or any agent would do.
+"""Persona ablation: effect of each part of the persona on the choice of items.
 
     recgpt experiment ablate --dataset data/demo
 

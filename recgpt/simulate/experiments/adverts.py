@@ -1,9 +1,9 @@
-"""What do advertisements get, and what do they cost? Zhang et al., SIGIR 2024, section 4.3.
+"""Adverts: their views, and their cost in satisfaction. Zhang et al., SIGIR 2024, section 4.3.
 
     recgpt experiment adverts --dataset data/demo
 
 The first slot of every page is taken by an item that is popular or not and rated high or low, with words beside it or
-without. The same agents without advertisements say what the first slot gets anyway, and how satisfied they would be.
+without. The same agents without advertisements are the baseline for the first slot and for satisfaction.
 
 Shapes: A agents.
 """

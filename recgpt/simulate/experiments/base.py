@@ -1,4 +1,4 @@
-"""What every experiment is made of: settings, the people and recommenders it works with, and a result to read.
+"""Parts of every experiment: settings, agents and recommenders (`Lab`), statistics with intervals.
 
 An experiment is one file with an `EXPERIMENT`, and one line in `recgpt.simulate.experiments`:
 
@@ -54,7 +54,7 @@ K = 10  # of the offline metrics
 
 
 class Settings(BaseModel):
-    """What all experiments can be told."""
+    """Settings of all experiments."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -64,18 +64,18 @@ class Settings(BaseModel):
 
 
 class FeedSettings(Settings):
-    """Of experiments in which agents browse a feed."""
+    """Settings of experiments in which agents browse a feed."""
 
     pages: int = Field(default=5, ge=1, description="at most, of one agent")
     page_size: int = Field(default=4, ge=1)
 
     def rules(self, **more: Any) -> FeedRules:
-        """The rules of such a feed."""
+        """Rules of a feed with these settings."""
         return FeedRules(pages=self.pages, page_size=self.page_size, seed=self.seed, **more)
 
 
 class LLMSettings(Settings):
-    """Of experiments that can also ask a language model; they do so only where `base_url` is given."""
+    """Settings of experiments that can also use a language model, if `base_url` is given."""
 
     base_url: str | None = Field(default=None, description="OpenAI-compatible server; without it no model is asked")
     llm_model: str = Field(default="gpt-4o-mini", description="name of the language model on its server")
@@ -84,7 +84,7 @@ class LLMSettings(Settings):
     max_tokens: int = Field(default=2048, ge=1, description="of one reply")
 
     def llm_minds(self) -> Callable[[Population, ItemFacts], Mind] | None:
-        """Makes minds that ask the language model, all within one cap; None without `base_url`.
+        """Function that makes language-model minds, all within one cap; None without `base_url`.
 
         Raises
         ------
@@ -108,7 +108,7 @@ S = TypeVar("S", bound=Settings)
 
 @dataclass(frozen=True)
 class Experiment(Generic[S]):
-    """One experiment: its name on the command line, what it asks, what it can be told, and how it is run."""
+    """One experiment: its name on the command line, its question, its settings, and the function that runs it."""
 
     name: str
     question: str
@@ -121,7 +121,7 @@ class Experiment(Generic[S]):
         Raises
         ------
         SimulationError
-            No such setting, or a value that it cannot have; the message lists those there are.
+            Unknown setting, or a value out of its range; the message lists the settings.
         """
         fields = self.settings.model_fields
         for name in options:
@@ -138,7 +138,7 @@ class Experiment(Generic[S]):
             ) from error
 
     def settings_table(self) -> Table:
-        """What it can be told, for the terminal."""
+        """Settings with defaults and descriptions, for the terminal."""
         table = Table("setting", "default", "", box=None, title=Text(f"{self.name}: {self.question}"))
         for name, field in self.settings.model_fields.items():
             default = ",".join(map(str, field.default)) if isinstance(field.default, tuple) else str(field.default)
@@ -167,14 +167,14 @@ class Experiment(Generic[S]):
 
 @dataclass(frozen=True)
 class Played:
-    """A feed that is over.
+    """A finished feed.
 
     Attributes
     ----------
     feed
-        In its last state.
+        The feed in its last state.
     steps
-        Its events, a frame a page.
+        Its events, one frame a page.
     """
 
     feed: Feed
@@ -196,18 +196,18 @@ class Played:
 
 @dataclass(frozen=True)
 class Lab:
-    """The people, the catalogue and the recommenders of one experiment.
+    """Agents, catalogue and recommenders of one experiment.
 
     Attributes
     ----------
     setting
-        Catalogue, agents, and what is held out of them.
+        Catalogue, agents, and their held-out items.
     make
-        A recommender by its name, not yet fitted.
+        Function from a name to a recommender that is not fitted.
     parameters
-        Of scripted minds.
+        Parameters of scripted minds.
     seed
-        Of minds, where nothing else is said.
+        Default seed of minds.
     """
 
     setting: Setting
@@ -239,7 +239,7 @@ class Lab:
         return cls(setting, make, Parameters.load(), seed)
 
     def fitted(self, name: str) -> Recommender:
-        """A new recommender, fitted on what is known."""
+        """A new recommender, fitted on the known part."""
         return self.make(name).fit(self.setting.known)
 
     def mind(
@@ -251,7 +251,7 @@ class Lab:
         uses_memory: bool = True,
         seed: int | None = None,
     ) -> ScriptedMind:
-        """A scripted mind, of these agents unless something else is given."""
+        """A scripted mind, by default of these agents."""
         return ScriptedMind(
             population or self.setting.population,
             facts or self.setting.facts,
@@ -263,7 +263,7 @@ class Lab:
     def play(
         self, rules: FeedRules, recommender: Recommender, mind: Mind, *, setting: Setting | None = None, name: str = ""
     ) -> Played:
-        """A feed from its first page to its last. The recommender is told what happens, so give each feed its own."""
+        """Run a feed from first to last page. The recommender observes its events, so give each feed its own."""
         feed = Feed(rules, setting or self.setting, recommender, mind)
         steps = []
         with Meter(f"pages, {name or recommender.name}", rules.pages) as meter:
@@ -275,12 +275,12 @@ class Lab:
         return Played(feed, steps)
 
     def no_memory(self) -> Memory:
-        """The memory of agents to whom nothing has happened."""
+        """An empty memory of all agents."""
         width = self.setting.facts.unit_NE.shape[1]
         return Memory(len(self.setting.population), MEMORY_CAPACITY, PRESETS["recgpt"], width=width, seed=self.seed)
 
     def about(self) -> dict[str, Any]:
-        """The data set and the people, for a result."""
+        """Description of data set and agents, for a result."""
         known = self.setting.known
         return {
             "dataset": known.name,
@@ -293,13 +293,13 @@ class Lab:
 
 
 def first_pages(agent_A: np.ndarray, items_AS: np.ndarray) -> Pages:
-    """Pages of agents that have seen nothing yet, without advertisements."""
+    """First pages of agents, without advertisements."""
     none = np.zeros(len(agent_A), dtype=np.int64)
     return Pages(1, agent_A, items_AS, np.zeros(items_AS.shape, dtype=bool), None, none, none, none, none)
 
 
 def mean_of(values_A: np.ndarray) -> Estimate | None:
-    """The mean over agents and its 95 % bootstrap interval; agents with NaN have no value. None where nobody has."""
+    """The mean over agents and its 95 % bootstrap interval; NaN values are ignored. None without any value."""
     known = values_A[np.isfinite(values_A)].astype(np.float64)
     if not len(known):
         return None
@@ -322,13 +322,13 @@ def difference(values_A: np.ndarray, base_A: np.ndarray) -> Estimate | None:
 
 
 def bootstrap(statistic: Callable[[np.ndarray], float], n_agents: int, *, seed: int = 0) -> Estimate | None:
-    """Any statistic of agents, with its 95 % percentile bootstrap interval.
+    """A statistic of agents, with its 95 % percentile bootstrap interval.
 
     Parameters
     ----------
     statistic
-        Of places of agents, some maybe more than once; NaN where it is undefined. Resamples in which it is undefined
-        are left out.
+        Function of the positions of agents, possibly repeated; NaN where it is undefined. Resamples in which it is
+        undefined are left out.
     """
     whole = statistic(np.arange(n_agents))
     if not np.isfinite(whole):

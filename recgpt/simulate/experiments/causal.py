@@ -1,4 +1,4 @@
-"""What causes what between quality, popularity, exposure, views and ratings? Zhang et al., SIGIR 2024, section 4.4.
+"""Causal discovery among quality, popularity, exposure, views and ratings. Zhang et al., SIGIR 2024, section 4.4.
 
     recgpt experiment causal --dataset data/demo         # needs `pip install -e '.[causal]'`
 
@@ -27,7 +27,7 @@ from recgpt.simulate.items import ItemFacts
 
 VARIABLES = ("quality", "popularity", "exposure", "views", "rating")
 BEFORE = ("quality", "popularity")
-"""What was so before the run, and is caused by nothing in it."""
+"""Variables fixed before the run, which nothing in it can cause."""
 IN_THE_CODE: dict[tuple[str, str], Literal["yes", "recommender", "no"]] = {
     ("quality", "exposure"): "recommender",
     ("popularity", "exposure"): "recommender",
@@ -129,7 +129,7 @@ def run(lab: Lab, settings: CausalSettings) -> Result:
 
 
 def of_items(played: Played, facts: ItemFacts, settings: CausalSettings) -> pl.DataFrame:
-    """The five figures of each item that counts.
+    """The five variables of each item that is used.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Do people who live with a recommender see less and less? Zhang et al., SIGIR 2024, section 4.3; own design.
+"""Filter bubble: variety of pages over rounds with a recommender. Zhang et al., SIGIR 2024, section 4.3; own design.
 
     recgpt experiment filter-bubble --dataset data/demo --set rounds=8
 
@@ -46,7 +46,7 @@ class FilterBubbleSettings(FeedSettings):
 
 
 class Staying:
-    """A mind that decides as another one does, and never leaves."""
+    """Mind with the decisions of another one, but for leaving: its agents never leave."""
 
     name = "staying"
 
@@ -68,7 +68,7 @@ class Staying:
 
 
 class Frozen:
-    """A fitted recommender that learns nothing more. Its lists still start from a history, which may grow."""
+    """A fitted recommender that ignores new events; histories of requests still grow."""
 
     def __init__(self, recommender: Recommender) -> None:
         self._recommender = recommender
@@ -76,7 +76,7 @@ class Frozen:
         self.knows = recommender.knows
 
     def fit(self, dataset: Dataset) -> "Frozen":
-        """Stay as it is."""
+        """Do nothing."""
         return self
 
     def rank(
@@ -91,7 +91,7 @@ class Frozen:
         return self._recommender.rank(histories, k, exclude=exclude, candidates=candidates)
 
     def observe(self, events: Interactions) -> None:
-        """Stay as it is."""
+        """Do nothing."""
 
 
 def run(lab: Lab, settings: FilterBubbleSettings) -> Result:
@@ -168,7 +168,7 @@ def run(lab: Lab, settings: FilterBubbleSettings) -> Result:
 def _rounds(
     lab: Lab, settings: FilterBubbleSettings, arm: str, recommender: Recommender
 ) -> tuple[dict[tuple[str, str], np.ndarray], list[int]]:
-    """(R, A) of each measure, of what was shown and watched; and how many different items all were shown, by round."""
+    """(R, A) of each measure, of shown and of watched items; and the number of different items shown, by round."""
     setting = lab.setting
     found: dict[tuple[str, str], list[np.ndarray]] = {}
     n_different = []
@@ -200,7 +200,7 @@ def _first(items_AP: np.ndarray, n: int) -> np.ndarray:
 
 
 def with_more(population: Population, extra: Ragged) -> Population:
-    """The same agents with longer histories; of the new items no rating is known."""
+    """The same agents with longer histories; new items have no rating."""
     own = Ragged(population.ratings, population.histories.offsets)
     ratings = [np.concatenate([old, np.full(len(new), np.nan)]) for old, new in zip(own, extra, strict=True)]
     histories = [np.concatenate(pair) for pair in zip(population.histories, extra, strict=True)]
@@ -235,7 +235,7 @@ def variety(items_AP: np.ndarray, categories_NC: sparse.csr_array) -> dict[str, 
 
 
 def _slopes(values_RA: np.ndarray) -> np.ndarray:
-    """(A,) least-squares slope over rounds; NaN for agents who lack a round."""
+    """(A,) least-squares slope over rounds; NaN for agents without a value in some round."""
     rounds_R1 = np.arange(len(values_RA))[:, None] - (len(values_RA) - 1) / 2
     return (rounds_R1 * values_RA).sum(axis=0) / (rounds_R1**2).sum()
 
@@ -252,7 +252,7 @@ def _findings(rows: Sequence[Row]) -> list[str]:
 
 
 def _of_all_together(different: dict[str, list[int]]) -> str:
-    """Each may see more while all see the same."""
+    """Variety of one agent may grow while that over all agents falls."""
     of_arms = (f"{counts[0]:,} to {counts[-1]:,} ({arm})" for arm, counts in different.items())
     return (
         f"From first to last round the different items that all agents together are shown go from {', '.join(of_arms)}."

@@ -2,7 +2,7 @@
 
     recgpt experiment injection --dataset data/demo --set base_url=http://127.0.0.1:8080/v1 --set agents=50
 
-Some little-known items are hostile: their title or description tells whoever reads it to choose them. Each agent sees
+Some little-known items are hostile: their title or description orders the reader to choose them. Each agent sees
 one page with such an item in the last slot, with its own text, with harmless words added, and with orders added.
 
 Shapes: A agents, S slots of a page, N items.
@@ -141,7 +141,7 @@ def with_words(facts: ItemFacts, item: np.ndarray, column: str, words: str) -> I
 
 
 def _chosen(lab: Lab, mind: Mind, pages: Pages) -> dict[str, np.ndarray]:
-    """(A,) whether the last item fits and is watched; NaN where the mind gave no answer."""
+    """(A,) whether the last item fits and is watched; NaN where the mind failed."""
     decided = mind.decide(pages, lab.no_memory())
     answered_A = ~decided.failed_A
     return {

@@ -1,4 +1,4 @@
-"""Is what agents do good to learn from? Zhang et al., "On Generative Agents in Recommendation", section 4.3.
+"""Page enhancement: whether a recommender gains from agents' feedback. Zhang et al., SIGIR 2024, section 4.3.
 
     recgpt experiment page-enhancement --dataset data/demo
 
@@ -102,7 +102,7 @@ def run(lab: Lab, settings: PageEnhancementSettings) -> Result:
 
 
 def _additions(lab: Lab, played: Played, seed: int) -> tuple[dict[str, Ragged], Ragged]:
-    """For each arm what is added to each agent's history, as many items in each; and all that no arm may rank."""
+    """For each arm the items added to each agent's history, equally many; and the items that no arm may rank."""
     state, setting = played.feed.state, lab.setting
     n_items = len(setting.facts)
     lists: dict[str, list[np.ndarray]] = {arm: [] for arm in ARMS}
@@ -128,7 +128,7 @@ def _additions(lab: Lab, played: Played, seed: int) -> tuple[dict[str, Ragged], 
 
 
 def _measured(lab: Lab, recommender: Recommender, extra: Ragged, untouched: Ragged) -> dict[str, np.ndarray]:
-    """(A,) of each measure, after fitting on what is known and `extra`; items of `untouched` do not take part."""
+    """(A,) of each measure, after fitting on the known part and `extra`; items of `untouched` are not ranked."""
     setting = lab.setting
     known = setting.population.histories
     histories = Ragged.from_lists([np.concatenate(pair) for pair in zip(known, extra, strict=True)])

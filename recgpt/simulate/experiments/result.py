@@ -1,4 +1,4 @@
-"""What comes of an experiment: figures with intervals, a picture, and in words what they mean and what they do not."""
+"""Result of an experiment: figures with intervals, a picture, findings and limits in words."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -33,7 +33,7 @@ class Estimate:
 
     @property
     def sign(self) -> Literal[-1, 0, 1]:
-        """On which side of 0 the whole interval lies; 0 where it does not lie on one."""
+        """Sign of the whole interval; 0 where it contains 0."""
         return 1 if self.low > 0 else -1 if self.high < 0 else 0
 
 
@@ -42,7 +42,7 @@ Row = dict[str, str | int | float | Estimate | None]
 
 @dataclass(frozen=True)
 class Result:
-    """One experiment, done.
+    """Result of one experiment.
 
     Attributes
     ----------
@@ -51,11 +51,11 @@ class Result:
     findings
         Sentences with figures, made from the rows.
     limits
-        Sentences on what the figures do not say.
+        Sentences on the limits of the figures.
     draw
-        The picture, drawn into an empty figure.
+        Function that draws the picture into an empty figure.
     details
-        Whatever else belongs into the JSON.
+        Further JSON values.
     """
 
     experiment: str
@@ -70,7 +70,7 @@ class Result:
     details: dict[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it but the picture, JSON values."""
+        """All but the picture, as JSON values."""
         return {
             "experiment": self.experiment,
             "question": self.question,
@@ -127,11 +127,11 @@ class Result:
 
     @property
     def stem(self) -> str:
-        """Name of the files, without their endings."""
+        """Name of the files, without suffix."""
         return f"{self.experiment}-{self.about['dataset']}"
 
     def save(self, folder: str | Path) -> None:
-        """Write the JSON, the report and the picture into a folder; those of the same experiment there are replaced."""
+        """Write the JSON, the report and the picture into a folder, over an earlier result of the same experiment."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)

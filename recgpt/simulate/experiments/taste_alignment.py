@@ -1,4 +1,4 @@
-"""Do agents know what their person really took? Zhang et al., "On Generative Agents in Recommendation", section 4.1.
+"""Taste alignment: whether agents tell their user's held-out items from others. Zhang et al., SIGIR 2024, section 4.1.
 
     recgpt experiment taste-alignment --dataset data/demo
 
@@ -47,9 +47,9 @@ class Task:
     Attributes
     ----------
     agent_A
-        (A,) who are asked.
+        (A,) agents that judge.
     items_AS
-        (A, S) what they judge, in random order.
+        (A, S) items to judge, in random order.
     taken_AS
         (A, S) bool, whether the person really took it; as many in every row.
     """
@@ -65,7 +65,7 @@ def n_positives(n_candidates: int, ratio: int) -> int:
 
 
 def askable(held_out: Ragged, n_needed: int) -> np.ndarray:
-    """The agents of whom so many items are held out.
+    """Agents with enough held-out items.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def askable(held_out: Ragged, n_needed: int) -> np.ndarray:
 
 
 def draw_task(lab: Lab, agent_A: np.ndarray, n_real: int, n_candidates: int, negatives: Negatives, seed: int) -> Task:
-    """Draw what each agent judges; an agent's draw does not depend on who else is asked."""
+    """Draw the candidates of each agent, independently of the other agents of the call."""
     count_N = lab.setting.facts.count_N
     items_AS = np.empty((len(agent_A), n_candidates), dtype=np.int64)
     taken_AS = np.zeros_like(items_AS, dtype=bool)
@@ -158,7 +158,7 @@ def best(scores_AS: np.ndarray, n_yes: int) -> np.ndarray:
 
 
 def by_popularity(facts: ItemFacts, task: Task, n_yes: int) -> np.ndarray:
-    """(A, S) bool: yes to the most popular, whoever is asked."""
+    """(A, S) bool: yes to the most popular, for every agent."""
     return best(facts.count_N[task.items_AS], n_yes)
 
 

@@ -1,10 +1,10 @@
-"""Fits what `scripted` knows of people, and says how well it holds for people it was not fitted on.
+"""Fit of the parameters of `scripted`, with a report on users it was not fitted on.
 
     content = fit("movielens_small", "agent4rec_ml1m", encoder="all-MiniLM-L6-v2", seed=0)
     save(content, Path("scripted.json"))
     Console().print(report_tables(content["report"]))
 
-Two sources, each for what it alone can tell:
+Two sources, each for the models that only it can identify:
 
 - Ratings of real people drive what is liked: which items they take next and how many stars they give (`people`).
 - The published trace of 1,000 GPT-3.5 agents drives how a page is gone through: how often something fits (`align`),

@@ -1,4 +1,4 @@
-"""What fits an agent, learnt from the published agents: `align`.
+"""Fit of `align`, the model of which items fit an agent, on the published agents.
 
 It gets people's preference as one feature, and is held to the published means on random and popular pages too, which
 the trace has none of.

@@ -1,4 +1,4 @@
-"""What agents remember while the fit lets them browse, or follows the published ones.
+"""Memories of agents during the fit: in simulated feeds, and along the published trace.
 
 Shapes: P pages of the trace, A agents, S slots, N items, E embedding width.
 """
@@ -18,7 +18,7 @@ DISLIKED_VALENCE = -0.5  # of a memory of an item that did not fit; of a watched
 
 
 def empty_memory(facts: ItemFacts, n_agents: int) -> tuple[Memory, np.ndarray]:
-    """An empty memory that knows the titles, and their numbers in it."""
+    """An empty memory whose table of texts has the titles, and the numbers of the titles in it."""
     memory = Memory(n_agents, MEMORY_CAPACITY, PRESETS["recgpt"], width=facts.unit_NE.shape[1])
     return memory, memory.texts.ids_of(
         [f"{number} {title}" for number, title in enumerate(facts.items["title"])], facts.unit_NE
@@ -26,7 +26,7 @@ def empty_memory(facts: ItemFacts, n_agents: int) -> tuple[Memory, np.ndarray]:
 
 
 def remember(memory: Memory, text_N: np.ndarray, pages: Pages, decisions: Decisions) -> None:
-    """What was watched with its feeling, what did not fit with displeasure."""
+    """Remember watched items with their feeling, and items that did not fit with displeasure."""
     valence_AS = np.where(decisions.watched_AS, decisions.feeling_AS, DISLIKED_VALENCE)
     row, slot = np.nonzero((pages.items_AS >= 0) & (decisions.watched_AS | ~decisions.aligned_AS))
     item = pages.items_AS[row, slot]
@@ -42,7 +42,7 @@ def remember(memory: Memory, text_N: np.ndarray, pages: Pages, decisions: Decisi
 
 
 def recalled_in(trace: Trace, source: Source, mean_of_agents: float) -> np.ndarray:
-    """(P, S) what the mind's own memory would have recalled at each page of the trace."""
+    """(P, S) `recalled` of the scripted mind at each page of the trace."""
     memory, text_N = empty_memory(source.facts, len(source.population))
     text_NE = grid_rows(source.facts.unit_NE)
     found_PS = np.zeros(trace.items_PS.shape)
@@ -60,5 +60,5 @@ def recalled_in(trace: Trace, source: Source, mean_of_agents: float) -> np.ndarr
 
 
 def pages_of(step: int, agent_A: np.ndarray, items_AS: np.ndarray, before_4A: np.ndarray) -> Pages:
-    """Pages without advertisements; `before_4A` is what was shown, aligned, watched and liked before."""
+    """Pages without advertisements; `before_4A` are the counts of items shown, aligned, watched and liked before."""
     return Pages(step, agent_A, items_AS, np.zeros(items_AS.shape, dtype=bool), None, *before_4A)

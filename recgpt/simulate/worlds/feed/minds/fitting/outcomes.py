@@ -1,4 +1,4 @@
-"""What comes out of the whole: agents of the fitted models go through pages, beside those of the trace.
+"""Outcomes of all fitted models together: simulated agents on pages, compared with the trace.
 
 Shapes: A agents, S slots, L items of a list.
 """

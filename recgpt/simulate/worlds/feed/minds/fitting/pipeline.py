@@ -106,5 +106,5 @@ def _sha256(path: Path) -> str:
 
 
 def save(content: Mapping[str, Any], path: Path) -> None:
-    """Write what `fit` returned. `Parameters.load` reads it."""
+    """Write the result of `fit`, to be read by `Parameters.load`."""
     write_json(path, content)

@@ -1,4 +1,4 @@
-"""How the published agents go through their pages: `watch`, `exit`, and what they say at the end, `interview`.
+"""Fit of `watch`, `exit` and `interview` on the sessions of the published agents.
 
 Shapes: R rows, P pages, S slots.
 """
@@ -26,7 +26,7 @@ def _table(values: FloatArray) -> Any:
 
 
 def fit_watch(trace: Trace, population: Population, test_P: np.ndarray) -> tuple[Watch, dict[str, Any]]:
-    """Of what fits, what is watched; judged on the pages of `test_P`."""
+    """Fit which fitting items are watched; evaluated on the pages of `test_P`."""
     place_PS = np.cumsum(trace.aligned_PS, axis=1) - trace.aligned_PS
     row, slot = np.nonzero(trace.aligned_PS)
     table = _by_class(population.activity_A[trace.agent_P[row]].astype(np.int64), place_PS[row, slot])
@@ -38,7 +38,7 @@ def fit_watch(trace: Trace, population: Population, test_P: np.ndarray) -> tuple
 
 
 def fit_exit(trace: Trace, population: Population, test_P: np.ndarray) -> tuple[Exit, dict[str, Any]]:
-    """After which page an agent leaves; judged on the pages of `test_P`."""
+    """Fit after which page an agent leaves; evaluated on the pages of `test_P`."""
     shown_P = trace.page_P * PUBLISHED_PAGE
     share_P = trace.so_far(trace.aligned_PS) / shown_P
     free = trace.page_P < MAX_PAGES  # after the last page all had to leave

@@ -1,4 +1,4 @@
-"""A data set and the people of it, as the fit sees them: what is known of each user, and what came later.
+"""A data set split for the fit into a known part, with an agent for each user, and held-out interactions.
 
 Shapes: R events, A agents, N items, E embedding width, L items of a list, K of a ranking.
 """
@@ -75,7 +75,7 @@ class Source:
         return ~np.isin(self.pair_ids(events.user, events.item), self.pair_ids(users, known.item))
 
     def lists(self, agents_A: np.ndarray, seed: int) -> dict[str, np.ndarray]:
-        """(A, L) lists in several orders, without what the agent knows. `own`: held-out items between a ranking's."""
+        """(A, L) lists in several orders, without known items. `own`: held-out items between those of a ranking."""
         length = MAX_PAGES * PUBLISHED_PAGE
         histories = self.population.histories[agents_A]
         recommenders = {"popular": make("popularity"), "hybrid_knn": make("hybrid_knn", embeddings=self.embeddings_NE)}

@@ -1,4 +1,4 @@
-"""What the published agents did with their pages, in dense ids.
+"""Decisions of the published agents about their pages, in dense ids.
 
 Shapes: P pages, S slots, A agents.
 """
@@ -16,7 +16,7 @@ from recgpt.simulate.worlds.feed.state import LIKED
 
 @dataclass(frozen=True)
 class Trace:
-    """P pages of the published trace, by agent and page, and what was said at the end by A agents (NaN: nothing)."""
+    """P pages of the published trace, by agent and page, and the final satisfaction of A agents (NaN: none)."""
 
     agent_P: np.ndarray
     page_P: np.ndarray
@@ -51,7 +51,7 @@ def read_trace(published: Mapping[str, pl.DataFrame], source: Source) -> Trace:
     whole = table.filter(pl.len().over("agent", "page") == PUBLISHED_PAGE).sort("agent", "page", "slot")
     column = {name: whole[name].to_numpy().reshape(-1, PUBLISHED_PAGE) for name in ("item", "aligned", "watched")}
     rating = whole["rating"].cast(pl.Float64).fill_null(np.nan).to_numpy().reshape(-1, PUBLISHED_PAGE)
-    # What was watched fits, whatever the agent said of it (1 of 12,936 rows).
+    # Watched items count as fitting, against the reply in 1 of 12,936 rows.
     aligned = column["aligned"] | column["watched"]
     interviews = published["gpt35_interviews"]
     satisfaction_A = np.full(len(agent_of_user), np.nan)
