@@ -23,8 +23,8 @@ from recgpt.data.fingerprint import read_fingerprint
 from recgpt.data.splits import held_out_users, leave_one_out, second_last
 from recgpt.errors import CheckpointError, DataError, RecGPTError
 from recgpt.evaluate.lineup import ranking_validation
-from recgpt.generative.catalogue import RecGPT
 from recgpt.generative.decoder import RecGPTConfig
+from recgpt.generative.model import GenerativeModel
 from recgpt.generative.tokenizer import FSQTokenizer
 from recgpt.generative.trainer import TrainConfig, TrainData, Trainer, Validate
 from recgpt.progress import console
@@ -97,7 +97,7 @@ def main() -> None:
         )
 
 
-def load_model(args: argparse.Namespace, dataset: Dataset) -> tuple[RecGPT, FSQTokenizer]:
+def load_model(args: argparse.Namespace, dataset: Dataset) -> tuple[GenerativeModel, FSQTokenizer]:
     """A fresh model for the data's encoder and the given tokenizer, or the checkpoint to fine-tune."""
     facts: dict[str, Any] = {
         "data": dataset.name,
@@ -113,7 +113,7 @@ def load_model(args: argparse.Namespace, dataset: Dataset) -> tuple[RecGPT, FSQT
         "seed": args.seed,
     }
     if args.checkpoint:
-        model = RecGPT.from_pretrained(args.checkpoint)
+        model = GenerativeModel.from_pretrained(args.checkpoint)
         if model.tokenizer is None:
             raise CheckpointError(f"{args.checkpoint} holds no tokenizer: convert or save the model with its tokenizer")
         before = model.config.training
@@ -142,7 +142,7 @@ def load_model(args: argparse.Namespace, dataset: Dataset) -> tuple[RecGPT, FSQT
         text_encoder={key: encoder[key] for key in ("encoder", "template", "dim", "requested") if key in encoder},
         training=facts,
     )
-    model = RecGPT(config)
+    model = GenerativeModel(config)
     model.set_tokenizer(tokenizer)
     return model, tokenizer
 

@@ -25,9 +25,9 @@ from recgpt.evaluate import evaluate
 from recgpt.evaluate.control import ShuffledHistories
 from recgpt.evaluate.examples import show_examples
 from recgpt.evaluate.lineup import embeddings_of, names_for, recommenders_for
-from recgpt.foundation.model import SHIPPED, FoundationModel, is_foundation
-from recgpt.generative.published import PUBLISHED_TOKENIZER, load_model
-from recgpt.models import Model
+from recgpt.foundation.model import SHIPPED
+from recgpt.generative.published import PUBLISHED_TOKENIZER
+from recgpt.models import load_model
 from recgpt.progress import console
 from recgpt.tables import print_tables
 
@@ -90,13 +90,8 @@ def main() -> None:
     """Load, rank, print."""
     args = parse()
     dataset = Dataset.load(find_dataset(args.dataset, cold=args.cold), repeats=args.repeats)
-    model: Model
-    if is_foundation(args.ckpt_path):
-        model = FoundationModel.from_pretrained(args.ckpt_path)
-    else:
-        model = load_model(args.ckpt_path, args.tokenizer, n_layers=args.tf_layer)
-        if torch.cuda.is_available():
-            model.to(torch.device("cuda", args.gpu))  # type: ignore[arg-type]
+    device = torch.device("cuda", args.gpu) if torch.cuda.is_available() else None
+    model = load_model(args.ckpt_path, tokenizer=args.tokenizer, n_layers=args.tf_layer, device=device)
     split = make_split(dataset, args)
     embeddings_NE = embeddings_of(dataset, model)
     recommenders = recommenders_for(names_for(split, model=model), embeddings_NE=embeddings_NE, model=model)

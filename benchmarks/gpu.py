@@ -42,8 +42,8 @@ from recgpt.data.fingerprint import write_json
 from recgpt.data.ragged import Ragged, offsets_of
 from recgpt.device import default_device, hardware
 from recgpt.errors import DataError
-from recgpt.generative.catalogue import RecGPT
 from recgpt.generative.decoder import RecGPTConfig
+from recgpt.generative.model import GenerativeModel
 from recgpt.generative.tokenizer import FSQTokenizer, FSQTokenizerConfig
 from recgpt.generative.trainer import TrainData
 from recgpt.progress import console
@@ -248,10 +248,10 @@ class Bench:
             seed=self.seed,
         )
 
-    def new_model(self) -> RecGPT:
+    def new_model(self) -> GenerativeModel:
         """An untrained model, the same each time."""
         torch.manual_seed(self.seed)
-        return RecGPT(self.config()).to(self.device)  # type: ignore[arg-type]
+        return GenerativeModel(self.config()).to(self.device)  # type: ignore[arg-type]
 
     def training(self, variant: Variant, dataset: Batches) -> dict[str, Any]:
         """Speed of one variant, then what its loss and gradient are."""

@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from recgpt.data.ragged import Ragged
-from recgpt.generative.catalogue import Catalogue, RecGPT
+from recgpt.generative.catalogue import GenerativeCatalogue
+from recgpt.generative.model import GenerativeModel
 from recgpt.generative.tokenizer import FSQTokenizer
 from recgpt.ranking import Ranking
 
@@ -46,7 +47,7 @@ class BruteForce:
         return best.values, torch.cat(ids, 1).gather(1, best.indices)
 
 
-def random_catalogue(model: RecGPT, tokenizer: FSQTokenizer, codes_NK: np.ndarray) -> Catalogue:
+def random_catalogue(model: GenerativeModel, tokenizer: FSQTokenizer, codes_NK: np.ndarray) -> GenerativeCatalogue:
     """A catalogue of these codes.
 
     Its embeddings are one row, repeated N times: 15 million would take 23 GB of host memory, and no latency depends on
@@ -72,7 +73,11 @@ def latency(work: Callable[[], object]) -> dict[str, float]:
 
 @torch.inference_mode()
 def ranking(
-    model: RecGPT, tokenizer: FSQTokenizer, n_items: int, batch_sizes: tuple[int, ...], rng: np.random.Generator
+    model: GenerativeModel,
+    tokenizer: FSQTokenizer,
+    n_items: int,
+    batch_sizes: tuple[int, ...],
+    rng: np.random.Generator,
 ) -> dict[str, Any]:
     """Figures of one catalogue: for every batch size, `recommend` from histories and brute force from logits."""
     device, config = model.device, model.config

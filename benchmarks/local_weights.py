@@ -21,7 +21,8 @@ from recgpt.evaluate.lineup import embeddings_of
 from recgpt.evaluate.metrics import ndcg_at, target_ranks
 from recgpt.evaluate.significance import paired_bootstrap
 from recgpt.foundation.calibration import MOST_USERS
-from recgpt.foundation.model import FoundationCatalogue, shipped
+from recgpt.foundation.catalogue import FoundationCatalogue
+from recgpt.foundation.model import shipped
 
 
 def measured(path: Path) -> dict[str, Any]:
@@ -38,7 +39,7 @@ def measured(path: Path) -> dict[str, Any]:
     def ndcg(of: FoundationCatalogue) -> np.ndarray:
         return ndcg_at(target_ranks(of.recommend(histories, 10).ids, targets), 10)
 
-    without_B = ndcg(FoundationCatalogue(model, catalogue.reading))
+    without_B = ndcg(FoundationCatalogue(model.network, catalogue.reading, shortlist=catalogue.shortlist))
     with_B = without_B if catalogue.local is None else ndcg(catalogue)
     difference = paired_bootstrap(with_B, without_B, split.users[asked])
     return {

@@ -1,12 +1,13 @@
-"""RecGPT: a foundation model for sequential recommendation, and the simulated people to try it on.
+"""RecGPT: a foundation model for sequential recommendation, and simulated people to try it on.
 
-from recgpt import FoundationModel
+from recgpt import load_model
 
-model = FoundationModel.from_pretrained()
+model = load_model()
 catalogue = model.index(items, interactions=past)
 ranking = catalogue.recommend(histories, k=10, exclude="history")
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from recgpt import threads
@@ -14,27 +15,24 @@ from recgpt.version import __version__
 
 if TYPE_CHECKING:
     from recgpt.foundation.model import FoundationModel
-    from recgpt.generative.catalogue import RecGPT
+    from recgpt.generative.model import GenerativeModel, RecGPT
     from recgpt.models import load_model
 
 
 threads.choose()  # before torch is loaded
 
-__all__ = ["FoundationModel", "RecGPT", "__version__", "load_model"]
+__all__ = ["FoundationModel", "GenerativeModel", "RecGPT", "__version__", "load_model"]
+
+_WHERE = {
+    "FoundationModel": "recgpt.foundation.model",
+    "GenerativeModel": "recgpt.generative.model",
+    "RecGPT": "recgpt.generative.model",
+    "load_model": "recgpt.models",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Import a model when it is asked for: torch takes seconds, and `recgpt --help` needs none of it."""
-    if name == "FoundationModel":
-        from recgpt.foundation.model import FoundationModel
-
-        return FoundationModel
-    if name == "RecGPT":
-        from recgpt.generative.catalogue import RecGPT
-
-        return RecGPT
-    if name == "load_model":
-        from recgpt.models import load_model
-
-        return load_model
-    raise AttributeError(f"module 'recgpt' has no attribute {name!r}")
+    """Import a public name on first use: torch takes seconds to load, and `recgpt --help` needs none of it."""
+    if name not in _WHERE:
+        raise AttributeError(f"module 'recgpt' has no attribute {name!r}")
+    return getattr(importlib.import_module(_WHERE[name]), name)

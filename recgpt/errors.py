@@ -16,6 +16,10 @@ class DataError(RecGPTError, ValueError):
     """Data is missing, malformed or does not belong together (wrong fingerprint, unknown id, NaN, truncated file)."""
 
 
+class NotFittedError(RecGPTError, RuntimeError):
+    """A recommender is used before `fit`, or before it was read from a folder."""
+
+
 class EncoderError(RecGPTError, RuntimeError):
     """The text encoder cannot be loaded or does not fit the model."""
 

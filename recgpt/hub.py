@@ -1,9 +1,11 @@
-"""Folders of models: a path, a repository of the Hugging Face hub, or weights shipped with the project."""
+"""Models on the Hugging Face hub: download and upload; folders of weights shipped with the project."""
 
+from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from huggingface_hub import snapshot_download
+from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import HFValidationError
 
 from recgpt.errors import CheckpointError
@@ -57,3 +59,27 @@ def local_folder(path_or_repository: str | Path, **options: Any) -> Path:
             f"{str(path_or_repository)!r} is neither a folder here nor a repository that the hub gives "
             f"({type(error).__name__}): check the path, the name and the connection"
         ) from error
+
+
+def uploaded(
+    save: Callable[[str], object],
+    repo_id: str,
+    *,
+    private: bool | None = None,
+    token: str | bool | None = None,
+    **upload: Any,
+) -> str:
+    """Upload the files that `save` writes into a folder to the repository `repo_id`; returns the commit's address.
+
+    Parameters
+    ----------
+    repo_id
+        "owner/name", made if it is not there; `private` is for a new one.
+    upload
+        Further options of `huggingface_hub.HfApi.upload_folder`: `commit_message`, `revision`, `create_pr`.
+    """
+    api = HfApi(token=token)
+    repo_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
+    with TemporaryDirectory() as folder:
+        save(folder)
+        return str(api.upload_folder(repo_id=repo_id, folder_path=folder, **upload))

@@ -1,44 +1,87 @@
-"""Both kinds of model from one path: the foundation model, and the generative decoder over item tokens."""
+"""The two kinds of model behind one protocol: the only file that tells them apart.
 
-from collections.abc import Mapping
+    model = load_model("ckpt/recgpt-minilm")            # a foundation model; a generative one loads the same way
+    catalogue = model.index(["Toy Story (1995)", "Heat (1995)", "Jumanji (1995)"])
+
+`recgpt.foundation` is the in-context recommender that comes with the project, `recgpt.generative` the published decoder
+over item tokens.
+"""
+
 from pathlib import Path
-from typing import Any
 
-from recgpt.foundation.model import FoundationModel, is_foundation, shipped
-from recgpt.generative.catalogue import RecGPT
-from recgpt.generative.published import PUBLISHED_FILE
+import torch
+
+from recgpt.catalogue import Catalogue, Model
+from recgpt.data.fingerprint import read_json
+from recgpt.errors import DataError
+from recgpt.foundation.model import MODEL_TYPE, FoundationModel, shipped
+from recgpt.generative.published import PUBLISHED_FILE, PUBLISHED_TOKENIZER
 from recgpt.generative.published import load_model as load_generative
 from recgpt.hub import local_folder
 
-Model = RecGPT | FoundationModel
+__all__ = ["Catalogue", "Model", "load_foundation_model", "load_model"]
 
 
-def load_model(path: str | Path | None = None) -> Model:
-    """Load a model of either kind from a folder, a repository of the hub, or the published files.
+def load_model(
+    path: str | Path | None = None,
+    *,
+    tokenizer: str | Path = PUBLISHED_TOKENIZER,
+    n_layers: int | None = None,
+    device: torch.device | None = None,
+) -> Model:
+    """Load a model of either kind.
 
     Parameters
     ----------
     path
-        None for the foundation model shipped with the package.
+        A folder or hub repository that `save_pretrained` wrote, or a published `.pt` file; None loads the foundation
+        model that comes with the project.
+    tokenizer
+        Of published `.pt` files, which hold none.
+    n_layers
+        What a generative model's number of layers must be; None takes any.
+    device
+        Of a generative model; a foundation model runs on the processor.
 
     Raises
     ------
     CheckpointError
-        It cannot be read.
+        It cannot be read, or has another number of layers.
     """
     if path is None:
         return shipped()
-    if Path(path).is_file() or PUBLISHED_FILE.search(str(path)):
-        return load_generative(path)
-    folder = local_folder(path)
-    return FoundationModel.from_pretrained(folder) if is_foundation(folder) else load_generative(folder)
+    if not _is_published(path):
+        path = local_folder(path)
+        if _is_foundation(path):
+            return FoundationModel.from_pretrained(path)
+    model = load_generative(path, tokenizer, n_layers=n_layers)
+    if device is not None:
+        model.to(device)  # type: ignore[arg-type]
+    return model
 
 
-def text_encoder_of(model: Model) -> Mapping[str, Any]:
-    """Encoder, template and width of the embeddings that a model was trained with; empty where it does not say."""
-    return model.config.text_encoder if isinstance(model, RecGPT) else model.settings.text_encoder
+def load_foundation_model(path: str | Path | None = None) -> FoundationModel:
+    """Load a foundation model; None loads the one that comes with the project.
+
+    Raises
+    ------
+    DataError
+        It is a generative model.
+    CheckpointError
+        It cannot be read.
+    """
+    model = load_model(path)
+    if not isinstance(model, FoundationModel):
+        raise DataError(f"{path} is a generative model: fine-tune it with `pre_train.py --checkpoint {path}`")
+    return model
 
 
-def training_of(model: Model) -> Mapping[str, Any]:
-    """What made a model's weights; `catalogues` holds the hashes of those it was trained on."""
-    return model.config.training if isinstance(model, RecGPT) else model.settings.training
+def _is_published(path: str | Path) -> bool:
+    return Path(path).is_file() or PUBLISHED_FILE.search(str(path)) is not None
+
+
+def _is_foundation(folder: Path) -> bool:
+    try:
+        return read_json(folder / "config.json").get("model_type") == MODEL_TYPE
+    except (OSError, ValueError, AttributeError):
+        return False

@@ -97,6 +97,11 @@ class Request:
             allowed_N[candidates] = True
         return cls(histories, k, exclude, allowed_N, n_items)
 
+    @property
+    def candidates(self) -> np.ndarray | None:
+        """(C,) the only items that may be recommended, ascending; None for all."""
+        return None if self.allowed_N is None else np.flatnonzero(self.allowed_N)
+
     def mask(self, scores_BN: torch.Tensor, rows: np.ndarray, *, first_item: int = 0) -> torch.Tensor:
         """Set to -inf, in place, what may not be recommended.
 
@@ -110,7 +115,7 @@ class Request:
             allowed = torch.from_numpy(self.allowed_N[first_item : first_item + n_items])
             scores_BN.masked_fill_(~allowed.to(scores_BN.device), -torch.inf)
         if self.exclude == "history":
-            owners, items = self._had(rows)
+            owners, items = self._seen_pairs(rows)
             here = (items >= first_item) & (items < first_item + n_items)
             scores_BN[torch.from_numpy(owners[here]), torch.from_numpy(items[here] - first_item)] = -torch.inf
         return scores_BN
@@ -122,7 +127,7 @@ class Request:
             allowed_N1 = torch.from_numpy(np.append(self.allowed_N, False)).to(ids_BC.device)
             scores_BC.masked_fill_(~allowed_N1[ids_BC.clamp(max=n_items)], -torch.inf)
         if self.exclude == "history":
-            owners, items = self._had(rows)
+            owners, items = self._seen_pairs(rows)
             first_keys = torch.arange(len(ids_BC), device=ids_BC.device).unsqueeze(1) * (n_items + 1)
             keys = (ids_BC.clamp(max=n_items) + first_keys).flatten()
             had = torch.from_numpy(owners * (n_items + 1) + items).to(keys.device)
@@ -130,8 +135,8 @@ class Request:
             scores_BC.view(-1)[places[keys[places] == had]] = -torch.inf
         return scores_BC
 
-    def _had(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Which of `rows`, counted from 0, has had which item: two int64 arrays."""
+    def _seen_pairs(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(row, item) index pairs, two int64 arrays: the items of each history; rows count from 0 within `rows`."""
         histories = self.histories[rows]
         return np.repeat(np.arange(len(histories)), histories.lengths), histories.values.astype(np.int64)
 

@@ -12,7 +12,7 @@ from recgpt.foundation.model import shipped
 @pytest.mark.slow
 def test_the_density_sweep_runs_in_small(run_script, tiny_minilm, tmp_path):
     dataset = Dataset.load(tiny_minilm.data)
-    assert dataset.embeddings().shape[1] == shipped().settings.text_encoder["dim"]
+    assert dataset.embeddings().shape[1] == shipped().config.text_encoder["dim"]
     out = tmp_path / "sweep.json"
     done = run_script("benchmarks/density_sweep.py", tiny_minilm.data, "--max_users", 20, "--json", out)
     assert done.code == 0, done.stderr

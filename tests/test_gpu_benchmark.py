@@ -15,9 +15,9 @@ from torch.nn.attention.flex_attention import flex_attention
 from recgpt.benchmark.speed import flops
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
-from recgpt.generative.catalogue import RecGPT
 from recgpt.generative.decoder import RecGPTConfig
 from recgpt.generative.loss import IGNORE
+from recgpt.generative.model import GenerativeModel
 from recgpt.generative.trainer import TrainData
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
@@ -40,9 +40,9 @@ def batches(seed: int = 0, rows: int = 2, row_items: int = 64) -> gpu_training.B
     return gpu_training.Batches(data, row_items=row_items, rows_per_step=rows, codebook_size=60, seed=seed)
 
 
-def untrained() -> RecGPT:
+def untrained() -> GenerativeModel:
     torch.manual_seed(0)
-    return RecGPT(CONFIG)
+    return GenerativeModel(CONFIG)
 
 
 # --- the command ---

@@ -35,6 +35,7 @@ ROOMS = (
     "recgpt.encode",
     "recgpt.features",
     "recgpt.jobs",
+    "recgpt.catalogue",
     "recgpt.ranking",
     "recgpt.data",
     "recgpt.titles",

@@ -1,9 +1,8 @@
 """Recommendations for every user of a data set: `recgpt rank data/demo --model runs/demo/model/best --out runs/ranked`.
 
-What does not depend on the user is made once, by the process that starts, and read by every worker: the codes of the
-catalogue for a generative model, the reading of its texts and its past for the foundation model. A shard's users are
+The index of the catalogue is made once, by the process that starts, and read by every worker. A shard's users are
 ranked in batches of fixed bounds, for the last bits of a score may depend on how many are ranked at once, and with one
-thread of numpy's matrix products, for theirs may depend on how many there are.
+thread of numpy's matrix products, whose last bits may depend on the number of threads.
 
 Shapes: U users, N items, K codes an item, k places.
 """
@@ -19,28 +18,23 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 from threadpoolctl import threadpool_limits
-from torch import Tensor
 
 from recgpt.data.dataset import Dataset
 from recgpt.data.fingerprint import fingerprint_path, fingerprint_sha256, read_json, write_json
 from recgpt.data.ragged import Ragged
 from recgpt.encode import embeddings_for
 from recgpt.errors import DataError
-from recgpt.foundation.model import FoundationModel
-from recgpt.generative.catalogue import RecGPT
 from recgpt.jobs.job import Job
 from recgpt.jobs.shards import Counts, Work
-from recgpt.models import Model, load_model, text_encoder_of
+from recgpt.models import Model, load_model
 from recgpt.progress import Meter
 from recgpt.ranking import Exclude, Ranking, Request
-from recgpt.recommenders.foundation import RecGPTContext
-from recgpt.recommenders.store import ABOUT
 
 SHARD_USERS = 4_096
 BATCH_USERS = 64
 PLACE = np.dtype([("item", np.int32), ("score", np.float32)])  # one place of a ranking in a shard's file
 Ranks = Callable[[Ragged], Ranking]
-_CATALOGUE, _CODES = "catalogue", "codes.npy"
+_DONE = "done"  # an empty file, written last
 
 
 def rank_dataset(
@@ -59,7 +53,7 @@ def rank_dataset(
 
     Columns `user_id`, `item_id` as the data set's source knows them, `rank` from 1 on, `score` as the model gives it;
     users in the data set's order, each best first. A user whom fewer items are left for has fewer rows.
-    `rankings.json` beside it says what it was made from. The foundation model knows all interactions of the data set.
+    `rankings.json` beside it says what it was made from. A foundation model is indexed with all interactions.
 
     Parameters
     ----------
@@ -97,7 +91,7 @@ def rank_dataset(
         "items_sha256": dataset.items_sha256,
         "interactions_sha256": dataset.interactions_sha256,
         "times_sha256": _times_sha256(dataset),
-        "model_sha256": model_sha256(loaded),
+        "model_sha256": loaded.sha256,
         "embeddings_sha256": fingerprint_sha256(read_json(fingerprint_path(source))),
         "k": k,
         "exclude": exclude,
@@ -109,14 +103,10 @@ def rank_dataset(
         _require(path, {**made_of, "shard_size": shard_size}, remedy)
         return path
 
-    folder = job.folder.resolve()
-    if isinstance(loaded, FoundationModel):
-        _read_catalogue(dataset, loaded, embeddings_NE, folder / _CATALOGUE)
-        ranks = functools.partial(_foundation_ranks, folder / _CATALOGUE, k, exclude, batch_size)
-    else:
-        _write_codes(loaded, embeddings_NE, folder / _CODES)
-        where = Path(model).resolve() if Path(model).exists() else model
-        ranks = functools.partial(_generative_ranks, where, source, folder / _CODES, k, exclude, batch_size)
+    index = job.folder.resolve() / "index"
+    _write_index(dataset, loaded, embeddings_NE, index)
+    where = Path(model).resolve() if Path(model).exists() else model
+    ranks = functools.partial(_open_ranks, where, source, index, k, exclude, batch_size)
     sequences = dataset.sequences
     job.run(functools.partial(_open, ranks), lambda shard: sequences[shard.start : shard.stop], workers=workers)
     _assemble(dataset, job, job.folder / path.name)
@@ -127,30 +117,13 @@ def rank_dataset(
     return path
 
 
-def model_sha256(model: Model) -> str:
-    """Hash of what decides a model's rankings: its weights, the settings they do not show, and the tokenizer."""
-    tensors: dict[str, Tensor] = model.state_dict()
-    if isinstance(model, FoundationModel):
-        settings: Any = (model.settings.shortlist, model.settings.network)
-    else:
-        settings = (model.config.max_items, model.config.n_heads)
-        if model.tokenizer is not None:
-            settings = (*settings, model.tokenizer.sha256)
-            tensors |= {f"tokenizer.{name}": tensor for name, tensor in model.tokenizer.state_dict().items()}
-    digest = hashlib.sha256(repr(settings).encode())
-    for name, tensor in sorted(tensors.items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().float().contiguous().numpy().data)
-    return digest.hexdigest()
-
-
 def _times_sha256(dataset: Dataset) -> str | None:
     times = dataset.interactions.timestamp
     return None if times is None else hashlib.sha256(np.ascontiguousarray(times).data).hexdigest()
 
 
 def _embeddings(dataset: Dataset, model: Model) -> np.memmap:
-    encoder = text_encoder_of(model)
+    encoder = model.text_encoder
     if "encoder" not in encoder:
         return cast(np.memmap, dataset.embeddings())  # the model does not say which: the data set's own
     return cast(np.memmap, embeddings_for(dataset, encoder["encoder"], encoder.get("template", "fields")))
@@ -168,20 +141,14 @@ def _require(path: Path, expected: dict[str, Any], remedy: str) -> None:
 # --- what is made once ---
 
 
-def _read_catalogue(dataset: Dataset, model: FoundationModel, embeddings_NE: np.ndarray, folder: Path) -> None:
-    if (folder / ABOUT).is_file():  # it is written last
+def _write_index(dataset: Dataset, model: Model, embeddings_NE: np.ndarray, folder: Path) -> None:
+    if (folder / _DONE).is_file():
         return
     with threadpool_limits(1, "blas"):
-        RecGPTContext(model, embeddings_NE).fit(dataset).save(folder)
-
-
-def _write_codes(model: RecGPT, embeddings_NE: np.ndarray, path: Path) -> None:
-    if path.is_file():
-        return
-    draft = path.with_suffix(".draft")
-    with draft.open("wb") as file:
-        np.save(file, model.index(embeddings_NE).codes_NK.cpu().numpy().astype(np.uint16), allow_pickle=False)
-    draft.replace(path)
+        texts = dataset.texts(model.text_encoder.get("template", "fields"))
+        past = dataset.interactions if model.reads_interactions else None
+        model.index(texts, interactions=past, embeddings=embeddings_NE).save(folder)
+    (folder / _DONE).touch()
 
 
 # --- in each process ---
@@ -204,22 +171,9 @@ def _open(open_ranks: Callable[[], Ranks]) -> Work:
     return work
 
 
-def _foundation_ranks(folder: Path, k: int, exclude: Exclude, batch_size: int) -> Ranks:
-    recommender = RecGPTContext.load(folder)
-
-    def ranks(histories: Ragged) -> Ranking:
-        starts = range(0, len(histories), batch_size)
-        parts = [recommender.rank(histories[i : i + batch_size], k, exclude=exclude) for i in starts]
-        return Ranking(np.concatenate([p.ids for p in parts]), np.concatenate([p.scores for p in parts]))
-
-    return ranks
-
-
-def _generative_ranks(
-    model: str | Path, embeddings: Path, codes: Path, k: int, exclude: Exclude, batch_size: int
-) -> Ranks:
+def _open_ranks(model: str | Path, embeddings: Path, index: Path, k: int, exclude: Exclude, batch_size: int) -> Ranks:
     embeddings_NE = np.load(embeddings, mmap_mode="r", allow_pickle=False)
-    catalogue = cast(RecGPT, load_model(model)).index(embeddings_NE, codes=np.load(codes, allow_pickle=False))
+    catalogue = load_model(model).open_index(index, embeddings_NE)
     return functools.partial(catalogue.recommend, k=k, exclude=exclude, batch_size=batch_size)
 
 

@@ -131,17 +131,14 @@ def finetune(
     """
     from recgpt.data.dataset import Dataset
     from recgpt.data.splits import leave_one_out
-    from recgpt.errors import CheckpointError, DataError
+    from recgpt.errors import CheckpointError
     from recgpt.evaluate.lineup import embeddings_of
     from recgpt.foundation.finetune import finetune as run
-    from recgpt.foundation.model import FoundationModel, shipped
-    from recgpt.models import load_model
+    from recgpt.models import load_foundation_model
 
     if out.is_dir() and any(out.iterdir()) and not overwrite:
         raise CheckpointError(f"{out} is not empty: pass --overwrite, or choose another --out")
-    loaded = shipped() if model is None else load_model(model)
-    if not isinstance(loaded, FoundationModel):
-        raise DataError(f"{model} is a generative model: fine-tune it with `pre_train.py --checkpoint {model}`")
+    loaded = load_foundation_model(model)
     data = Dataset.load(dataset, repeats="drop")
     embeddings_NE = embeddings_of(data, loaded)
     known = leave_one_out(data, past="train").known if past == "train" else data
@@ -154,7 +151,7 @@ def convert(
     tokenizer: Annotated[Path, typer.Argument(help="published tokenizer: .pt")],
     out: Annotated[Path, typer.Option(help="new folder")],
 ) -> None:
-    """Turn the published weights into a folder that `RecGPT.from_pretrained` reads (safetensors).
+    """Turn the published weights into a folder that `GenerativeModel.from_pretrained` reads (safetensors).
 
     Example: recgpt convert ckpt/layer_3_epoch_0_model_06.pt.zip.partaa vae_ckpt/vae_len4.pt --out ckpt/recgpt
     """

@@ -11,8 +11,7 @@ from recgpt.tables import print_tables
 if TYPE_CHECKING:
     import polars as pl
 
-    from recgpt.foundation.model import FoundationCatalogue
-    from recgpt.generative.catalogue import Catalogue
+    from recgpt.models import Catalogue
 
 from recgpt.cli.options import DatasetDir, History, InteractionsFile, ItemsFile, ModelIfSaid, Overwrite, Workers
 
@@ -36,14 +35,13 @@ def recommend(
     from rich.text import Text
 
     from recgpt.errors import DataError
-    from recgpt.foundation.model import FoundationCatalogue
     from recgpt.titles import find_titles, printable
 
     catalogue_table = _read_catalogue(items)
     titles = catalogue_table["title"].to_list()
     rows = find_titles(titles, [title for title in history.split(";") if title.strip()])
     catalogue = _indexed(model, catalogue_table, interactions)
-    score_name = "score" if isinstance(catalogue, FoundationCatalogue) else "log_probability"
+    score_name = catalogue.score_name
     ranking = catalogue.recommend([rows], min(k, len(titles)), exclude="nothing" if keep_history else "history")
     best = [
         {"rank": place + 1, "row": int(item), "title": titles[item], score_name: float(score)}
@@ -99,31 +97,21 @@ def rank(
     print(f"{path}: {data.n_users:,} users, the best {k} of {data.n_items:,} items each")
 
 
-def _indexed(
-    model: str | None, catalogue_table: "pl.DataFrame", interactions: Path | None
-) -> "Catalogue | FoundationCatalogue":
-    """The catalogue as the model reads it: the shipped one where none is named."""
+def _indexed(model: str | None, catalogue_table: "pl.DataFrame", interactions: Path | None) -> "Catalogue":
+    """Index the catalogue with the model, or where none is named with the one that comes with the project."""
     from recgpt.errors import DataError
-    from recgpt.foundation.model import FoundationModel, shipped
     from recgpt.models import load_model
 
-    loaded = shipped() if model is None else load_model(model)
-    if isinstance(loaded, FoundationModel):
-        if interactions is None:
-            return loaded.index(catalogue_table)
-        from recgpt.data.readers.tables import read_interactions
+    loaded = load_model(model)
+    if interactions is None:
+        return loaded.index(catalogue_table)
+    from recgpt.data.readers.tables import read_interactions
 
-        known = read_interactions(interactions)
-        if "item_id" not in catalogue_table.columns and not known["item_id"].dtype.is_integer():
-            kind = known["item_id"].dtype
-            raise DataError(f"{interactions}: 'item_id' is {kind}, but the catalogue has no such column: add it there")
-        return loaded.index(catalogue_table, interactions=known)
-    if interactions is not None:
-        raise DataError(
-            f"{model} is a generative model, which reads histories and texts but no past of the catalogue: "
-            "leave out --interactions, or choose a foundation model"
-        )
-    return loaded.index(catalogue_table)
+    known = read_interactions(interactions)
+    if "item_id" not in catalogue_table.columns and not known["item_id"].dtype.is_integer():
+        kind = known["item_id"].dtype
+        raise DataError(f"{interactions}: 'item_id' is {kind}, but the catalogue has no such column: add it there")
+    return loaded.index(catalogue_table, interactions=known)
 
 
 def _read_catalogue(path: Path) -> "pl.DataFrame":
@@ -152,21 +140,13 @@ def explain(
 
     Example: recgpt explain --model runs/demo/model/best --items items.csv --history "Heat (1995)" --item "Casino"
     """
-    from recgpt.foundation.explain import explain as explain_evidence
-    from recgpt.foundation.model import FoundationCatalogue
-    from recgpt.generative.explain import explain as explain_codes
     from recgpt.titles import find_titles
 
     catalogue_table = _read_catalogue(items)
     titles = catalogue_table["title"].to_list()
     rows = find_titles(titles, [title for title in history.split(";") if title.strip()])
     wanted = find_titles(titles, [item])[0]
-    catalogue = _indexed(model, catalogue_table, interactions)
-    found = (
-        explain_evidence(catalogue, rows, wanted, titles)
-        if isinstance(catalogue, FoundationCatalogue)
-        else explain_codes(catalogue, rows, wanted, titles)
-    )
+    found = _indexed(model, catalogue_table, interactions).explain(rows, wanted, titles)
     if as_json:
         print(json.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False))
     else:

@@ -65,11 +65,11 @@ def compare(
     check_same_cases(first, second)
     slice_name = slice_name or headline(first.about["protocol"])
     if pairs is None:
-        pairs = [(name, name) for name in first.about["knows"] if name in second.about["knows"]]
+        pairs = [(name, name) for name in first.about["supervision"] if name in second.about["supervision"]]
     if not pairs:
         raise DataError(
-            f"{first.path} ({', '.join(first.about['knows'])}) and {second.path} "
-            f"({', '.join(second.about['knows'])}) have no recommender in common: say which to compare"
+            f"{first.path} ({', '.join(first.about['supervision'])}) and {second.path} "
+            f"({', '.join(second.about['supervision'])}) have no recommender in common: say which to compare"
         )
     users = first.in_slice(slice_name)["user"].rank("dense").to_numpy() - 1
     if not len(users):

@@ -1,4 +1,4 @@
-"""A control: the same recommender after shuffled histories. What reads order must fall; what does not, will not."""
+"""Shuffled-history control: order-aware recommenders should lose accuracy, order-free ones should not."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -12,18 +12,18 @@ from recgpt.recommenders.base import Recommender
 
 
 class ShuffledHistories:
-    """`recommender`, shown each history in an order drawn from the seed and that history, not from its company."""
+    """`recommender`, given each history in an order drawn from the seed and that history alone."""
 
     def __init__(self, recommender: Recommender, *, seed: int = 0) -> None:
         self.name = "shuffled"  # short: a table of 80 columns has to hold it
-        self.knows = recommender.knows
+        self.supervision = recommender.supervision
         self._recommender = recommender
         self._seed = seed
 
     def fit(self, dataset: Dataset) -> Self:
         """Fit the recommender."""
         self._recommender.fit(dataset)
-        self.knows = self._recommender.knows  # which it may have found out
+        self.supervision = self._recommender.supervision  # fitting may have changed it
         return self
 
     def rank(

@@ -1,4 +1,4 @@
-"""Who meets in a table: the model, and always the baselines that a model has to beat.
+"""Selects the recommenders of a comparison: the model, and always the baselines that a model has to beat.
 
 names = names_for(split, ["sasrec"], model=model)
 embeddings_NE = embeddings_of(dataset, model)
@@ -6,8 +6,7 @@ recommenders = recommenders_for(names, embeddings_NE=embeddings_NE, model=model)
 report = evaluate(split, recommenders, embeddings_NE=embeddings_NE)
 """
 
-import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,44 +17,45 @@ from recgpt.data.splits.base import sample
 from recgpt.encode import DEFAULT, embeddings_for
 from recgpt.errors import DataError
 from recgpt.evaluate.metrics import hit_at, ndcg_at, target_ranks
-from recgpt.foundation.model import shipped
-from recgpt.generative.catalogue import Catalogue, RecGPT
+from recgpt.generative.catalogue import GenerativeCatalogue
 from recgpt.generative.decoder import RecGPTDecoder
 from recgpt.generative.tokenizer import FSQTokenizer
-from recgpt.models import Model, text_encoder_of, training_of
-from recgpt.recommenders import REGISTRY, check_names, make
+from recgpt.models import Model, load_model
+from recgpt.recommenders import REGISTRY, make, registered_name
 from recgpt.recommenders.base import Recommender
-from recgpt.recommenders.foundation import RecGPTContext, RecGPTFineTuned, RecGPTText
-from recgpt.recommenders.generative import RecGPTTokens
+from recgpt.recommenders.foundation import RecGPTContext
+from recgpt.recommenders.generative import RecGPTGenerative
 from recgpt.recommenders.popularity import PopularityRecent
 
 BASELINES = ("copy_last", "popularity", "text_knn", "item_knn", "hybrid_knn")
-"""In every table: nothing counts that does not beat them."""
+"""In every table: the baselines that a model has to beat."""
 
 
 def names_for(split: Split, names: Sequence[str] = (), *, model: Model | None = None) -> list[str]:
-    """Names of the baselines, of whatever else `names` asks for, and of what is made from the model, if there is one.
+    """Names of the baselines, of the recommenders in `names`, and of those that use the model, if there is one.
 
-    Where a split has no past, only those join that know the text alone.
+    Where a split has no past interactions, only zero-shot recommenders take part.
 
     Raises
     ------
     DataError
-        A name is not registered, needs a past where there is none, or a model that is not given or is of the other
-        kind; or, with no past, the model was trained on this catalogue.
+        A name is not registered, needs past interactions where there are none, or a model that is not given or is of
+        the other kind; or, without past interactions, the model was trained on this catalogue.
     """
-    check_names(names)
+    names = [registered_name(name) for name in names]
     has_past = bool(split.in_past.any())
-    baselines = [name for name in BASELINES if has_past or REGISTRY[name].knows == "text"]
-    of_model = [name for name in rows_of(model) if has_past or REGISTRY[name].knows == "text"]
-    wanted = list(dict.fromkeys([*baselines, *names, *of_model]))
-    if RecGPTTokens.name in wanted and not isinstance(model, RecGPT):
-        raise DataError(f"the recommender {RecGPTTokens.name} needs a generative model: name one with --model")
+    standard = [name for name in (*BASELINES, *rows_of(model)) if has_past or REGISTRY[name].supervision == "zero-shot"]
+    baselines = [name for name in standard if name in BASELINES]
+    wanted = list(dict.fromkeys([*baselines, *names, *standard]))
+    if RecGPTGenerative.name in wanted and (model is None or model.kind != RecGPTGenerative.model_kind):
+        raise DataError(f"the recommender {RecGPTGenerative.name} needs a generative model: name one with --model")
     if not has_past:
-        lost = [name for name in wanted if REGISTRY[name].knows != "text"]
+        lost = [name for name in wanted if REGISTRY[name].supervision != "zero-shot"]
         if lost:
-            raise DataError(f"{split.protocol} has no past to read, and {', '.join(lost)} needs one: leave it out")
-        if model is not None and split.dataset.items_sha256 in training_of(model).get("catalogues", ()):
+            raise DataError(
+                f"{split.protocol} has no past interactions, and {', '.join(lost)} needs them: leave it out"
+            )
+        if model is not None and split.dataset.items_sha256 in model.training_record.get("catalogues", ()):
             raise DataError(f"the model was trained on the catalogue of {split.dataset.name}: this is not zero-shot")
     return wanted
 
@@ -70,48 +70,47 @@ def check_times(split: Split, names: Sequence[str]) -> None:
 def recommenders_for(
     names: Sequence[str], *, embeddings_NE: np.ndarray, model: Model | None = None, seed: int = 0
 ) -> list[Recommender]:
-    """Make recommenders by name, not yet fitted, each with what it can use of the following.
+    """Make recommenders by name, not yet fitted, each with the arguments that it declares to need.
 
     Parameters
     ----------
     embeddings_NE
         (N, E) text embeddings of the catalogue, see `embeddings_of`.
     model
-        Of the recommenders that are made from one; the foundation model that comes with the project stands in.
+        For recommenders that use a model of its kind; where a foundation model is needed and not given, the one that
+        comes with the project is used.
     seed
-        For those that draw random numbers.
+        For recommenders that draw random numbers.
     """
-    kind = "model" if isinstance(model, RecGPT) else "foundation"
-    offered = {"embeddings": embeddings_NE, kind: model, "seed": seed}
-    return [make(name, **{key: offered[key] for key in _options(name) if key in offered}) for name in names]
+
+    def options(name: str) -> dict[str, Any]:
+        needs = REGISTRY[name]
+        found: dict[str, Any] = {"embeddings": embeddings_NE} if needs.needs_embeddings else {}
+        if model is not None and needs.model_kind == model.kind:
+            found["model"] = model
+        return {**found, "seed": seed} if needs.is_seeded else found
+
+    return [make(name, **options(name)) for name in map(registered_name, names)]
 
 
 def stand_in(names: Sequence[str]) -> Model | None:
-    """The model that comes with the project, where rows of the foundation model are asked for; else None."""
-    of_foundation = {RecGPTText.name, RecGPTContext.name, RecGPTFineTuned.name}
-    return shipped() if of_foundation & set(names) else None
+    """The model that comes with the project, where one of the recommenders uses a model of its kind; otherwise None."""
+    kinds = {REGISTRY[registered_name(name)].model_kind for name in names}
+    return load_model() if RecGPTContext.model_kind in kinds else None
 
 
 def embeddings_of(dataset: Dataset, model: Model | None = None) -> np.ndarray:
     """(N, E) text embeddings by the encoder that `model` was trained on, or by the default one; cached on disk."""
-    encoder: Mapping[str, Any] = {} if model is None else text_encoder_of(model)
+    encoder = {} if model is None else model.text_encoder
     return embeddings_for(dataset, encoder.get("encoder", DEFAULT), encoder.get("template", "fields"))
 
 
 def rows_of(model: Model | None) -> tuple[str, ...]:
-    """The recommenders that stand for a model in every table."""
+    """Names of the recommenders that a model has in every table: those of its kind that train nothing."""
     if model is None:
         return ()
-    return (RecGPTTokens.name,) if isinstance(model, RecGPT) else (RecGPTText.name, RecGPTContext.name)
-
-
-def is_seeded(name: str) -> bool:
-    """Whether a recommender draws random numbers, so that another seed gives other figures."""
-    return "seed" in _options(name)
-
-
-def _options(name: str) -> Mapping[str, inspect.Parameter]:
-    return inspect.signature(REGISTRY[name]).parameters
+    of_kind = {name: each for name, each in REGISTRY.items() if each.model_kind == model.kind}
+    return tuple(name for name, each in of_kind.items() if each.supervision != "trained")
 
 
 def ranking_validation(
@@ -139,7 +138,7 @@ def ranking_validation(
     histories, targets = split.histories[new], split.targets[new]
 
     def validate(model: RecGPTDecoder) -> dict[str, float]:
-        catalogue = Catalogue(model, tokenizer, codes_NK, embeddings_NE)
+        catalogue = GenerativeCatalogue(model, tokenizer, codes_NK, embeddings_NE)
         ids = catalogue.recommend(histories, k, exclude="history").ids
         ranks_B = target_ranks(ids, targets)
         return {f"hit@{k}": float(hit_at(ranks_B, k).mean()), f"ndcg@{k}": float(ndcg_at(ranks_B, k).mean())}

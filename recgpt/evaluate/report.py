@@ -22,13 +22,15 @@ from recgpt.evaluate.metrics import METRICS
 from recgpt.evaluate.protocols import SLICES, headline
 from recgpt.ranking import Exclude
 from recgpt.tables import legend
+from recgpt.recommenders import ALIASES
+from recgpt.recommenders.base import supervision_named
 
-KNOWS = {
-    "text": "know the texts and the user's own history",
-    "context": "also read the past interactions, without a gradient step",
+SUPERVISIONS = {
+    "zero-shot": "use the texts and the user's own history",
+    "in-context": "also read the past interactions, without a gradient step",
     "trained": "took gradient steps on this data set",
 }
-"""What recommenders know -> how a table says it, in the order of a table's groups."""
+"""Supervision -> what it means, in the order of a table's groups."""
 
 MAIN_SLICES = ("explore", "all", "repeat")
 OTHER_SLICES = ("head", "tail", "unseen", "short", "long")
@@ -83,8 +85,8 @@ class Report:
         Cases in each slice.
     ks
         Cut-offs, rising.
-    knows
-        Recommender -> what it knows, see `KNOWS`.
+    supervision
+        Recommender -> its supervision, see `SUPERVISIONS`.
     results
         One for each slice and recommender.
     beyond_accuracy
@@ -100,7 +102,7 @@ class Report:
     protocol: str
     n: dict[str, int]
     ks: tuple[int, ...]
-    knows: dict[str, str]
+    supervision: dict[str, str]
     results: list[Result]
     beyond_accuracy: dict[str, dict[str, Any]]
     context: dict[str, Any]
@@ -114,7 +116,7 @@ class Report:
             "headline": headline(self.protocol),
             "n": self.n,
             "ks": list(self.ks),
-            "knows": self.knows,
+            "supervision": self.supervision,
             **self.context,
             "results": [
                 {"recommender": r.recommender, "slice": r.slice, **r.metrics, "ci95": r.ci95} for r in self.results
@@ -149,8 +151,8 @@ class Report:
         _columns(main, ["", *self.columns])
         for name in self._main_slices:
             main.add_row(f"[bold]{name}[/] ({self.n[name]:,})")
-            for knows, recommenders in self._groups():
-                main.add_row(f" [dim]{knows}[/]")
+            for supervision, recommenders in self._groups():
+                main.add_row(f" [dim]{supervision}[/]")
                 for recommender in recommenders:
                     result = self._result(recommender, name)
                     main.add_row(f"  {recommender}", *(result.cell(column) for column in self.columns))
@@ -167,16 +169,16 @@ class Report:
     def markdown(self) -> str:
         """The same tables in Markdown."""
         main = [
-            ["slice (cases)", "knows", "recommender", *self.columns],
+            ["slice (cases)", "supervision", "recommender", *self.columns],
             *(
                 [
                     f"{name} ({self.n[name]:,})",
-                    knows,
+                    supervision,
                     recommender,
                     *map(self._result(recommender, name).cell, self.columns),
                 ]
                 for name in self._main_slices
-                for knows, recommenders in self._groups()
+                for supervision, recommenders in self._groups()
                 for recommender in recommenders
             ),
         ]
@@ -209,8 +211,8 @@ class Report:
         return MAIN_SLICES if self.context["repeats"] == "keep" or self.n["repeat"] else MAIN_SLICES[:1]
 
     def _groups(self) -> list[tuple[str, list[str]]]:
-        groups = {knows: [name for name in self.knows if self.knows[name] == knows] for knows in KNOWS}
-        return [(knows, names) for knows, names in groups.items() if names]
+        groups = {each: [name for name, its in self.supervision.items() if its == each] for each in SUPERVISIONS}
+        return [(supervision, names) for supervision, names in groups.items() if names]
 
     def _ordered(self) -> list[str]:
         return [name for _, names in self._groups() for name in names]
@@ -263,7 +265,7 @@ class StoredReport:
             raise DataError(f"{cases_path(path)} is missing: it belongs beside {path}, or make the report again")
         if _sha256(cases_path(path)) != about["cases_sha256"]:
             raise DataError(f"{cases_path(path)} is damaged or of another run than {path}: make the report again")
-        return cls(path, about, scan_table(cases_path(path)).collect())
+        return cls(path, with_current_names(about), _with_current_columns(scan_table(cases_path(path)).collect()))
 
     def values(self, recommender: str, slice_name: str, metric: str) -> np.ndarray:
         """(n,) the metric (`ndcg@10`) of each case of a slice, in the order of the cases.
@@ -274,9 +276,12 @@ class StoredReport:
             The report has no such recommender or slice, or the metric is unknown or looks further than the ranks do.
         """
         cases = self.in_slice(slice_name)
+        recommender = ALIASES.get(recommender, recommender)
         column = ranks_column(recommender, SLICES[slice_name].exclude)
         if column not in cases.columns:
-            raise DataError(f"{self.path} has no recommender {recommender!r}: it has {', '.join(self.about['knows'])}")
+            raise DataError(
+                f"{self.path} has no recommender {recommender!r}: it has {', '.join(self.about['supervision'])}"
+            )
         name, _, k = metric.partition("@")
         if name not in METRICS or not k.isdecimal() or int(k) < 1:
             raise DataError(f"there is no metric {metric!r}: write {', '.join(f'{each}@10' for each in METRICS)}")
@@ -289,6 +294,27 @@ class StoredReport:
         if name not in SLICES:
             raise DataError(f"there is no slice {name!r}: choose among {', '.join(SLICES)}")
         return self.cases.filter(SLICES[name].holds(self.cases))
+
+
+def with_current_names(about: dict[str, Any]) -> dict[str, Any]:
+    """The JSON of a report under today's names: of recommenders (`ALIASES`), and `supervision`, formerly `knows`."""
+    found = {name: value for name, value in about.items() if name != "knows"}
+    supervision = about.get("supervision", about.get("knows", {}))
+    found["supervision"] = {ALIASES.get(name, name): supervision_named(its) for name, its in supervision.items()}
+    for by_recommender in ("beyond_accuracy", "seconds"):
+        if by_recommender in found:
+            found[by_recommender] = {ALIASES.get(name, name): its for name, its in found[by_recommender].items()}
+    results = found.get("results", [])
+    found["results"] = [{**row, "recommender": ALIASES.get(row["recommender"], row["recommender"])} for row in results]
+    return found
+
+
+def _with_current_columns(cases: pl.DataFrame) -> pl.DataFrame:
+    def current(column: str) -> str:
+        recommender, slash, exclude = column.partition("/")
+        return f"{ALIASES.get(recommender, recommender)}{slash}{exclude}"
+
+    return cases.rename(current)
 
 
 def cases_path(path: Path) -> Path:
@@ -342,8 +368,8 @@ def _columns(table: Table, names: Sequence[str]) -> None:
 
 
 def _main_caption(slices: Sequence[str]) -> str:
-    knows = ", ".join(f"{knows} {about}" for knows, about in KNOWS.items())
-    return f"Mean (bootstrap 95 % interval over users). Recommenders: {knows}. {_about(slices)}"
+    supervisions = "; ".join(f"{name} recommenders {about}" for name, about in SUPERVISIONS.items())
+    return f"Mean (bootstrap 95 % interval over users). {supervisions}. {_about(slices)}"
 
 
 def _about(slices: Sequence[str]) -> str:

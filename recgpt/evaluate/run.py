@@ -117,7 +117,7 @@ def evaluate(
         protocol=split.protocol,
         n={name: len(rows) for name, rows in places.items()},
         ks=ks,
-        knows={recommender.name: recommender.knows for recommender in recommenders},
+        supervision={recommender.name: recommender.supervision for recommender in recommenders},
         results=results,
         beyond_accuracy=beyond,
         context=_context(split, resamples, seed, seconds),

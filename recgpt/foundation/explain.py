@@ -1,6 +1,6 @@
 """Why the foundation model gives an item its score after a history: which evidence speaks for it, and how loud.
 
-    explanation = explain(catalogue, [0, 2], 5, titles)     # catalogue rows, oldest first; the row to explain
+    explanation = catalogue.explain([0, 2], 5, titles)      # catalogue rows, oldest first; the row to explain
     explanation.groups[0].share                             # of all that moves the score, what similar texts do
     Console().print(explanation.render())
 
@@ -16,7 +16,7 @@ blend.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -24,15 +24,18 @@ from rich.console import Group as Lines
 from rich.table import Table
 from rich.text import Text
 
+from recgpt.catalogue import checked_titles
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
 from recgpt.features.co_visitation import NEAR
 from recgpt.features.hybrid_score import FEATURES
 from recgpt.foundation.catalogue_features import Reading, shortlisted
-from recgpt.foundation.model import FoundationCatalogue
 from recgpt.foundation.network import BLEND, ITEM_FIGURES, RELATIONS, Evidence, EvidenceDecoder, LocalWeights
 from recgpt.ranking import Request
 from recgpt.titles import printable
+
+if TYPE_CHECKING:
+    from recgpt.foundation.catalogue import FoundationCatalogue
 
 STEPS = 128
 GROUPS = {
@@ -243,7 +246,7 @@ class EvidenceExplanation:
 
 
 def explain(
-    catalogue: FoundationCatalogue, history: Sequence[int], item: int, titles: Sequence[str]
+    catalogue: "FoundationCatalogue", history: Sequence[int], item: int, titles: Sequence[str] | None = None
 ) -> EvidenceExplanation:
     """Explain the score of `item` after `history`.
 
@@ -254,7 +257,7 @@ def explain(
     item
         The catalogue row to explain, which may be in the history.
     titles
-        N, by which rows are named.
+        N names of the rows; None numbers them.
 
     Returns
     -------
@@ -267,8 +270,7 @@ def explain(
         An id outside the catalogue, titles that are not one a row, an empty history and no interactions, NaN in the
         weights.
     """
-    if len(titles) != len(catalogue):
-        raise DataError(f"{len(titles)} titles for a catalogue of {len(catalogue)} items: pass one title a row")
+    titles = checked_titles(titles, len(catalogue))
     request = Request.checked([history], 1, "nothing", np.array([item]), n_items=len(catalogue))
     history_H = request.histories[0]
     ranking = catalogue.recommend(request.histories, len(catalogue), exclude="nothing")
@@ -306,23 +308,23 @@ class _Found:
     added_SR: np.ndarray | None
 
     @classmethod
-    def of(cls, catalogue: FoundationCatalogue, histories: Ragged, item: int, score: float) -> "_Found":
+    def of(cls, catalogue: "FoundationCatalogue", histories: Ragged, item: int, score: float) -> "_Found":
         """Attribute the score of `item` after the one history in `histories`."""
         if not histories.lengths[0]:
             return cls("popularity", 0.0, {"popularity": score}, np.zeros((0, len(RELATIONS))), None)
-        reading, settings = catalogue.reading, catalogue.model.settings
+        reading, n_positions = catalogue.reading, catalogue.network.config.history_items
         blended = reading.blended(histories)
         features, (blend_N,) = blended
         above_mean_C = np.array([each_BN[0, item] - each_BN[0].mean(dtype=np.float64) for each_BN in features])
         parts_C = reading.weights_F * above_mean_C
-        evidence = reading.evidence(histories, np.array([[item]]), blended, settings.network.history_items)
-        n_read = min(int(histories.lengths[0]), settings.network.history_items)
+        evidence = reading.evidence(histories, np.array([[item]]), blended, n_positions)
+        n_read = min(int(histories.lengths[0]), n_positions)
         relations_SR = evidence.relations_BSMR[0, :n_read, 0].numpy()
-        own_M = shortlisted(histories, blended, settings.shortlist, reading.past.count_N)[0]
+        own_M = shortlisted(histories, blended, catalogue.shortlist, reading.past.count_N)[0]
         if item not in own_M and item not in histories[0]:
             by_name = dict(zip(FEATURES, parts_C.tolist(), strict=True))
             return cls("blend", score - float(parts_C.sum()), by_name, relations_SR, None)
-        baseline, slope_SR, slope_F = integrated_slopes(catalogue.model.network, evidence, catalogue.local)
+        baseline, slope_SR, slope_F = integrated_slopes(catalogue.network, evidence, catalogue.local)
         added_SR = slope_SR[:n_read] * relations_SR
         added_F = slope_F * evidence.items_BMF[0, 0].numpy()
         by_name = dict(zip(RELATIONS, added_SR.sum(axis=0).tolist(), strict=True))

@@ -67,10 +67,10 @@ def finetune(
         raise DataError(f"{dataset.name} has too few users with a history to learn from: use the model as it is")
     with torch.random.fork_rng():
         tuned.network = _trained(tuned, episodes, watched, steps=steps, lr=lr, seed=seed)
-    before = model.settings.training
+    before = model.config.training
     catalogues = [*before.get("catalogues", []), dataset.items_sha256]
     training = {**before, "fine-tuned on": dataset.name, "catalogues": catalogues}
-    tuned.settings = replace(model.settings, training=training)
+    tuned.config = replace(model.config, training=training)
     return tuned
 
 
@@ -96,8 +96,8 @@ def _episodes(
             reading,
             histories[new],
             targets[new],
-            n_positions=model.settings.network.history_items,
-            shortlist=model.settings.shortlist,
+            n_positions=model.config.network.history_items,
+            shortlist=model.config.shortlist,
             rng=np.random.default_rng([seed, cut, 5]),
         )
 

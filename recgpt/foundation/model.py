@@ -1,41 +1,39 @@
-"""The foundation model as its users meet it: text and a past in, recommendations out, seconds later.
+"""The foundation model: indexes a catalogue by its texts and past interactions, without a gradient step, in seconds.
 
     model = FoundationModel.from_pretrained("ckpt/recgpt-minilm")
     catalogue = model.index(["Toy Story (1995)", "Heat (1995)", "Jumanji (1995)"], interactions=past)
     ranking = catalogue.recommend([[0, 2]], k=1)                                 # .ids, .scores
-    catalogue.observe(events)                                                    # known from the next ranking on
+    catalogue.observe(events)                                                    # counted from the next ranking on
 
-A history's candidates are the whole catalogue: all items are scored by the tuned blend of counts
-(`recgpt.features.hybrid_score`), the best `shortlist` of them by the network, and they come first.
+The ranking is in `recgpt.foundation.catalogue`, the network in `recgpt.foundation.network`.
 
-Shapes: B histories, N items, M shortlisted, E embedding width.
+Shapes: N items, M shortlisted, E embedding width.
 """
 
 import json
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import polars as pl
-import torch
-from huggingface_hub import ModelHubMixin
+from huggingface_hub import ModelCardData
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import nn
 
+from recgpt.catalogue import Kind, rankings_sha256
 from recgpt.data.dataset import IdMap, Interactions
 from recgpt.data.ragged import Ragged, offsets_of
 from recgpt.data.text import catalogue_texts
 from recgpt.encode import TextEncoder
 from recgpt.errors import CheckpointError, DataError
 from recgpt.foundation.calibration import read_and_solve
-from recgpt.foundation.catalogue_features import Reading, shortlisted
-from recgpt.foundation.network import EvidenceDecoder, LocalWeights, NetworkConfig
-from recgpt.hub import SHIPPED_MODEL, local_folder, shipped_folder
-from recgpt.ranking import Exclude, Ranking, Request, first_unknown, top_k
+from recgpt.foundation.catalogue import FoundationCatalogue
+from recgpt.foundation.network import EvidenceDecoder, NetworkConfig
+from recgpt.hub import SHIPPED_MODEL, local_folder, shipped_folder, uploaded
+from recgpt.ranking import first_unknown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,8 +41,6 @@ if TYPE_CHECKING:
 MODEL_TYPE = "recgpt-foundation"
 WEIGHTS_FILE = "model.safetensors"
 SHIPPED = shipped_folder(SHIPPED_MODEL)
-BATCH = 64  # histories read at a time
-_BEYOND = -1_000.0  # where scores of items begin that the network was not asked about; its logits lie far above
 
 
 @dataclass(frozen=True)
@@ -87,20 +83,32 @@ class FoundationConfig:
             raise CheckpointError(f"{path} is missing or damaged ({error}): copy the model again") from error
 
 
-class FoundationModel(
-    nn.Module,
-    ModelHubMixin,
-    library_name="recgpt",
-    tags=["recommendation", "zero-shot", "cold-start"],
-    license="mit",
-):
-    """A trained network, the settings of its reading, and `index`."""
+class FoundationModel(nn.Module):
+    """The trained network, its configuration, and `index`. Keeps `recgpt.catalogue.Model`."""
 
-    def __init__(self, settings: FoundationConfig) -> None:
+    kind: ClassVar[Kind] = "foundation"
+    reads_interactions: ClassVar[bool] = True
+
+    def __init__(self, config: FoundationConfig) -> None:
         super().__init__()
-        self.settings = settings
-        self.network = EvidenceDecoder(settings.network)
+        self.config = config
+        self.network = EvidenceDecoder(config.network)
         self.eval()
+
+    @property
+    def text_encoder(self) -> Mapping[str, Any]:
+        """Encoder, template and width of the embeddings that it was trained with; empty where it is not recorded."""
+        return self.config.text_encoder
+
+    @property
+    def training_record(self) -> Mapping[str, Any]:
+        """How the weights were made; `catalogues` holds the hashes of the items it was trained on."""
+        return self.config.training
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the weights and of the settings that the weights do not show."""
+        return rankings_sha256((self.config.shortlist, self.config.network), self.state_dict())
 
     def index(
         self,
@@ -108,23 +116,23 @@ class FoundationModel(
         *,
         interactions: "Interactions | pl.DataFrame | pd.DataFrame | None" = None,
         embeddings: np.ndarray | None = None,
-    ) -> "FoundationCatalogue":
-        """Read a catalogue and what is known of its past. No gradient step is made.
+    ) -> FoundationCatalogue:
+        """Index a catalogue, which may be new to the model, by its texts and past interactions; no gradient step.
 
-        Where no time is known and the past has a hundred users or more, one linear system is solved for what this
-        catalogue adds to the network's logits, see `recgpt.foundation.calibration`.
+        Where interactions have no times and at least a hundred users, one linear system is solved for weights that
+        calibrate the network's logits to this catalogue, see `recgpt.foundation.calibration`.
 
         Parameters
         ----------
         items
             N texts; or a table with `title` and, if there are any, `categories, brand, description`; or text embeddings
-            (N, E) from the encoder that the model was trained with, which tell less than texts.
+            (N, E) from the encoder that the model was trained with, which hold less than texts.
         interactions
             Dense `Interactions` in the order they happened; or a table with `user_id`, `item_id` and, where known,
             `timestamp` (Unix seconds), in that order, its ids those of the items table's column `item_id` (row numbers
-            where it has none). None knows the texts alone.
+            where it has none). None ranks by texts alone.
         embeddings
-            (N, E) of these texts, where they are at hand; else the texts are embedded.
+            (N, E) embeddings of these texts, if they were computed before; otherwise the texts are encoded.
 
         Raises
         ------
@@ -139,7 +147,7 @@ class FoundationModel(
             raise DataError("the catalogue is empty: index at least one item")
         texts = None if isinstance(items, np.ndarray) else catalogue_texts(items, self.template)
         embeddings_NE = self._embeddings(items, texts, embeddings)
-        width = self.settings.text_encoder.get("dim")
+        width = self.config.text_encoder.get("dim")
         if embeddings_NE.shape[:-1] != (len(items),) or width not in (None, embeddings_NE.shape[1]):
             raise DataError(
                 f"embeddings have shape {embeddings_NE.shape}, the model reads ({len(items)}, {width}): "
@@ -149,28 +157,59 @@ class FoundationModel(
         order = np.argsort(events.user, kind="stable")
         sequences = Ragged(events.item[order].astype(np.int64), offsets_of(np.bincount(events.user)))
         times = None if events.timestamp is None else events.timestamp[order]
-        shortlist = self.settings.shortlist
-        return FoundationCatalogue(
-            self, *read_and_solve(self.network, embeddings_NE, sequences, times, texts, shortlist=shortlist)
+        read, local = read_and_solve(
+            self.network, embeddings_NE, sequences, times, texts, shortlist=self.config.shortlist
         )
+        return FoundationCatalogue(self.network, read, local, shortlist=self.config.shortlist)
+
+    def open_index(self, folder: Path, embeddings: np.ndarray) -> FoundationCatalogue:
+        """Read the index that `FoundationCatalogue.save` wrote; it holds all that ranking needs of the embeddings."""
+        return FoundationCatalogue.open(folder, self.network, shortlist=self.config.shortlist)
 
     @property
     def template(self) -> str:
         """How an item's fields become the text that is embedded."""
-        return str(self.settings.text_encoder.get("template", "fields"))
+        return str(self.config.text_encoder.get("template", "fields"))
 
     def _embeddings(self, items: Any, texts: Sequence[str] | None, given_NE: np.ndarray | None) -> np.ndarray:
         if texts is None:
             return np.asarray(items)
         if given_NE is not None:
             return given_NE
-        return TextEncoder.of(self.settings.text_encoder).encode(texts, progress=len(texts) > 1000)
+        return TextEncoder.of(self.config.text_encoder).encode(texts, progress=len(texts) > 1000)
 
-    def _save_pretrained(self, save_directory: Path) -> None:
-        """Weights, and the settings as `config.json`."""
-        save_file(self.state_dict(), save_directory / WEIGHTS_FILE)
-        text = json.dumps(asdict(self.settings), indent=2)
-        (save_directory / "config.json").write_text(text + "\n", encoding="utf-8")
+    def save_pretrained(
+        self,
+        save_directory: str | Path,
+        *,
+        push_to_hub: bool = False,
+        repo_id: str | None = None,
+        token: str | bool | None = None,
+    ) -> None:
+        """Write weights (safetensors), config and, where there is none yet, a model card; see also `push_to_hub`."""
+        folder = Path(save_directory)
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(self.state_dict(), folder / WEIGHTS_FILE)
+        text = json.dumps(asdict(self.config), indent=2)
+        (folder / "config.json").write_text(text + "\n", encoding="utf-8")
+        if not (folder / "README.md").exists():
+            (folder / "README.md").write_text(model_card(self.config), encoding="utf-8")
+        if push_to_hub:
+            self.push_to_hub(repo_id or folder.name, token=token)
+
+    def push_to_hub(
+        self, repo_id: str, *, private: bool | None = None, token: str | bool | None = None, **upload: Any
+    ) -> str:
+        """Upload what `save_pretrained` writes to a repository of the hub; returns the address of the commit.
+
+        Parameters
+        ----------
+        repo_id
+            "owner/name", made if it is not there; `private` is for a new one.
+        upload
+            Further options of `huggingface_hub.HfApi.upload_folder`: `commit_message`, `revision`, `create_pr`.
+        """
+        return uploaded(self.save_pretrained, repo_id, private=private, token=token, **upload)
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | Path | None = None, **hub: Any) -> Self:
@@ -198,15 +237,6 @@ class FoundationModel(
         return model
 
 
-def is_foundation(path: str | Path) -> bool:
-    """Whether a folder holds a foundation model."""
-    config = Path(path) / "config.json"
-    try:
-        return json.loads(config.read_text(encoding="utf-8")).get("model_type") == MODEL_TYPE
-    except (OSError, ValueError, AttributeError):
-        return False
-
-
 def shipped() -> FoundationModel:
     """Load the model shipped with the package.
 
@@ -220,199 +250,29 @@ def shipped() -> FoundationModel:
     return FoundationModel.from_pretrained(SHIPPED)
 
 
-class FoundationCatalogue:
-    """A catalogue that the model has read.
+def model_card(config: FoundationConfig) -> str:
+    """README.md of a saved model: what it is, how it was trained, how to use it."""
+    data = ModelCardData(license="mit", library_name="recgpt", tags=["recommendation", "zero-shot", "cold-start"])
+    rows = "\n".join(f"| {key} | {value} |" for key, value in config.training.items() if key != "catalogues")
+    facts = f"## Training\n\n| | |\n|-|-|\n{rows}\n" if rows else "Training is not recorded in this folder.\n"
+    return f"""---
+{data.to_yaml()}
+---
 
-    Attributes
-    ----------
-    reading
-        Its texts and its past, as evidence.
-    local
-        What this catalogue adds to the network's logits; None for nothing.
-    """
+# RecGPT foundation model
 
-    def __init__(self, model: FoundationModel, reading: Reading, local: LocalWeights | None = None) -> None:
-        self.model = model
-        self.reading = reading
-        self.local = local
+An in-context recommender: it ranks a catalogue it was not trained on, by item texts and past interactions, without a
+gradient step. Item texts are embedded by `{config.text_encoder.get("encoder", "an encoder that is not recorded")}`.
 
-    def __len__(self) -> int:
-        return self.reading.past.n_items
+```python
+from recgpt import FoundationModel
 
-    def recommend(
-        self,
-        histories: Sequence[Sequence[int]] | Ragged,
-        k: int = 10,
-        *,
-        exclude: Exclude = "history",
-        candidates: np.ndarray | None = None,
-    ) -> Ranking:
-        """Rank the catalogue after each history.
+model = FoundationModel.from_pretrained("this folder")
+catalogue = model.index(["first item's text", "second item's text", "third item's text"], interactions=past)
+print(catalogue.recommend([[0, 2]], k=1).ids)
+```
 
-        Parameters
-        ----------
-        histories
-            B sequences of catalogue rows, oldest first. After an empty one items come by their number of interactions;
-            without any interaction nothing is ranked (ids -1).
-        k
-            Between 1 and N.
-        exclude
-            "history" leaves out what the user has had, "nothing" does not.
-        candidates
-            (C,) the only rows that may be recommended; None for all.
-
-        Returns
-        -------
-        Ranking
-            ids and scores (B, k). Scores are logits where the network was asked, and from -1,000 on the blend of
-            counts where it was not; they order the items of one history. Where `exclude` is "nothing", items of the
-            history together get the probability with which users took an item again in the known past.
-
-        Raises
-        ------
-        DataError
-            An id outside the catalogue, `k` out of range.
-        """
-        request = Request.checked(histories, k, exclude, candidates, n_items=len(self))
-        ranking = request.unranked()
-        told = request.histories.lengths > 0
-        rows_told = np.flatnonzero(told)
-        for start in range(0, len(rows_told), BATCH):
-            rows = rows_told[start : start + BATCH]
-            part = self._ranked(request, rows)
-            ranking.ids[rows], ranking.scores[rows] = part.ids, part.scores
-        count_N = self.reading.past.count_N
-        if count_N.any() and not told.all():
-            rows = np.flatnonzero(~told)
-            counts_BN = np.tile(count_N.astype(np.float32), (len(rows), 1))
-            part = top_k(request.mask(torch.from_numpy(counts_BN), rows), k)
-            ranking.ids[rows], ranking.scores[rows] = part.ids, part.scores
-        return ranking
-
-    def session(self, histories: Sequence[Sequence[int]] | Ragged) -> "FoundationSession":
-        """Follow users whose histories grow one item at a time."""
-        return FoundationSession(self, histories)
-
-    def observe(self, events: Interactions) -> None:
-        """Count `events`, in their order, as the next of their users: tens of microseconds an event.
-
-        The next ranking knows them, as if the catalogue had been indexed with them, but for the weights of the blend,
-        the neighbourhoods and the local weights, which stay until it is indexed again.
-
-        Raises
-        ------
-        DataError
-            An item outside the catalogue.
-        """
-        unknown = first_unknown(events.item, len(self))
-        if unknown is not None:
-            raise DataError(
-                f"event {unknown} is on the item id {events.item[unknown]}, but the catalogue has the ids 0 to "
-                f"{len(self) - 1}: index the larger catalogue"
-            )
-        self.reading.append(events)
-
-    @torch.inference_mode()
-    def _ranked(self, request: Request, rows: np.ndarray) -> Ranking:
-        """Rank for the histories `rows`, none of them empty."""
-        histories = request.histories[rows]
-        blended = self.reading.blended(histories)
-        may_repeat = request.exclude == "nothing"
-        candidates_BM, logits_BM, own_BM = self._weighed(histories, blended, request.allowed_N, with_own=may_repeat)
-        if may_repeat:
-            # Over all that could be recommended, so that to restrict the candidates reorders nothing.
-            whole = (logits_BM, own_BM)
-            if request.allowed_N is not None:
-                whole = self._weighed(histories, blended, None, with_own=True)[1:]
-            logits_BM = torch.where(own_BM, logits_BM + _repeat_shift(*whole, self.reading.repeat_share), logits_BM)
-        if ((candidates_BM >= 0).sum(axis=1) >= request.k).all():
-            part = top_k(logits_BM, request.k)
-            return Ranking(np.take_along_axis(candidates_BM, part.ids, axis=1), part.scores)
-        scores_BN = torch.from_numpy(blended[1] + np.float32(_BEYOND))
-        case, place = np.nonzero(candidates_BM >= 0)
-        scores_BN[case, candidates_BM[case, place]] = logits_BM[case, place]
-        return top_k(request.mask(scores_BN, rows), request.k)
-
-    def _weighed(
-        self,
-        histories: Ragged,
-        blended: tuple[list[np.ndarray], np.ndarray],
-        allowed_N: np.ndarray | None,
-        with_own: bool,
-    ) -> tuple[np.ndarray, Tensor, Tensor]:
-        """(B, M) candidates by id, -1 for none; their logits, -inf for none; and whether they are in the history."""
-        candidates_BM = shortlisted(
-            histories, blended, self.model.settings.shortlist, self.reading.past.count_N, allowed_N
-        )
-        own_BH = np.empty((len(histories), 0), dtype=np.int64)
-        if with_own:
-            own_BH = _own_items(histories, len(self), allowed_N)
-            candidates_BM = np.concatenate([candidates_BM, own_BH], axis=1)
-        candidates_BM.sort(axis=1)  # ties then fall to the smaller id, and rows of tables are read in order
-        n_positions = self.model.settings.network.history_items
-        evidence = self.reading.evidence(histories, candidates_BM, blended, n_positions)
-        logits_BM: Tensor = self.model.network(evidence, self.local)
-        is_own_BM = (candidates_BM[:, :, None] == own_BH[:, None]).any(axis=2) & (candidates_BM >= 0)
-        return candidates_BM, logits_BM.masked_fill_(~evidence.allowed_BM, -torch.inf), torch.from_numpy(is_own_BM)
-
-
-class FoundationSession:
-    """Users whose histories grow: each ranking is a fresh one of what they have grown to.
-
-    There is nothing to keep between rankings: the network reads the latest items only.
-
-    Attributes
-    ----------
-    histories
-        The users' items so far.
-    """
-
-    def __init__(self, catalogue: FoundationCatalogue, histories: Sequence[Sequence[int]] | Ragged) -> None:
-        checked = Request.checked(histories, 1, "nothing", None, n_items=len(catalogue)).histories
-        self._catalogue = catalogue
-        self.histories: list[list[int]] = [history.tolist() for history in checked]
-
-    def append(self, items: Sequence[int]) -> None:
-        """Append one item to each history.
-
-        Raises
-        ------
-        DataError
-            Not one item a user, or an item outside the catalogue.
-        """
-        if len(items) != len(self.histories):
-            raise DataError(f"{len(items)} items for {len(self.histories)} sessions: append one item to each")
-        new = Request.checked([[item] for item in items], 1, "nothing", None, n_items=len(self._catalogue)).histories
-        for history, item in zip(self.histories, new.values.tolist(), strict=True):
-            history.append(item)
-
-    def recommend(self, k: int = 10, *, exclude: Exclude = "history", candidates: np.ndarray | None = None) -> Ranking:
-        """Rank after what each history has grown to. See `FoundationCatalogue.recommend`."""
-        return self._catalogue.recommend(self.histories, k, exclude=exclude, candidates=candidates)
-
-
-def _repeat_shift(logits_BM: Tensor, own_BM: Tensor, repeat_share: float) -> Tensor:
-    """(B, 1) what to add to the logits of items of the history, so that together they are as probable as a repeat is.
-
-    The network has learned what users take that they never had; how often they take what they had, the past says.
-    """
-    of_own_B1 = logits_BM.masked_fill(~own_BM, -torch.inf).logsumexp(1, keepdim=True)
-    of_others_B1 = logits_BM.masked_fill(own_BM, -torch.inf).logsumexp(1, keepdim=True)
-    shift_B1 = of_others_B1 - of_own_B1 + math.log(repeat_share / (1 - repeat_share))
-    return torch.where(shift_B1.isfinite(), shift_B1, 0.0)
-
-
-def _own_items(histories: Ragged, n_items: int, allowed_N: np.ndarray | None) -> np.ndarray:
-    """(B, H) the items of each history that are allowed, each once, -1 for none."""
-    taken_BN = np.zeros((len(histories), n_items), dtype=bool)
-    taken_BN[np.repeat(np.arange(len(histories)), histories.lengths), histories.values] = True
-    if allowed_N is not None:
-        taken_BN &= allowed_N
-    case, item = np.nonzero(taken_BN)
-    n_own_B = taken_BN.sum(axis=1)
-    own_BH = np.full((len(histories), int(n_own_B.max())), -1, dtype=np.int64)
-    own_BH[case, np.arange(len(case)) - np.repeat(offsets_of(n_own_B)[:-1], n_own_B)] = item
-    return own_BH
+{facts}"""
 
 
 def _dense(interactions: Any, items: Any, n_items: int) -> Interactions:

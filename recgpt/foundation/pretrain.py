@@ -254,7 +254,7 @@ class PretrainLoop(TrainingLoop):
         """Train to the end; returns the folder of the model."""
         self._train()
         if self.accelerator.is_main_process:
-            self.bare.settings.training["seconds"] = round(self.progress.seconds)
+            self.bare.config.training["seconds"] = round(self.progress.seconds)
         self._save_model("model")
         self.accelerator.wait_for_everyone()
         self._finish()

@@ -1,13 +1,13 @@
-"""Exact ranking: text in, recommendations out, for a catalogue the model has never seen.
+"""The catalogue of the generative model: exact ranking by the log-probabilities of item codes.
 
-    model = RecGPT.from_pretrained("ckpt/recgpt")
+    model = GenerativeModel.from_pretrained("ckpt/recgpt")
     catalogue = model.index(["Toy Story (1995)", "Heat (1995)", "Jumanji (1995)"])   # texts, a table, or embeddings
     ranking = catalogue.recommend([[0, 2]], k=1)                                     # .ids, .scores
 
 The K codes of the next item are independent given the history, so an item's log-probability is a sum of K looked-up
 numbers, and the whole catalogue is ranked exactly, for any k (`recgpt.generative.code_index`). Items that share all K
 codes tie by construction: they are ordered by the cosine of their embedding with the predicted one (the tokenizer's
-reconstruction of the most likely codes), then by id. `Catalogue.collision_rate` says how many items that concerns.
+reconstruction of the most likely codes), then by id. `GenerativeCatalogue.collision_rate` is the share of such items.
 
 Shapes: B histories, S items a history, K codes an item, T = S * K, V codes a slot, N items, E embedding width,
 W = E / K.
@@ -15,17 +15,16 @@ W = E / K.
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
-import polars as pl
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from recgpt.data.dataset import Interactions
 from recgpt.data.ragged import Ragged
-from recgpt.data.text import catalogue_texts
-from recgpt.encode import TextEncoder
 from recgpt.errors import DataError
 from recgpt.generative.beam import CodeTrie, beam_scores
 from recgpt.generative.code_index import CodeIndex, log_normalisers
@@ -34,76 +33,24 @@ from recgpt.generative.tokenizer import FSQTokenizer, collision_rate
 from recgpt.ranking import SCORES_IN_MEMORY, Exclude, Ranking, Request, top_k
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from recgpt.generative.explain import CodeExplanation
 
 Mode = Literal["exact", "beam"]
 
+CODES_FILE = "codes.npy"
 CPU_ITEMS = 512  # read at once; the activations of more fall out of the cache
 
 
-class RecGPT(RecGPTDecoder):
-    """The model as its users meet it: the decoder, its tokenizer, and `index`."""
-
-    def index(
-        self,
-        items: "Sequence[str] | pl.DataFrame | pd.DataFrame | np.ndarray",
-        *,
-        tokenizer: FSQTokenizer | None = None,
-        codes: np.ndarray | None = None,
-    ) -> "Catalogue":
-        """Read a catalogue.
-
-        Parameters
-        ----------
-        items
-            N texts; or a table with `title` and, if there are any, `categories, brand, description`; or text embeddings
-            (N, E) from the encoder that the model was trained on, which may be a memory map.
-        tokenizer
-            By default the one saved with the model.
-        codes
-            (N, K) codes that this tokenizer gave these items before, to save the time.
-
-        Raises
-        ------
-        DataError
-            An empty catalogue, an item without text, embeddings of another width, NaN, duplicate `item_id`.
-        CheckpointError
-            The shape of `tokenizer` is not the model's.
-        EncoderError
-            The texts' encoder cannot be loaded or is not the model's.
-        """
-        tokenizer = tokenizer or self.tokenizer
-        if tokenizer is None:
-            raise DataError("this model was saved without its tokenizer: pass index(..., tokenizer=...)")
-        self.check_fits(tokenizer)
-        if isinstance(items, str):
-            raise DataError(f"a single text was given, {items[:40]!r}: index a list of texts, one an item")
-        if len(items) == 0:
-            raise DataError("the catalogue is empty: index at least one item")
-        embeddings_NE = items if isinstance(items, np.ndarray) else self._encode(items)
-        if embeddings_NE.ndim != 2 or embeddings_NE.shape[1] != self.config.embedding_dim:
-            raise DataError(
-                f"embeddings have shape {embeddings_NE.shape}, the model reads (items, {self.config.embedding_dim}): "
-                f"encode the items with the encoder that the model was trained on"
-            )
-        if codes is None:
-            codes = tokenizer.encode(embeddings_NE, progress=len(embeddings_NE) > 1_000_000)
-        return Catalogue(self, tokenizer, codes, embeddings_NE)
-
-    def _encode(self, items: "Sequence[str] | pl.DataFrame | pd.DataFrame") -> np.ndarray:
-        encoder = self.config.text_encoder
-        texts = catalogue_texts(items, encoder.get("template", "fields"))
-        return TextEncoder.of(encoder).encode(texts, progress=len(texts) > 1000)
-
-
-class Catalogue:
-    """A catalogue that a model has read.
+class GenerativeCatalogue:
+    """The token codes and embeddings of a catalogue's items, ready to be ranked.
 
     Attributes
     ----------
     embeddings_NE
         (N, E) as given, possibly a memory map.
     """
+
+    score_name: ClassVar[str] = "log_probability"
 
     def __init__(
         self, model: RecGPTDecoder, tokenizer: FSQTokenizer, codes: np.ndarray, embeddings: np.ndarray
@@ -150,16 +97,18 @@ class Catalogue:
         k
             Between 1 and N.
         exclude
-            "history" leaves out what the user has had, "nothing" does not.
+            "history" leaves out the items of the history, "nothing" ranks them too.
         candidates
             (C,) the only rows that may be recommended.
+        batch_size
+            Histories scored at once; the ranking does not depend on it.
         mode
-            "beam" decodes as published (its scores are at temperature 0.1, -1e8 for what it lost).
+            "beam" decodes as published (its scores are at temperature 0.1, -1e8 for items outside the beam).
 
         Returns
         -------
         Ranking
-            ids and scores (B, k); a score is the item's log-probability. Independent of batch size and company.
+            ids and scores (B, k); a score is the item's log-probability.
 
         Raises
         ------
@@ -176,9 +125,26 @@ class Catalogue:
             ranking.ids[rows], ranking.scores[rows] = part.ids, part.scores
         return ranking
 
-    def session(self, histories: Sequence[Sequence[int]] | Ragged) -> "RankingSession":
+    def observe(self, events: Interactions) -> None:
+        """Ignore `events`: the model reads no interactions but those in a history."""
+
+    def explain(self, history: Sequence[int], item: int, titles: Sequence[str] | None = None) -> "CodeExplanation":
+        """Explain the score of `item` after `history`. See `recgpt.generative.explain`."""
+        from recgpt.generative.explain import explain
+
+        return explain(self, history, item, titles)
+
+    def save(self, folder: Path) -> None:
+        """Write the codes as `codes.npy`, for `GenerativeModel.open_index`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = folder / "codes.draft"
+        with draft.open("wb") as file:
+            np.save(file, self.codes_NK.cpu().numpy().astype(np.uint16), allow_pickle=False)
+        draft.replace(folder / CODES_FILE)
+
+    def session(self, histories: Sequence[Sequence[int]] | Ragged) -> "GenerativeSession":
         """Follow users whose histories grow one item at a time."""
-        return RankingSession(self, histories)
+        return GenerativeSession(self, histories)
 
     def _request(
         self,
@@ -191,7 +157,8 @@ class Catalogue:
         empty = np.flatnonzero(request.histories.lengths == 0)
         if len(empty):
             raise DataError(
-                f"history {empty[0]} is empty: RecGPT ranks after at least one item; use Popularity for new users"
+                f"history {empty[0]} is empty: the generative model ranks after at least one item; use popularity for "
+                "new users"
             )
         return request
 
@@ -269,7 +236,7 @@ def padded(histories: Ragged) -> np.ndarray:
     return items_BS
 
 
-class RankingSession:
+class GenerativeSession:
     """B users whose histories grow: appending an item costs K positions, not the whole history.
 
     Equal to a fresh ranking of the grown histories. Past `max_items` the oldest item falls out and every position
@@ -281,7 +248,7 @@ class RankingSession:
         The users' items so far, all of them.
     """
 
-    def __init__(self, catalogue: Catalogue, histories: Sequence[Sequence[int]] | Ragged) -> None:
+    def __init__(self, catalogue: GenerativeCatalogue, histories: Sequence[Sequence[int]] | Ragged) -> None:
         self.catalogue = catalogue
         checked = catalogue._request(histories, 1, "nothing", None).histories
         if len(checked) == 0:
@@ -330,6 +297,6 @@ class RankingSession:
         self._state_BKD = out.hidden_BSKD[:, 0]
 
     def recommend(self, k: int = 10, *, exclude: Exclude = "history", candidates: np.ndarray | None = None) -> Ranking:
-        """Rank the catalogue after each history; see `Catalogue.recommend`."""
+        """Rank the catalogue after each history; see `GenerativeCatalogue.recommend`."""
         request = self.catalogue._request(self.histories, k, exclude, candidates)
         return self.catalogue._rank(self._state_BKD, request, np.arange(len(self.histories)))

@@ -19,11 +19,9 @@ H heads, R = rows of the loss.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Self, cast
 
 import torch
-from huggingface_hub import HfApi, ModelCardData
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -32,12 +30,14 @@ from transformers import PretrainedConfig, PreTrainedModel
 from transformers.utils import ModelOutput
 
 from recgpt.errors import CheckpointError, DataError
+from recgpt.generative.card import model_card
 from recgpt.generative.loss import IGNORE, next_code_loss
 from recgpt.generative.tokenizer import FSQTokenizer
-from recgpt.hub import OPTIONS, local_folder
+from recgpt.hub import OPTIONS, local_folder, uploaded
 from recgpt.progress import quiet_transformers
 
 TOKENIZER_FOLDER = "tokenizer"
+PUBLISHED_NAME = "RecGPT"
 HAS_ONEDNN = torch.backends.mkldnn.is_available()  # asked once: torch.compile cannot look into it
 SIMILAR = 0.7  # a few long sequences would make most of a group padding; stricter makes more groups than it saves
 WRITTEN_OUT = 512  # tokens of a sequence up to which attention scores may lie in memory
@@ -96,6 +96,11 @@ class RecGPTConfig(PretrainedConfig):
         self.text_encoder = text_encoder or {}
         self.training = training or {}
         super().__init__(**kwargs)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON; the architecture keeps its published name, whatever the class is called here."""
+        found: dict[str, Any] = super().to_dict()
+        return {**found, "architectures": [PUBLISHED_NAME]} if found.get("architectures") else found
 
     @property
     def vocab_size(self) -> int:
@@ -404,11 +409,7 @@ class RecGPTDecoder(PreTrainedModel):
         str
             Address of the commit.
         """
-        api = HfApi(token=token)
-        repo_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
-        with TemporaryDirectory() as folder:
-            self.save_pretrained(folder)
-            return str(api.upload_folder(repo_id=repo_id, folder_path=folder, **upload))
+        return uploaded(self.save_pretrained, repo_id, private=private, token=token, **upload)
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -578,31 +579,3 @@ def sequence_groups(segments_BS: Tensor, n_codes: int) -> SequenceGroups:
         masks.append(block_causal_mask(longest, n_codes, segments_BS.device))
         first, taken = first + n, taken + n * longest
     return SequenceGroups(torch.cat(items), places_R, shapes, masks)
-
-
-def model_card(config: RecGPTConfig) -> str:
-    """README.md of a saved model: what it is, what it was trained on, how to use it."""
-    data = ModelCardData(license="mit", library_name="recgpt", tags=["recommendation", "sequential-recommendation"])
-    training = config.training or {}
-    rows = "\n".join(f"| {key} | {value} |" for key, value in training.items() if key != "catalogues")
-    facts = f"## Training\n\n| | |\n|-|-|\n{rows}\n" if training else "Training is not recorded in this folder.\n"
-    encoder = config.text_encoder.get("encoder", "not recorded")
-    return f"""---
-{data.to_yaml()}
----
-
-# RecGPT
-
-A decoder over item codes for sequential recommendation: {config.n_layers} layers x {config.d_model}, {config.n_codes}
-codes an item from {config.codebook_size:,}, histories of up to {config.max_items} items. Item texts are embedded by
-`{encoder}` (width {config.embedding_dim}).
-
-```python
-from recgpt import RecGPT
-
-model = RecGPT.from_pretrained("this folder")
-catalogue = model.index(["first item's text", "second item's text", "third item's text"])
-print(catalogue.recommend([[0, 2]], k=1).ids)
-```
-
-{facts}"""

@@ -1,6 +1,6 @@
-"""Why the model gives an item its score after a history: what each history item adds, their texts, their codes.
+"""Contribution of each history item to the score of one item under the generative model, with codes and similar texts.
 
-    explanation = explain(catalogue, [0, 2], 5, titles)     # catalogue rows, oldest first; the row to explain
+    explanation = catalogue.explain([0, 2], 5, titles)      # catalogue rows, oldest first; the row to explain
     explanation.history[-1].contribution                    # nats that the last item adds to the score of row 5
     Console().print(explanation.render())
 
@@ -16,7 +16,7 @@ them that tie, E embedding width.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -25,13 +25,16 @@ from rich.table import Table
 from rich.text import Text
 from torch.nn import functional as F
 
+from recgpt.catalogue import checked_titles
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
-from recgpt.generative.catalogue import Catalogue
 from recgpt.generative.tokenizer import finite_rows
 from recgpt.progress import Meter
 from recgpt.ranking import SCORES_IN_MEMORY, Request, top_k
 from recgpt.titles import printable
+
+if TYPE_CHECKING:
+    from recgpt.generative.catalogue import GenerativeCatalogue
 
 NEAREST = 5
 BATCH = 16  # histories read at once: with 255 items each they need 0.7 GB in the published model
@@ -54,7 +57,7 @@ class HistoryItem:
         The item there.
     contribution
         Nats, the score minus `log_probability_without`; above 0 it speaks for the explained item. None, like the next
-        two, where nothing would be left to read (see `Explanation.no_contribution`).
+        two, where nothing would be left to read (see `CodeExplanation.no_contribution`).
     log_probability_without, rank_without
         Score and rank of the explained item when this position alone is left out.
     cosine
@@ -83,7 +86,7 @@ class Neighbour:
 
 
 @dataclass(frozen=True)
-class Explanation:
+class CodeExplanation:
     """Where the score of one item after one history comes from.
 
     Attributes
@@ -191,7 +194,9 @@ class Explanation:
         return [table, Text(), Text.assemble(("Items with the same codes  ", "bold"), same)]
 
 
-def explain(catalogue: Catalogue, history: Sequence[int], item: int, titles: Sequence[str]) -> Explanation:
+def explain(
+    catalogue: "GenerativeCatalogue", history: Sequence[int], item: int, titles: Sequence[str] | None = None
+) -> CodeExplanation:
     """Explain the score of `item` after `history`.
 
     Parameters
@@ -201,24 +206,25 @@ def explain(catalogue: Catalogue, history: Sequence[int], item: int, titles: Seq
     item
         The catalogue row to explain, which may be in the history.
     titles
-        N, by which rows are named.
+        N names of the rows; None numbers them.
 
     Returns
     -------
-    Explanation
+    CodeExplanation
         Its score and rank are those that `catalogue.recommend` gives.
 
     Raises
     ------
     DataError
-        An empty history, an id outside the catalogue, titles that are not one a row, NaN in what is read.
+        An empty history, an id outside the catalogue, titles that are not one a row, NaN in the score.
     """
-    if len(titles) != len(catalogue):
-        raise DataError(f"{len(titles)} titles for a catalogue of {len(catalogue)} items: pass one title a row")
+    titles = checked_titles(titles, len(catalogue))
     request = Request.checked([history], 1, "nothing", np.array([item]), n_items=len(catalogue))
     history_S = request.histories[0]
     if len(history_S) == 0:
-        raise DataError("the history is empty: RecGPT scores an item after at least one other, so name one")
+        raise DataError(
+            "the history is empty: the generative model scores an item after at least one other, so name one"
+        )
     read_S = history_S[-catalogue.model.config.max_items :]
     unread = len(history_S) - len(read_S)
     ranked_N = np.ones(len(catalogue), dtype=bool)
@@ -253,7 +259,7 @@ def explain(catalogue: Catalogue, history: Sequence[int], item: int, titles: Seq
     others_N = np.arange(len(catalogue)) != item
     nearest = top_k(np.where(others_N, cosines_N, -np.inf)[None], min(NEAREST, len(catalogue))).ids[0]
     same_codes = np.flatnonzero((codes_NK == codes_NK[item]).all(1) & others_N)
-    return Explanation(
+    return CodeExplanation(
         row=int(item),
         title=titles[item],
         log_probability=score,
@@ -280,7 +286,7 @@ class _Standings:
 
 
 @torch.inference_mode()
-def _standings(catalogue: Catalogue, histories: Ragged, item: int, ranked_N: np.ndarray) -> _Standings:
+def _standings(catalogue: "GenerativeCatalogue", histories: Ragged, item: int, ranked_N: np.ndarray) -> _Standings:
     """Score and rank `item` without sorting the catalogue: what is above it is what scores more, or ties before it."""
     codes_NK = catalogue.codes_NK
     slots_K = torch.arange(codes_NK.shape[1], device=codes_NK.device)

@@ -27,8 +27,8 @@ from torch import Tensor, nn
 
 from recgpt.encode import DEFAULT
 from recgpt.errors import CheckpointError, UntrustedFileError
-from recgpt.generative.catalogue import RecGPT
 from recgpt.generative.decoder import RecGPTConfig
+from recgpt.generative.model import GenerativeModel
 from recgpt.generative.tokenizer import FSQTokenizer, FSQTokenizerConfig
 from recgpt.training.checkpoint import save_model
 
@@ -189,7 +189,7 @@ _CONV1D = re.compile(r"gpt2model\.h\.\d+\.(attn|mlp)\.c_\w+\.weight")  # GPT-2 k
 
 def load_upstream(
     decoder_state: str | Path | StateDict, tokenizer_state: str | Path | StateDict
-) -> tuple[RecGPT, FSQTokenizer]:
+) -> tuple[GenerativeModel, FSQTokenizer]:
     """The published decoder and tokenizer as ours, in eval mode; sizes are read off the shapes.
 
     Parameters
@@ -231,7 +231,7 @@ def _tokenizer(published: StateDict) -> FSQTokenizer:
     return tokenizer
 
 
-def _decoder(published: StateDict, codes: FSQTokenizerConfig) -> RecGPT:
+def _decoder(published: StateDict, codes: FSQTokenizerConfig) -> GenerativeModel:
     n_positions, d_model = _shape(published, "gpt2model.wpe.weight")
     if d_model % HEAD_WIDTH:
         raise CheckpointError(f"gpt2model.wpe.weight is {d_model} wide, which is no multiple of {HEAD_WIDTH} a head")
@@ -245,7 +245,7 @@ def _decoder(published: StateDict, codes: FSQTokenizerConfig) -> RecGPT:
         n_heads=d_model // HEAD_WIDTH,
         text_encoder={"encoder": DEFAULT, "template": "published", "dim": codes.embedding_dim},
     )
-    model = RecGPT(config)
+    model = GenerativeModel(config)
     # The token table has GPT-2's 50,257 rows, of which the codes and the padding id use the first.
     table = "gpt2model.wte.weight"
     used = {key: tensor[: config.vocab_size] if key == table else tensor for key, tensor in published.items()}
@@ -253,8 +253,10 @@ def _decoder(published: StateDict, codes: FSQTokenizerConfig) -> RecGPT:
     return model
 
 
-def convert(decoder_state: str | Path | StateDict, tokenizer_state: str | Path | StateDict, out: str | Path) -> RecGPT:
-    """Write the published decoder and tokenizer as a folder that `RecGPT.from_pretrained` reads.
+def convert(
+    decoder_state: str | Path | StateDict, tokenizer_state: str | Path | StateDict, out: str | Path
+) -> GenerativeModel:
+    """Write the published decoder and tokenizer as a folder that `GenerativeModel.from_pretrained` reads.
 
     Raises
     ------
@@ -269,7 +271,9 @@ def convert(decoder_state: str | Path | StateDict, tokenizer_state: str | Path |
     return model
 
 
-def load_model(path: str | Path, tokenizer: str | Path = PUBLISHED_TOKENIZER, *, n_layers: int | None = None) -> RecGPT:
+def load_model(
+    path: str | Path, tokenizer: str | Path = PUBLISHED_TOKENIZER, *, n_layers: int | None = None
+) -> GenerativeModel:
     """A model from a folder or repository of ours, or from the published files beside `tokenizer`.
 
     Raises
@@ -278,7 +282,7 @@ def load_model(path: str | Path, tokenizer: str | Path = PUBLISHED_TOKENIZER, *,
         It cannot be read, or has another number of layers than `n_layers`.
     """
     published = PUBLISHED_FILE.search(str(path)) is not None
-    model = load_upstream(path, tokenizer)[0] if published else RecGPT.from_pretrained(path)
+    model = load_upstream(path, tokenizer)[0] if published else GenerativeModel.from_pretrained(path)
     if n_layers is not None and n_layers != model.config.n_layers:
         raise CheckpointError(f"{path} has {model.config.n_layers} layers, not {n_layers}: correct or omit --tf_layer")
     return model

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from recgpt.errors import DataError
-from recgpt.recommenders.base import StoredRecommender
+from recgpt.recommenders.base import RecommenderBase, option_names
 from recgpt.recommenders.copy_last import CopyLast
 from recgpt.recommenders.foundation import RecGPTContext, RecGPTFineTuned, RecGPTText
-from recgpt.recommenders.generative import RecGPTTokens
+from recgpt.recommenders.generative import RecGPTGenerative
 from recgpt.recommenders.hybrid_knn import HybridKNN
 from recgpt.recommenders.item_knn import ItemKNN
 from recgpt.recommenders.light_gcn import LightGCN
@@ -26,11 +26,11 @@ from recgpt.recommenders.sasrec import SASRec
 from recgpt.recommenders.store import stored_name
 from recgpt.recommenders.text_knn import TextKNN, TextKNNWhite
 
-REGISTRY: dict[str, type[StoredRecommender]] = {
+REGISTRY: dict[str, type[RecommenderBase]] = {
     RecGPTText.name: RecGPTText,
     RecGPTContext.name: RecGPTContext,
     RecGPTFineTuned.name: RecGPTFineTuned,
-    RecGPTTokens.name: RecGPTTokens,
+    RecGPTGenerative.name: RecGPTGenerative,
     Random.name: Random,
     CopyLast.name: CopyLast,
     Popularity.name: Popularity,
@@ -45,24 +45,31 @@ REGISTRY: dict[str, type[StoredRecommender]] = {
     SASRec.name: SASRec,
 }
 
+FROM_MODEL = tuple(name for name, recommender in REGISTRY.items() if recommender.model_kind is not None)
+"""Names of the recommenders that use a model's checkpoint."""
 
-FROM_MODEL = (RecGPTText.name, RecGPTContext.name, RecGPTFineTuned.name, RecGPTTokens.name)
-"""Those that are made from a model's checkpoint."""
+ALIASES = {earlier: name for name, recommender in REGISTRY.items() for earlier in recommender.earlier_names}
+"""Earlier name -> name: still accepted, and read in stored reports and folders."""
 
 
-def make(name: str, **options: Any) -> StoredRecommender:
+def make(name: str, **options: Any) -> RecommenderBase:
     """Make a recommender by its registered name, not yet fitted.
 
     Raises
     ------
     DataError
-        If no recommender has that name; the message lists those there are.
+        No recommender has that name, or it has no such option; the message lists those there are.
     """
-    check_names([name])
-    return REGISTRY[name](**options)
+    recommender = REGISTRY[registered_name(name)]
+    known = option_names(recommender)
+    for option in options:
+        if option not in known:
+            remedy = f"choose among {', '.join(known)}" if known else "it has none"
+            raise DataError(f"{name} has no option {option!r}: {remedy}")
+    return recommender(**options)
 
 
-def load(path: str | Path) -> StoredRecommender:
+def load(path: str | Path) -> RecommenderBase:
     """Read a fitted recommender of any kind from the folder that its `save` wrote.
 
     Raises
@@ -70,13 +77,24 @@ def load(path: str | Path) -> StoredRecommender:
     DataError
         The folder holds none, one of an unknown name, or damaged files.
     """
-    name = stored_name(path)
-    check_names([name])
-    return REGISTRY[name].load(path)
+    return REGISTRY[registered_name(stored_name(path))].load(path)
+
+
+def registered_name(name: str) -> str:
+    """The name in the registry of a recommender, also by an earlier name (`ALIASES`).
+
+    Raises
+    ------
+    DataError
+        No recommender has that name; the message lists those there are.
+    """
+    name = ALIASES.get(name, name)
+    if name not in REGISTRY:
+        raise DataError(f"unknown recommender {name!r}: choose among {', '.join(REGISTRY)}")
+    return name
 
 
 def check_names(names: Iterable[str]) -> None:
     """Raise DataError for the first name that no recommender has; the message lists those there are."""
     for name in names:
-        if name not in REGISTRY:
-            raise DataError(f"unknown recommender {name!r}: choose among {', '.join(REGISTRY)}")
+        registered_name(name)

@@ -1,36 +1,36 @@
-"""RecGPT, the foundation model, at its three levels of knowledge: a row each in every table.
+"""The foundation model at its three levels of supervision: a row each in every table.
 
-`recgpt_text` reads the catalogue's texts and the user's own history, `recgpt` also what is known of everybody's past,
-without a gradient step, and `recgpt_finetuned` learns from that past.
+`recgpt_text` uses the catalogue's texts and the user's own history, `recgpt` also the past interactions of all users,
+without a gradient step, and `recgpt_finetuned` is trained on those interactions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from recgpt.data.dataset import Dataset, Interactions
-from recgpt.data.ragged import Ragged
-from recgpt.ranking import Exclude, Ranking
-from recgpt.recommenders.base import Knows, check_events, item_embeddings
-from recgpt.recommenders.store import read_state, write_state
+from recgpt.ranking import Ranking, Request
+from recgpt.recommenders.base import RecommenderBase, Supervision, item_embeddings, supervision_with
 
 if TYPE_CHECKING:  # the baselines need no encoder
-    from recgpt.foundation.model import FoundationCatalogue, FoundationModel
+    from recgpt.foundation.catalogue import FoundationCatalogue
+    from recgpt.foundation.model import FoundationModel
 
 _MODEL = "model"
-_WEIGHTS, _OFFSETS = "local_weight_I", "local_offsets"
 
 
-class RecGPTContext:
-    """Items by the foundation model, after reading the catalogue's texts and past. No gradient step is made.
+class RecGPTContext(RecommenderBase):
+    """Items by the foundation model, with the catalogue's texts and past interactions. No gradient step is made.
 
-    After an empty history items are ranked by their number of interactions.
+    After an empty history items are ranked by their number of interactions. Fitting takes seconds for hundreds of
+    thousands of interactions; where the model was trained on this catalogue, `supervision` is "trained" from then on.
+    `observe` appends events to the sequences of their users; they count from the next ranking on.
 
     Parameters
     ----------
-    foundation
+    model
         The model; None takes the one that comes with the project.
     embeddings
         (N, E) floats from the encoder that the model was trained with, row i for dense item i; None takes the
@@ -38,62 +38,45 @@ class RecGPTContext:
     """
 
     name = "recgpt"
-    knows: Knows = "context"  # "trained" once fitted on a catalogue that the model was trained on
-
-    def __init__(self, foundation: "FoundationModel | None" = None, embeddings: np.ndarray | None = None) -> None:
-        self._given = foundation
-        self._embeddings_NE = embeddings
-
-    def fit(self, dataset: Dataset) -> Self:
-        """Index texts and interactions: seconds for hundreds of thousands of them."""
-        model, embeddings_NE = self._model(), item_embeddings(dataset, self._embeddings_NE)
-        self._index(model, dataset, embeddings_NE, dataset.interactions)
-        self._mark(dataset, model)
-        return self
-
-    def rank(
-        self,
-        histories: Sequence[Sequence[int]] | Ragged,
-        k: int,
-        *,
-        exclude: Exclude = "history",
-        candidates: np.ndarray | None = None,
-    ) -> Ranking:
-        """Rank by the model's logits. See `Recommender.rank` and `FoundationCatalogue.recommend`."""
-        return self._catalogue.recommend(histories, k, exclude=exclude, candidates=candidates)
-
-    def observe(self, events: Interactions) -> None:
-        """Append `events` to the sequences of their users; they count at once, see `FoundationCatalogue.observe`."""
-        self._catalogue.observe(events)
-
-    def save(self, path: str | Path) -> None:
-        """Write the model and what the catalogue was read from. See `StoredRecommender.save`."""
-        model, reading = self._catalogue.model, self._catalogue.reading
-        model.save_pretrained(Path(path) / _MODEL)
-        arrays = reading.to_arrays()
-        if (local := self._catalogue.local) is not None:
-            arrays |= {_WEIGHTS: local.weight_I.numpy(), _OFFSETS: np.array([local.bias, local.new])}
-        write_state(path, self.name, arrays, {"knows": self.knows})
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read what `save` wrote. See `StoredRecommender.load`."""
-        import torch
-
-        from recgpt.foundation.catalogue_features import Reading
-        from recgpt.foundation.model import FoundationCatalogue, FoundationModel
-        from recgpt.foundation.network import LocalWeights
-
-        arrays, options = read_state(path, cls.name)
-        recommender = cls(FoundationModel.from_pretrained(Path(path) / _MODEL))
-        local = None
-        if _WEIGHTS in arrays:
-            local = LocalWeights(torch.from_numpy(arrays[_WEIGHTS]), *arrays[_OFFSETS].tolist())
-        recommender._catalogue = FoundationCatalogue(recommender._model(), Reading.from_arrays(arrays), local)
-        recommender.knows = options["knows"]
-        return recommender
+    supervision: Supervision = "in-context"
+    needs_embeddings = True
+    model_kind = "foundation"
 
     _catalogue: "FoundationCatalogue"
+
+    def __init__(self, model: "FoundationModel | None" = None, embeddings: np.ndarray | None = None) -> None:
+        self._given = model
+        self._embeddings_NE = embeddings
+
+    def _fit(self, dataset: Dataset) -> None:
+        self._index(self._model(), dataset, dataset.interactions)
+        self.supervision = supervision_with(self._model().training_record, dataset, self.supervision)
+
+    def _rank(self, request: Request) -> Ranking:
+        return self._catalogue.recommend(
+            request.histories, request.k, exclude=request.exclude, candidates=request.candidates
+        )
+
+    def _observe(self, events: Interactions) -> None:
+        self._catalogue.observe(events)
+
+    def _arrays(self) -> dict[str, Any]:
+        return self._catalogue.to_arrays()
+
+    def _restore(self, arrays: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+        from recgpt.foundation.catalogue import FoundationCatalogue
+
+        model = self._model()
+        self._catalogue = FoundationCatalogue.from_arrays(arrays, model.network, shortlist=model.config.shortlist)
+
+    def _save_models(self, path: Path) -> None:
+        self._model().save_pretrained(path / _MODEL)
+
+    @classmethod
+    def _made_again(cls, path: Path, options: Mapping[str, Any]) -> Self:
+        from recgpt.foundation.model import FoundationModel
+
+        return cls(FoundationModel.from_pretrained(path / _MODEL), **options)
 
     def _model(self) -> "FoundationModel":
         if self._given is None:
@@ -102,40 +85,31 @@ class RecGPTContext:
             self._given = shipped()
         return self._given
 
-    def _index(
-        self, model: "FoundationModel", dataset: Dataset, embeddings_NE: np.ndarray, past: Interactions | None
-    ) -> None:
+    def _index(self, model: "FoundationModel", dataset: Dataset, interactions: Interactions | None) -> None:
+        embeddings_NE = item_embeddings(dataset, self._embeddings_NE)
         texts = dataset.texts(model.template)
-        self._catalogue = model.index(texts, interactions=past, embeddings=embeddings_NE)
-
-    def _mark(self, dataset: Dataset, model: "FoundationModel") -> None:
-        if dataset.items_sha256 in model.settings.training.get("catalogues", ()):
-            self.knows = "trained"
+        self._catalogue = model.index(texts, interactions=interactions, embeddings=embeddings_NE)
 
 
 class RecGPTText(RecGPTContext):
-    """Items by the foundation model, after reading the catalogue's texts alone. Otherwise as `RecGPTContext`.
+    """Items by the foundation model, with the catalogue's texts alone. Otherwise as `RecGPTContext`.
 
-    Nothing is ranked after an empty history (ids -1).
+    Nothing is ranked after an empty history (ids -1). `observe` ignores events.
     """
 
     name = "recgpt_text"
-    knows: Knows = "text"
+    supervision: Supervision = "zero-shot"
 
-    def fit(self, dataset: Dataset) -> Self:
-        """Index the embeddings; no interaction is read (zero-shot)."""
-        model = self._model()
-        self._index(model, dataset, item_embeddings(dataset, self._embeddings_NE), None)
-        self._mark(dataset, model)
-        return self
+    def _fit(self, dataset: Dataset) -> None:
+        self._index(self._model(), dataset, None)
+        self.supervision = supervision_with(self._model().training_record, dataset, self.supervision)
 
-    def observe(self, events: Interactions) -> None:
-        """Ignore `events`: only the catalogue's text and the histories count."""
-        check_events(events, len(self._catalogue))
+    def _observe(self, events: Interactions) -> None:
+        """Ignore `events`."""
 
 
 class RecGPTFineTuned(RecGPTContext):
-    """As `RecGPTContext`, its network trained on what is known of this catalogue: minutes on two cores.
+    """As `RecGPTContext`, its network trained on the interactions of this catalogue: minutes on two cores.
 
     Parameters
     ----------
@@ -146,25 +120,32 @@ class RecGPTFineTuned(RecGPTContext):
     """
 
     name = "recgpt_finetuned"
-    knows: Knows = "trained"
+    supervision: Supervision = "trained"
+    is_seeded = True
 
     def __init__(
         self,
-        foundation: "FoundationModel | None" = None,
+        model: "FoundationModel | None" = None,
         embeddings: np.ndarray | None = None,
         *,
         seed: int = 0,
         steps: int = 800,
     ) -> None:
-        super().__init__(foundation, embeddings)
+        super().__init__(model, embeddings)
         self._seed = seed
         self._steps = steps
+        self._options = {"seed": seed, "steps": steps}
 
-    def fit(self, dataset: Dataset) -> Self:
-        """Fine-tune, then index texts and interactions."""
+    def _fit(self, dataset: Dataset) -> None:
         from recgpt.foundation.finetune import finetune
 
         embeddings_NE = item_embeddings(dataset, self._embeddings_NE)
-        model = finetune(self._model(), dataset, embeddings_NE, seed=self._seed, steps=self._steps)
-        self._index(model, dataset, embeddings_NE, dataset.interactions)
-        return self
+        self._tuned = finetune(self._model(), dataset, embeddings_NE, seed=self._seed, steps=self._steps)
+        self._index(self._tuned, dataset, dataset.interactions)
+
+    def _restore(self, arrays: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+        super()._restore(arrays, facts)
+        self._tuned = self._model()
+
+    def _save_models(self, path: Path) -> None:
+        self._tuned.save_pretrained(path / _MODEL)

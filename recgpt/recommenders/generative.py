@@ -1,28 +1,29 @@
-"""The generative decoder over item tokens as a recommender, behind the same protocol as its baselines."""
+"""The generative model, a decoder over item tokens, as a recommender."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from recgpt.data.dataset import Dataset, Interactions
-from recgpt.data.ragged import Ragged
-from recgpt.ranking import Exclude, Ranking, Request
-from recgpt.recommenders.base import Knows, item_embeddings
-from recgpt.recommenders.store import read_state, write_state
+from recgpt.data.dataset import Dataset
+from recgpt.errors import DataError
+from recgpt.ranking import Ranking, Request
+from recgpt.recommenders.base import RecommenderBase, Supervision, item_embeddings, supervision_with
 
 if TYPE_CHECKING:  # the baselines need neither transformers nor an encoder
-    from recgpt.generative.catalogue import RecGPT
+    from recgpt.generative.model import GenerativeModel
     from recgpt.generative.tokenizer import FSQTokenizer
 
 _MODEL, _TOKENIZER = "model", "tokenizer"
 
 
-class RecGPTTokens:
+class RecGPTGenerative(RecommenderBase):
     """Items by their log-probability under the model; equal codes are ordered as `recgpt.generative.catalogue` states.
 
-    Nothing is ranked after an empty history (ids -1).
+    Nothing is ranked after an empty history (ids -1). Fitting indexes the catalogue's embeddings and trains nothing;
+    where the model was trained on this catalogue, `supervision` is "trained" from then on. `observe` ignores events:
+    new feedback of a user reaches the ranking through the history.
 
     Parameters
     ----------
@@ -33,64 +34,62 @@ class RecGPTTokens:
         `embeddings.npy` of the data-set folder.
     tokenizer
         By default the one saved with the model.
+
+    Raises
+    ------
+    DataError
+        No model is given.
     """
 
-    name = "recgpt_tokens"
-    knows: Knows = "text"  # "trained" once fitted on a data set that the model was trained on
+    name = "recgpt_generative"
+    supervision: Supervision = "zero-shot"
+    needs_embeddings = True
+    model_kind = "generative"
+    earlier_names = ("recgpt_tokens",)
 
     def __init__(
-        self, model: "RecGPT", embeddings: np.ndarray | None = None, tokenizer: "FSQTokenizer | None" = None
+        self,
+        model: "GenerativeModel | None" = None,
+        embeddings: np.ndarray | None = None,
+        tokenizer: "FSQTokenizer | None" = None,
     ) -> None:
+        if model is None:
+            raise DataError(f"{self.name} needs a generative model: pass model=recgpt.load_model(folder)")
         self._model = model
         self._embeddings_NE = embeddings
         self._tokenizer = tokenizer
 
-    def fit(self, dataset: Dataset) -> Self:
-        """Index the catalogue's embeddings; no interaction is read (zero-shot)."""
+    def _fit(self, dataset: Dataset) -> None:
         self._index(item_embeddings(dataset, self._embeddings_NE))
-        if dataset.items_sha256 in self._model.config.training.get("catalogues", ()):
-            self.knows = "trained"
-        return self
+        self.supervision = supervision_with(self._model.training_record, dataset, self.supervision)
 
-    def rank(
-        self,
-        histories: Sequence[Sequence[int]] | Ragged,
-        k: int,
-        *,
-        exclude: Exclude = "history",
-        candidates: np.ndarray | None = None,
-    ) -> Ranking:
-        """Rank by log-probability after the history. See `Recommender.rank`."""
-        request = Request.checked(histories, k, exclude, candidates, n_items=len(self._catalogue))
+    def _rank(self, request: Request) -> Ranking:
         ranking = request.unranked()
-        told = np.flatnonzero(request.histories.lengths)
-        if len(told):
-            part = self._catalogue.recommend(request.histories[told], k, exclude=exclude, candidates=candidates)
-            ranking.ids[told], ranking.scores[told] = part.ids, part.scores
+        rows = np.flatnonzero(request.histories.lengths)
+        if len(rows):
+            part = self._catalogue.recommend(
+                request.histories[rows], request.k, exclude=request.exclude, candidates=request.candidates
+            )
+            ranking.ids[rows], ranking.scores[rows] = part.ids, part.scores
         return ranking
 
-    def observe(self, events: Interactions) -> None:
-        """Ignore `events`: the model is not trained here, and what users do comes with their histories."""
+    def _arrays(self) -> dict[str, Any]:
+        return {"embeddings_NE": np.asarray(self._catalogue.embeddings_NE)}
 
-    def save(self, path: str | Path) -> None:
-        """Write the model, its tokenizer and the catalogue's embeddings. See `StoredRecommender.save`."""
-        self._model.save_pretrained(Path(path) / _MODEL)
-        self._catalogue.tokenizer.save_pretrained(Path(path) / _TOKENIZER)
-        arrays = {"embeddings_NE": np.asarray(self._catalogue.embeddings_NE)}
-        write_state(path, self.name, arrays, {"knows": self.knows})
+    def _restore(self, arrays: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+        self._index(arrays["embeddings_NE"])
+
+    def _save_models(self, path: Path) -> None:
+        self._model.save_pretrained(path / _MODEL)
+        self._catalogue.tokenizer.save_pretrained(path / _TOKENIZER)
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read what `save` wrote. See `StoredRecommender.load`."""
-        from recgpt.generative.catalogue import RecGPT
+    def _made_again(cls, path: Path, options: Mapping[str, Any]) -> Self:
+        from recgpt.generative.model import GenerativeModel
         from recgpt.generative.tokenizer import FSQTokenizer
 
-        arrays, options = read_state(path, cls.name)
-        tokenizer = FSQTokenizer.from_pretrained(Path(path) / _TOKENIZER)
-        recommender = cls(RecGPT.from_pretrained(Path(path) / _MODEL), tokenizer=tokenizer)
-        recommender._index(arrays["embeddings_NE"])
-        recommender.knows = options["knows"]
-        return recommender
+        tokenizer = FSQTokenizer.from_pretrained(path / _TOKENIZER)
+        return cls(GenerativeModel.from_pretrained(path / _MODEL), tokenizer=tokenizer, **options)
 
     def _index(self, embeddings_NE: np.ndarray) -> None:
         self._catalogue = self._model.index(embeddings_NE, tokenizer=self._tokenizer)

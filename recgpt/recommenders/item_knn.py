@@ -1,81 +1,52 @@
-"""Item-kNN: recommend what was taken near the items of the history. Counting, and hard to beat.
+"""Item-kNN: recommends items that users took near the items of the history. Counting, and hard to beat.
 
-Co-visitation is directional: what followed an item counts twice as much as what came before it.
+Co-visitation is directional: an item that followed counts twice as much as one that came before.
 """
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Self
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.ragged import Ragged
 from recgpt.features.co_visitation import CoVisitation, recent_items, row_rates
-from recgpt.ranking import Exclude, Ranking, Request, rank_by_scores
-from recgpt.recommenders.base import Knows, check_events
-from recgpt.recommenders.store import read_state, write_state
+from recgpt.recommenders.base import PopularityIfEmpty, Supervision
 
 
-class ItemKNN:
+class ItemKNN(PopularityIfEmpty):
     """Items by their co-visitation with the history's last 30 items, each with weight .7^age.
 
     Co-visitation is `CoVisitation` with each row divided by (its sum + 5). Items without any have score 0 and come
-    last, by id. After an empty history items are ranked by their number of interactions.
+    last, by id. After an empty history items are ranked by their number of interactions. Fitting takes seconds for
+    hundreds of thousands of interactions. `observe` appends events to the sequences of their users (a new user begins
+    one) and counts them: the same as to fit on the longer sequences.
     """
 
     name = "item_knn"
-    knows: Knows = "context"
+    supervision: Supervision = "in-context"
 
-    def fit(self, dataset: Dataset) -> Self:
-        """Count the interactions: seconds for hundreds of thousands of them."""
+    def _fit(self, dataset: Dataset) -> None:
         self._visits = CoVisitation(dataset.n_items)
-        self._count_N = np.zeros(dataset.n_items, dtype=np.int64)
-        self.observe(dataset.interactions)
-        return self
+        self._append(dataset.interactions)
 
-    def observe(self, events: Interactions) -> None:
-        """Append `events` to the sequences of their users and count them; new users begin a sequence.
+    def _observe(self, events: Interactions) -> None:
+        super()._observe(events)
+        self._append(events)
 
-        The same as to fit on the longer sequences.
-        """
-        check_events(events, len(self._count_N))
+    def _append(self, events: Interactions) -> None:
         self._visits.append(events)
-        self._count_N = self._count_N + np.bincount(events.item, minlength=len(self._count_N))
         self._rates_NN = row_rates(self._visits.counts())
-
-    def rank(
-        self,
-        histories: Sequence[Sequence[int]] | Ragged,
-        k: int,
-        *,
-        exclude: Exclude = "history",
-        candidates: np.ndarray | None = None,
-    ) -> Ranking:
-        """Rank by co-visitation. See `Recommender.rank`."""
-        n_items = len(self._count_N)
-        request = Request.checked(histories, k, exclude, candidates, n_items=n_items)
-        return rank_by_scores(request, n_items, self._scores, if_empty_N=self._count_N)
-
-    def save(self, path: str | Path) -> None:
-        """Write the counts and each user's last items. See `StoredRecommender.save`."""
-        arrays = {
-            "units_NN": self._visits.units_NN,
-            "recent_UW": self._visits.recent_UW,
-            "count_N": self._count_N,
-        }
-        write_state(path, self.name, arrays, {})
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read what `save` wrote. See `StoredRecommender.load`."""
-        arrays, _ = read_state(path, cls.name)
-        recommender = cls()
-        recommender._count_N = arrays["count_N"]
-        recommender._visits = CoVisitation(len(recommender._count_N))
-        recommender._visits.units_NN, recommender._visits.recent_UW = arrays["units_NN"], arrays["recent_UW"]
-        recommender._rates_NN = row_rates(recommender._visits.counts())
-        return recommender
 
     def _scores(self, histories: Ragged) -> np.ndarray:
         return (recent_items(histories, len(self._count_N)) @ self._rates_NN).astype(np.float32).toarray()
+
+    def _arrays(self) -> dict[str, Any]:
+        visits = {"units_NN": self._visits.units_NN, "recent_UW": self._visits.recent_UW}
+        return {**super()._arrays(), **visits}
+
+    def _restore(self, arrays: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+        super()._restore(arrays, facts)
+        self._visits = CoVisitation(len(self._count_N))
+        self._visits.units_NN, self._visits.recent_UW = arrays["units_NN"], arrays["recent_UW"]
+        self._rates_NN = row_rates(self._visits.counts())

@@ -6,9 +6,8 @@
 Suffixes: B histories, U users, N items in the catalogue, M = U + N nodes, F factors, P positive pairs, S samples.
 """
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any, Self
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,14 +15,12 @@ import torch.nn.functional as F
 from scipy import sparse
 from torch import Tensor, nn
 
-from recgpt.data.dataset import Dataset, Interactions
+from recgpt.data.dataset import Dataset
 from recgpt.data.held_out import HeldOut, hold_out_last
 from recgpt.data.ragged import Ragged
 from recgpt.features.co_visitation import decayed
-from recgpt.ranking import Exclude, Ranking, Request, rank_by_scores
-from recgpt.recommenders.base import Knows, check_events
+from recgpt.recommenders.base import PopularityIfEmpty, Supervision
 from recgpt.recommenders.mf import ItemVectors
-from recgpt.recommenders.store import read_state, write_state
 from recgpt.training.epochs import seeded, train_to_best
 
 _LAYERS = 3
@@ -37,7 +34,7 @@ _DECAY = 0.7
 _MAX_ITEMS = 50
 
 
-class LightGCN:
+class LightGCN(PopularityIfEmpty):
     """Items by the inner product of their smoothed vector with the user's, which the history alone determines.
 
     He et al. 2020, "LightGCN: Simplifying and Powering Graph Convolution Network for Recommendation", section 3.1: the
@@ -46,6 +43,10 @@ class LightGCN:
     for Item Recommendation", section 3) in place of the paper's BPR. A user's own vector of layer 0 is not used: the
     user is the sum of what the history's items pass on, each with .7^age, so that users never met rank as those who
     were. Empty histories are ranked by popularity.
+
+    Trained for as many epochs as rank held-out last items best; DataError where no user goes on to a second item, so
+    that there is nothing to learn from. `observe` adds events to the counts that rank after an empty history; the
+    vectors stay until the next fit, and new feedback of a user reaches the ranking through the history.
 
     Parameters
     ----------
@@ -56,60 +57,25 @@ class LightGCN:
     """
 
     name = "lightgcn"
-    knows: Knows = "trained"
+    supervision: Supervision = "trained"
+    is_seeded = True
 
     def __init__(self, *, factors: int = 64, seed: int = 0) -> None:
         self._factors = factors
         self._seed = seed
+        self._options = {"factors": factors, "seed": seed}
 
-    def fit(self, dataset: Dataset) -> Self:
-        """Train for as many epochs as rank held-out last items best.
-
-        Raises
-        ------
-        DataError
-            No user goes on to a second item, so that there is nothing to learn from.
-        """
-        self._count_N = np.bincount(dataset.interactions.item, minlength=dataset.n_items)
+    def _fit(self, dataset: Dataset) -> None:
         held_out = hold_out_last(dataset.sequences, seed=self._seed)
         with seeded(self._seed):
             self._train(held_out, dataset.n_items)
-        return self
 
-    def rank(
-        self,
-        histories: Sequence[Sequence[int]] | Ragged,
-        k: int,
-        *,
-        exclude: Exclude = "history",
-        candidates: np.ndarray | None = None,
-    ) -> Ranking:
-        """Rank by inner product. See `Recommender.rank`."""
-        n_items = len(self._count_N)
-        request = Request.checked(histories, k, exclude, candidates, n_items=n_items)
-        return rank_by_scores(request, n_items, self._scores, if_empty_N=self._count_N)
+    def _arrays(self) -> dict[str, Any]:
+        return {**super()._arrays(), "passed_on_NF": self._passed_on_NF, "item_NF": self._item_NF}
 
-    def observe(self, events: Interactions) -> None:
-        """Add `events` to the counts that rank after an empty history; the vectors stay until the next fit.
-
-        New feedback of a user reaches the ranking through the history.
-        """
-        check_events(events, len(self._count_N))
-        self._count_N = self._count_N + np.bincount(events.item, minlength=len(self._count_N))
-
-    def save(self, path: str | Path) -> None:
-        """Write the vectors of items and the counts. See `StoredRecommender.save`."""
-        arrays = {"passed_on_NF": self._passed_on_NF, "item_NF": self._item_NF, "count_N": self._count_N}
-        write_state(path, self.name, arrays, {"factors": self._factors, "seed": self._seed})
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read what `save` wrote. See `StoredRecommender.load`."""
-        arrays, options = read_state(path, cls.name)
-        loaded = cls(**options)
-        loaded._count_N = arrays["count_N"]
-        loaded._set_vectors(arrays["passed_on_NF"], arrays["item_NF"])
-        return loaded
+    def _restore(self, arrays: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+        super()._restore(arrays, facts)
+        self._set_vectors(arrays["passed_on_NF"], arrays["item_NF"])
 
     def _train(self, held_out: HeldOut, n_items: int) -> None:
         known = held_out.known

@@ -6,9 +6,8 @@
 Suffixes: B histories, U users, N items in the catalogue, H hidden width, L latent width, R distinct items of a batch.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Self
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,15 +15,13 @@ from scipy import sparse
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recgpt.data.dataset import Dataset, Interactions
+from recgpt.data.dataset import Dataset
 from recgpt.data.held_out import HeldOut, hold_out_last
 from recgpt.data.ragged import Ragged
 from recgpt.device import computes_bfloat16
 from recgpt.features.co_visitation import decayed
-from recgpt.ranking import Exclude, Ranking, Request, rank_by_scores
-from recgpt.recommenders.base import Knows, check_events
+from recgpt.recommenders.base import PopularityIfEmpty, Supervision
 from recgpt.recommenders.mf import ItemVectors
-from recgpt.recommenders.store import read_state, write_state
 from recgpt.training.epochs import Curve, seeded, train_to_best
 
 _DECAY = 0.7
@@ -38,7 +35,7 @@ _MAX_EPOCHS = 120
 _PATIENCE = 10
 
 
-class MultVAE:
+class MultVAE(PopularityIfEmpty):
     """Items by the logits that the autoencoder gives them, decoded from the mean of the posterior: nothing is sampled.
 
     Liang, Krishnan, Hoffman and Jebara, "Variational Autoencoders for Collaborative Filtering", WWW 2018: multinomial
@@ -47,6 +44,10 @@ class MultVAE:
     rank, recent items weigh more in the encoder's input: .7^age, age 0 for the last item, which raises NDCG@10 of the
     second-last items from .034 to .053 on MovieLens-small and from .039 to .045 on Amazon Beauty. Empty histories are
     ranked by popularity.
+
+    Trained for as many epochs as rank held-out last items best; DataError where no user goes on to a second, different
+    item. `observe` adds events to the counts that rank after an empty history; the
+    weights stay until the next fit, and new feedback of a user reaches the ranking through the history.
 
     Parameters
     ----------
@@ -62,63 +63,28 @@ class MultVAE:
     """
 
     name = "mult_vae"
-    knows: Knows = "trained"
+    supervision: Supervision = "trained"
+    is_seeded = True
 
     def __init__(self, *, hidden: int = 600, latent: int = 200, seed: int = 0) -> None:
         self._hidden = hidden
         self._latent = latent
         self._seed = seed
+        self._options = {"hidden": hidden, "latent": latent, "seed": seed}
 
-    def fit(self, dataset: Dataset) -> Self:
-        """Train for as many epochs as rank held-out last items best.
-
-        Raises
-        ------
-        DataError
-            No user goes on to a second, different item.
-        """
-        self._count_N = np.bincount(dataset.interactions.item, minlength=dataset.n_items)
+    def _fit(self, dataset: Dataset) -> None:
         held_out = hold_out_last(dataset.sequences, seed=self._seed)
         with seeded(self._seed):
             network = Network(dataset.n_items, self._hidden, self._latent)
             self.curve = self._train(network, held_out, dataset.n_items)
         self._set_weights(ranking_weights(network))
-        return self
 
-    def rank(
-        self,
-        histories: Sequence[Sequence[int]] | Ragged,
-        k: int,
-        *,
-        exclude: Exclude = "history",
-        candidates: np.ndarray | None = None,
-    ) -> Ranking:
-        """Rank by logit. See `Recommender.rank`."""
-        n_items = len(self._count_N)
-        request = Request.checked(histories, k, exclude, candidates, n_items=n_items)
-        return rank_by_scores(request, n_items, self._scores, if_empty_N=self._count_N)
+    def _arrays(self) -> dict[str, Any]:
+        return {**super()._arrays(), **self._weights}
 
-    def observe(self, events: Interactions) -> None:
-        """Add `events` to the counts that rank after an empty history; the weights stay until the next fit.
-
-        New feedback of a user reaches the ranking through the history.
-        """
-        check_events(events, len(self._count_N))
-        self._count_N = self._count_N + np.bincount(events.item, minlength=len(self._count_N))
-
-    def save(self, path: str | Path) -> None:
-        """Write the weights that rank and the counts. See `StoredRecommender.save`."""
-        options = {"hidden": self._hidden, "latent": self._latent, "seed": self._seed}
-        write_state(path, self.name, {**self._weights, "count_N": self._count_N}, options)
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read what `save` wrote. See `StoredRecommender.load`."""
-        arrays, options = read_state(path, cls.name)
-        loaded = cls(**options)
-        loaded._count_N = arrays.pop("count_N")
-        loaded._set_weights(arrays)
-        return loaded
+    def _restore(self, arrays: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+        super()._restore(arrays, facts)
+        self._set_weights({name: array for name, array in arrays.items() if name != "count_N"})
 
     def _train(self, network: "Network", held_out: HeldOut, n_items: int) -> Curve:
         taken_UN = weighted(held_out.known[held_out.known.lengths > 0], 1.0, n_items)

@@ -1,54 +1,42 @@
-"""Popularity: recommend what most people took. The control that shows how much of a score is fashion.
+"""Popularity: recommends the items with most interactions. The control for how much of a score is fashion.
 
-`popularity` counts everything, `popularity_recent` what happened lately: fashions pass.
+`popularity` counts all interactions, `popularity_recent` the latest: fashions pass.
 """
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Self
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from recgpt.data.dataset import Dataset, Interactions
-from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
-from recgpt.ranking import Exclude, Ranking, Request
-from recgpt.recommenders.base import Knows, check_events
-from recgpt.recommenders.store import read_state, write_state
+from recgpt.ranking import Ranking, Request
+from recgpt.recommenders.base import RecommenderBase, Supervision
 
 _ROWS = 4096
-_RECENT = 0.1  # of the interactions
+_RECENT_SHARE = 0.1  # of the interactions
 
 
-class Popularity:
-    """Items by their number of interactions in what it was fitted on; items nobody took come last, by id."""
+class Popularity(RecommenderBase):
+    """Items by their number of interactions; items without any come last, by id.
+
+    `observe` adds events to the counts.
+    """
 
     name = "popularity"
-    knows: Knows = "context"
+    supervision: Supervision = "in-context"
 
-    def fit(self, dataset: Dataset) -> Self:
-        """Count the interactions of each item."""
+    def _fit(self, dataset: Dataset) -> None:
         self._set_counts(np.bincount(dataset.interactions.item, minlength=dataset.n_items))
-        return self
 
-    def observe(self, events: Interactions) -> None:
-        """Add `events` to the counts."""
-        check_events(events, len(self._count_N))
+    def _observe(self, events: Interactions) -> None:
         self._set_counts(self._count_N + np.bincount(events.item, minlength=len(self._count_N)))
 
-    def rank(
-        self,
-        histories: Sequence[Sequence[int]] | Ragged,
-        k: int,
-        *,
-        exclude: Exclude = "history",
-        candidates: np.ndarray | None = None,
-    ) -> Ranking:
-        """Rank by count. See `Recommender.rank`."""
-        request = Request.checked(histories, k, exclude, candidates, n_items=len(self._count_N))
+    def _rank(self, request: Request) -> Ranking:
+        k = request.k
         order = self._order_N if request.allowed_N is None else self._order_N[request.allowed_N[self._order_N]]
         ranking = request.unranked()
-        if exclude == "nothing":
+        if request.exclude == "nothing":
             best = order[:k]
             ranking.ids[:, : len(best)] = best
             ranking.scores[:, : len(best)] = self._count_N[best]
@@ -71,17 +59,11 @@ class Popularity:
             ranking.scores[start + row, column] = self._count_N[best]
         return ranking
 
-    def save(self, path: str | Path) -> None:
-        """Write the counts. See `StoredRecommender.save`."""
-        write_state(path, self.name, {"count_N": self._count_N}, {})
+    def _arrays(self) -> dict[str, Any]:
+        return {"count_N": self._count_N}
 
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read what `save` wrote. See `StoredRecommender.load`."""
-        arrays, _ = read_state(path, cls.name)
-        recommender = cls()
-        recommender._set_counts(arrays["count_N"])
-        return recommender
+    def _restore(self, arrays: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+        self._set_counts(arrays["count_N"])
 
     def _set_counts(self, count_N: np.ndarray) -> None:
         self._count_N = count_N
@@ -91,51 +73,36 @@ class Popularity:
 class PopularityRecent(Popularity):
     """Items by their number of interactions among the latest tenth of all, by time; otherwise as `Popularity`.
 
-    Items with equal numbers, such as those nobody took lately, are in the order of all their interactions.
+    Items with equal numbers, such as those without recent interactions, are ordered by all their interactions.
+    `observe` adds events, which moves the window on; an event without a time happens at the latest time known.
     """
 
     name = "popularity_recent"
 
-    def fit(self, dataset: Dataset) -> Self:
-        """Count the interactions of each item.
-
-        Raises
-        ------
-        DataError
-            No interaction has a time.
-        """
+    def _fit(self, dataset: Dataset) -> None:
         timestamp = dataset.interactions.timestamp
         if timestamp is None or not (timestamp >= 0).any():
             raise DataError(f"popularity_recent needs times, and {dataset.name} has none: use popularity")
         known = timestamp >= 0
         self._item_R, self._time_R = dataset.interactions.item[known], timestamp[known]
         self._set_recent_counts(dataset.n_items)
-        return self
 
-    def observe(self, events: Interactions) -> None:
-        """Add `events`, which moves the window on; an event without a time happens at the latest time known."""
-        check_events(events, len(self._count_N))
+    def _observe(self, events: Interactions) -> None:
         time = np.full(len(events), -1) if events.timestamp is None else events.timestamp
         latest = max(self._time_R.max(), time.max(initial=-1))
         self._item_R = np.concatenate([self._item_R, events.item])
         self._time_R = np.concatenate([self._time_R, np.where(time < 0, latest, time)])
         self._set_recent_counts(len(self._count_N))
 
-    def save(self, path: str | Path) -> None:
-        """Write the events and their times. See `StoredRecommender.save`."""
-        arrays = {"item_R": self._item_R, "time_R": self._time_R}
-        write_state(path, self.name, arrays, {"n_items": len(self._count_N)})
+    def _arrays(self) -> dict[str, Any]:
+        return {"item_R": self._item_R, "time_R": self._time_R}
 
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read what `save` wrote. See `StoredRecommender.load`."""
-        arrays, options = read_state(path, cls.name)
-        recommender = cls()
-        recommender._item_R, recommender._time_R = arrays["item_R"], arrays["time_R"]
-        recommender._set_recent_counts(options["n_items"])
-        return recommender
+    def _restore(self, arrays: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+        self._item_R, self._time_R = arrays["item_R"], arrays["time_R"]
+        self._set_recent_counts(facts["n_items"])
 
     def _set_recent_counts(self, n_items: int) -> None:
-        recent = self._time_R >= np.quantile(self._time_R, 1 - _RECENT, method="lower")
-        of_all_N = np.bincount(self._item_R, minlength=n_items) / (len(self._item_R) + 1)
-        self._set_counts(np.bincount(self._item_R[recent], minlength=n_items) + of_all_N)
+        recent = self._time_R >= np.quantile(self._time_R, 1 - _RECENT_SHARE, method="lower")
+        # Below 1 for every item: the count of all interactions orders only items with equal recent counts.
+        overall_N = np.bincount(self._item_R, minlength=n_items) / (len(self._item_R) + 1)
+        self._set_counts(np.bincount(self._item_R[recent], minlength=n_items) + overall_N)

@@ -14,24 +14,21 @@ Shapes: B rows, T items a row, D model width, H heads, N items in the catalogue,
 import copy
 import itertools
 import math
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any, Self
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recgpt.data.dataset import Dataset, Interactions
+from recgpt.data.dataset import Dataset
 from recgpt.data.held_out import hold_out_last
 from recgpt.data.packing import PackedDataset, PackedRows
 from recgpt.data.ragged import Ragged, offsets_of
 from recgpt.device import computes_bfloat16, default_device
 from recgpt.errors import DataError
-from recgpt.ranking import Exclude, Ranking, Request, rank_by_scores
-from recgpt.recommenders.base import Knows, check_events
-from recgpt.recommenders.store import read_state, write_state
+from recgpt.recommenders.base import PopularityIfEmpty, Supervision
 from recgpt.training.epochs import seeded, train_to_best
 
 _N_HEADS = 4
@@ -46,10 +43,12 @@ _LOGITS_IN_MEMORY = 1 << 24  # in the loss
 _ITEMS_IN_MEMORY = 1 << 14  # in a pass that ranks
 
 
-class SASRec:
+class SASRec(PopularityIfEmpty):
     """Items by the product of their embedding with what a transformer makes of the history's last `max_items` items.
 
-    An empty history is answered by popularity.
+    Empty histories are ranked by popularity. Trained on every sequence, less the last items of up to 2,000 users, which
+    choose the number of epochs: minutes for hundreds of thousands of interactions; DataError where no user goes on to a
+    second, different item. `observe` adds events to the counts that rank after an empty history; the weights stay.
 
     Parameters
     ----------
@@ -74,7 +73,8 @@ class SASRec:
     """
 
     name = "sasrec"
-    knows: Knows = "trained"
+    supervision: Supervision = "trained"
+    is_seeded = True
 
     def __init__(
         self,
@@ -92,18 +92,9 @@ class SASRec:
                 raise DataError(f"sasrec: {option}={value}: a number above 0 is needed")
         if d_model % _N_HEADS:
             raise DataError(f"sasrec: d_model={d_model} is not divisible by the {_N_HEADS} attention heads")
-        self._options: dict[str, Any] = {**sizes, "n_negatives": n_negatives, "seed": seed}
+        self._options = {**sizes, "n_negatives": n_negatives, "seed": seed}
 
-    def fit(self, dataset: Dataset) -> Self:
-        """Train on every sequence, less the last items of up to 2,000 users, which choose the number of epochs.
-
-        Takes minutes for hundreds of thousands of interactions.
-
-        Raises
-        ------
-        DataError
-            No user goes on to a second, different item.
-        """
+    def _fit(self, dataset: Dataset) -> None:
         options = self._options
         held_out = hold_out_last(dataset.sequences, seed=options["seed"])
         batches = _Batches(held_out.known, options["max_items"])
@@ -136,43 +127,21 @@ class SASRec:
                 patience=_PATIENCE,
             )
         self._network = averaged.double()
-        self._count_N = np.bincount(dataset.interactions.item, minlength=dataset.n_items)
-        return self
 
-    def rank(
-        self,
-        histories: Sequence[Sequence[int]] | Ragged,
-        k: int,
-        *,
-        exclude: Exclude = "history",
-        candidates: np.ndarray | None = None,
-    ) -> Ranking:
-        """Rank by the logits of the next item. See `Recommender.rank`."""
-        n_items = len(self._count_N)
-        request = Request.checked(histories, k, exclude, candidates, n_items=n_items)
-        return rank_by_scores(request, n_items, self._network.scores, if_empty_N=self._count_N)
+    def _scores(self, histories: Ragged) -> np.ndarray:
+        return self._network.scores(histories)
 
-    def observe(self, events: Interactions) -> None:
-        """Add `events` to the counts that answer empty histories. The weights stay as they are."""
-        check_events(events, len(self._count_N))
-        self._count_N = self._count_N + np.bincount(events.item, minlength=len(self._count_N))
-
-    def save(self, path: str | Path) -> None:
-        """Write weights and counts. See `StoredRecommender.save`."""
+    def _arrays(self) -> dict[str, Any]:
         weights = {name: weight.float().cpu().numpy() for name, weight in self._network.state_dict().items()}
-        write_state(path, self.name, {**weights, "count_N": self._count_N}, self._options)
+        return {**super()._arrays(), **weights}
 
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read what `save` wrote. See `StoredRecommender.load`."""
-        arrays, options = read_state(path, cls.name)
-        recommender = cls(**options)
-        recommender._count_N = arrays.pop("count_N")
+    def _restore(self, arrays: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+        super()._restore(arrays, facts)
         with seeded(0):  # the first weights are drawn, only to be replaced
-            network = recommender._new_network(len(recommender._count_N))
-        network.load_state_dict({name: torch.from_numpy(weight) for name, weight in arrays.items()})
-        recommender._network = network.double().eval()
-        return recommender
+            network = self._new_network(len(self._count_N))
+        weights = {name: torch.from_numpy(array) for name, array in arrays.items() if name != "count_N"}
+        network.load_state_dict(weights)
+        self._network = network.double().eval()
 
     def _new_network(self, n_items: int) -> "SASRecNetwork":
         sizes = (self._options[size] for size in ("d_model", "n_layers", "max_items"))

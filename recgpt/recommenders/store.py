@@ -7,7 +7,7 @@ The JSON lands last and names the hash of the arrays, so that a killed write or 
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +66,15 @@ def stored_name(path: str | Path) -> str:
     return str(read_json(about).get("recommender"))
 
 
-def read_state(path: str | Path, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What `write_state` wrote: the arrays (sparse ones as `csr_array`) and the options.
+def read_state(
+    path: str | Path, name: str, *, earlier_names: Iterable[str] = ()
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read what `write_state` wrote: the arrays (sparse ones as `csr_array`) and the options.
+
+    Parameters
+    ----------
+    name, earlier_names
+        The names under which the recommender may be stored.
 
     Raises
     ------
@@ -76,7 +83,7 @@ def read_state(path: str | Path, name: str) -> tuple[dict[str, Any], dict[str, A
     """
     path = Path(path)
     held = stored_name(path)
-    if held != name:
+    if held not in (name, *earlier_names):
         raise DataError(f"{path} holds the recommender {held!r}, not {name!r}")
     about = read_json(path / ABOUT)
     if not (path / ARRAYS).is_file() or _sha256(path / ARRAYS) != about["sha256"]:

@@ -1,26 +1,24 @@
-"""Text-kNN: recommend what reads like the history. The controls that show what the text alone is worth.
+"""Text-kNN: recommends items whose texts are similar to the history's. The controls for what the text alone gives.
 
-`text_knn` looks at the last item only, `text_knn_white` at the whole history in a whitened space.
+`text_knn` compares with the last item only, `text_knn_white` with the whole history in a whitened space.
 """
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Self
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-from recgpt.data.dataset import Dataset, Interactions
+from recgpt.data.dataset import Dataset
 from recgpt.data.ragged import Ragged
 from recgpt.features.text_similarity import cosines, pooled, unit_rows, whitened_unit_rows
-from recgpt.ranking import Exclude, Ranking, Request, rank_by_scores
-from recgpt.recommenders.base import Knows, item_embeddings
-from recgpt.recommenders.store import read_state, write_state
+from recgpt.recommenders.base import RecommenderBase, Supervision, item_embeddings
 
 
-class TextKNN:
+class TextKNN(RecommenderBase):
     """Items by the cosine of their text embedding to that of the history's last item.
 
-    Nothing is ranked after an empty history (ids -1). A zero embedding has cosine 0 to every item.
+    Nothing is ranked after an empty history (ids -1). A zero embedding has cosine 0 to every item. `observe` ignores
+    events.
 
     Parameters
     ----------
@@ -29,54 +27,26 @@ class TextKNN:
     """
 
     name = "text_knn"
-    knows: Knows = "text"
+    supervision: Supervision = "zero-shot"
+    needs_embeddings = True
 
     def __init__(self, embeddings: np.ndarray | None = None) -> None:
         self._embeddings_NE = embeddings
 
-    def fit(self, dataset: Dataset) -> Self:
-        """Index the embeddings; no interaction is read.
-
-        Raises
-        ------
-        DataError
-            If the embeddings are not one finite row an item.
-        """
+    def _fit(self, dataset: Dataset) -> None:
         self._unit_NE = unit_rows(item_embeddings(dataset, self._embeddings_NE))
-        return self
-
-    def rank(
-        self,
-        histories: Sequence[Sequence[int]] | Ragged,
-        k: int,
-        *,
-        exclude: Exclude = "history",
-        candidates: np.ndarray | None = None,
-    ) -> Ranking:
-        """Rank by cosine. See `Recommender.rank`."""
-        n_items = len(self._unit_NE)
-        request = Request.checked(histories, k, exclude, candidates, n_items=n_items)
-        return rank_by_scores(request, n_items, self._scores)
-
-    def observe(self, events: Interactions) -> None:
-        """Ignore `events`: only the catalogue's text and the histories count."""
-
-    def save(self, path: str | Path) -> None:
-        """Write the indexed embeddings. See `StoredRecommender.save`."""
-        write_state(path, self.name, {"unit_NE": self._unit_NE}, {})
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read what `save` wrote. See `StoredRecommender.load`."""
-        recommender = cls()
-        recommender._unit_NE = read_state(path, cls.name)[0]["unit_NE"]
-        return recommender
 
     def _scores(self, histories: Ragged) -> np.ndarray:
         return cosines(self._queries(histories), self._unit_NE)
 
     def _queries(self, histories: Ragged) -> np.ndarray:
         return self._unit_NE[histories.values[histories.offsets[1:] - 1]]
+
+    def _arrays(self) -> dict[str, Any]:
+        return {"unit_NE": self._unit_NE}
+
+    def _restore(self, arrays: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+        self._unit_NE = arrays["unit_NE"]
 
 
 class TextKNNWhite(TextKNN):
@@ -87,10 +57,8 @@ class TextKNNWhite(TextKNN):
 
     name = "text_knn_white"
 
-    def fit(self, dataset: Dataset) -> Self:
-        """Whiten and index the embeddings; no interaction is read. Raises as `TextKNN.fit`."""
+    def _fit(self, dataset: Dataset) -> None:
         self._unit_NE = whitened_unit_rows(item_embeddings(dataset, self._embeddings_NE))
-        return self
 
     def _queries(self, histories: Ragged) -> np.ndarray:
         return pooled(histories, self._unit_NE)

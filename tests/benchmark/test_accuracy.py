@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import polars as pl
@@ -64,8 +65,12 @@ def embeddings(monkeypatch):
     monkeypatch.setattr(benchmark, "embeddings_of", lambda dataset, model: rows)
 
 
-def make_cells(suite: Suite, data: Path, out: Path) -> list[list[DatasetCells]]:
-    return run_suite(suite, data=data, out=out, load_model=lambda path: pytest.fail("no model was asked for"))
+def refuse(path: str | None) -> NoReturn:
+    pytest.fail(f"no model is needed, {path} was to be loaded")
+
+
+def make_cells(suite: Suite, data: Path, out: Path, load_model=refuse) -> list[list[DatasetCells]]:
+    return run_suite(suite, data=data, out=out, load_model=load_model)
 
 
 def run_whole(suite: Suite, data: Path, out: Path) -> dict:
@@ -104,8 +109,8 @@ def test_every_cell_is_in_the_reports(data, tmp_path):
     assert {row["recommender"] for row in films["rows"]} == {
         *("random", "copy_last", "text_knn", "popularity", "popularity_recent", "item_knn", "hybrid_knn")
     }
-    knows = [row["knows"] for row in films["rows"]]
-    assert knows == sorted(knows, key=["text", "context", "trained"].index)
+    groups = [row["supervision"] for row in films["rows"]]
+    assert groups == sorted(groups, key=["zero-shot", "in-context", "trained"].index)
     assert {row["recommender"]: row["seeds"] for row in films["rows"]}["random"] == 2
     assert "needs times, and books has none" in books["refused"]["popularity_recent"]
     assert len(list((tmp_path / "cells" / "films").glob("random-1-*.cell.json"))) == 1
@@ -152,6 +157,7 @@ def test_a_cell_without_its_report_is_made_again(data, tmp_path):
 KILLED = """
 import sys, numpy as np
 from pathlib import Path
+from typing import NoReturn
 from recgpt.benchmark.accuracy import suite as benchmark
 benchmark.embeddings_of = lambda dataset, model: np.random.default_rng(1).standard_normal((25, 8)).astype(np.float16)
 config = benchmark.BenchmarkConfig(datasets=["films"], recommenders=["random"], past="train", seeds=list(range(60)))
@@ -279,8 +285,8 @@ def test_a_cell_of_the_model_is_known_by_its_weights_and_settings(data, tmp_path
 
     def cells_with(model: FoundationModel) -> set[str]:
         loads = []
-        monkeypatch.setattr(benchmark, "shipped", lambda: loads.append(1) or model)
-        make_cells(Suite(parts=[Part(title="a", config=config), Part(title="b", config=config)]), data, tmp_path)
+        suite = Suite(parts=[Part(title="a", config=config), Part(title="b", config=config)])
+        make_cells(suite, data, tmp_path, load_model=lambda _: loads.append(1) or model)
         assert loads == [1], "one model, loaded once"
         return stored_cells(tmp_path)
 
@@ -289,7 +295,7 @@ def test_a_cell_of_the_model_is_known_by_its_weights_and_settings(data, tmp_path
     second = cells_with(tiny_foundation(seed=1))
     assert sorted(name.split("-")[0] for name in second - first) == ["recgpt", "recgpt_text"]
     narrower = tiny_foundation()
-    narrower.settings = replace(narrower.settings, shortlist=5)
+    narrower.config = replace(narrower.config, shortlist=5)
     third = cells_with(narrower)
     assert sorted(name.split("-")[0] for name in third - second) == ["recgpt", "recgpt_text"]
 
@@ -329,7 +335,7 @@ def made_up(name: str, hits: dict[str, int], n_users: int = 100) -> DatasetCells
             "items": 10,
             "n": dict.fromkeys(SLICES, n_users),
             "ks": [1, 5, 10],
-            "knows": {recommender: REGISTRY[recommender].knows},
+            "supervision": {recommender: REGISTRY[recommender].supervision},
             "beyond_accuracy": {recommender: lists},
             "seconds": {recommender: {"fit": 1.0, "rank": 1.0}},
             "data_fingerprint": {},

@@ -392,7 +392,7 @@ def test_evaluate_writes_the_agreed_json(run_recgpt, tiny, tmp_path):
     assert set(report["n"]) >= {"all", "explore", "repeat", "head", "tail", "unseen", "short", "long"}
     assert report["n"]["all"] == report["n"]["explore"] + report["n"]["repeat"] == 40
     rows = {(row["recommender"], row["slice"]): row for row in report["results"]}
-    names = {"copy_last", "popularity", "text_knn", "item_knn", "hybrid_knn", "recgpt_tokens"}
+    names = {"copy_last", "popularity", "text_knn", "item_knn", "hybrid_knn", "recgpt_generative"}
     assert names <= {name for name, _ in rows}
     for name in names:
         for each in ("all", "explore", "repeat"):
@@ -403,14 +403,19 @@ def test_evaluate_writes_the_agreed_json(run_recgpt, tiny, tmp_path):
                 low, high = row["ci95"]["hit@10"]
                 assert 0 <= low <= row["hit@10"] <= high <= 1
     assert "recgpt" in done.stdout
-    assert "| explore (40) | text | recgpt_tokens |" in out.with_suffix(".md").read_text()
+    assert "| explore (40) | zero-shot | recgpt_generative |" in out.with_suffix(".md").read_text()
 
 
 def test_baselines_are_in_the_table_whatever_is_asked_for(run_recgpt, tiny_minilm, tmp_path):
     asked = ("--model", tiny_minilm.model, "--recommenders", "popularity", "--json", tmp_path / "report.json")
     assert run_recgpt("evaluate", tiny_minilm.data, *asked).code == 0
     report = json.loads((tmp_path / "report.json").read_text())
-    assert {row["recommender"] for row in report["results"]} >= {"copy_last", "popularity", "text_knn", "recgpt_tokens"}
+    assert {row["recommender"] for row in report["results"]} >= {
+        "copy_last",
+        "popularity",
+        "text_knn",
+        "recgpt_generative",
+    }
 
 
 def test_evaluate_says_what_is_wrong(run_recgpt, tiny, tmp_path):
@@ -434,7 +439,7 @@ def test_evaluate_by_other_protocols(run_recgpt, tiny, tmp_path, protocol):
     report = json.loads(out.read_text())
     assert report["protocol"] == protocol
     assert report["headline"] == ("all" if protocol == "published_steam_style" else "explore")
-    assert ("hybrid_knn" in report["knows"]) == (protocol != "zero_shot")
+    assert ("hybrid_knn" in report["supervision"]) == (protocol != "zero_shot")
 
 
 def test_compare_pairs_two_reports(run_recgpt, tiny, tmp_path):

@@ -96,7 +96,12 @@ def test_pre_train_eval_predict(pre_train, run_script, tiny, tmp_path):
     done = run_script(*predict, "--test_batch_size", 48, "--gpu", 0, "--show", 2)
     assert done.code == 0, done.stderr
     found = json.loads(report.read_text())
-    assert {row["recommender"] for row in found["results"]} >= {"copy_last", "popularity", "text_knn", "recgpt_tokens"}
+    assert {row["recommender"] for row in found["results"]} >= {
+        "copy_last",
+        "popularity",
+        "text_knn",
+        "recgpt_generative",
+    }
     assert {row["slice"] for row in found["results"]} >= {"all", "explore", "repeat"}
     assert done.stdout.count("items before") == 2
     assert "(1995)" in done.stdout or "(1996)" in done.stdout

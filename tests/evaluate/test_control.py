@@ -11,7 +11,7 @@ class Spy:
     """Keeps the histories it was asked about."""
 
     name = "spy"
-    knows = "text"
+    supervision = "zero-shot"
 
     def rank(self, histories, k, *, exclude="history", candidates=None):
         self.seen = [history.tolist() for history in histories]

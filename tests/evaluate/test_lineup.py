@@ -5,8 +5,9 @@ import pytest
 from recgpt.data.dataset import Dataset
 from recgpt.data.splits import leave_one_out, zero_shot
 from recgpt.errors import DataError
-from recgpt.evaluate.lineup import is_seeded, names_for, recommenders_for
-from recgpt.generative.catalogue import RecGPT
+from recgpt.evaluate.lineup import names_for, recommenders_for
+from recgpt.generative.model import GenerativeModel
+from recgpt.recommenders import REGISTRY
 
 
 @pytest.fixture
@@ -22,8 +23,10 @@ def test_the_strong_baselines_are_in_every_table(dataset):
 
 def test_recgpt_needs_a_model(dataset, tiny):
     with pytest.raises(DataError, match=r"recgpt.*--model"):
-        names_for(leave_one_out(dataset), ["recgpt_tokens"])
-    assert names_for(leave_one_out(dataset), model=RecGPT.from_pretrained(tiny.model))[-1] == "recgpt_tokens"
+        names_for(leave_one_out(dataset), ["recgpt_generative"])
+    assert (
+        names_for(leave_one_out(dataset), model=GenerativeModel.from_pretrained(tiny.model))[-1] == "recgpt_generative"
+    )
 
 
 def test_a_name_nobody_has_is_refused(dataset):
@@ -32,25 +35,25 @@ def test_a_name_nobody_has_is_refused(dataset):
 
 
 def test_without_a_past_only_those_that_read_texts_join(dataset, tiny):
-    model = RecGPT.from_pretrained(tiny.model)
+    model = GenerativeModel.from_pretrained(tiny.model)
     model.config.training = {}
-    assert names_for(zero_shot(dataset), model=model) == ["copy_last", "text_knn", "recgpt_tokens"]
-    with pytest.raises(DataError, match="zero_shot has no past to read, and item_knn needs one"):
+    assert names_for(zero_shot(dataset), model=model) == ["copy_last", "text_knn", "recgpt_generative"]
+    with pytest.raises(DataError, match="zero_shot has no past interactions, and item_knn needs them"):
         names_for(zero_shot(dataset), ["item_knn"])
 
 
 def test_a_model_that_was_trained_on_the_catalogue_is_not_zero_shot(dataset, tiny):
-    model = RecGPT.from_pretrained(tiny.model)
+    model = GenerativeModel.from_pretrained(tiny.model)
     model.config.training = {"catalogues": [dataset.items_sha256]}
     with pytest.raises(DataError, match=r"was trained on the catalogue of .*: this is not zero-shot"):
         names_for(zero_shot(dataset), model=model)
-    (recommender,) = recommenders_for(["recgpt_tokens"], embeddings_NE=dataset.embeddings(), model=model)
-    assert recommender.knows == "text"
-    assert recommender.fit(dataset).knows == "trained"
+    (recommender,) = recommenders_for(["recgpt_generative"], embeddings_NE=dataset.embeddings(), model=model)
+    assert recommender.supervision == "zero-shot"
+    assert recommender.fit(dataset).supervision == "trained"
 
 
 def test_seeds_go_to_those_that_draw(dataset):
-    assert is_seeded("random")
-    assert not is_seeded("popularity")
+    assert REGISTRY["random"].is_seeded
+    assert not REGISTRY["popularity"].is_seeded
     first, second = (recommenders_for(["random"], embeddings_NE=dataset.embeddings(), seed=s)[0] for s in (1, 2))
     assert first.fit(dataset).rank([[0]], 3).ids.tolist() != second.fit(dataset).rank([[0]], 3).ids.tolist()

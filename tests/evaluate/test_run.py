@@ -96,7 +96,7 @@ def test_a_recommender_that_knows_the_answers_is_perfect():
 
     class Oracle:
         name = "oracle"
-        knows = "trained"
+        supervision = "trained"
 
         def fit(self, dataset):
             return self
@@ -126,7 +126,7 @@ def test_json_has_the_stated_form(dataset, split, tmp_path):
     assert saved["protocol"] == "leave_one_out"
     assert set(saved["n"]) == set(SLICES)
     assert len(saved["results"]) == 2 * len(SLICES)
-    assert saved["knows"] == {"copy_last": "text", "popularity": "context"}
+    assert saved["supervision"] == {"copy_last": "zero-shot", "popularity": "in-context"}
     assert saved["headline"] == "explore"
     assert saved["beyond_accuracy"]["popularity"]["coverage"] > 0
     metrics = {f"{name}@{k}" for name in ("hit", "ndcg", "mrr") for k in (1, 3, 5, 10)}

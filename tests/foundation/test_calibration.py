@@ -24,7 +24,6 @@ from recgpt.foundation.network import (
     LocalWeights,
     NetworkConfig,
 )
-from recgpt.recommenders.foundation import RecGPTContext
 
 S, M = 4, 20
 NETWORK = NetworkConfig(history_items=S, d_model=8, n_heads=2, hidden=16, dropout=0.0)
@@ -163,7 +162,7 @@ def adapted() -> FoundationCatalogue:
 
 def test_a_catalogue_without_times_gets_weights_and_ranks_its_users_better(adapted):
     assert adapted.local is not None
-    unadapted = FoundationCatalogue(adapted.model, adapted.reading)
+    unadapted = FoundationCatalogue(adapted.network, adapted.reading, shortlist=adapted.shortlist)
     walks = sequences_of(900)[USERS:]
     histories, targets = [walk[:-1] for walk in walks], np.array([walk[-1] for walk in walks])
 
@@ -220,13 +219,11 @@ def test_a_ranking_does_not_depend_on_the_batch_and_sessions_agree(adapted):
         np.testing.assert_allclose(alone.scores[0], together.scores[row], rtol=1e-5, atol=1e-5)
 
 
-def test_a_saved_recommender_ranks_the_same(adapted, tmp_path):
-    recommender = RecGPTContext(adapted.model)
-    recommender._catalogue = adapted
-    recommender.save(tmp_path)
-    again = RecGPTContext.load(tmp_path)
-    assert again._catalogue.local.bias == adapted.local.bias
-    ours, theirs = recommender.rank(HISTORIES, 10), again.rank(HISTORIES, 10)
+def test_saved_catalogue_opened_ranks_the_same(adapted, tmp_path):
+    adapted.save(tmp_path)
+    again = FoundationCatalogue.open(tmp_path, adapted.network, shortlist=adapted.shortlist)
+    assert again.local.bias == adapted.local.bias
+    ours, theirs = adapted.recommend(HISTORIES, 10), again.recommend(HISTORIES, 10)
     np.testing.assert_array_equal(ours.ids, theirs.ids)
     np.testing.assert_array_equal(ours.scores, theirs.scores)
 
@@ -237,5 +234,10 @@ def test_an_explanation_holds_what_the_catalogue_adds(adapted, item):
     assert found.scored_by == "network"
     added = sum(group.contribution for group in found.groups)
     assert added == pytest.approx(found.score - found.baseline, abs=5e-3)
-    plain = explain(FoundationCatalogue(adapted.model, adapted.reading), [3, 5, 7], item, [str(i) for i in range(N)])
+    plain = explain(
+        FoundationCatalogue(adapted.network, adapted.reading, shortlist=adapted.shortlist),
+        [3, 5, 7],
+        item,
+        [str(i) for i in range(N)],
+    )
     assert plain.score != found.score

@@ -84,7 +84,7 @@ def test_score_and_rank_are_those_that_recommend_gives(request, kind):
     ranking = catalogue.recommend([history], N)
     ids = ranking.ids[0].tolist()
     asked, reading = Ragged.from_lists([history]), catalogue.reading
-    count_N, most = reading.past.count_N, catalogue.model.settings.shortlist
+    count_N, most = reading.past.count_N, catalogue.shortlist
     own = shortlisted(asked, reading.blended(asked), most, count_N)[0]
     for item in range(0, N, 4):
         found = explain(catalogue, history, item, TITLES)
@@ -126,7 +126,9 @@ def test_a_network_that_repeats_the_blend_is_explained_by_the_blend_alone(catalo
         torch.manual_seed(0)
         plain = FoundationModel(FoundationConfig(network=NetworkConfig(history_items=POSITIONS)))
     history, item = [5, 9, 30], 12
-    found = explain(FoundationCatalogue(plain, reading), history, item, TITLES)
+    found = explain(
+        FoundationCatalogue(plain.network, reading, shortlist=plain.config.shortlist), history, item, TITLES
+    )
     features, blend_1N = reading.blended(Ragged.from_lists([history]))
     for name, weight, feature_1N in zip(FEATURES, reading.weights_F, features, strict=True):
         expected = 1.5 * weight * (feature_1N[0, item] - feature_1N[0].mean()) / blend_1N.std()
@@ -138,7 +140,7 @@ def test_a_network_that_repeats_the_blend_is_explained_by_the_blend_alone(catalo
 
 def test_slopes_agree_with_finite_differences_along_the_path(catalogue):
     history = Ragged.from_lists([[5, 9, 30]])
-    reading, network, steps, width = catalogue.reading, catalogue.model.network, 100, 0.01
+    reading, network, steps, width = catalogue.reading, catalogue.network, 100, 0.01
     evidence = reading.evidence(history, np.array([[12]]), reading.blended(history), POSITIONS)
     slope_F = integrated_slopes(network, evidence, steps=steps)[2]
 
@@ -285,12 +287,12 @@ def test_without_times_and_with_one_item():
 
 
 def test_the_catalogue_is_left_as_it_was(catalogue):
-    before = {name: value.clone() for name, value in catalogue.model.state_dict().items()}
+    before = {name: value.clone() for name, value in catalogue.network.state_dict().items()}
     history, state = [3, 1], torch.random.get_rng_state()
     found = explain(catalogue, history, 5, TITLES)
     assert history == [3, 1]
-    assert all(torch.equal(value, before[name]) for name, value in catalogue.model.state_dict().items())
-    assert all(parameter.grad is None for parameter in catalogue.model.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in catalogue.network.state_dict().items())
+    assert all(parameter.grad is None for parameter in catalogue.network.parameters())
     assert torch.equal(torch.random.get_rng_state(), state)
     assert explain(catalogue, np.array(history), 5, tuple(TITLES)) == found
 
@@ -328,6 +330,6 @@ def test_what_cannot_be_explained(texts, history, item, titles, message):
 def test_nan_is_an_error_not_an_explanation():
     broken = make_catalogue(interactions=past())
     with torch.no_grad():
-        broken.model.network.item_out.bias.fill_(torch.nan)
+        broken.network.item_out.bias.fill_(torch.nan)
     with pytest.raises(DataError, match="a score is NaN"):
         explain(broken, [1, 2], 5, TITLES)

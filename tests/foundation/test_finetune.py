@@ -70,29 +70,29 @@ def watched(monkeypatch) -> list[Episode]:
 
 def test_another_model_is_returned_and_the_given_one_stays():
     model = model_of(seed=1)
-    before, settings = copy.deepcopy(model), copy.deepcopy(model.settings)
+    before, settings = copy.deepcopy(model), copy.deepcopy(model.config)
     tuned = finetune(model, dataset_of(walks()), embeddings(), steps=24, lr=1e-2)
     assert same_weights(model, before)
-    assert model.settings == settings
+    assert model.config == settings
     assert not same_weights(tuned, model)
     assert not tuned.training
-    assert tuned.settings.network == settings.network
+    assert tuned.config.network == settings.network
     assert (tuned.index(embeddings()).recommend([[0]], 5).ids >= 0).all()
 
 
 def test_what_was_learned_from_is_recorded(tmp_path):
     first, second = dataset_of(walks()), dataset_of(walks(50), N_ITEMS + 1)
     once = finetune(model_of(catalogues=["earlier"], seed=4), first, embeddings(), steps=1)
-    assert once.settings.training == {
+    assert once.config.training == {
         "catalogues": ["earlier", first.items_sha256],
         "seed": 4,
         "fine-tuned on": "toy",
     }
     twice = finetune(once, second, embeddings(N_ITEMS + 1), steps=1)
-    assert twice.settings.training["catalogues"] == ["earlier", first.items_sha256, second.items_sha256]
+    assert twice.config.training["catalogues"] == ["earlier", first.items_sha256, second.items_sha256]
     twice.save_pretrained(tmp_path / "tuned")
     loaded = FoundationModel.from_pretrained(tmp_path / "tuned")
-    assert loaded.settings == twice.settings
+    assert loaded.config == twice.config
     assert same_weights(loaded, twice)
 
 
@@ -140,7 +140,7 @@ def test_users_are_asked_for_what_no_index_knows(monkeypatch, timed):
     collected = module.collected
     monkeypatch.setattr(module, "collected", lambda *a, **k: episodes.append(collected(*a, **k)) or episodes[-1])
     wide = model_of()
-    wide.settings.__dict__["shortlist"] = 128
+    wide.config.__dict__["shortlist"] = 128
     finetune(wide, dataset_of(sequences, 110, timed=timed), embeddings(110), steps=1)
     assert len(episodes) == 2 * len(CUTS)
     assert sum(map(len, episodes)) == 30 * len(CUTS), "every user is asked once a cut"

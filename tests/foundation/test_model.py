@@ -15,15 +15,9 @@ from recgpt.encode import PACKAGED
 from recgpt.errors import CheckpointError, DataError, EncoderError
 from recgpt.features.hybrid_score import Blend
 from recgpt.foundation import model as module
+from recgpt.foundation.catalogue import FoundationCatalogue
 from recgpt.foundation.catalogue_features import shortlisted
-from recgpt.foundation.model import (
-    MODEL_TYPE,
-    FoundationCatalogue,
-    FoundationConfig,
-    FoundationModel,
-    is_foundation,
-    shipped,
-)
+from recgpt.foundation.model import MODEL_TYPE, FoundationConfig, FoundationModel, shipped
 from recgpt.foundation.network import NetworkConfig
 
 N, E = 40, 8
@@ -195,8 +189,14 @@ def test_observing_equals_indexing_again(shortlist):
     old = catalogue.reading
     blend = Blend.of(old.blend.unit_NE, Ragged.from_lists(longer))
     again = dataclasses.replace(old, blend=blend)
-    assert_same(catalogue.recommend(HISTORIES, N), FoundationCatalogue(model, again).recommend(HISTORIES, N))
-    assert_same(catalogue.recommend([[]], N), FoundationCatalogue(model, again).recommend([[]], N))
+    assert_same(
+        catalogue.recommend(HISTORIES, N),
+        FoundationCatalogue(model.network, again, shortlist=catalogue.shortlist).recommend(HISTORIES, N),
+    )
+    assert_same(
+        catalogue.recommend([[]], N),
+        FoundationCatalogue(model.network, again, shortlist=catalogue.shortlist).recommend([[]], N),
+    )
     assert not np.array_equal(catalogue.recommend(HISTORIES, N).scores, before)
 
 
@@ -335,17 +335,15 @@ def test_texts_are_read_by_the_packaged_encoder():
 
 def test_a_saved_model_ranks_the_same(tmp_path):
     made = model_of(shortlist=7, encoder="some-encoder", template="fields")
-    made.settings.training["seed"] = 3
+    made.config.training["seed"] = 3
     made.save_pretrained(tmp_path / "model")
     loaded = FoundationModel.from_pretrained(tmp_path / "model")
-    assert loaded.settings == made.settings
+    assert loaded.config == made.config
     assert not loaded.training
     first, second = (index(each).recommend(HISTORIES, N) for each in (made, loaded))
     np.testing.assert_array_equal(first.ids, second.ids)
     np.testing.assert_array_equal(first.scores, second.scores)
     assert json.loads((tmp_path / "model" / "config.json").read_text())["model_type"] == MODEL_TYPE
-    assert is_foundation(tmp_path / "model")
-    assert not is_foundation(tmp_path)
 
 
 def saved(tmp_path):
@@ -375,12 +373,6 @@ def test_a_damaged_or_foreign_configuration_is_refused(tmp_path, content, messag
         config.write_text(content)
     with pytest.raises(CheckpointError, match=message):
         FoundationModel.from_pretrained(config.parent)
-
-
-@pytest.mark.parametrize("content", ["[]", "3", "{", "{}"])
-def test_what_is_no_configuration_is_no_foundation_model(tmp_path, content):
-    (tmp_path / "config.json").write_text(content)
-    assert not is_foundation(tmp_path)
 
 
 def test_damaged_or_foreign_weights_are_refused(tmp_path):

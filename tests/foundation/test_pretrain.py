@@ -116,12 +116,12 @@ def test_a_run_leaves_a_model_that_says_what_it_learned_from(run, world, tmp_pat
     folder = run()
     model = FoundationModel.from_pretrained(folder)
     assert folder == tmp_path / "run" / "model"
-    training = model.settings.training
+    training = model.config.training
     assert training["domains"] == ["a", "b"]
     assert training["watched"] == ["c"]
     assert training["catalogues"] == [Dataset.load(world / "pretrain" / name).items_sha256 for name in "ab"]
     assert (training["steps"], training["seed"]) == (20, 0)
-    encoder = model.settings.text_encoder
+    encoder = model.config.text_encoder
     assert (encoder["encoder"], encoder["template"], encoder["dim"]) == (
         find_encoder(str(world / "encoder")).name,
         "fields",

@@ -22,7 +22,7 @@ def test_it_is_small_and_has_a_card():
 
 
 def test_training_data_is_within_the_pool_and_holds_no_test_set(shared):
-    learned = set(shipped().settings.training["catalogues"])
+    learned = set(shipped().config.training["catalogues"])
     assert learned
     tests = [Dataset.load(path) for path in sorted((shared / "data" / "test").iterdir())]
     assert len(tests) >= 8
@@ -46,7 +46,7 @@ def test_text_and_past_both_speak():
 def shipped_for(width: int):
     """The shipped model, told that its encoder is `width` wide: it reads relations only."""
     model = shipped()
-    model.settings.text_encoder["dim"] = width
+    model.config.text_encoder["dim"] = width
     return model
 
 
@@ -55,7 +55,7 @@ def test_it_ranks_as_well_as_when_it_was_shipped(shared):
     dataset = Dataset.load(shared / "data" / "test" / "amazon_office", repeats="drop")
     split = leave_one_out(dataset, max_users=1_000)
     model = shipped()
-    embeddings = embeddings_for(dataset, model.settings.text_encoder["encoder"])
+    embeddings = embeddings_for(dataset, model.config.text_encoder["encoder"])
     catalogue = model.index(dataset.texts(model.template), interactions=split.known.interactions, embeddings=embeddings)
     new = np.flatnonzero(~split.histories.contains(split.targets))
     ids = catalogue.recommend(split.histories[new], 10).ids
@@ -66,7 +66,7 @@ def test_it_ranks_as_well_as_when_it_was_shipped(shared):
 def test_the_tokenizer_that_comes_with_it_reads_its_texts():
     folder = SHIPPED.parent.parent / "vae_ckpt" / "minilm"
     tokenizer = FSQTokenizer.from_pretrained(folder)
-    assert tokenizer.config.embedding_dim == shipped().settings.text_encoder["dim"]
+    assert tokenizer.config.embedding_dim == shipped().config.text_encoder["dim"]
     embeddings = np.random.default_rng(0).standard_normal((50, 384)).astype(np.float32)
     codes = tokenizer.encode(embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True), progress=False)
     assert codes.shape == (50, 4)

@@ -10,6 +10,7 @@ import torch
 from recgpt import RecGPT
 from recgpt.data.dataset import Dataset
 from recgpt.data.ragged import Ragged
+from recgpt.encode import TextEncoder
 from recgpt.errors import CheckpointError, DataError
 from recgpt.generative import catalogue as module
 from recgpt.generative.beam import KEPT, LOST, CodeTrie, beam_scores
@@ -394,7 +395,7 @@ class FakeEncoder:
 @pytest.fixture
 def encoder(monkeypatch):
     fake = FakeEncoder()
-    monkeypatch.setattr(module.TextEncoder, "of", classmethod(lambda cls, fingerprint: fake))
+    monkeypatch.setattr(TextEncoder, "of", classmethod(lambda cls, fingerprint: fake))
     return fake
 
 
@@ -455,7 +456,11 @@ def test_texts_to_recommendations_with_the_packaged_encoder(tiny_minilm):
 @pytest.mark.parametrize(
     ("histories", "options", "message"),
     [
-        ([[1], []], {}, "history 1 is empty: RecGPT ranks after at least one item; use Popularity for new users"),
+        (
+            [[1], []],
+            {},
+            "history 1 is empty: the generative model ranks after at least one item; use popularity for new users",
+        ),
         ([[1], [2, N]], {}, f"history 1 holds the item id {N}, but the catalogue has the ids 0 to {N - 1}"),
         ([[-1]], {}, "history 0 holds the item id -1"),
         ([[1]], {"k": N + 1}, f"k={N + 1} does not fit a catalogue of {N} items: ask for k between 1 and {N}"),

@@ -12,7 +12,7 @@ from rich.console import Console
 from recgpt import RecGPT
 from recgpt.errors import DataError
 from recgpt.generative import explain as module
-from recgpt.generative.catalogue import Catalogue
+from recgpt.generative.catalogue import GenerativeCatalogue
 from recgpt.generative.code_index import sums_of_rows
 from recgpt.generative.decoder import RecGPTConfig
 from recgpt.generative.explain import explain
@@ -23,7 +23,7 @@ TWINS = (11, 3, 57)  # equal embeddings: equal codes and equal dense scores
 TITLES = [f"film {row}" for row in range(N)]
 
 
-def make_catalogue(levels=(5, 4, 3), n_codes=2, seed=0) -> Catalogue:
+def make_catalogue(levels=(5, 4, 3), n_codes=2, seed=0) -> GenerativeCatalogue:
     """Random weights, so large that histories matter; a tokenizer whose codes follow the embeddings."""
     rng = np.random.default_rng(seed)
     embeddings = rng.standard_normal((N, WIDTH)).astype(np.float32)
@@ -42,12 +42,12 @@ def make_catalogue(levels=(5, 4, 3), n_codes=2, seed=0) -> Catalogue:
 
 
 @pytest.fixture(scope="module")
-def catalogue() -> Catalogue:
+def catalogue() -> GenerativeCatalogue:
     return make_catalogue()
 
 
 @pytest.fixture(scope="module")
-def collided() -> Catalogue:
+def collided() -> GenerativeCatalogue:
     """Nine codes a slot for 60 items: most items share all their codes with another."""
     return make_catalogue(levels=(3, 3), seed=1)
 
@@ -202,7 +202,7 @@ def test_the_catalogue_is_left_as_it_was(catalogue):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_explains_the_same(catalogue):
-    on_gpu = Catalogue(
+    on_gpu = GenerativeCatalogue(
         make_catalogue().model.cuda(), catalogue.tokenizer, catalogue.codes_NK.numpy(), catalogue.embeddings_NE
     )
     ours, theirs = (explain(each, [1, 2, 3], TWINS[0], TITLES) for each in (on_gpu, catalogue))
@@ -227,7 +227,7 @@ def test_cosines_and_nearest_by_hand(catalogue):
 def test_an_item_without_direction_has_cosine_0(catalogue):
     embeddings = catalogue.embeddings_NE.copy()
     embeddings[4] = 0
-    zeroed = Catalogue(catalogue.model, catalogue.tokenizer, catalogue.codes_NK.numpy(), embeddings)
+    zeroed = GenerativeCatalogue(catalogue.model, catalogue.tokenizer, catalogue.codes_NK.numpy(), embeddings)
     assert explain(zeroed, [4, 5], 6, TITLES).history[0].cosine == 0
 
 
@@ -317,7 +317,7 @@ def bars(explanation) -> list[str]:
 @pytest.mark.parametrize(
     ("history", "item", "titles", "message"),
     [
-        ([], 5, TITLES, "the history is empty: RecGPT scores an item after at least one other"),
+        ([], 5, TITLES, "the history is empty: the generative model scores an item after at least one other"),
         ([1, N], 5, TITLES, f"history 0 holds the item id {N}, but the catalogue has the ids 0 to {N - 1}"),
         ([-1], 5, TITLES, "history 0 holds the item id -1"),
         ([1], N, TITLES, f"the item id {N}, but the catalogue has the ids 0 to {N - 1}"),
@@ -338,6 +338,6 @@ def test_nan_is_an_error_not_an_explanation(catalogue):
         explain(broken, [1, 2], 5, TITLES)
     embeddings = catalogue.embeddings_NE.copy()
     embeddings[9, 3] = np.nan
-    unread = Catalogue(catalogue.model, catalogue.tokenizer, catalogue.codes_NK.numpy(), embeddings)
+    unread = GenerativeCatalogue(catalogue.model, catalogue.tokenizer, catalogue.codes_NK.numpy(), embeddings)
     with pytest.raises(DataError, match="the embedding of item 9 holds NaN"):
         explain(unread, [1, 2], 5, TITLES)

@@ -14,8 +14,8 @@ from safetensors.torch import save_file
 
 from recgpt.errors import CheckpointError, UntrustedFileError
 from recgpt.generative import published
-from recgpt.generative.catalogue import RecGPT
 from recgpt.generative.loss import next_item_labels
+from recgpt.generative.model import GenerativeModel
 from recgpt.generative.published import convert, load_upstream, read_state_dict
 from tests import seed_checkpoint
 
@@ -358,7 +358,7 @@ def test_convert_writes_a_folder_that_loads_to_the_same_model(tmp_path, small):
     torch.save(tokenizer, tmp_path / "tokenizer.pt")
     converted = convert(tmp_path / "decoder.pt", tmp_path / "tokenizer.pt", tmp_path / "ours")
     assert not list((tmp_path / "ours").rglob("*.pt")) + list((tmp_path / "ours").rglob("*.bin"))
-    read = RecGPT.from_pretrained(tmp_path / "ours")
+    read = GenerativeModel.from_pretrained(tmp_path / "ours")
     assert same(read.state_dict(), converted.state_dict())
     embeddings = np.random.default_rng(0).standard_normal((30, 64)).astype(np.float32)
     expected = converted.index(embeddings).recommend([[1, 2], [3]], k=5)

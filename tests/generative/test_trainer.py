@@ -14,8 +14,8 @@ from recgpt.data.packing import PackedDataset
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
 from recgpt.generative import trainer as trainer_module
-from recgpt.generative.catalogue import RecGPT
 from recgpt.generative.loss import IGNORE
+from recgpt.generative.model import GenerativeModel
 from recgpt.generative.trainer import batch_tensors, mean_loss
 from recgpt.training.curves import training_curve
 from recgpt.training.loop import learning_rate
@@ -47,7 +47,7 @@ def test_it_learns_an_order_and_learns_none_where_there_is_none(trainer, tmp_pat
 
 def test_what_it_learned_ranks_the_next_item_first(trainer, tmp_path):
     trainer(epochs=6, evaluations_per_epoch=0.2).run()
-    trained = RecGPT.from_pretrained(tmp_path / "run" / "best")
+    trained = GenerativeModel.from_pretrained(tmp_path / "run" / "best")
     rows = PackedDataset(HELD_OUT.sequences, row_items=MAX_ITEMS)
     assert mean_loss(trained, HELD_OUT, rows, 8) < 0.1 * entropy_a_code()
     batch = batch_tensors(HELD_OUT, rows, np.arange(len(rows)), V)
@@ -142,7 +142,7 @@ def test_best_is_the_highest_figure_or_the_lowest_loss(trainer, tmp_path):
     assert by_loss.best == min(e["loss"] for e in by_loss.evaluations)
     rows = PackedDataset(HELD_OUT.sequences, row_items=MAX_ITEMS)
     for run, folder in ((ranked, "ranked"), (by_loss, "run")):
-        kept = mean_loss(RecGPT.from_pretrained(tmp_path / folder / "best"), HELD_OUT, rows, 8)
+        kept = mean_loss(GenerativeModel.from_pretrained(tmp_path / folder / "best"), HELD_OUT, rows, 8)
         assert kept == pytest.approx(next(e["loss"] for e in run.evaluations if e["step"] == run.best_step), rel=1e-6)
 
 
@@ -158,7 +158,7 @@ def test_ranking_validation_asks_a_sample_and_only_for_new_items(tiny):
     from recgpt.data.splits import leave_one_out
     from recgpt.evaluate.lineup import ranking_validation
 
-    dataset, trained = Dataset.load(tiny.data), RecGPT.from_pretrained(tiny.model)
+    dataset, trained = Dataset.load(tiny.data), GenerativeModel.from_pretrained(tiny.model)
     tables = (trained.tokenizer, dataset.tokens(), dataset.embeddings())
     split = leave_one_out(dataset)
     all_of_them = ranking_validation(split, *tables)(trained)
@@ -241,7 +241,7 @@ def test_fine_tuning_starts_from_the_weights_it_is_given(trainer, tmp_path):
     often = {"epochs": 6, "evaluations_per_epoch": 0.2}
     trainer(**often).run()
     backwards = table(Ragged(walks(200, seed=1).values[::-1].copy(), DATA.sequences.offsets))
-    trained = RecGPT.from_pretrained(tmp_path / "run" / "best")
+    trained = GenerativeModel.from_pretrained(tmp_path / "run" / "best")
     rows = PackedDataset(backwards.sequences, row_items=MAX_ITEMS)
     before = mean_loss(trained, backwards, rows, 8)
     tuned = trainer(

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from recgpt.data.ragged import Ragged
-from recgpt.generative.catalogue import RecGPT
 from recgpt.generative.decoder import RecGPTConfig
+from recgpt.generative.model import GenerativeModel
 from recgpt.generative.trainer import TrainConfig, TrainData
 
 N_ITEMS, V, K, E, MAX_ITEMS = 24, 64, 4, 32, 8
@@ -38,10 +38,10 @@ def table(sequences: Ragged, **options) -> TrainData:
 DATA, HELD_OUT = table(walks(200, seed=1)), table(walks(30, seed=2))
 
 
-def model(seed: int = 0, **shape) -> RecGPT:
+def model(seed: int = 0, **shape) -> GenerativeModel:
     torch.manual_seed(seed)
     tiny = {"max_items": MAX_ITEMS, "d_model": 32, "n_layers": 1, "n_heads": 2, "dropout": 0.0}
-    return RecGPT(RecGPTConfig(codebook_size=V, n_codes=K, embedding_dim=E, **{**tiny, **shape}))
+    return GenerativeModel(RecGPTConfig(codebook_size=V, n_codes=K, embedding_dim=E, **{**tiny, **shape}))
 
 
 def config(out: Path, **options) -> TrainConfig:

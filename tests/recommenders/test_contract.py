@@ -12,22 +12,22 @@ from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
 from recgpt.foundation.model import FoundationConfig, FoundationModel
 from recgpt.foundation.network import NetworkConfig
-from recgpt.generative.catalogue import RecGPT
 from recgpt.generative.decoder import RecGPTConfig
+from recgpt.generative.model import GenerativeModel
 from recgpt.generative.tokenizer import FSQTokenizer, FSQTokenizerConfig
 from recgpt.recommenders import REGISTRY, load, make
-from recgpt.recommenders.base import Knows, StoredRecommender
+from recgpt.recommenders.base import RecommenderBase, Supervision
 
 N_ITEMS, N_USERS, WIDTH = 60, 40, 16
 
 
-def tiny_recgpt() -> StoredRecommender:
+def tiny_recgpt() -> RecommenderBase:
     torch.manual_seed(0)
     tokenizer = FSQTokenizer(FSQTokenizerConfig(embedding_dim=WIDTH, levels=[5, 5], n_layers=1, n_heads=2))
     config = RecGPTConfig(
         codebook_size=25, embedding_dim=WIDTH, max_items=16, d_model=16, n_layers=1, n_heads=2, dropout=0.0
     )
-    return make("recgpt_tokens", model=RecGPT(config), tokenizer=tokenizer, embeddings=embeddings())
+    return make("recgpt_generative", model=GenerativeModel(config), tokenizer=tokenizer, embeddings=embeddings())
 
 
 def tiny_foundation() -> FoundationModel:
@@ -45,12 +45,10 @@ def embeddings() -> np.ndarray:
 
 
 MAKERS = {
-    "recgpt_tokens": tiny_recgpt,
-    "recgpt_text": lambda: make("recgpt_text", foundation=tiny_foundation(), embeddings=embeddings()),
-    "recgpt": lambda: make("recgpt", foundation=tiny_foundation(), embeddings=embeddings()),
-    "recgpt_finetuned": lambda: make(
-        "recgpt_finetuned", foundation=tiny_foundation(), embeddings=embeddings(), steps=16
-    ),
+    "recgpt_generative": tiny_recgpt,
+    "recgpt_text": lambda: make("recgpt_text", model=tiny_foundation(), embeddings=embeddings()),
+    "recgpt": lambda: make("recgpt", model=tiny_foundation(), embeddings=embeddings()),
+    "recgpt_finetuned": lambda: make("recgpt_finetuned", model=tiny_foundation(), embeddings=embeddings(), steps=16),
     "random": lambda: make("random"),
     "copy_last": lambda: make("copy_last"),
     "popularity": lambda: make("popularity"),
@@ -83,7 +81,7 @@ def dataset() -> Dataset:
 
 
 @pytest.fixture(scope="module", params=sorted(REGISTRY))
-def recommender(request, dataset) -> StoredRecommender:
+def recommender(request, dataset) -> RecommenderBase:
     return MAKERS[request.param]().fit(dataset)
 
 
@@ -95,9 +93,9 @@ def histories(n: int, seed: int = 1) -> list[list[int]]:
 def test_every_registered_recommender_is_held_to_the_contract():
     assert set(MAKERS) == set(REGISTRY)
     for name, maker in MAKERS.items():
-        assert isinstance(maker(), StoredRecommender)
+        assert isinstance(maker(), RecommenderBase)
         assert maker().name == name
-        assert maker().knows in get_args(Knows)
+        assert maker().supervision in get_args(Supervision)
 
 
 def test_unknown_name_lists_the_known():
@@ -192,7 +190,7 @@ def test_an_empty_history_gets_what_is_popular_from_all_that_know_it(recommender
     ranking = recommender.rank([[5, 6], [], [7]], 4)
     if recommender.name == "random":
         assert (ranking.ids[1] >= 0).all()
-    elif recommender.knows == "text":
+    elif recommender.supervision == "zero-shot":
         assert (ranking.ids[1] == -1).all()
         assert np.isneginf(ranking.scores[1]).all()
     elif recommender.name != "popularity_recent":
@@ -208,7 +206,7 @@ def test_saved_and_loaded_ranks_and_observes_the_same(recommender, dataset, tmp_
     fitted = MAKERS[recommender.name]().fit(dataset)
     fitted.save(tmp_path / "kept")
     loaded = load(tmp_path / "kept")
-    assert (loaded.name, loaded.knows) == (fitted.name, fitted.knows)
+    assert (loaded.name, loaded.supervision) == (fitted.name, fitted.supervision)
     rng = np.random.default_rng(4)
     events = Interactions(rng.integers(0, N_USERS + 3, 60), rng.integers(0, N_ITEMS, 60), rng.integers(900, 1200, 60))
     for _ in range(2):

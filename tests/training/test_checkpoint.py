@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from recgpt.errors import CheckpointError
-from recgpt.generative.catalogue import RecGPT
 from recgpt.generative.decoder import RecGPTConfig
+from recgpt.generative.model import GenerativeModel
 from recgpt.training import checkpoint
 
 
@@ -23,11 +23,11 @@ class KilledError(BaseException):
     """Stands for SIGKILL: nothing catches it."""
 
 
-def make(seed: int, **optimizer_options) -> tuple[RecGPT, torch.optim.AdamW]:
+def make(seed: int, **optimizer_options) -> tuple[GenerativeModel, torch.optim.AdamW]:
     """A model and its optimizer after one step, all of it decided by `seed`."""
     torch.manual_seed(seed)
     shape = {"codebook_size": 8, "n_codes": 2, "embedding_dim": 8, "max_items": 4}
-    model = RecGPT(RecGPTConfig(**shape, d_model=8, n_layers=1, n_heads=1))
+    model = GenerativeModel(RecGPTConfig(**shape, d_model=8, n_layers=1, n_heads=1))
     matrices, vectors = ([p for p in model.parameters() if (p.dim() > 1) == wanted] for wanted in (True, False))
     groups = [{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=1e-2, **optimizer_options)
@@ -82,7 +82,7 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, operation: int) -> None:
 
     monkeypatch.setattr(checkpoint.shutil, "rmtree", killing(shutil.rmtree, delete_one_file))
     monkeypatch.setattr(checkpoint, "save_file", killing(checkpoint.save_file, cut_short))
-    monkeypatch.setattr(RecGPT, "save_pretrained", killing(RecGPT.save_pretrained))
+    monkeypatch.setattr(GenerativeModel, "save_pretrained", killing(GenerativeModel.save_pretrained))
     for name in ("mkdir", "replace", "write_text"):
         monkeypatch.setattr(Path, name, killing(getattr(Path, name)))
 
@@ -162,9 +162,9 @@ def test_a_kill_while_the_best_model_is_replaced_never_leaves_half_a_model(
     save_model(best, old)
     for _ in kills(monkeypatch, lambda: save_model(best, new)):
         if best.exists():
-            kept = weights(RecGPT.from_pretrained(best))
+            kept = weights(GenerativeModel.from_pretrained(best))
             assert torch.equal(kept, weights(old)) or torch.equal(kept, weights(new))
-    assert torch.equal(weights(RecGPT.from_pretrained(best)), weights(new))
+    assert torch.equal(weights(GenerativeModel.from_pretrained(best)), weights(new))
     assert [path.name for path in tmp_path.iterdir()] == ["best"]
 
 
@@ -216,7 +216,9 @@ def test_damaged_state_is_named_with_the_remedy(tmp_path, content):
 
 def test_weights_of_another_shape_are_refused(tmp_path):
     save(tmp_path, 1)
-    other = RecGPT(RecGPTConfig(codebook_size=8, n_codes=2, embedding_dim=8, max_items=4, d_model=16, n_heads=1))
+    other = GenerativeModel(
+        RecGPTConfig(codebook_size=8, n_codes=2, embedding_dim=8, max_items=4, d_model=16, n_heads=1)
+    )
     with pytest.raises(CheckpointError, match="damaged"):
         checkpoint.restore(tmp_path / "step-00000001", other, torch.optim.AdamW(other.parameters()))
 
@@ -224,7 +226,7 @@ def test_weights_of_another_shape_are_refused(tmp_path):
 def test_a_checkpoint_is_a_model_folder_and_plain_json(tmp_path):
     save(tmp_path, 1)
     path = tmp_path / "step-00000001"
-    assert torch.equal(weights(RecGPT.from_pretrained(path)), weights(make(1)[0]))
+    assert torch.equal(weights(GenerativeModel.from_pretrained(path)), weights(make(1)[0]))
     assert json.loads((path / "training.json").read_text())["step"] == 1
     suffixes = {file.suffix for file in path.rglob("*") if file.is_file()}
     assert suffixes == {".safetensors", ".json", ".md"}, "no pickles"
@@ -292,7 +294,9 @@ def test_a_damaged_shard_is_named_with_the_remedy(tmp_path, rank, damage):
 
 def test_shards_of_another_shape_are_refused(tmp_path):
     path = save_as(2, tmp_path, 1)
-    other = RecGPT(RecGPTConfig(codebook_size=8, n_codes=2, embedding_dim=8, max_items=4, d_model=16, n_heads=1))
+    other = GenerativeModel(
+        RecGPTConfig(codebook_size=8, n_codes=2, embedding_dim=8, max_items=4, d_model=16, n_heads=1)
+    )
     with pytest.raises(CheckpointError, match=r"has shape \(.*8\), the model wants \(.*16\)"):
         checkpoint.restore(path, other, torch.optim.AdamW(other.parameters()))
 

@@ -21,7 +21,7 @@ from recgpt.benchmark.accuracy.plots import accuracy_plots
 from recgpt.benchmark.accuracy.suite import REFERENCE, BenchmarkConfig, DatasetCells, Part, Suite
 from recgpt.data.fingerprint import write_json
 from recgpt.evaluate.protocols import headline
-from recgpt.evaluate.report import KNOWS, LISTS, OTHER_SLICES, decimal, figure, markdown_table, signed
+from recgpt.evaluate.report import LISTS, OTHER_SLICES, SUPERVISIONS, decimal, figure, markdown_table, signed
 from recgpt.evaluate.significance import bootstrap_ci, holm, paired_bootstrap
 from recgpt.recommenders import FROM_MODEL
 from recgpt.recommenders.foundation import RecGPTContext, RecGPTFineTuned, RecGPTText
@@ -99,7 +99,7 @@ def _summarize(cells: DatasetCells, config: BenchmarkConfig, published: list[dic
     about = cells.about()
     part = headline(about["protocol"])
     rows = [_row(cells, name, part, config) for name in cells.reports]
-    rows.sort(key=lambda row: (list(KNOWS).index(row["knows"]), row["metrics"]["ndcg@10"]["mean"]))
+    rows.sort(key=lambda row: (list(SUPERVISIONS).index(row["supervision"]), row["metrics"]["ndcg@10"]["mean"]))
     if REFERENCE in cells.reports:
         _test(cells, part, [row for row in rows if row["recommender"] != REFERENCE])
     return {
@@ -128,7 +128,7 @@ def _row(cells: DatasetCells, name: str, part: str, config: BenchmarkConfig) -> 
     per_seed = [float(report.values(name, part, "ndcg@10").mean()) for report in reports]
     return {
         "recommender": name,
-        "knows": _knows(cells, name),
+        "supervision": _supervision(cells, name),
         "seeds": len(reports),
         "metrics": {
             metric: {"mean": float(each.mean()), "ci95": bootstrap_ci(each, users)} for metric, each in values.items()
@@ -176,8 +176,8 @@ def _against_best(cells: DatasetCells, part: str, rows: list[dict[str, Any]]) ->
     }
 
 
-def _knows(cells: DatasetCells, name: str) -> str:
-    return str(cells.reports[name][0].about["knows"][name])
+def _supervision(cells: DatasetCells, name: str) -> str:
+    return str(cells.reports[name][0].about["supervision"][name])
 
 
 def _users(cells: DatasetCells, part: str) -> np.ndarray:
@@ -206,7 +206,7 @@ def write_reports(summary: dict[str, Any], found: Sequence[Sequence[DatasetCells
     return paths
 
 
-HEADER = ["knows", "recommender", "Hit@10", "NDCG@10", "NDCG - text_knn", "p", *OTHER_SLICES]
+HEADER = ["supervision", "recommender", "Hit@10", "NDCG@10", "NDCG - text_knn", "p", *OTHER_SLICES]
 RATIOS_HEADER = ["data set", "best baseline", "NDCG@10", *LEVELS, "recgpt - best baseline"]
 LISTS_HEADER = ["recommender", *(heading for heading, _ in LISTS.values()), "fit s", "rank s"]
 
@@ -219,7 +219,7 @@ def cells_of(row: dict[str, Any]) -> list[str]:
         p = "< .001" if against["p_holm"] < 0.001 else f"{against['p_holm']:.3f}".lstrip("0")
     figures = [_with_interval(row["metrics"][metric]) for metric in METRICS]
     slices = ["–" if value is None else decimal(value) for value in row["slices"].values()]
-    return [row["knows"], row["recommender"], *figures, _difference(against), p, *slices]
+    return [row["supervision"], row["recommender"], *figures, _difference(against), p, *slices]
 
 
 def list_cells_of(row: dict[str, Any]) -> list[str]:
@@ -315,7 +315,7 @@ def html(summary: dict[str, Any], found: Sequence[Sequence[DatasetCells]]) -> st
     return environment.get_template("page.html.j2").render(
         summary=summary,
         method=_METHOD,
-        knows=KNOWS,
+        supervisions=SUPERVISIONS,
         header=HEADER[1:],
         ratios_header=RATIOS_HEADER,
         ratios_about=RATIOS_ABOUT,

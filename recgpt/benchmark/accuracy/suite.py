@@ -14,27 +14,24 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import torch
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from recgpt.data.fingerprint import read_json, write_json
 from recgpt.data.splits import Split, check_protocol, load_for, make_split
 from recgpt.errors import DataError
-from recgpt.evaluate.lineup import BASELINES, embeddings_of, is_seeded, names_for, recommenders_for, rows_of
+from recgpt.evaluate.lineup import BASELINES, embeddings_of, names_for, recommenders_for, rows_of
 from recgpt.evaluate.protocols import refuse_negatives
 from recgpt.evaluate.report import StoredReport
 from recgpt.evaluate.run import evaluate
-from recgpt.foundation.model import shipped
-from recgpt.generative.catalogue import RecGPT
 from recgpt.models import Model
 from recgpt.progress import console, duration
-from recgpt.recommenders import FROM_MODEL, check_names
+from recgpt.recommenders import FROM_MODEL, REGISTRY, check_names, registered_name
 from recgpt.version import __version__
 
 DEFAULT_SUITE = "accuracy"
@@ -255,7 +252,9 @@ class DatasetCells:
         return np.mean(of_seeds, axis=0)
 
 
-def run_suite(suite: Suite, *, data: Path, out: Path, load_model: Callable[[str], Model]) -> list[list[DatasetCells]]:
+def run_suite(
+    suite: Suite, *, data: Path, out: Path, load_model: Callable[[str | None], Model]
+) -> list[list[DatasetCells]]:
     """Make all cells that are not on disk yet, data set by data set, and read all of them.
 
     Parameters
@@ -265,7 +264,7 @@ def run_suite(suite: Suite, *, data: Path, out: Path, load_model: Callable[[str]
     out
         Cells land in `out/cells`.
     load_model
-        Reads the checkpoint of a config; each is read once.
+        Reads the checkpoint of a config, or with None the model that comes with the project; each is read once.
 
     Returns
     -------
@@ -287,7 +286,7 @@ def run_suite(suite: Suite, *, data: Path, out: Path, load_model: Callable[[str]
 
     @functools.cache
     def read(path: str | None) -> Model:
-        return shipped() if path is None else load_model(path)
+        return load_model(path)
 
     models = [read(config.model) if config.model or _needs_model(config) else None for config in configs]
     clock = _Clock(total=sum(map(_n_cells, configs, models)))
@@ -300,11 +299,11 @@ def run_suite(suite: Suite, *, data: Path, out: Path, load_model: Callable[[str]
 
 
 def _needs_model(config: BenchmarkConfig) -> bool:
-    return any(name in FROM_MODEL for name in config.recommenders)
+    return any(registered_name(name) in FROM_MODEL for name in config.recommenders)
 
 
 def _n_cells(config: BenchmarkConfig, model: Model | None) -> int:
-    names = {*BASELINES, *config.recommenders, *rows_of(model)}
+    names = {*BASELINES, *map(registered_name, config.recommenders), *rows_of(model)}
     return len(config.datasets) * sum(len(_seeds(name, config)) for name in names)
 
 
@@ -335,7 +334,7 @@ def _cells(
     config: BenchmarkConfig, split: Split, out: Path, embeddings_NE: np.ndarray, model: Model | None
 ) -> Iterator[Cell]:
     dataset = split.dataset
-    of_model = None if model is None else _model_sha256(model)
+    of_model = None if model is None else model.sha256
     of_embeddings = hashlib.sha256(np.ascontiguousarray(embeddings_NE).data).hexdigest()
     for name in names_for(split, config.recommenders, model=model):
         for seed in _seeds(name, config):
@@ -355,18 +354,8 @@ def _cells(
             yield Cell(name, seed, made_of, out / "cells" / dataset.name / f"{name}-{seed}-{digest[:12]}.json")
 
 
-def _model_sha256(model: Model) -> str:
-    """Of the weights, and of the settings that also decide what it recommends."""
-    settings = model.config.to_dict() if isinstance(model, RecGPT) else asdict(model.settings)
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
-    for name, values in model.state_dict().items():
-        digest.update(name.encode())
-        digest.update(values.reshape(-1).view(torch.uint8).cpu().numpy().data)
-    return digest.hexdigest()
-
-
 def _seeds(name: str, config: BenchmarkConfig) -> list[int]:
-    return config.seeds if is_seeded(name) else config.seeds[:1]
+    return config.seeds if REGISTRY[name].is_seeded else config.seeds[:1]
 
 
 def _make(cell: Cell, split: Split, embeddings_NE: np.ndarray, model: Model | None) -> None:

@@ -23,7 +23,7 @@ def catalogue_points(setting: "Setting", points: Sequence[int], folder: Path) ->
     from recgpt.benchmark.speed.ranking import recommend
     from recgpt.benchmark.speed.scoring import any_item, random_logits
     from recgpt.benchmark.speed.setting import clustered_codes
-    from recgpt.generative.catalogue import Catalogue
+    from recgpt.generative.catalogue import GenerativeCatalogue
 
     config, sizes = setting.config, setting.sizes
     model, tokenizer = setting.new_model(), setting.tokenizer
@@ -39,7 +39,7 @@ def catalogue_points(setting: "Setting", points: Sequence[int], folder: Path) ->
         request, rows = any_item(BATCH, n_items), np.arange(BATCH)
         with peak_memory() as memory:
             started = time.perf_counter()
-            catalogue = Catalogue(model, tokenizer, codes_NK, embeddings_NE)
+            catalogue = GenerativeCatalogue(model, tokenizer, codes_NK, embeddings_NE)
             index_s = time.perf_counter() - started
             end_to_end_s = _best(recommend, catalogue, histories)
             with torch.inference_mode():

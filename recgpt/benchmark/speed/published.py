@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from recgpt.data.ragged import Ragged
 from recgpt.generative.beam import BRANCHES, FIRST_WIDTH, KEPT, LOST, TEMPERATURE
-from recgpt.generative.catalogue import Catalogue
+from recgpt.generative.catalogue import GenerativeCatalogue
 from recgpt.generative.decoder import Block, RecGPTDecoder
 from recgpt.generative.loss import IGNORE
 
@@ -167,7 +167,7 @@ def predicted_codes(sequences: Ragged, n_codes: int) -> int:
 # --- prediction ---
 
 
-def logits(catalogue: Catalogue, items_BS: np.ndarray) -> Tensor:
+def logits(catalogue: GenerativeCatalogue, items_BS: np.ndarray) -> Tensor:
     """Logits (B, K, V + 1) of the next item, cut from those of every position."""
     model = catalogue.model
     hidden_BTD = hidden_states(model, catalogue.codes_NK, catalogue.embeddings_NE, items_BS)
@@ -231,7 +231,7 @@ def decoding(logits_BKV: Tensor, trie: Trie) -> Tensor:
     return scores_BN
 
 
-def predict(catalogue: Catalogue, histories: Ragged, trie: Trie, n_items: int | None = None) -> None:
+def predict(catalogue: GenerativeCatalogue, histories: Ragged, trie: Trie, n_items: int | None = None) -> None:
     """Rank the users in batches; rows are `n_items` long, or as long as the longest history of the batch."""
     for start in range(0, len(histories), PREDICT_BATCH):
         batch = histories[start : start + PREDICT_BATCH]

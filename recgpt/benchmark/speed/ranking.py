@@ -15,7 +15,7 @@ from recgpt.benchmark.speed.setting import TOP, Setting
 from recgpt.data.ragged import Ragged
 from recgpt.device import computes_bfloat16
 from recgpt.generative.beam import LOST, CodeTrie, beam_scores
-from recgpt.generative.catalogue import Catalogue, RankingSession, padded
+from recgpt.generative.catalogue import GenerativeCatalogue, GenerativeSession, padded
 from recgpt.generative.decoder import linear
 from recgpt.ranking import Ranking
 
@@ -45,10 +45,10 @@ def measure(setting: Setting) -> Measured:
     return found
 
 
-def halved(catalogue: Catalogue) -> Catalogue:
+def halved(catalogue: GenerativeCatalogue) -> GenerativeCatalogue:
     """The same catalogue, its decoder's weights in bfloat16."""
     model = copy.deepcopy(catalogue.model).bfloat16()
-    return Catalogue(model, catalogue.tokenizer, catalogue.codes_NK.numpy(), catalogue.embeddings_NE)
+    return GenerativeCatalogue(model, catalogue.tokenizer, catalogue.codes_NK.numpy(), catalogue.embeddings_NE)
 
 
 def _end_to_end(
@@ -97,7 +97,7 @@ def _published_flops(setting: Setting, histories: Ragged, n_items: int | None) -
     return total
 
 
-def recommend(catalogue: Catalogue, histories: Ragged, batch_size: int = BATCH) -> Ranking:
+def recommend(catalogue: GenerativeCatalogue, histories: Ragged, batch_size: int = BATCH) -> Ranking:
     """The ten best of the whole catalogue."""
     return catalogue.recommend(histories, min(TOP, len(catalogue)), exclude="nothing", batch_size=batch_size)
 
@@ -152,7 +152,7 @@ def _beam_facts(setting: Setting, histories: Ragged) -> dict[str, float]:
     }
 
 
-def next_states(catalogue: Catalogue, histories: Ragged) -> Tensor:
+def next_states(catalogue: GenerativeCatalogue, histories: Ragged) -> Tensor:
     """(B, K, D) hidden states that predict the next item, in the order of `histories`."""
     states_BKD = torch.empty(len(histories), catalogue.model.config.n_codes, catalogue.model.config.d_model)
     for rows, hidden_BKD in catalogue.next_item_states(histories, BATCH):
@@ -167,11 +167,11 @@ def measure_sessions(setting: Setting) -> Measured:
     appended_AB = setting.rng("appended").integers(0, len(catalogue), (sizes.appended, BATCH))
     anew = [np.concatenate((np.stack(list(histories)), appended_AB[: n + 1].T), 1) for n in range(sizes.appended)]
 
-    def append(session: RankingSession) -> None:
+    def append(session: GenerativeSession) -> None:
         for items_B in appended_AB:
             session.append(items_B.tolist())
 
-    def append_and_recommend(session: RankingSession) -> None:
+    def append_and_recommend(session: GenerativeSession) -> None:
         for items_B in appended_AB:
             session.append(items_B.tolist())
             session.recommend(min(TOP, len(catalogue)), exclude="nothing")

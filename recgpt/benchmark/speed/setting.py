@@ -15,9 +15,10 @@ from recgpt.benchmark.speed.measure import Way, alternating
 from recgpt.data.dataset import Dataset
 from recgpt.data.packing import MIN_ITEMS
 from recgpt.data.ragged import Ragged, offsets_of
-from recgpt.generative.catalogue import Catalogue, RecGPT
+from recgpt.generative.catalogue import GenerativeCatalogue
 from recgpt.generative.decoder import RecGPTConfig
 from recgpt.generative.published import HEAD_WIDTH, PUBLISHED_LEVELS
+from recgpt.generative.model import GenerativeModel
 from recgpt.generative.tokenizer import FSQTokenizer, FSQTokenizerConfig, start_from_principal_axes
 from recgpt.progress import console
 
@@ -168,13 +169,13 @@ class Setting:
             max_items=sizes.max_items,
         )
 
-    def new_model(self) -> RecGPT:
+    def new_model(self) -> GenerativeModel:
         """An untrained decoder, each time with the same weights."""
         torch.manual_seed(self.seed)
-        return RecGPT(self.config)
+        return GenerativeModel(self.config)
 
     @cached_property
-    def catalogue(self) -> Catalogue:
+    def catalogue(self) -> GenerativeCatalogue:
         """Clustered embeddings, codes that follow them, and the untrained decoder."""
         embeddings_NE = clustered(self.n_items, self.sizes.embedding_dim, self.rng("embeddings"))
         tokenizer = self.tokenizer

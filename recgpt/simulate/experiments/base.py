@@ -28,7 +28,6 @@ from recgpt.errors import SimulationError
 from recgpt.evaluate.lineup import embeddings_of, recommenders_for
 from recgpt.evaluate.metrics import per_case_of_sets
 from recgpt.evaluate.significance import bootstrap_ci, paired_bootstrap
-from recgpt.foundation.model import shipped
 from recgpt.models import load_model
 from recgpt.progress import Meter
 from recgpt.recommenders import check_names
@@ -229,12 +228,12 @@ class Lab:
         setting = people_of(FeedConfig(dataset=str(dataset), agents=agents, seed=seed, model=model))
         if agents > setting.known.n_users:
             raise SimulationError(f"agents={agents}: {setting.known.name} has {setting.known.n_users} users, use fewer")
-        foundation = shipped() if model is None else load_model(model)
-        embeddings_NE = embeddings_of(setting.known, foundation)
+        loaded = load_model(model)
+        embeddings_NE = embeddings_of(setting.known, loaded)
 
         def make(name: str) -> Recommender:
             check_names([name])
-            return recommenders_for([name], embeddings_NE=embeddings_NE, model=foundation, seed=seed)[0]
+            return recommenders_for([name], embeddings_NE=embeddings_NE, model=loaded, seed=seed)[0]
 
         return cls(setting, make, Parameters.load(), seed)
 

@@ -73,7 +73,7 @@ class Frozen:
     def __init__(self, recommender: Recommender) -> None:
         self._recommender = recommender
         self.name = f"{recommender.name}, frozen"
-        self.knows = recommender.knows
+        self.supervision = recommender.supervision
 
     def fit(self, dataset: Dataset) -> "Frozen":
         """Do nothing."""

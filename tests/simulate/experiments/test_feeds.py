@@ -19,7 +19,7 @@ N_GENRES = 4
 class ByGenre:
     """Ranks by the genre of what was taken; subclasses say which items come first."""
 
-    name, knows = "by genre", "context"
+    name, supervision = "by genre", "in-context"
 
     def __init__(self) -> None:
         self.n_fits = 0

@@ -24,7 +24,6 @@ from recgpt.data.dataset import Dataset
 from recgpt.data.ragged import Ragged
 from recgpt.errors import SimulationError, StoreError
 from recgpt.evaluate.lineup import embeddings_of, recommenders_for
-from recgpt.foundation.model import shipped
 from recgpt.models import Model, load_model
 from recgpt.progress import Meter
 from recgpt.recommenders import check_names
@@ -158,7 +157,7 @@ def _read(config: FeedConfig) -> tuple[Setting, np.ndarray, Model]:
     folder = Path(config.dataset)
     published = (folder / "users.parquet").is_file()
     dataset, tables = agent4rec(folder) if published else (Dataset.load(folder, repeats="drop"), {})
-    model = shipped() if config.model is None else load_model(config.model)
+    model = load_model(config.model)
     embeddings_NE = embeddings_of(dataset, model)
     known = known_part(dataset)
     facts = ItemFacts.of(known, embeddings_NE)

@@ -1,0 +1,224 @@
+"""What both kinds of model have in common: `Model.index` makes a `Catalogue`, which ranks and explains its items.
+
+    model = load_model("ckpt/recgpt-minilm")
+    catalogue = model.index(["Toy Story (1995)", "Heat (1995)", "Jumanji (1995)"])
+    ranking = catalogue.recommend([[0, 2]], k=1)
+    print(catalogue.explain([0, 2], item=1).to_dict())
+
+`recgpt.foundation` and `recgpt.generative` keep these protocols; nothing else needs to know which kind a model is of.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
+
+import numpy as np
+from rich.console import RenderableType
+from torch import Tensor
+
+from recgpt.data.dataset import Interactions
+from recgpt.data.ragged import Ragged
+from recgpt.errors import DataError
+from recgpt.ranking import Exclude, Ranking
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+
+Kind = Literal["foundation", "generative"]
+
+
+class Explanation(Protocol):
+    """Why an item has its score after a history."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types, for JSON; all numbers are finite."""
+        ...
+
+    def render(self) -> RenderableType:
+        """Tables for the terminal; titles are printed literally, never as markup."""
+        ...
+
+
+@runtime_checkable
+class Catalogue(Protocol):
+    """The indexed items of one catalogue.
+
+    Attributes
+    ----------
+    score_name
+        What a score of `recommend` is: "score" or "log_probability".
+    """
+
+    score_name: ClassVar[str]
+
+    def __len__(self) -> int:
+        """N, the number of items."""
+        ...
+
+    def recommend(
+        self,
+        histories: Sequence[Sequence[int]] | Ragged,
+        k: int = 10,
+        *,
+        exclude: Exclude = "history",
+        candidates: np.ndarray | None = None,
+        batch_size: int = 64,
+    ) -> Ranking:
+        """Rank the catalogue after each history.
+
+        Parameters
+        ----------
+        histories
+            B sequences of catalogue rows, oldest first.
+        k
+            Between 1 and N.
+        exclude
+            "history" leaves out the items of the history, "nothing" ranks them too.
+        candidates
+            (C,) the only rows that may be recommended; None for all.
+        batch_size
+            Histories scored at once.
+
+        Returns
+        -------
+        Ranking
+            ids and scores (B, k), best first.
+
+        Raises
+        ------
+        DataError
+            An id outside the catalogue, `k` out of range, or an empty history where the model cannot rank after one.
+        """
+        ...
+
+    def observe(self, events: Interactions) -> None:
+        """Count new interactions where the model reads interactions; otherwise ignore them."""
+        ...
+
+    def explain(self, history: Sequence[int], item: int, titles: Sequence[str] | None = None) -> Explanation:
+        """Explain the score of `item` after `history`.
+
+        Parameters
+        ----------
+        history
+            Catalogue rows, oldest first.
+        item
+            The catalogue row to explain, which may be in the history.
+        titles
+            N names of the rows; None numbers them.
+
+        Raises
+        ------
+        DataError
+            An id outside the catalogue, titles that are not one a row, or an empty history without a score.
+        """
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write the index, without model and embeddings, for `Model.open_index`; the folder may exist already."""
+        ...
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A trained model of either kind, on the processor or a GPU.
+
+    Attributes
+    ----------
+    kind
+        "foundation" or "generative".
+    reads_interactions
+        Whether `index` reads past interactions besides the items' texts.
+    config
+        The settings that its `config.json` holds.
+    """
+
+    kind: ClassVar[Kind]
+    reads_interactions: ClassVar[bool]
+    config: Any
+
+    @property
+    def text_encoder(self) -> Mapping[str, Any]:
+        """Encoder, template and width of the embeddings that it was trained with; empty where it is not recorded."""
+        ...
+
+    @property
+    def training_record(self) -> Mapping[str, Any]:
+        """How the weights were made; `catalogues` holds the hashes of the items it was trained on."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Hash of everything that decides a ranking: weights, settings and, where there is one, the tokenizer."""
+        ...
+
+    def index(
+        self,
+        items: "Sequence[str] | pl.DataFrame | pd.DataFrame | np.ndarray",
+        *,
+        interactions: "Interactions | pl.DataFrame | pd.DataFrame | None" = None,
+        embeddings: np.ndarray | None = None,
+    ) -> Catalogue:
+        """Index a catalogue, which may be new to the model. No gradient step is made.
+
+        Parameters
+        ----------
+        items
+            N texts; or a table with `title` and, if there are any, `categories, brand, description`; or text embeddings
+            (N, E) from the encoder that the model was trained with.
+        interactions
+            Past interactions; an error where the model does not read them (`reads_interactions`).
+        embeddings
+            (N, E) embeddings of these texts, if they were computed before; otherwise the texts are encoded.
+
+        Raises
+        ------
+        DataError
+            An empty catalogue, an item without text, embeddings of another width, interactions that are not read.
+        EncoderError
+            The texts' encoder cannot be loaded or is not the model's.
+        """
+        ...
+
+    def open_index(self, folder: Path, embeddings: np.ndarray) -> Catalogue:
+        """Read the index that `Catalogue.save` wrote, of items with these embeddings (N, E), maybe a memory map."""
+        ...
+
+    def save_pretrained(self, save_directory: str | Path) -> Any:
+        """Write weights (safetensors), `config.json` and model card into a folder."""
+        ...
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path) -> Self:
+        """Read a folder, or a repository of the hub, that `save_pretrained` or `push_to_hub` wrote."""
+        ...
+
+    def push_to_hub(self, repo_id: str, *, private: bool | None = None, token: str | bool | None = None) -> str:
+        """Upload what `save_pretrained` writes to a repository of the hub; returns the address of the commit."""
+        ...
+
+
+def rankings_sha256(settings: object, tensors: Mapping[str, Tensor]) -> str:
+    """Hash of the weights and of the settings that the weights do not show, for `Model.sha256`."""
+    digest = hashlib.sha256(repr(settings).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().float().contiguous().numpy().data)
+    return digest.hexdigest()
+
+
+def checked_titles(titles: Sequence[str] | None, n_items: int) -> Sequence[str]:
+    """The titles of a catalogue's rows, or numbers in their place.
+
+    Raises
+    ------
+    DataError
+        They are not one a row.
+    """
+    if titles is None:
+        return [f"item {row}" for row in range(n_items)]
+    if len(titles) != n_items:
+        raise DataError(f"{len(titles)} titles for a catalogue of {n_items} items: pass one title a row")
+    return titles

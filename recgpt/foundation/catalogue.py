@@ -1,0 +1,280 @@
+"""The catalogue of the foundation model: a shortlist by the hybrid score, reranked by the network.
+
+All items are scored by the tuned sum of text and count features (`recgpt.features.hybrid_score`), the best `shortlist`
+of them by the network, and these come first.
+
+Shapes: B histories, N items, M shortlisted, H distinct items of a history.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Self
+
+import numpy as np
+import torch
+from safetensors.numpy import load_file, save_file
+from torch import Tensor
+
+from recgpt.data.dataset import Interactions
+from recgpt.data.ragged import Ragged, offsets_of
+from recgpt.errors import DataError
+from recgpt.foundation.catalogue_features import Reading, shortlisted
+from recgpt.foundation.network import EvidenceDecoder, LocalWeights
+from recgpt.ranking import Exclude, Ranking, Request, first_unknown, top_k
+
+if TYPE_CHECKING:
+    from recgpt.foundation.explain import EvidenceExplanation
+
+INDEX_FILE = "index.safetensors"
+BATCH = 64  # histories scored at once
+UNRANKED_OFFSET = -1_000.0  # added to the hybrid score of items without a logit; logits lie far above
+_WEIGHTS, _OFFSETS = "local_weight_I", "local_offsets"
+
+
+class FoundationCatalogue:
+    """An indexed catalogue. Keeps `recgpt.catalogue.Catalogue`.
+
+    Attributes
+    ----------
+    reading
+        Features of its items, from texts and past interactions.
+    local
+        Weights that calibrate the network's logits to this catalogue; None for none.
+    shortlist
+        M, how many items the network scores after each history.
+    """
+
+    score_name: ClassVar[str] = "score"
+
+    def __init__(
+        self, network: EvidenceDecoder, reading: Reading, local: LocalWeights | None = None, *, shortlist: int
+    ) -> None:
+        self.network = network
+        self.reading = reading
+        self.local = local
+        self.shortlist = shortlist
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Arrays of `from_arrays`, which index the catalogue again without its texts and embeddings."""
+        arrays = self.reading.to_arrays()
+        if self.local is not None:
+            arrays |= {_WEIGHTS: self.local.weight_I.numpy(), _OFFSETS: np.array([self.local.bias, self.local.new])}
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray], network: EvidenceDecoder, *, shortlist: int) -> Self:
+        """The catalogue that `to_arrays` described."""
+        local = None
+        if _WEIGHTS in arrays:
+            local = LocalWeights(torch.from_numpy(arrays[_WEIGHTS]), *arrays[_OFFSETS].tolist())
+        return cls(network, Reading.from_arrays(arrays), local, shortlist=shortlist)
+
+    def save(self, folder: Path) -> None:
+        """Write the index as `index.safetensors`, for `FoundationModel.open_index`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = folder / "index.draft"
+        save_file({name: np.ascontiguousarray(array) for name, array in self.to_arrays().items()}, draft)
+        draft.replace(folder / INDEX_FILE)
+
+    @classmethod
+    def open(cls, folder: Path, network: EvidenceDecoder, *, shortlist: int) -> Self:
+        """Read the index that `save` wrote."""
+        return cls.from_arrays(load_file(folder / INDEX_FILE), network, shortlist=shortlist)
+
+    def __len__(self) -> int:
+        return self.reading.past.n_items
+
+    def recommend(
+        self,
+        histories: Sequence[Sequence[int]] | Ragged,
+        k: int = 10,
+        *,
+        exclude: Exclude = "history",
+        candidates: np.ndarray | None = None,
+        batch_size: int = BATCH,
+    ) -> Ranking:
+        """Rank the catalogue after each history.
+
+        Parameters
+        ----------
+        histories
+            B sequences of catalogue rows, oldest first. After an empty one items come by their number of interactions;
+            without any interaction nothing is ranked (ids -1).
+        k
+            Between 1 and N.
+        exclude
+            "history" leaves out the items of the history, "nothing" ranks them too.
+        candidates
+            (C,) the only rows that may be recommended; None for all.
+        batch_size
+            Histories scored at once; the ranking does not depend on it.
+
+        Returns
+        -------
+        Ranking
+            ids and scores (B, k). Scores are the network's logits for shortlisted items, and the hybrid score less
+            1,000 for the others; they order the items of one history. Where `exclude` is "nothing", the items of the
+            history together get the probability of a repeat, which is the share of repeats in the past interactions.
+
+        Raises
+        ------
+        DataError
+            An id outside the catalogue, `k` out of range.
+        """
+        request = Request.checked(histories, k, exclude, candidates, n_items=len(self))
+        ranking = request.unranked()
+        has_history = request.histories.lengths > 0
+        with_history = np.flatnonzero(has_history)
+        for start in range(0, len(with_history), batch_size):
+            rows = with_history[start : start + batch_size]
+            part = self._ranked(request, rows)
+            ranking.ids[rows], ranking.scores[rows] = part.ids, part.scores
+        count_N = self.reading.past.count_N
+        if count_N.any() and not has_history.all():
+            rows = np.flatnonzero(~has_history)
+            counts_BN = np.tile(count_N.astype(np.float32), (len(rows), 1))
+            part = top_k(request.mask(torch.from_numpy(counts_BN), rows), k)
+            ranking.ids[rows], ranking.scores[rows] = part.ids, part.scores
+        return ranking
+
+    def explain(self, history: Sequence[int], item: int, titles: Sequence[str] | None = None) -> "EvidenceExplanation":
+        """Explain the score of `item` after `history`. See `recgpt.foundation.explain`."""
+        from recgpt.foundation.explain import explain
+
+        return explain(self, history, item, titles)
+
+    def session(self, histories: Sequence[Sequence[int]] | Ragged) -> "FoundationSession":
+        """Follow users whose histories grow one item at a time."""
+        return FoundationSession(self, histories)
+
+    def observe(self, events: Interactions) -> None:
+        """Append `events`, in their order, to the sequences of their users: tens of microseconds an event.
+
+        The next ranking counts them, as if the catalogue had been indexed with them, except that the weights of the
+        hybrid score, the neighbourhoods and the calibration stay until it is indexed again.
+
+        Raises
+        ------
+        DataError
+            An item outside the catalogue.
+        """
+        unknown = first_unknown(events.item, len(self))
+        if unknown is not None:
+            raise DataError(
+                f"event {unknown} is on the item id {events.item[unknown]}, but the catalogue has the ids 0 to "
+                f"{len(self) - 1}: index the larger catalogue"
+            )
+        self.reading.append(events)
+
+    @torch.inference_mode()
+    def _ranked(self, request: Request, rows: np.ndarray) -> Ranking:
+        """Rank for the histories `rows`, none of them empty."""
+        histories = request.histories[rows]
+        blended = self.reading.blended(histories)
+        may_repeat = request.exclude == "nothing"
+        candidates_BM, logits_BM, in_history_BM = self._rerank(
+            histories, blended, request.allowed_N, with_history=may_repeat
+        )
+        if may_repeat:
+            # Over all that could be recommended, so that to restrict the candidates reorders nothing.
+            whole = (logits_BM, in_history_BM)
+            if request.allowed_N is not None:
+                whole = self._rerank(histories, blended, None, with_history=True)[1:]
+            logits_BM = torch.where(
+                in_history_BM, logits_BM + _repeat_shift(*whole, self.reading.repeat_share), logits_BM
+            )
+        if ((candidates_BM >= 0).sum(axis=1) >= request.k).all():
+            part = top_k(logits_BM, request.k)
+            return Ranking(np.take_along_axis(candidates_BM, part.ids, axis=1), part.scores)
+        scores_BN = torch.from_numpy(blended[1] + np.float32(UNRANKED_OFFSET))
+        case, place = np.nonzero(candidates_BM >= 0)
+        scores_BN[case, candidates_BM[case, place]] = logits_BM[case, place]
+        return top_k(request.mask(scores_BN, rows), request.k)
+
+    def _rerank(
+        self,
+        histories: Ragged,
+        blended: tuple[list[np.ndarray], np.ndarray],
+        allowed_N: np.ndarray | None,
+        with_history: bool,
+    ) -> tuple[np.ndarray, Tensor, Tensor]:
+        """Score the shortlist with the network.
+
+        Returns
+        -------
+        tuple
+            (B, M) candidates by id, -1 for none; their logits, -inf for none; whether they are in the history.
+        """
+        candidates_BM = shortlisted(histories, blended, self.shortlist, self.reading.past.count_N, allowed_N)
+        history_BH = np.empty((len(histories), 0), dtype=np.int64)
+        if with_history:
+            history_BH = _distinct_items(histories, len(self), allowed_N)
+            candidates_BM = np.concatenate([candidates_BM, history_BH], axis=1)
+        candidates_BM.sort(axis=1)  # ties then fall to the smaller id, and rows of tables are read in order
+        n_positions = self.network.config.history_items
+        evidence = self.reading.evidence(histories, candidates_BM, blended, n_positions)
+        logits_BM: Tensor = self.network(evidence, self.local)
+        in_history_BM = (candidates_BM[:, :, None] == history_BH[:, None]).any(axis=2) & (candidates_BM >= 0)
+        return candidates_BM, logits_BM.masked_fill_(~evidence.allowed_BM, -torch.inf), torch.from_numpy(in_history_BM)
+
+
+class FoundationSession:
+    """Users whose histories grow: each ranking is a fresh one of what they have grown to.
+
+    There is nothing to keep between rankings: the network reads the latest items only.
+
+    Attributes
+    ----------
+    histories
+        The users' items so far.
+    """
+
+    def __init__(self, catalogue: FoundationCatalogue, histories: Sequence[Sequence[int]] | Ragged) -> None:
+        checked = Request.checked(histories, 1, "nothing", None, n_items=len(catalogue)).histories
+        self._catalogue = catalogue
+        self.histories: list[list[int]] = [history.tolist() for history in checked]
+
+    def append(self, items: Sequence[int]) -> None:
+        """Append one item to each history.
+
+        Raises
+        ------
+        DataError
+            Not one item a user, or an item outside the catalogue.
+        """
+        if len(items) != len(self.histories):
+            raise DataError(f"{len(items)} items for {len(self.histories)} sessions: append one item to each")
+        new = Request.checked([[item] for item in items], 1, "nothing", None, n_items=len(self._catalogue)).histories
+        for history, item in zip(self.histories, new.values.tolist(), strict=True):
+            history.append(item)
+
+    def recommend(self, k: int = 10, *, exclude: Exclude = "history", candidates: np.ndarray | None = None) -> Ranking:
+        """Rank after what each history has grown to. See `FoundationCatalogue.recommend`."""
+        return self._catalogue.recommend(self.histories, k, exclude=exclude, candidates=candidates)
+
+
+def _repeat_shift(logits_BM: Tensor, in_history_BM: Tensor, repeat_share: float) -> Tensor:
+    """(B, 1) shift of the logits of the history's items that gives them together the probability of a repeat.
+
+    The network was trained on items new to their user, so its logits do not hold the probability p of a repeat; the
+    past interactions do (`repeat_share`). softmax gives the history's items p in all if their logits are shifted by
+    logsumexp(others) - logsumexp(history) + log(p / (1 - p)).
+    """
+    repeats_B1 = logits_BM.masked_fill(~in_history_BM, -torch.inf).logsumexp(1, keepdim=True)
+    others_B1 = logits_BM.masked_fill(in_history_BM, -torch.inf).logsumexp(1, keepdim=True)
+    shift_B1 = others_B1 - repeats_B1 + math.log(repeat_share / (1 - repeat_share))
+    return torch.where(shift_B1.isfinite(), shift_B1, 0.0)
+
+
+def _distinct_items(histories: Ragged, n_items: int, allowed_N: np.ndarray | None) -> np.ndarray:
+    """(B, H) distinct items of each history that are allowed; -1 for none."""
+    taken_BN = np.zeros((len(histories), n_items), dtype=bool)
+    taken_BN[np.repeat(np.arange(len(histories)), histories.lengths), histories.values] = True
+    if allowed_N is not None:
+        taken_BN &= allowed_N
+    case, item = np.nonzero(taken_BN)
+    n_distinct_B = taken_BN.sum(axis=1)
+    history_BH = np.full((len(histories), int(n_distinct_B.max())), -1, dtype=np.int64)
+    history_BH[case, np.arange(len(case)) - np.repeat(offsets_of(n_distinct_B)[:-1], n_distinct_B)] = item
+    return history_BH
