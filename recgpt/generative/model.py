@@ -93,8 +93,8 @@ class GenerativeModel(RecGPTDecoder):
         """
         if interactions is not None:
             raise DataError(
-                "a generative model reads histories and texts but no past interactions of the catalogue: leave the "
-                "interactions out (--interactions), or choose a foundation model"
+                "this is a generative model, which reads histories and texts but no past of the catalogue: leave out "
+                "interactions (--interactions), or choose a foundation model"
             )
         tokenizer = tokenizer or self.tokenizer
         if tokenizer is None:

@@ -338,7 +338,7 @@ def test_interactions_that_do_not_fit_are_refused(run_recgpt, foundation, tiny, 
 
     events = pl.DataFrame({"user_id": [1, 2], "item_id": [0, 1]})
     for done in ask(events, tiny.model):
-        one_line(done, "is a generative model", "leave out --interactions")
+        one_line(done, "is a generative model", "leave out interactions (--interactions)")
     for done in ask(events.rename({"item_id": "sku"})):
         one_line(done, "events.csv has no column 'item_id'", "sku")
     for done in ask(events.with_columns(item_id=pl.Series([0, 999]))):
@@ -363,7 +363,7 @@ def test_finetune_then_the_model_says_on_what(run_recgpt, folder, tmp_path):
     n_events = len(Dataset.load(folder, repeats="drop").interactions)
     assert f"fine-tuned on {n_events} interactions of tiny" in done.stdout
     assert len(done.stdout.splitlines()) == 1
-    training = FoundationModel.from_pretrained(tmp_path / "tuned").settings.training
+    training = FoundationModel.from_pretrained(tmp_path / "tuned").config.training
     assert training["fine-tuned on"] == "tiny"
     one_line(run_recgpt(*ask), "tuned is not empty", "--overwrite")
     done = run_recgpt(*ask, "--overwrite", "--past", "train")
