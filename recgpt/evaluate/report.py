@@ -21,9 +21,9 @@ from recgpt.errors import DataError
 from recgpt.evaluate.metrics import METRICS
 from recgpt.evaluate.protocols import SLICES, headline
 from recgpt.ranking import Exclude
-from recgpt.tables import legend
 from recgpt.recommenders import ALIASES
 from recgpt.recommenders.base import supervision_named
+from recgpt.tables import legend
 
 SUPERVISIONS = {
     "zero-shot": "use the texts and the user's own history",
@@ -198,8 +198,8 @@ class Report:
         """Every term of the tables, once."""
         slices = {name: SLICES[name].about for name in (*self._main_slices, *OTHER_SLICES)}
         figures = {"in brackets": "cases of a slice; beside a mean, its bootstrap 95 % interval over users"}
-        knows = {knows: f"these recommenders {about}" for knows, about in KNOWS.items() if knows in self.knows.values()}
-        return {**figures, **knows, **slices, **dict(LISTS.values())}
+        groups = {name: f"these recommenders {SUPERVISIONS[name]}" for name, _ in self._groups()}
+        return {**figures, **groups, **slices, **dict(LISTS.values())}
 
     @property
     def _ndcg(self) -> str:

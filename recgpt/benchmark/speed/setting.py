@@ -17,8 +17,8 @@ from recgpt.data.packing import MIN_ITEMS
 from recgpt.data.ragged import Ragged, offsets_of
 from recgpt.generative.catalogue import GenerativeCatalogue
 from recgpt.generative.decoder import RecGPTConfig
-from recgpt.generative.published import HEAD_WIDTH, PUBLISHED_LEVELS
 from recgpt.generative.model import GenerativeModel
+from recgpt.generative.published import HEAD_WIDTH, PUBLISHED_LEVELS
 from recgpt.generative.tokenizer import FSQTokenizer, FSQTokenizerConfig, start_from_principal_axes
 from recgpt.progress import console
 
