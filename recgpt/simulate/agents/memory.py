@@ -1,4 +1,4 @@
-"""What agents remember: entries in arrays over all agents, retrieved by the published rules.
+"""Memories of agents: entries in arrays over all agents, retrieved by the published rules.
 
     memory = Memory(n_agents=1000, capacity=50, preset=PRESETS["recgpt"], width=384)
     said = memory.texts.ids_of([f"I watched {title} and loved it." for title in titles], unit_NE[items])

@@ -84,7 +84,7 @@ class StagedMemory:
         return self._promote(agents_R, is_short_RC & (entries.enhanced_AC[agents_R] >= self.stages.enhancements), now_R)
 
     def _promote(self, agents_R: np.ndarray, promoted_RC: np.ndarray, now_R: np.ndarray) -> np.ndarray:
-        """Move entries to long-term memory: (P, 2) agent and id of those that were not merged into older ones."""
+        """Move entries to long-term memory: (P, 2) agent and id of each one that was not merged into an older one."""
         entries = self._entries
         promoted = [np.empty((0, 2), dtype=np.int64)]
         # One entry of an agent at a time, the oldest first: two that are promoted together may be near-duplicates.

@@ -99,7 +99,7 @@ class Texts:
         Parameters
         ----------
         embeddings_RE
-            (R, E), such as those of the items that the texts are about. A text keeps the embedding it was added with.
+            (R, E), for example of the items that the texts are about. A text keeps the embedding it was added with.
 
         Raises
         ------
@@ -121,7 +121,7 @@ class Texts:
         return np.array([self._strings.number(text) for text in texts], dtype=np.int64)
 
     def _append(self, rows_nE: np.ndarray) -> None:
-        """Store embeddings after those of the texts so far, in an array that doubles where it is full."""
+        """Append embeddings to the table, in an array that doubles where it is full."""
         n_before, n_after = len(self), len(self) + len(rows_nE)
         if n_after > len(self._rows_TE):
             grown_TE = np.empty((max(2 * len(self._rows_TE), n_after), self.width), dtype=np.float32)

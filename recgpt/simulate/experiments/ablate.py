@@ -2,9 +2,9 @@
 
     recgpt experiment ablate --dataset data/demo
 
-The same feed, before agents with all of their persona, with another agent's, without taste, without any eye for the
-item, and without memory. Agents without something are as ready to say yes as the whole ones: only what they know
-differs.
+The same feed for agents with their whole persona, with another agent's, without taste, without features of the item,
+and without memory. The intercept of each ablated agent is set to the acceptance rate of the whole one, so that only
+its knowledge differs.
 
 Shapes: A agents, S candidates.
 """

@@ -2,9 +2,9 @@
 
     recgpt experiment page-enhancement --dataset data/demo
 
-Agents browse a feed; then the recommender learns from what they viewed, from what they were shown and did not view,
-from items at random, or from what their persons really took next, as many of each. If agents are like people, what they
-viewed says more of what their persons took later: how much more, lies between the last two.
+Agents browse a feed; then the recommender learns from items that they viewed, from items shown but not viewed,
+from random items, or from their users' held-out items, as many of each. If agents are like people, items that they
+viewed predict their users' later choices better than random items, and less than held-out ones.
 
 Shapes: A agents, K places of a ranked list, N items.
 """

@@ -21,7 +21,7 @@ _TEXT_GRID, _CATEGORY_GRID = 2.0**11, 2.0**8
 
 
 class Affinities:
-    """What an agent and an item have to do with each other, and how an item stands in its catalogue.
+    """Features of pairs of an agent and an item, and of items within their catalogue.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class Affinities:
         has_history_P = population.histories.lengths > 0
         interest_PE = np.where(has_history_P[:, None], interest_PE, population.taste_AE)
         self._interest_PD = _on_grid(interest_PE @ axes_ED, _TEXT_GRID)
-        # Without ratings `taste_AE` is interest, which says nothing of stars.
+        # Without ratings `taste_AE` is interest, which is no evidence about stars.
         has_ratings_P = np.isfinite(population.mean_rating_A)
         self._taste_PD = _on_grid((population.taste_AE * has_ratings_P[:, None]) @ axes_ED, _TEXT_GRID)
         self._lift_PC, self._category_NC = _category_lift(population, facts)
@@ -80,7 +80,7 @@ def _principal_axes(unit_NE: np.ndarray, dimensions: int) -> np.ndarray:
 
 
 def _typical(values_N: np.ndarray, count_N: np.ndarray) -> float:
-    """Mean over interactions, of what is known; over items where there are no interactions."""
+    """Mean of the known values over interactions, or over items if there are no interactions."""
     known_N = np.isfinite(values_N)
     weights_N = np.where(known_N, count_N, 0).astype(np.float64)
     if not weights_N.any():

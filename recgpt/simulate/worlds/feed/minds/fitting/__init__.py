@@ -6,14 +6,14 @@
 
 Two sources, each for the models that only it can identify:
 
-- Ratings of real people drive what is liked: which items they take next and how many stars they give (`people`).
+- Ratings of real people drive likes: which items they take next and how many stars they give (`people`).
 - The published trace of 1,000 GPT-3.5 agents drives how a page is gone through: how often something fits (`align`),
-  what of that is watched, when an agent leaves, what it says at the end (`sessions`). Stars of the trace are not used:
+  which of these are watched, when an agent leaves, its final interview (`sessions`). Stars of the trace are not used:
   none is below 3.
 
-A fifth of the users of each source is never fitted on; the report is of them. What comes out of the whole, `outcomes`
-tells: they go through the pages that the published agents saw, and agents of all users through pages of random, popular
-and personal items.
+A fifth of the users of each source is held out of the fit; the report is on them. `outcomes` reports on all models
+together: held-out agents on the pages of the published trace, and agents of all users on pages of random, popular and
+personal items.
 """
 
 from recgpt.simulate.worlds.feed.minds.fitting.pipeline import fit, save

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import optimize
 
-RIDGE = 1.0  # of every coefficient but intercepts and thresholds: what is not seen in the data stays finite
+RIDGE = 1.0  # of every coefficient but intercepts and thresholds: coefficients without data stay finite
 
 FloatArray = np.ndarray
 _PRECISE = {"maxiter": 2000, "maxfun": 100_000, "ftol": 1e-11, "gtol": 1e-5}

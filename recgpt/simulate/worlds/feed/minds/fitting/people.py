@@ -18,7 +18,7 @@ from recgpt.simulate.worlds.feed.minds.fitting.sources import Source, is_held_ou
 from recgpt.simulate.worlds.feed.minds.parameters import Preference, Rating
 from recgpt.simulate.worlds.feed.state import LIKED
 
-MOST_EVENTS = 50  # of one user, lest those who rate thousands speak for all
+MOST_EVENTS = 50  # of one user, so that frequent raters do not dominate
 
 
 def _negatives(source: Source, users: np.ndarray, items: np.ndarray, seed: int, *, as_popular: bool) -> np.ndarray:

@@ -26,7 +26,7 @@ def report_tables(report: Mapping[str, Any]) -> Group:
     Parameters
     ----------
     report
-        Of what `fit` returned, or `Parameters.report`.
+        Report of `fit`, or `Parameters.report`.
     """
     return Group(_models(report), _sessions(report), _stars(report["rating"], report["simulated_stars"]))
 
