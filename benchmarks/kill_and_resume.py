@@ -27,7 +27,8 @@ from recgpt.simulate.store import Run
 from recgpt.simulate.store.file import run_path
 
 PRELOADED = [
-    "recgpt.simulate.worlds.feed.run",
+    "recgpt.simulate.runner",
+    "recgpt.simulate.worlds.feed.spec",
     "recgpt.simulate.worlds.feed.minds.scripted",
     "recgpt.simulate.worlds.feed.minds.llm",
 ]
@@ -35,12 +36,12 @@ PRELOADED = [
 
 def play(run_id: str, config: dict[str, Any]) -> None:
     """Begin the run, or go on with it. The work of a child."""
+    from recgpt.simulate.runner import resume, start
     from recgpt.simulate.worlds.feed.config import FeedConfig
-    from recgpt.simulate.worlds.feed.run import resume, start
 
     with redirect_stderr(io.StringIO()):  # many children, many progress bars
         if not run_path(run_id).is_file():
-            start(run_id, FeedConfig(**config)).close()
+            start("feed", run_id, FeedConfig(**config)).close()
             return
         with Run.open(run_id, write=True) as run:
             if not run.finished:

@@ -123,6 +123,53 @@ def tiny_minilm(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
     )
 
 
+@pytest.fixture(scope="session")
+def feed_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set with ratings, times, categories and random embeddings; `model` in it names their encoder."""
+    import numpy as np
+    import polars as pl
+    import torch
+
+    from recgpt.data.dataset import Dataset
+    from recgpt.data.fingerprint import save_array
+    from recgpt.foundation.model import FoundationConfig, FoundationModel
+
+    n_users, n_items, width = 40, 120, 16
+    genres = ("Drama", "Comedy", "Action", "Horror")
+    rng = np.random.default_rng(5)
+    users = [(user, rng.choice(n_items, rng.integers(8, 30), replace=False)) for user in range(n_users)]
+    events = pl.DataFrame(
+        {
+            "user_id": np.concatenate([np.full(len(items), user) for user, items in users]),
+            "item_id": np.concatenate([items for _, items in users]),
+            "position": np.concatenate([np.arange(len(items)) for _, items in users]),
+            "timestamp": np.concatenate([1_000_000 + 60 * np.arange(len(items)) for _, items in users]),
+        }
+    )
+    events = events.with_columns(rating=pl.Series(rng.integers(1, 6, len(events)).astype(np.float32)))
+    items = {
+        "item_id": np.arange(n_items),
+        "title": [f"Film {number}" for number in range(n_items)],
+        "categories": [genres[number] for number in rng.integers(0, len(genres), n_items)],
+    }
+    folder = tmp_path_factory.mktemp("feed") / "films"
+    Dataset.from_frames("films", events, pl.DataFrame(items)).save(folder)
+    encoder = {"encoder": "films-encoder", "requested": "films-encoder", "template": "fields", "dim": width}
+    made_of = {**encoder, "items_sha256": Dataset.load(folder).items_sha256}
+    save_array(folder / "embeddings.npy", rng.standard_normal((n_items, width)).astype(np.float16), made_of)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        FoundationModel(FoundationConfig(text_encoder=encoder)).save_pretrained(folder / "model")
+    return folder
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where runs are kept."""
+    monkeypatch.setenv("RECGPT_RUNS", str(tmp_path / "runs"))
+    return tmp_path / "runs"
+
+
 @pytest.fixture
 def fresh_accelerator() -> None:
     """Accelerate keeps its state for the whole process; a training run starts without that of the test before."""

@@ -1,5 +1,7 @@
 """Argument and option types that several topics share."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -27,3 +29,16 @@ History = Annotated[str, typer.Option(help="titles, oldest first, separated by `
 PROTOCOL_NAMES = (
     "leave_one_out, global_time, zero_shot, cold_user, cold_item, held_out_users, windows or published_steam_style"
 )
+
+
+@contextmanager
+def resumable(run_id: str, step_name: str) -> Iterator[None]:
+    """End the command with code 130 on Ctrl-C, and print how to resume the run."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        from recgpt.simulate.store.file import run_path
+
+        kept = f"every finished {step_name} is kept. To go on: recgpt runs resume {run_id}"
+        print(f"\nstopped; {kept if run_path(run_id).is_file() else 'the run had not begun'}")
+        raise typer.Exit(130) from None

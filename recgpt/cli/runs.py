@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from recgpt.cli.options import resumable
 from recgpt.tables import print_tables
 
 if TYPE_CHECKING:
-    from recgpt.simulate.store import Run, RunSummary
+    from recgpt.simulate.store import RunSummary
 
 runs_app = typer.Typer(help="Look into simulated runs, resume, fork, verify and export them.", no_args_is_help=True)
 
@@ -92,18 +93,17 @@ def resume(
 
     Example: recgpt runs resume demo
     """
+    from recgpt.simulate import runner
     from recgpt.simulate.store import Run
+    from recgpt.simulate.world import world_of
 
-    with Run.open(run_id, write=True) as run:
-        world = _world(run)
-        try:
-            if run.finished:
-                print(f"{run_id} is finished already: nothing to do")
-            else:
-                world.resume(run, concurrency=concurrency, max_calls=max_calls, max_usd=max_usd)
-        except KeyboardInterrupt:
-            print(f"\nstopped; every finished page is kept. To go on: recgpt runs resume {run_id}")
-            raise typer.Exit(130) from None
+    with Run.open(run_id) as run:
+        world, finished = world_of(run.manifest.world), run.finished
+    if finished:
+        print(f"{run_id} is finished already: nothing to do")
+    with resumable(run_id, world.step_name), Run.open(run_id, write=not finished) as run:
+        if not finished:
+            runner.resume(run, concurrency=concurrency, max_calls=max_calls, max_usd=max_usd)
         print(f"{run_id}: {run.n_steps:,} steps, {run.n_rows:,} events, hash {run.hash}")
         print(f"to read: {world.report(run)}")
 
@@ -130,30 +130,16 @@ def verify(run_id: RunId) -> None:
 
     Example: recgpt runs verify demo
     """
-    from recgpt.errors import StoreError
+    from recgpt.simulate.runner import verify as verify_run
     from recgpt.simulate.store import Run
 
     with Run.open(run_id) as run:
-        run.check()
-        print(f"{run_id}: {run.n_steps:,} steps are whole, hash {run.hash}")
-        stored = run.metrics
-        if not stored and not run.finished:
-            print("the run is not finished and has no metrics yet")
-            return
-        computed = _world(run).measures(run)
-    differing = [
-        f"{name} is {_canonical(stored, name)}, from the events it is {_canonical(computed, name)}"
-        for name in sorted({*stored, *computed})
-        if _canonical(stored, name) != _canonical(computed, name)
-    ]
-    if differing:
-        raise StoreError(f"run {run_id}: its metrics do not follow from its events: {'; '.join(differing)}")
-    print(f"all {len(stored):,} metrics follow from the events")
-
-
-def _canonical(metrics: dict[str, Any], name: str) -> str:
-    """JSON that is equal only where the values are: 1, 1.0 and true differ."""
-    return json.dumps(metrics[name], sort_keys=True, ensure_ascii=False) if name in metrics else "absent"
+        found = verify_run(run)
+    print(f"{run_id}: {found.n_steps:,} steps are whole, hash {found.hash}")
+    if found.n_metrics is None:
+        print("the run is not finished and has no metrics yet")
+        return
+    print(f"all {found.n_metrics:,} metrics follow from the events")
 
 
 @runs_app.command()
@@ -170,21 +156,9 @@ def export(
     Example: recgpt runs export demo --out data/simulated
     """
     from recgpt.simulate.store import Run
-    from recgpt.simulate.worlds.feed.world.export import dataset_of
+    from recgpt.simulate.worlds.feed.export import dataset_of
 
     with Run.open(run_id) as run:
         dataset = dataset_of(run, only_simulated=only_simulated)
     dataset.save(out, overwrite=overwrite)
     print(f"{out}: {dataset.n_interactions:,} interactions of {dataset.n_users:,} agents, {dataset.n_items:,} items")
-
-
-def _world(run: "Run") -> Any:
-    from recgpt.errors import StoreError
-    from recgpt.simulate.worlds import WORLDS
-
-    if run.manifest.world not in WORLDS:
-        raise StoreError(
-            f"run {run.run_id} is of the world {run.manifest.world!r}, this version of recgpt has"
-            f" {', '.join(sorted(WORLDS)) or 'none'}"
-        )
-    return WORLDS[run.manifest.world]

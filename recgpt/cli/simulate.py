@@ -2,14 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
+from recgpt.cli.options import resumable
 from recgpt.tables import print_tables
-
-if TYPE_CHECKING:
-    from recgpt.simulate.store import Run
 
 simulate_app = typer.Typer(help="Put simulated people before a recommender.", no_args_is_help=True)
 agents_app = typer.Typer(help="Look at agents, and fit how they behave to data.", no_args_is_help=True)
@@ -191,30 +189,21 @@ def _play(run_id: str, values: dict[str, Any], *, concurrency: int, overwrite: b
     from pydantic import ValidationError
 
     from recgpt.errors import SimulationError
-    from recgpt.simulate.store.file import run_path
-    from recgpt.simulate.worlds.feed.world.config import FeedConfig
-    from recgpt.simulate.worlds.feed.world.report import write_report
-    from recgpt.simulate.worlds.feed.world.run import start
+    from recgpt.simulate import runner
+    from recgpt.simulate.world import world_of
 
+    world = world_of("feed")
     try:
-        config = FeedConfig(**values)
+        config = world.config(**values)
     except ValidationError as error:
         first = error.errors()[0]
         raise SimulationError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    try:
-        with start(run_id, config, overwrite=overwrite, concurrency=concurrency) as run:
-            _print(run)
-            print(f"hash {run.hash}; to read: {write_report(run)}")
-    except KeyboardInterrupt:
-        kept = f"every finished page is kept. To go on: recgpt runs resume {run_id}"
-        print(f"\nstopped; {kept if run_path(run_id).is_file() else 'the run had not begun'}")
-        raise typer.Exit(130) from None
-
-
-def _print(run: "Run") -> None:
-    from recgpt.simulate.worlds.feed.world.report import summary_table
-
-    print_tables(summary_table(run))
+    with (
+        resumable(run_id, world.step_name),
+        runner.start(world.name, run_id, config, overwrite=overwrite, concurrency=concurrency) as run,
+    ):
+        print_tables(world.summary(run))
+        print(f"hash {run.hash}; to read: {runner.report(run)}")
 
 
 @agents_app.command()
@@ -234,13 +223,13 @@ def show(
     from rich.text import Text
 
     from recgpt.errors import SimulationError
-    from recgpt.simulate.worlds.feed.world.config import FeedConfig
-    from recgpt.simulate.worlds.feed.world.run import people_of
+    from recgpt.simulate.worlds.feed.config import FeedConfig
+    from recgpt.simulate.worlds.feed.inputs import load_setting
     from recgpt.titles import printable
 
     if agent >= agents:
         raise SimulationError(f"agent {agent} of {agents}: agents count from 0; ask for more with --agents")
-    found = people_of(FeedConfig(dataset=str(dataset), agents=agents, people=people, seed=seed))
+    found = load_setting(FeedConfig(dataset=str(dataset), agents=agents, people=people, seed=seed))
     titles = found.facts.items["title"]
     about = json.loads(found.population.profile(agent).model_dump_json())  # in JSON, what is unknown is null
     about["latest"] = [titles[int(item)] for item in found.population.histories[agent][-10:]]
@@ -268,7 +257,7 @@ def fit_command(
 
     Example: recgpt agents fit --ratings data/movielens_small --agent4rec data/agent4rec_ml1m --out scripted.json
     """
-    from recgpt.simulate.worlds.feed.world.minds.fitting import fit, report_tables, save
+    from recgpt.simulate.worlds.feed.minds.fitting import fit, report_tables, save
 
     content = fit(ratings, agent4rec, encoder=encoder, seed=seed)
     save(content, out)

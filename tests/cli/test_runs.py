@@ -6,23 +6,26 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from rich.table import Table
 from typer.testing import CliRunner, Result
 
 from recgpt.cli.runs import runs_app
 from recgpt.data.dataset import Dataset
 from recgpt.data.ragged import Ragged
-from recgpt.errors import DataError, StoreError
+from recgpt.errors import DataError, SimulationError, StoreError
 from recgpt.recommenders.item_knn import ItemKNN
-from recgpt.simulate import worlds
+from recgpt.simulate import runner
+from recgpt.simulate import world as worlds
 from recgpt.simulate.agents.population import Population
-from recgpt.simulate.events import assemble, piece
+from recgpt.simulate.clock import Clock
 from recgpt.simulate.llm.calls import LLMCall
 from recgpt.simulate.store import Manifest, Run
+from recgpt.simulate.worlds.feed.kinds import KINDS
 
 N_STEPS = 3
 ITEMS = pl.DataFrame({"item_id": [f"i{number}" for number in range(6)], "title": [f"Film {n}" for n in range(6)]})
@@ -52,22 +55,62 @@ def population() -> Population:
 def page(step: int) -> pl.DataFrame:
     """Agents 0 and 2 watch the item of the step, agent 2 rates it; agent 0 watches item 5 before."""
     both, item = np.array([0, 2]), np.array([step, step])
-    return assemble(
+    return KINDS.assemble(
         step,
         [
-            piece("shown", both, item=item, slot=np.array([0, 0])),
-            piece("watched", both[:1], item=np.array([5])),
-            piece("watched", both, item=item),
-            piece("rated", both[1:], item=item[1:], value=np.array([3.5])),
+            KINDS.piece("shown", both, item=item, slot=np.array([0, 0])),
+            KINDS.piece("watched", both[:1], item=np.array([5])),
+            KINDS.piece("watched", both, item=item),
+            KINDS.piece("rated", both[1:], item=item[1:], value=np.array([3.5])),
         ],
+        time=60 * step,
     )
 
 
-def resume(run: Run, **limits: object) -> None:
-    for step in range(run.n_steps + 1, N_STEPS + 1):
-        run.append(page(step))
-    run.set_metrics(measures(run))
-    run.finish()
+class Nothing:
+    """The state and the inputs of a world without either."""
+
+    @property
+    def fingerprint(self) -> dict[str, str]:
+        return {"name": "d"}
+
+    def artifacts(self) -> dict[str, bytes]:
+        return {}
+
+    def apply(self, rows: pl.DataFrame) -> None:
+        pass
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        return {}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        pass
+
+
+class Pages:
+    """Each step is one `page`."""
+
+    n_steps, n_active, step = N_STEPS, 3, 0
+
+    def __init__(self) -> None:
+        self.state = Nothing()
+
+    @property
+    def over(self) -> bool:
+        return self.step == N_STEPS
+
+    def estimate(self) -> None:
+        return None
+
+    def play(self) -> pl.DataFrame:
+        return page(self.step + 1)
+
+    def apply(self, rows: pl.DataFrame) -> None:
+        self.step += 1
+
+
+class PagesConfig(worlds.WorldConfig):
+    note: str = ""
 
 
 def measures(run: Run) -> dict[str, object]:
@@ -75,19 +118,28 @@ def measures(run: Run) -> dict[str, object]:
     return {"watched": counts["watched"] / counts["shown"], "by_step": [len(rows) for rows in run.iter_steps()]}
 
 
+def spec(**changes: Any) -> worlds.WorldSpec:
+    parts: dict[str, Any] = {
+        "name": "pages",
+        "step_name": "page",
+        "config": PagesConfig,
+        "kinds": KINDS,
+        "clock": Clock(60),
+        "load_inputs": lambda config: Nothing(),
+        "make_world": lambda config, inputs, run, concurrency: Pages(),
+        "load_state": lambda run: Nothing,
+        "measures": measures,
+        "view": lambda run, step: {},
+        "report": lambda run: run.path.with_name("report.html"),
+        "summary": lambda run: Table(),
+    }
+    return worlds.WorldSpec(**{**parts, **changes})
+
+
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("RECGPT_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setattr(
-        worlds,
-        "WORLDS",
-        {
-            "pages": SimpleNamespace(
-                resume=resume, measures=measures, report=lambda run: run.path.with_name("report.html")
-            )
-        },
-        raising=False,
-    )
+    monkeypatch.setattr(worlds, "WORLDS", {"pages": spec()})
     return tmp_path / "runs"
 
 
@@ -95,7 +147,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def begun(root: Path) -> Iterator[str]:
     """A run that was stopped after its first step."""
     about = {"world": "pages", "config": {"note": "[red]\x1b[2J"}, "seed": 1, "made_with": {}, "dataset": {"name": "d"}}
-    with Run.create("demo", Manifest(run="demo", repeatable="always", **about)) as run:
+    manifest = Manifest(run="demo", repeatable="always", kinds=KINDS.to_dict(), **about)
+    with Run.create("demo", manifest) as run:
         content = io.BytesIO()
         ITEMS.write_parquet(content)
         run.put_artifact("items.parquet", content.getvalue())
@@ -146,7 +199,7 @@ def test_show(begun: str) -> None:
 
 def test_resume_ends_as_if_the_run_had_not_been_stopped(begun: str) -> None:
     with Run.open(begun) as run, run.fork("undisturbed", 0) as undisturbed:
-        resume(undisturbed)
+        runner.resume(undisturbed)
         expected = undisturbed.hash
     assert expected in runs("resume", begun).stdout
     again = runs("resume", begun).stdout
@@ -205,8 +258,8 @@ def test_verify_names_the_step_that_was_changed(root: Path, begun: str) -> None:
 
 
 def test_a_world_that_is_not_there(begun: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worlds, "WORLDS", {"feed": None})
-    with pytest.raises(StoreError, match="of the world 'pages', this version of recgpt has feed"):
+    monkeypatch.setattr(worlds, "WORLDS", {"feed": "nowhere:WORLD"})
+    with pytest.raises(SimulationError, match="no world 'pages': this version of recgpt has feed"):
         runs("resume", begun)
 
 

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,13 +12,14 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from recgpt import models
 from recgpt.cli import main as cli
 from recgpt.cli.simulate import PUBLISHED_RECOMMENDERS
 from recgpt.foundation.model import FoundationModel
 from recgpt.recommenders import REGISTRY
-from recgpt.simulate import experiments
+from recgpt.simulate import experiments, world
 from recgpt.simulate.store import Run
-from recgpt.simulate.worlds.feed import run as feed_run
+from recgpt.simulate.worlds.feed import spec
 from recgpt.simulate.worlds.feed.world import Feed
 
 Recgpt = Callable[..., Any]
@@ -26,7 +28,7 @@ Recgpt = Callable[..., Any]
 @pytest.fixture(autouse=True)
 def _small_model_and_runs(feed_folder: Path, runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The model that comes with the project is one of the small data set's."""
-    monkeypatch.setattr(feed_run, "shipped", lambda: FoundationModel.from_pretrained(feed_folder / "model"))
+    monkeypatch.setattr(models, "shipped", lambda: FoundationModel.from_pretrained(feed_folder / "model"))
 
 
 @pytest.mark.parametrize(
@@ -208,7 +210,7 @@ def test_ctrl_c_before_anything_was_made_says_so(
     def interrupted(config: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(feed_run, "gathered", interrupted)
+    monkeypatch.setitem(world.WORLDS, "feed", replace(spec.WORLD, load_inputs=interrupted))
     done = run_recgpt("simulate", "feed", "--dataset", feed_folder, "--run", "demo")
     assert done.code == 130
     assert "the run had not begun" in done.stdout

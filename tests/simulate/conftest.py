@@ -9,56 +9,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-import polars as pl
 import pytest
-import torch
 
-from recgpt.data.dataset import Dataset
-from recgpt.data.fingerprint import save_array
-from recgpt.foundation.model import FoundationConfig, FoundationModel
 from recgpt.simulate.worlds.feed.config import FeedConfig
-from recgpt.simulate.worlds.feed.run import people_of
+from recgpt.simulate.worlds.feed.inputs import load_setting
 from recgpt.simulate.worlds.feed.world import Setting
-
-N_USERS, N_ITEMS, WIDTH = 40, 120, 16
-GENRES = ("Drama", "Comedy", "Action", "Horror")
-
-
-@pytest.fixture(scope="session")
-def feed_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data set with ratings, times, categories and random embeddings; `model` in it names their encoder."""
-    rng = np.random.default_rng(5)
-    users = [(user, rng.choice(N_ITEMS, rng.integers(8, 30), replace=False)) for user in range(N_USERS)]
-    events = pl.DataFrame(
-        {
-            "user_id": np.concatenate([np.full(len(items), user) for user, items in users]),
-            "item_id": np.concatenate([items for _, items in users]),
-            "position": np.concatenate([np.arange(len(items)) for _, items in users]),
-            "timestamp": np.concatenate([1_000_000 + 60 * np.arange(len(items)) for _, items in users]),
-        }
-    )
-    events = events.with_columns(rating=pl.Series(rng.integers(1, 6, len(events)).astype(np.float32)))
-    items = {
-        "item_id": np.arange(N_ITEMS),
-        "title": [f"Film {number}" for number in range(N_ITEMS)],
-        "categories": [GENRES[number] for number in rng.integers(0, len(GENRES), N_ITEMS)],
-    }
-    folder = tmp_path_factory.mktemp("feed") / "films"
-    Dataset.from_frames("films", events, pl.DataFrame(items)).save(folder)
-    encoder = {"encoder": "films-encoder", "requested": "films-encoder", "template": "fields", "dim": WIDTH}
-    made_of = {**encoder, "items_sha256": Dataset.load(folder).items_sha256}
-    save_array(folder / "embeddings.npy", rng.standard_normal((N_ITEMS, WIDTH)).astype(np.float16), made_of)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        FoundationModel(FoundationConfig(text_encoder=encoder)).save_pretrained(folder / "model")
-    return folder
 
 
 @pytest.fixture(scope="session")
 def setting(feed_folder: Path) -> Setting:
     """Fifty agents of forty users, so that ten users are two agents each."""
-    return people_of(config_of(feed_folder, agents=50))
+    return load_setting(config_of(feed_folder, agents=50))
 
 
 def config_of(folder: Path, **options: Any) -> FeedConfig:
@@ -71,13 +32,6 @@ def config_of(folder: Path, **options: Any) -> FeedConfig:
 def feed_config(feed_folder: Path) -> Callable[..., FeedConfig]:
     """Makes the configuration of a small feed."""
     return lambda **options: config_of(feed_folder, **options)
-
-
-@pytest.fixture
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where runs are kept."""
-    monkeypatch.setenv("RECGPT_RUNS", str(tmp_path / "runs"))
-    return tmp_path / "runs"
 
 
 @pytest.fixture(scope="session")

@@ -40,12 +40,12 @@ from recgpt.simulate.llm.budget import Caps
 from recgpt.simulate.llm.client import LLMClient
 from recgpt.simulate.llm.servers import Server
 from recgpt.simulate.worlds.feed.config import FeedConfig
+from recgpt.simulate.worlds.feed.inputs import load_setting
 from recgpt.simulate.worlds.feed.measures import Tally
 from recgpt.simulate.worlds.feed.minds.base import Mind, Pages
 from recgpt.simulate.worlds.feed.minds.llm import LLMMind
 from recgpt.simulate.worlds.feed.minds.parameters import Parameters
 from recgpt.simulate.worlds.feed.minds.scripted import ScriptedMind
-from recgpt.simulate.worlds.feed.run import people_of
 from recgpt.simulate.worlds.feed.world import MEMORY_CAPACITY, Feed, FeedRules, Setting
 
 RESAMPLES = 2000
@@ -225,7 +225,7 @@ class Lab:
         DataError
             The data set cannot be read.
         """
-        setting = people_of(FeedConfig(dataset=str(dataset), agents=agents, seed=seed, model=model))
+        setting = load_setting(FeedConfig(dataset=str(dataset), agents=agents, seed=seed, model=model))
         if agents > setting.known.n_users:
             raise SimulationError(f"agents={agents}: {setting.known.name} has {setting.known.n_users} users, use fewer")
         loaded = load_model(model)

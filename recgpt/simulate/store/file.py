@@ -5,6 +5,7 @@
 
 import os
 import re
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -12,8 +13,9 @@ from pathlib import Path
 
 from recgpt.errors import StoreError
 
-FILE_NAME, LOCK_NAME = "run.sqlite", "writer.sqlite"
-FORMAT = 1
+FILE_NAME, LOCK_NAME, SNAPSHOTS_NAME = "run.sqlite", "writer.sqlite", "snapshots"
+FORMAT = 2
+"""Format of the runs that are written; those of format 1 (no other agent, place and time) are still read."""
 BUSY_S = 30.0  # how long a reader may make the writer wait, or the other way round
 _TABLES = f"""
     BEGIN;
@@ -21,8 +23,8 @@ _TABLES = f"""
     CREATE TABLE manifest (content TEXT NOT NULL, finished INTEGER NOT NULL DEFAULT 0);
     CREATE TABLE steps (step INTEGER PRIMARY KEY, n_rows INTEGER NOT NULL, hash TEXT NOT NULL);
     CREATE TABLE events (
-        step INTEGER NOT NULL, agent INTEGER NOT NULL, seq INTEGER NOT NULL, kind TEXT NOT NULL,
-        item INTEGER, slot INTEGER, value REAL, text TEXT,
+        step INTEGER NOT NULL, time INTEGER NOT NULL, agent INTEGER NOT NULL, seq INTEGER NOT NULL, kind TEXT NOT NULL,
+        other INTEGER, item INTEGER, place INTEGER, slot INTEGER, value REAL, text TEXT,
         PRIMARY KEY (step, agent, seq)
     ) WITHOUT ROWID;
     CREATE TABLE llm_calls (
@@ -98,7 +100,7 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
     Raises
     ------
     StoreError
-        The file is damaged, or has a format that this version does not know.
+        The file is damaged, has a format that this version does not know, or is to be written and has format 1.
     """
     with readable_errors(path):
         connection = sqlite3.connect(
@@ -110,13 +112,29 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
         )
         try:
             connection.execute("PRAGMA synchronous = FULL")
-            found = connection.execute("PRAGMA user_version").fetchone()[0]
-            if found != FORMAT:
-                raise StoreError(f"{path} has format {found}, this version of recgpt reads format {FORMAT}")
+            found = format_of(connection)
+            if found not in (1, FORMAT):
+                raise StoreError(f"{path} has format {found}, this version of recgpt reads formats 1 and {FORMAT}")
+            if write and found == 1:
+                raise old_format(path.parent.name)
         except BaseException:
             connection.close()
             raise
     return connection
+
+
+def old_format(run_id: str) -> StoreError:
+    """Error of what cannot be done with a run of format 1."""
+    return StoreError(
+        f"run {run_id} has format 1, which is read and no longer written: start a run with its configuration, the same"
+        " events come out"
+    )
+
+
+def format_of(connection: sqlite3.Connection) -> int:
+    """Number of the format of a file."""
+    found: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return found
 
 
 def lock_for_writing(path: Path) -> sqlite3.Connection:
@@ -157,6 +175,7 @@ def make(path: Path, manifest: str, *, parent: tuple[Path, int] | None = None) -
     """
     draft = path.with_name(f"{FILE_NAME}.draft")
     with readable_errors(path):
+        shutil.rmtree(path.with_name(SNAPSHOTS_NAME), ignore_errors=True)
         _remove(draft)
         try:
             _write(draft, manifest, parent)

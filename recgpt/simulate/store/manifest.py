@@ -17,6 +17,9 @@ class Manifest(BaseModel):
     made_with: dict[str, str] = Field(description="versions of recgpt and what it stands on")
     dataset: dict[str, Any] = Field(description="name and fingerprints of the data set; JSON values")
     forked_from: str | None = Field(default=None, description="run@step")
+    kinds: dict[str, dict[str, str]] = Field(
+        default={}, description="the world's table of events, see `EventKinds.to_dict`; empty in format 1"
+    )
     repeatable: str = Field(description="one sentence on what makes the run come out the same again")
 
 

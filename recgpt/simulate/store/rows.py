@@ -10,11 +10,14 @@ from collections.abc import Sequence
 import polars as pl
 
 from recgpt.errors import StoreError
-from recgpt.simulate.events import SCHEMA
+from recgpt.simulate.events import FORMAT_1_COLUMNS, SCHEMA
 
 ROWS_PER_BLOCK = 1 << 15
 _INSERT = f"INSERT INTO events ({', '.join(SCHEMA)}) VALUES ({', '.join('?' * len(SCHEMA))})"  # noqa: S608
-_SELECT = f"SELECT {', '.join(SCHEMA)} FROM events"  # noqa: S608
+_SELECTED = {
+    1: ", ".join(name if name in FORMAT_1_COLUMNS else f"NULL AS {name}" for name in SCHEMA),
+    2: ", ".join(SCHEMA),
+}
 
 
 def storable(rows: pl.DataFrame, step: int) -> pl.DataFrame:
@@ -23,12 +26,12 @@ def storable(rows: pl.DataFrame, step: int) -> pl.DataFrame:
     Raises
     ------
     StoreError
-        Other columns or types, another step, an agent, seq or kind that is missing, or an order that is not by agent
-        and seq.
+        Other columns or types, another step, a time, agent, seq or kind that is missing, or an order that is not by
+        agent and seq.
     """
     if dict(rows.schema) != dict(SCHEMA):
         raise StoreError(f"events have the columns {dict(SCHEMA)}, these rows have {dict(rows.schema)}")
-    for name in ("step", "agent", "seq", "kind"):
+    for name in ("step", "time", "agent", "seq", "kind"):
         if rows[name].null_count():
             raise StoreError(f"step {step}: {name!r} is missing in row {rows[name].is_null().arg_max()}")
     other = rows.filter(pl.col("step") != step)
@@ -51,15 +54,18 @@ def insert(connection: sqlite3.Connection, rows: pl.DataFrame) -> None:
         connection.executemany(_INSERT, block.rows())
 
 
-def select(connection: sqlite3.Connection, where: str, values: Sequence[int | str]) -> pl.DataFrame:
-    """The rows for which the SQL condition holds, in their order.
+def select(
+    connection: sqlite3.Connection, where: str, values: Sequence[int | str], *, file_format: int
+) -> pl.DataFrame:
+    """The rows for which the SQL condition holds, in their order; of format 1, columns that it lacks are null.
 
     Raises
     ------
     StoreError
         A row holds a value of another type than its column's.
     """
-    cursor = connection.execute(f"{_SELECT} WHERE {where} ORDER BY step, agent, seq", values)
+    selected = _SELECTED[file_format]
+    cursor = connection.execute(f"SELECT {selected} FROM events WHERE {where} ORDER BY step, agent, seq", values)  # noqa: S608
     blocks = [pl.DataFrame(schema=SCHEMA)]
     while rows := cursor.fetchmany(ROWS_PER_BLOCK):
         try:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from recgpt.errors import StoreError
 from recgpt.progress import track
-from recgpt.simulate.events import chained_hash
+from recgpt.simulate.events import FORMAT_1_COLUMNS, SCHEMA, EventKinds, chained_hash
 from recgpt.simulate.llm.calls import LLMCall
 from recgpt.simulate.store import file as run_file
 from recgpt.simulate.store import rows as event_rows
@@ -34,6 +34,11 @@ class Run:
 
     One process at a time writes a run, any number read it meanwhile. A step is stored whole or not at all, whenever the
     process is killed. Every method raises `StoreError` where the file cannot be read or written.
+
+    Attributes
+    ----------
+    format
+        2; 1 for a run of recgpt 0.1, which can be read and not written.
     """
 
     def __init__(self, run_id: str, connection: sqlite3.Connection, lock: sqlite3.Connection | None) -> None:
@@ -42,6 +47,8 @@ class Run:
         self._connection = connection
         self._lock = lock
         self._turn = threading.RLock()
+        with readable_errors(self.path):
+            self.format = run_file.format_of(connection)
         try:
             self.manifest = Manifest.model_validate_json(self._value("SELECT content FROM manifest"))
         except ValidationError as error:
@@ -141,24 +148,32 @@ class Run:
         """Hex SHA-256 of all events, see `chained_hash`; "" before the first step."""
         return self._value("SELECT coalesce((SELECT hash FROM steps ORDER BY step DESC LIMIT 1), '')")
 
+    def hash_at(self, step: int) -> str:
+        """Hex SHA-256 of the events up to a step; "" where there is no such step."""
+        return self._value("SELECT coalesce((SELECT hash FROM steps WHERE step = ?), '')", (step,))
+
     def append(self, rows: pl.DataFrame) -> None:
         """Store the next step, whole or not at all; durable when this returns.
 
         Parameters
         ----------
         rows
-            What `assemble` makes, of step `n_steps + 1`; may be empty. NaN is stored as null and -0.0 as 0.0.
+            What `EventKinds.assemble` makes, of step `n_steps + 1`; may be empty. NaN is stored as null and -0.0 as
+            0.0.
 
         Raises
         ------
         StoreError
             Rows of another step or form; the run is finished; the disk is full.
+        SimulationError
+            A kind or a column that the manifest's table of events does not declare.
         """
         with self._transaction() as connection:
             if self.finished:
                 raise StoreError(f"run {self.run_id} is finished: fork it to go on from one of its steps")
             step = self.n_steps + 1
             stored = event_rows.storable(rows, step)
+            EventKinds.from_dict(self.manifest.kinds).check(stored)
             event_rows.insert(connection, stored)
             chained = chained_hash(self.hash, stored)
             connection.execute("INSERT INTO steps VALUES (?, ?, ?)", (step, len(stored), chained))
@@ -171,7 +186,7 @@ class Run:
         step
             One, or a range of consecutive ones; all by default.
         kind
-            One of `recgpt.simulate.events.KINDS`; all by default.
+            One of the world's kinds; all by default.
         """
         steps = range(1, self.n_steps + 1) if step is None else range(step, step + 1) if isinstance(step, int) else step
         where, values = "step >= ? AND step < ?", [steps.start, steps.stop]
@@ -206,8 +221,10 @@ class Run:
         Raises
         ------
         StoreError
-            This run has no such step, or the new id is no id, or taken.
+            This run has no such step, or format 1; or the new id is no id, or taken.
         """
+        if self.format == 1:
+            raise run_file.old_format(self.run_id)
         if not 0 <= at_step <= self.n_steps:
             raise StoreError(f"run {self.run_id} has steps 0 to {self.n_steps}: it cannot be forked at {at_step}")
         manifest = self.manifest.model_copy(update={"run": new_id, "forked_from": f"{self.run_id}@{at_step}"})
@@ -228,14 +245,14 @@ class Run:
         found = self._value("PRAGMA quick_check(1)")
         if found != "ok":
             raise StoreError(f"{self.path} is damaged: restore it from a copy, or make the run again ({found})")
-        before = ""
+        before, columns = "", FORMAT_1_COLUMNS if self.format == 1 else tuple(SCHEMA)
         recorded = self._query("SELECT step, n_rows, hash FROM steps ORDER BY step")
         progress = track(recorded, f"checking run {self.run_id}", total=len(recorded))
         for expected, (step, n_rows, stored) in enumerate(progress, start=1):
             if step != expected:
                 raise StoreError(f"run {self.run_id}: step {expected} is missing")
             rows = self.events(step)
-            if len(rows) != n_rows or chained_hash(before, rows) != stored:
+            if len(rows) != n_rows or chained_hash(before, rows, columns) != stored:
                 raise StoreError(
                     f"run {self.run_id}: the events of step {step} are not those that were stored"
                     f" ({len(rows):,} rows, {n_rows:,} were stored). What comes before is whole:"
@@ -367,15 +384,15 @@ class Run:
         with self._turn, readable_errors(self.path):
             return self._connection.execute(sql, values).fetchall()
 
-    def _value(self, sql: str) -> Any:
-        found = self._query(sql)
+    def _value(self, sql: str, values: tuple[Any, ...] = ()) -> Any:
+        found = self._query(sql, values)
         if not found:
             raise StoreError(f"{self.path} is damaged, a row is missing: restore it from a copy, or make the run again")
         return found[0][0]
 
     def _select(self, where: str, values: list[Any]) -> pl.DataFrame:
         with self._turn, readable_errors(self.path):
-            return event_rows.select(self._connection, where, values)
+            return event_rows.select(self._connection, where, values, file_format=self.format)
 
 
 def list_runs() -> list[RunSummary]:

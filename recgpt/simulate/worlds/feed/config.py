@@ -5,13 +5,14 @@ from typing import Literal
 from pydantic import Field
 
 from recgpt.simulate.minds.options import MindOptions
+from recgpt.simulate.world import WorldConfig
 from recgpt.simulate.worlds.feed.state import FeedRules
 
-WORLD = "feed"
+NAME = "feed"
 
 
-class FeedConfig(FeedRules, MindOptions):
-    """All that a feed is made of; with the seed it makes the same log again."""
+class FeedConfig(FeedRules, MindOptions, WorldConfig):
+    """Rules, minds, data and agents of a feed."""
 
     dataset: str = Field(description="data set folder, with ratings and categories if agents are to have them")
     recommender: str = Field(default="recgpt", description="a registered name")

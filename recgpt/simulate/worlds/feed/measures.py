@@ -17,7 +17,6 @@ mean; they are counted.
 Shapes: A agents, N items, S slots of a page.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -30,7 +29,7 @@ from recgpt.evaluate.significance import bootstrap_ci
 from recgpt.simulate.agents.population import Population
 from recgpt.simulate.items import ItemFacts
 from recgpt.simulate.store import Run
-from recgpt.simulate.worlds.feed.artifacts import stored_facts
+from recgpt.simulate.worlds.feed.artifacts import stored_facts, stored_population, stored_real_stars
 from recgpt.simulate.worlds.feed.config import FeedConfig
 from recgpt.simulate.worlds.feed.state import LIKED
 
@@ -43,14 +42,13 @@ MEASURES = ("p_view", "n_like", "p_like", "n_exit", "s_sat")
 def measures(run: Run) -> dict[str, Any]:
     """The metrics of a run, computed from its events and artifacts alone."""
     config = FeedConfig(**run.manifest.config)
-    population = Population.from_parquet(run.artifact("population.parquet"))
     return feed_measures(
         run.iter_steps(),
-        population,
+        stored_population(run),
         stored_facts(run),
         pages=config.pages,
         page_size=config.page_size,
-        real_ratings=np.array(json.loads(run.artifact("real_stars.json"))),
+        real_ratings=stored_real_stars(run),
     )
 
 
@@ -87,34 +85,7 @@ def feed_measures(
     tally = Tally(len(population), len(facts))
     for rows in steps:
         tally.add(rows, facts)
-    per_agent = tally.per_agent(pages * page_size)
-    classes = {
-        "by_activity": population.activity_A,
-        "by_diversity": population.diversity_A,
-        "by_conformity": population.conformity_A,
-    }
-    corrected = {name: per_agent[name] for name in MEASURES}
-    published = {**corrected, "p_view": per_agent["p_view_published"], "p_like": per_agent["p_like_published"]}
-    of_class = {**corrected, "views": per_agent["views"]}
-    return {
-        "agents": len(population),
-        "failed": int(tally.failed_A.sum()),
-        "failures": dict(sorted(tally.failures.items())),
-        "published": {name: _mean(values) for name, values in published.items()},
-        "corrected": {name: _mean(values) for name, values in corrected.items()},
-        **{
-            name: {
-                str(level): {"agents": int((class_A == level).sum())}
-                | {each: _plain_mean(values[class_A == level]) for each, values in of_class.items()}
-                for level in (1, 2, 3)
-            }
-            for name, class_A in classes.items()
-        },
-        "by_page": tally.pages,
-        "items": tally.items(facts),
-        "ratings": tally.ratings(real_ratings),
-        "adverts": tally.adverts,
-    }
+    return tally.measures(population, facts, pages=pages, page_size=page_size, real_ratings=real_ratings)
 
 
 class Tally:
@@ -124,7 +95,7 @@ class Tally:
     ----------
     shown_A, watched_A, liked_A, pages_A
         (A,) int64, of each agent; pages are those with an item on them.
-    came_A
+    is_active_A
         (A,) bool, whether anything is known of an agent.
     satisfaction_A
         (A,) float64 in the interview; NaN where there was none.
@@ -144,7 +115,7 @@ class Tally:
 
     def __init__(self, n_agents: int, n_items: int) -> None:
         self.shown_A, self.watched_A, self.liked_A, self.pages_A = np.zeros((4, n_agents), dtype=np.int64)
-        self.came_A = np.zeros(n_agents, dtype=bool)
+        self.is_active_A = np.zeros(n_agents, dtype=bool)
         self.satisfaction_A = np.full(n_agents, np.nan)
         self.failed_A = np.zeros(n_agents, dtype=bool)
         self.shown_N, self.watched_N = np.zeros((2, n_items), dtype=np.int64)
@@ -164,7 +135,7 @@ class Tally:
             of_kind.get(kind, none) for kind in ("shown", "aligned", "watched", "rated", "failed", "interviewed")
         )
         liked = rated.filter(pl.col("value") >= LIKED)
-        self.came_A[rows["agent"].to_numpy()] = True
+        self.is_active_A[rows["agent"].to_numpy()] = True
         for count_A, part in (
             (self.shown_A, shown),
             (self.watched_A, watched),
@@ -216,6 +187,39 @@ class Tally:
         for name, part in (("aligned_first", first), ("aligned", aligned), ("watched", watched)):
             self.adverts[name] += len(part.join(adverts, on=["agent", "item"], how="semi"))
 
+    def measures(
+        self, population: Population, facts: ItemFacts, *, pages: int, page_size: int, real_ratings: np.ndarray
+    ) -> dict[str, Any]:
+        """All measures of what was counted. See `feed_measures`."""
+        per_agent = self.per_agent(pages * page_size)
+        classes = {
+            "by_activity": population.activity_A,
+            "by_diversity": population.diversity_A,
+            "by_conformity": population.conformity_A,
+        }
+        corrected = {name: per_agent[name] for name in MEASURES}
+        published = {**corrected, "p_view": per_agent["p_view_published"], "p_like": per_agent["p_like_published"]}
+        of_class = {**corrected, "views": per_agent["views"]}
+        return {
+            "agents": len(population),
+            "failed": int(self.failed_A.sum()),
+            "failures": dict(sorted(self.failures.items())),
+            "published": {name: _mean(values) for name, values in published.items()},
+            "corrected": {name: _mean(values) for name, values in corrected.items()},
+            **{
+                name: {
+                    str(level): {"agents": int((class_A == level).sum())}
+                    | {each: _plain_mean(values[class_A == level]) for each, values in of_class.items()}
+                    for level in (1, 2, 3)
+                }
+                for name, class_A in classes.items()
+            },
+            "by_page": self.pages,
+            "items": self.items(facts),
+            "ratings": self.ratings(real_ratings),
+            "adverts": self.adverts,
+        }
+
     def per_agent(self, most: int) -> dict[str, np.ndarray]:
         """(A,) float64 of each measure and of `views`; NaN where an agent has none, as those have whose mind failed.
 
@@ -235,7 +239,7 @@ class Tally:
             "s_sat": self.satisfaction_A,
             "views": self.watched_A,
         }
-        has_A = ~self.failed_A & self.came_A
+        has_A = ~self.failed_A & self.is_active_A
         return {name: np.where(has_A, values, np.nan) for name, values in found.items()}
 
     def items(self, facts: ItemFacts) -> dict[str, Any]:

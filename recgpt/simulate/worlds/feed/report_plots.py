@@ -91,11 +91,9 @@ def ratings_plot(shares: dict[str, Sequence[float] | None]) -> Markup:
     return _one(draw, [1, 2, 3, 4, 5])
 
 
-def lorenz_plot(shown_N: np.ndarray) -> Markup:
-    """Which share of what was shown goes to which share of the catalogue, the least shown items first."""
-    total = np.concatenate([[0], np.cumsum(np.sort(shown_N))])
-    kept = np.unique(np.linspace(0, len(shown_N), 400).astype(np.int64))
-    of_items, of_shown = kept / len(shown_N), total[kept] / total[-1]
+def lorenz_plot(lorenz: dict[str, list[float]]) -> Markup:
+    """Lorenz curve of exposure: share of what was shown (`shown`) by share of the catalogue (`items`)."""
+    of_items, of_shown = lorenz["items"], lorenz["shown"]
 
     def draw(axes: Axes) -> None:
         axes.plot([0, 1], [0, 1], "--", color=FAINT, lw=1, label="all items equally")

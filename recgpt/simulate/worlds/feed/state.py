@@ -1,6 +1,6 @@
-"""Where a feed is: its rules, what it is made of, and the state that its events have brought about.
+"""Rules, setting and state of a feed; the state is a function of the events.
 
-    state = FeedState(rules, setting)
+    state = FeedState(rules, population, facts)
     for rows in run.iter_steps():
         state.apply(rows)
 
@@ -18,17 +18,20 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from recgpt.data.dataset import Dataset
 from recgpt.data.ragged import Ragged, offsets_of
 from recgpt.simulate.agents.memory import PRESETS, Kind, Memory
+from recgpt.simulate.agents.memory_texts import GRID, grid_rows
 from recgpt.simulate.agents.population import Population
 from recgpt.simulate.items import ItemFacts
 
 Advert = Literal["none", "all", "pop_high", "pop_low", "unpop_high", "unpop_low"]
 LIKED = 4.0  # stars from which an item was liked
 MEMORY_CAPACITY = 50  # entries of one agent
+_ARRAYS = ("active_A", "shown_AP", "watched_AP", "n_shown_A", "n_aligned_A", "n_watched_A", "n_liked_A")
+_TEXT_EMBEDDINGS = "texts_embeddings"
 _UNFIT = -0.5  # feeling about an item that did not fit, as in the fit of the scripted mind
 
 
 class FeedRules(BaseModel):
-    """What the world allows; what it is made of is in `recgpt.simulate.worlds.feed.run.FeedConfig`."""
+    """Rules of the feed; data and agents are in `recgpt.simulate.worlds.feed.config.FeedConfig`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -82,15 +85,17 @@ class FeedState:
         Of all agents.
     """
 
-    def __init__(self, rules: FeedRules, setting: Setting) -> None:
-        n_agents, most = len(setting.population), rules.pages * rules.page_size
-        self._setting = setting
+    def __init__(self, rules: FeedRules, population: Population, facts: ItemFacts) -> None:
+        n_agents, most = len(population), rules.pages * rules.page_size
+        self._population = population
+        self._facts = facts
         self.active_A = np.ones(n_agents, dtype=bool)
         self.shown_AP = np.full((n_agents, most), -1, dtype=np.int32)
         self.watched_AP = np.full((n_agents, most), -1, dtype=np.int32)
         self.n_shown_A, self.n_aligned_A, self.n_watched_A, self.n_liked_A = np.zeros((4, n_agents), dtype=np.int64)
-        width = setting.facts.unit_NE.shape[1]
+        width = facts.unit_NE.shape[1]
         self.memory = Memory(n_agents, MEMORY_CAPACITY, PRESETS[rules.memory], width=width, seed=rules.seed)
+        self._text_source_T = np.empty(0, dtype=np.int64)  # item of each text of the memory; of a thought -1 - agent
 
     def apply(self, rows: pl.DataFrame) -> None:
         """Take in the events of one step."""
@@ -143,7 +148,7 @@ class FeedState:
         item_R = seen["item"].to_numpy()
         felt_then = pl.when(is_watched).then(pl.col("feeling").fill_null(0)).otherwise(_UNFIT)
         valence_R = seen.select(felt_then).to_series().to_numpy()
-        title = self._setting.facts.items["title"].gather(item_R)
+        title = self._facts.items["title"].gather(item_R)
         stars = pl.format(" and gave it {} stars", pl.col("stars").cast(pl.Int64)).fill_null("")
         words = pl.format(" {}", "words").fill_null("")
         said = seen.select(
@@ -153,8 +158,8 @@ class FeedState:
             item="item",
         )
         different = said.unique("text", keep="first", maintain_order=True)
-        near_RE = self._setting.facts.unit_NE[different["item"].to_numpy()]
-        numbered = different.select("text", number=self.memory.texts.ids_of(different["text"].to_list(), near_RE))
+        numbers = self._numbered(different["text"].to_list(), different["item"].to_numpy())
+        numbered = different.select("text", number=numbers)
         self.memory.add(
             seen["agent"].to_numpy(),
             Kind.EVENT,
@@ -168,15 +173,47 @@ class FeedState:
     def _conclude(self, thoughts: pl.DataFrame, step: int) -> None:
         if len(thoughts):
             agents = thoughts["agent"].to_numpy()
-            # A thought is of no item: where it lies in the space of texts is where the agent's taste does.
-            near_RE = self._setting.population.taste_AE[agents]
-            numbers = self.memory.texts.ids_of(thoughts["text"].to_list(), near_RE)
+            numbers = self._numbered(thoughts["text"].to_list(), -1 - agents)
             self.memory.add(agents, Kind.THOUGHT, numbers, created=float(step), importance=8.0)
             self.memory.reflected(agents)
 
+    def _numbered(self, texts: list[str], source_R: np.ndarray) -> np.ndarray:
+        """(R,) numbers of texts in the memory's table; `source_R` as `_text_source_T`."""
+        first_new = len(self.memory.texts)
+        numbers_R = self.memory.texts.ids_of(texts, self._embeddings(source_R))
+        first_R = np.unique(numbers_R, return_index=True)[1]
+        new_R = first_R[numbers_R[first_R] >= first_new]
+        self._text_source_T = np.concatenate([self._text_source_T, source_R[new_R]])
+        return numbers_R
+
+    def _embeddings(self, source_R: np.ndarray) -> np.ndarray:
+        """(R, E) an item's own embedding; a thought, which is of no item, gets its agent's taste."""
+        taste_AE, unit_NE = self._population.taste_AE, self._facts.unit_NE
+        is_thought_R = source_R < 0
+        if is_thought_R.all():
+            return taste_AE[-1 - source_R]
+        embeddings_RE = unit_NE[np.maximum(source_R, 0)]
+        embeddings_RE[is_thought_R] = taste_AE[-1 - source_R[is_thought_R]]
+        return embeddings_RE
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """The whole state, see `restore`; texts are embedded again from their items."""
+        own = {name: getattr(self, name) for name in _ARRAYS} | {"text_source_T": self._text_source_T}
+        memory = {name: array for name, array in self.memory.to_arrays().items() if name != _TEXT_EMBEDDINGS}
+        return own | memory
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Become the state that `to_arrays` gave, of the same rules, agents and catalogue."""
+        for name in _ARRAYS:
+            getattr(self, name)[...] = arrays[name]
+        self._text_source_T = arrays["text_source_T"]
+        rows_TE = grid_rows(self._embeddings(self._text_source_T)) * GRID
+        memory = arrays | {_TEXT_EMBEDDINGS: rows_TE.astype(np.int16)}
+        self.memory = Memory.from_arrays(memory, self.memory.preset, seed=self.memory.seed)
+
     def histories(self, agents: np.ndarray) -> Ragged:
         """What each of these agents has taken: before the run, and in it."""
-        known, n_new_A = self._setting.population.histories[agents], self.n_watched_A[agents]
+        known, n_new_A = self._population.histories[agents], self.n_watched_A[agents]
         offsets = offsets_of(known.lengths + n_new_A)
         place_R = np.arange(offsets[-1]) - np.repeat(offsets[:-1], np.diff(offsets))
         is_known_R = place_R < np.repeat(known.lengths, np.diff(offsets))

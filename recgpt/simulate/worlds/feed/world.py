@@ -24,8 +24,9 @@ from recgpt.recommenders.base import Recommender
 from recgpt.simulate import rng
 from recgpt.simulate.agents.memory import Memory
 from recgpt.simulate.agents.population import Population
-from recgpt.simulate.events import assemble, piece
 from recgpt.simulate.items import ItemFacts
+from recgpt.simulate.llm.budget import CostEstimate
+from recgpt.simulate.worlds.feed.kinds import CLOCK, KINDS
 from recgpt.simulate.worlds.feed.minds.base import Decisions, Interviews, Mind, Pages
 from recgpt.simulate.worlds.feed.state import LIKED, MEMORY_CAPACITY, Advert, FeedRules, FeedState, Setting
 
@@ -33,7 +34,6 @@ __all__ = ["MEMORY_CAPACITY", "Advert", "Feed", "FeedRules", "FeedState", "Setti
 
 AGENTS_AT_A_TIME = 1024  # asked of a mind in one call
 _RANKED_AT_A_TIME = 4096
-_PAGE_SECONDS = 3600  # of simulated time
 _NO_PAGES_LEFT = "no pages are left"
 _NOTHING_TO_SHOW = "nothing new is left to show"
 
@@ -63,7 +63,7 @@ class Feed:
         self.setting = setting
         self.recommender = recommender
         self.mind = mind
-        self.state = FeedState(rules, setting)
+        self.state = FeedState(rules, setting.population, setting.facts)
         self.step = 0
         self._concurrency = concurrency
         self._user_A, self._n_users = _users(setting.population, setting.known.n_users)
@@ -71,9 +71,23 @@ class Feed:
         self._observed: list[Interactions] = []
 
     @property
+    def n_steps(self) -> int:
+        """Pages at most."""
+        return self.rules.pages
+
+    @property
+    def n_active(self) -> int:
+        """Agents that have not left."""
+        return int(self.state.active_A.sum())
+
+    @property
     def over(self) -> bool:
-        """Whether everybody has left."""
+        """Whether every agent has left."""
         return self.step >= self.rules.pages or not self.state.active_A.any()
+
+    def estimate(self) -> CostEstimate | None:
+        """Calls and cost of the pages that follow; None where no language model is called."""
+        return self.mind.estimate(self.n_active, self.n_steps - self.step, self.rules.page_size)
 
     def play(self) -> pl.DataFrame:
         """The events of the next page, not yet applied: everything is decided, nothing has changed."""
@@ -81,7 +95,8 @@ class Feed:
         pages = self._pages(step, np.flatnonzero(self.state.active_A))
         is_empty_A = (pages.items_AS < 0).all(axis=1)
         empty, others = pages.rows(np.flatnonzero(is_empty_A)), pages.rows(np.flatnonzero(~is_empty_A))
-        return assemble(step, [*self._turned_away(empty), *self._happened(others)])
+        parts = [*self._rejected_events(empty), *self._page_events(others)]
+        return KINDS.assemble(step, parts, time=CLOCK.at(step))
 
     def apply(self, rows: pl.DataFrame) -> None:
         """Take in a step's events, those of `play` or of the log: the only way in which anything changes."""
@@ -144,14 +159,14 @@ class Feed:
 
     # --- what they do ---
 
-    def _turned_away(self, pages: Pages) -> list[pl.DataFrame]:
+    def _rejected_events(self, pages: Pages) -> list[pl.DataFrame]:
         """The events of agents for whom there is no page: they leave with those that they have seen."""
         if not len(pages):
             return []
         n_seen_A, reasons = np.full(len(pages), pages.step - 1), [_NOTHING_TO_SHOW] * len(pages)
-        return [piece("exited", pages.agent_A, value=n_seen_A, text=reasons), self._interviewed(pages)]
+        return [KINDS.piece("exited", pages.agent_A, value=n_seen_A, text=reasons), self._interviewed(pages)]
 
-    def _happened(self, pages: Pages) -> list[pl.DataFrame]:
+    def _page_events(self, pages: Pages) -> list[pl.DataFrame]:
         """The events of these pages, interviews of those who leave included."""
         if not len(pages):
             return []
@@ -173,7 +188,7 @@ class Feed:
             values = None if value_AS is None else value_AS[row, slot]
             places = zip(row.tolist(), slot.tolist(), strict=True)
             text = None if text_AS is None else [text_AS[a][s] for a, s in places]
-            return piece(kind, agent_A[row], item=pages.items_AS[row, slot], slot=slot, value=values, text=text)
+            return KINDS.piece(kind, agent_A[row], item=pages.items_AS[row, slot], slot=slot, value=values, text=text)
 
         def of_agents(
             kind: str,
@@ -183,7 +198,7 @@ class Feed:
         ) -> pl.DataFrame:
             rows = np.flatnonzero(chosen_A)
             text = None if text_A is None else [text_A[a] for a in rows.tolist()]
-            return piece(kind, agent_A[rows], value=None if value_A is None else value_A[rows], text=text)
+            return KINDS.piece(kind, agent_A[rows], value=None if value_A is None else value_A[rows], text=text)
 
         def said(text_A: Sequence[str | None] | None) -> np.ndarray:
             return np.array([bool(each) for each in text_A or [None] * len(pages)])
@@ -217,7 +232,7 @@ class Feed:
         parts: list[Interviews] = self._asked(self.mind.interview, pages)
         satisfaction_A = np.concatenate([np.empty(0), *(part.satisfaction_A for part in parts)])
         reasons = _joined_texts([(part.reasons, len(part.satisfaction_A)) for part in parts])
-        return piece("interviewed", pages.agent_A, value=satisfaction_A, text=reasons)
+        return KINDS.piece("interviewed", pages.agent_A, value=satisfaction_A, text=reasons)
 
     def _asked(self, ask: Callable[[Pages, Memory], T], pages: Pages) -> list[T]:
         """What the mind says, a block of agents at a time, in their order."""
@@ -243,7 +258,7 @@ class Feed:
         known = self.setting.known.interactions
         times, stars = None, None
         if known.timestamp is not None:
-            now = int(known.timestamp.max(initial=0)) + self.step * _PAGE_SECONDS
+            now = int(known.timestamp.max(initial=0)) + CLOCK.at(self.step)
             times = np.full(len(watched), now, dtype=np.int64)
         if known.rating is not None:
             of_watched = watched.select("agent", "item").join(

@@ -15,12 +15,21 @@ from hypothesis import strategies as st
 
 from recgpt.data.ragged import Ragged
 from recgpt.simulate.agents.population import Population
-from recgpt.simulate.events import SCHEMA, assemble, piece
+from recgpt.simulate.events import SCHEMA
 from recgpt.simulate.items import ItemFacts
+from recgpt.simulate.worlds.feed.kinds import CLOCK, KINDS
 from recgpt.simulate.worlds.feed.measures import MEASURES, Tally, feed_measures, stars_of, total_variation
+from recgpt.simulate.worlds.feed.view import published as published_figures
 
 N_ITEMS, WIDTH, PAGES, PAGE_SIZE = 30, 6, 4, 3
 REAL = np.array([1, 2, 3, 4, 0])
+
+
+piece = KINDS.piece
+
+
+def assemble(step: int, pieces: list[pl.DataFrame]) -> pl.DataFrame:
+    return KINDS.assemble(step, pieces, time=CLOCK.at(step))
 
 
 def make_facts(n_items: int = N_ITEMS) -> ItemFacts:
@@ -351,7 +360,7 @@ def test_the_published_trace_gives_the_published_figures(trace: tuple[list[pl.Da
     over all agents would have .5034 instead of .493, so the published mean is one over agents.
     """
     steps, population, n_items = trace
-    published = json.loads((Path(__file__).parents[2] / "recgpt/simulate/published.json").read_text())["trace"]
+    published = published_figures()["trace"]
     found = measured(steps, population, make_facts(n_items), pages=5, page_size=4)
     of = {name: found["corrected"][name]["mean"] for name in MEASURES}
     assert of == pytest.approx(
@@ -379,7 +388,7 @@ def test_the_published_rule_divides_by_pages_that_were_never_seen(
 
 def test_the_published_trace_by_activity_and_stars(trace: tuple[list[pl.DataFrame], Population, int]) -> None:
     steps, population, n_items = trace
-    published = json.loads((Path(__file__).parents[2] / "recgpt/simulate/published.json").read_text())["trace"]
+    published = published_figures()["trace"]
     tally, facts = Tally(len(population), n_items), make_facts(n_items)
     for rows in steps:
         tally.add(rows, facts)

@@ -11,11 +11,11 @@ from rich.console import Console
 
 from recgpt.errors import SimulationError, StoreError
 from recgpt.recommenders.popularity import Popularity
+from recgpt.simulate.runner import start
 from recgpt.simulate.store import Run
 from recgpt.simulate.worlds.feed.config import FeedConfig
 from recgpt.simulate.worlds.feed.minds.person import PersonMind
 from recgpt.simulate.worlds.feed.minds.scripted import ScriptedMind
-from recgpt.simulate.worlds.feed.run import start
 from recgpt.simulate.worlds.feed.world import Feed, FeedRules, Setting
 
 # --- replay ---
@@ -34,8 +34,8 @@ def test_a_scripted_run_is_repeated(
     feed_config: Callable[..., FeedConfig], runs: Any, options: dict[str, object]
 ) -> None:
     with (
-        start("record", feed_config(**options)) as record,
-        start("again", feed_config(**options, mind="replay", replayed="record")) as again,
+        start("feed", "record", feed_config(**options)) as record,
+        start("feed", "again", feed_config(**options, mind="replay", replayed="record")) as again,
     ):
         assert again.hash == record.hash
         assert again.metrics == record.metrics
@@ -48,27 +48,30 @@ def test_a_run_of_a_language_model_is_repeated_without_it(
     with mind_stub() as stub:
         stub.fault = lambda user, seen: stub_module.Fault(text="{}") if sum(user.encode()) % 4 == 0 else None
         llm = {"base_urls": [stub.base_url], "model": "stub", "key_env": None, "reflects": True}
-        with start("record", feed_config(**options, mind="llm", llm=llm)) as record:
+        with start("feed", "record", feed_config(**options, mind="llm", llm=llm)) as record:
             assert {"failed", "thought", "felt", "retrieved", "interviewed"} <= set(record.counts_by_kind())
-    with start("again", feed_config(**options, mind="replay", replayed="record")) as again, Run.open("record") as run:
+    with (
+        start("feed", "again", feed_config(**options, mind="replay", replayed="record")) as again,
+        Run.open("record") as run,
+    ):
         assert again.hash == run.hash
         assert again.calls_summary()["n"] == 0
 
 
 def test_other_pages_than_the_recorded_are_refused(feed_config: Callable[..., FeedConfig], runs: Any) -> None:
-    start("record", feed_config(pages=2)).close()
+    start("feed", "record", feed_config(pages=2)).close()
     replayed = {"mind": "replay", "replayed": "record"}
     with pytest.raises(SimulationError, match="has another page 1 than in the record"):
-        start("other", feed_config(pages=2, recommender="random", **replayed))
+        start("feed", "other", feed_config(pages=2, recommender="random", **replayed))
     for page_size in (3, 5):
         with pytest.raises(SimulationError, match="has another page 1 than in the record"):
-            start(f"size-{page_size}", feed_config(pages=2, page_size=page_size, **replayed))
+            start("feed", f"size-{page_size}", feed_config(pages=2, page_size=page_size, **replayed))
     with pytest.raises(SimulationError, match="the record ends before page 3"):
-        start("longer", feed_config(pages=3, **replayed))
+        start("feed", "longer", feed_config(pages=3, **replayed))
     with pytest.raises(SimulationError, match="name one with --replay"):
-        start("unnamed", feed_config(mind="replay"))
+        start("feed", "unnamed", feed_config(mind="replay"))
     with pytest.raises(StoreError, match="there is no run nothing"):
-        start("unknown", feed_config(mind="replay", replayed="nothing"))
+        start("feed", "unknown", feed_config(mind="replay", replayed="nothing"))
 
 
 # --- the person ---

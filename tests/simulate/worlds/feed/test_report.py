@@ -15,18 +15,27 @@ from rich.console import Console
 from recgpt.data.ragged import Ragged
 from recgpt.errors import SimulationError, StoreError
 from recgpt.simulate.agents.population import Population
-from recgpt.simulate.events import assemble, piece
 from recgpt.simulate.llm.calls import LLMCall
 from recgpt.simulate.store import Manifest, Run
 from recgpt.simulate.worlds.feed import report
+from recgpt.simulate.worlds.feed.artifacts import stored_facts
 from recgpt.simulate.worlds.feed.config import FeedConfig
+from recgpt.simulate.worlds.feed.kinds import CLOCK, KINDS
 from recgpt.simulate.worlds.feed.measures import MEASURES, Tally, measures
-from recgpt.simulate.worlds.feed.report import agents_to_tell, html, published, summary_table, write_report
+from recgpt.simulate.worlds.feed.report import html, summary_table, write_report
+from recgpt.simulate.worlds.feed.view import published, story_agents, view
 
 N_AGENTS, N_ITEMS, WIDTH = 8, 20, 4
 PAGES, PAGE_SIZE = 3, 2
 HOSTILE = "<script>alert('title')</script> & \"quoted\" \x1b[31m\u202e"
 SECTIONS = ("measures", "classes", "pages", "ratings", "exposure", "stories", "made")
+
+
+piece = KINDS.piece
+
+
+def assemble(step: int, pieces: list[pl.DataFrame]) -> pl.DataFrame:
+    return KINDS.assemble(step, pieces, time=CLOCK.at(step))
 
 
 def population() -> Population:
@@ -90,6 +99,7 @@ def make_run(
     adverts: bool = False,
     failing: tuple[int, ...] = (),
     run_id: str = "demo",
+    memory: str = "recgpt",
 ) -> Run:
     config = FeedConfig(
         dataset="data/demo",
@@ -97,6 +107,7 @@ def make_run(
         agents=N_AGENTS,
         pages=PAGES,
         page_size=PAGE_SIZE,
+        memory=memory,
         mind="llm" if words else "scripted",
         advert="all" if adverts else "none",
         advert_text="<u>buy</u>" if adverts else None,
@@ -108,6 +119,7 @@ def make_run(
         seed=0,
         made_with={"recgpt": "0"},
         dataset={"name": "demo"},
+        kinds=KINDS.to_dict(),
         repeatable="Seed and data set decide everything.",
     )
     run = Run.create(run_id, manifest)
@@ -297,33 +309,44 @@ def test_stories_are_of_agents_that_differ() -> None:
     tally = Tally(N_AGENTS, N_ITEMS)
     with make_run(failing=(4,)) as run:
         for rows in run.iter_steps():
-            tally.add(rows, report.stored_facts(run))
-    chosen = agents_to_tell(tally, population(), n_steps=PAGES)
+            tally.add(rows, stored_facts(run))
+    chosen = story_agents(tally, population(), n_steps=PAGES)
     levels = [int(population().activity_A[agent]) for agent in chosen]
     assert levels[:3] == [1, 2, 3]
     assert list(chosen)[3:] == [0, 4]
     assert "first page" in chosen[0] and "failed" in chosen[4]
     # After one page those who left cannot be told from those who go on.
-    assert "left after the first page" not in agents_to_tell(tally, population(), n_steps=1).values()
+    assert "left after the first page" not in story_agents(tally, population(), n_steps=1).values()
 
 
-def test_memories_are_told_by_their_numbers() -> None:
+def test_recalled_memories_are_told_by_their_numbers_unless_entries_merge() -> None:
     """The first memory of each agent is the first film that it rated."""
     with make_run(words=True) as run:
-        config, facts = FeedConfig(**run.manifest.config), report.stored_facts(run)
-        tally = Tally(N_AGENTS, N_ITEMS)
-        for rows in run.iter_steps():
-            tally.add(rows, facts)
-        stories = report._stories(run, config, tally, population(), facts)
-        staged = config.model_copy(update={"memory": "recagent"})
-        merging = report._stories(run, staged, tally, population(), facts)
+        stories = view(run, PAGES)["stories"]
+    with make_run(words=True, run_id="staged", memory="recagent") as run:
+        merging = view(run, PAGES)["stories"]
     for story in stories:
-        for page in story.pages[1:]:
-            first = story.pages[0]["items"][0]
+        for page in story["pages"][1:]:
+            first = story["pages"][0]["items"][0]
             assert page["recalled"] == [f"{first['title']}, {first['stars']:g} ★: “{first['words']}”"]
     for story in merging:
-        assert all(page["recalled"] == [] for page in story.pages)
-        assert [page["n_recalled"] for page in story.pages[1:]] == [1] * (len(story.pages) - 1)
+        assert all(page["recalled"] == [] for page in story["pages"])
+        assert [page["n_recalled"] for page in story["pages"][1:]] == [1] * (len(story["pages"]) - 1)
+
+
+def test_view_is_plain_json_of_the_steps_so_far() -> None:
+    with make_run(words=True, adverts=True, failing=(4,)) as run:
+        views = [view(run, step) for step in range(PAGES + 1)]
+        for seen in views:
+            assert json.loads(json.dumps(seen, allow_nan=False)) == seen
+        assert views[PAGES]["metrics"] == run.metrics
+        assert [seen["finished"] for seen in views] == [False, False, False, True]
+        assert [sum(seen["agents"]["active"]) for seen in views] == [8, 7, 6, 0]
+        assert [seen["metrics"]["items"]["exposures"] for seen in views] == [0, 16, 30, 42]
+        assert all(len(seen["metrics"]["by_page"]) == step for step, seen in enumerate(views))
+        assert all(len(story["memories"]) == 3 for story in views[1]["stories"]), "two films and a thought"
+        with pytest.raises(SimulationError, match="has steps 0 to 3, not 4"):
+            view(run, 4)
 
 
 def test_a_run_of_another_world_has_no_such_report() -> None:

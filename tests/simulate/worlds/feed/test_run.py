@@ -19,14 +19,15 @@ from typer.testing import CliRunner
 from recgpt.cli.runs import runs_app
 from recgpt.data.dataset import Dataset
 from recgpt.errors import DataError, SimulationError, StoreError
+from recgpt.simulate import runner
 from recgpt.simulate.agents.population import Population
+from recgpt.simulate.runner import resume, start
 from recgpt.simulate.store import Run
-from recgpt.simulate.worlds.feed import run as feed_run
 from recgpt.simulate.worlds.feed import world as feed_module
 from recgpt.simulate.worlds.feed.artifacts import stored_facts
 from recgpt.simulate.worlds.feed.config import FeedConfig
+from recgpt.simulate.worlds.feed.inputs import Inputs, load_setting
 from recgpt.simulate.worlds.feed.measures import measures
-from recgpt.simulate.worlds.feed.run import people_of, resume, start
 from recgpt.simulate.worlds.feed.world import Feed
 
 Config = Callable[..., FeedConfig]
@@ -52,11 +53,11 @@ def stopped_after(pages: int, error: BaseException, monkeypatch: pytest.MonkeyPa
 
 def test_a_run_holds_all_that_its_events_speak_of(feed_config: Config) -> None:
     config = feed_config(recommender="item_knn", agents=50, pages=3)
-    with start("demo", config) as run:
+    with start("feed", "demo", config) as run:
         assert run.finished
         assert run.manifest.config == config.model_dump(mode="json")
         assert run.metrics == json.loads(json.dumps(measures(run))), "as `recgpt runs verify` compares them"
-        found = people_of(config)
+        found = load_setting(config)
         np.testing.assert_array_equal(
             Population.from_parquet(run.artifact("population.parquet")).user_A, found.population.user_A
         )
@@ -69,7 +70,7 @@ def test_a_run_holds_all_that_its_events_speak_of(feed_config: Config) -> None:
 def test_the_seed_decides_everything(feed_config: Config, options: dict[str, object]) -> None:
     hashes = []
     for name, seed in (("one", 3), ("two", 3), ("three", 4)):
-        with start(name, feed_config(seed=seed, recommender="item_knn", **options)) as run:
+        with start("feed", name, feed_config(seed=seed, recommender="item_knn", **options)) as run:
             hashes.append(run.hash)
     assert hashes[0] == hashes[1] != hashes[2]
 
@@ -80,7 +81,7 @@ def test_the_hash_is_the_same_at_any_concurrency(
 ) -> None:
     monkeypatch.setattr(feed_module, "AGENTS_AT_A_TIME", 7)
     config = feed_config(recommender="item_knn", agents=60, memory="generative_agents")
-    with start("one", config) as one, start("many", config, concurrency=concurrency) as many:
+    with start("feed", "one", config) as one, start("feed", "many", config, concurrency=concurrency) as many:
         assert one.hash == many.hash
         assert one.metrics == many.metrics
 
@@ -89,12 +90,12 @@ def test_a_run_that_is_interrupted_keeps_its_pages_and_goes_on(
     feed_config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = feed_config(recommender="item_knn", agents=40, retrain_every=2, advert="all", truth_first=True)
-    with start("whole", config) as run:
+    with start("feed", "whole", config) as run:
         whole, metrics = run.hash, run.metrics
     with monkeypatch.context() as patch:
         stopped_after(2, KeyboardInterrupt(), patch)
         with pytest.raises(KeyboardInterrupt):
-            start("stopped", config)
+            start("feed", "stopped", config)
     with Run.open("stopped", write=True) as run:
         assert (run.n_steps, run.finished) == (2, False)
         resume(run)
@@ -102,7 +103,7 @@ def test_a_run_that_is_interrupted_keeps_its_pages_and_goes_on(
 
 
 def test_a_fork_takes_another_way_only_if_its_config_does(feed_config: Config) -> None:
-    with start("parent", feed_config(pages=4)) as parent, parent.fork("child", 2) as child:
+    with start("feed", "parent", feed_config(pages=4)) as parent, parent.fork("child", 2) as child:
         resume(child)
         assert child.hash == parent.hash
 
@@ -115,7 +116,7 @@ def test_another_data_set_in_the_place_of_the_old_one_is_refused(
     with monkeypatch.context() as patch:
         stopped_after(1, KeyboardInterrupt(), patch)
         with pytest.raises(KeyboardInterrupt):
-            start("demo", feed_config(dataset=str(folder)))
+            start("feed", "demo", feed_config(dataset=str(folder)))
     embeddings = np.load(folder / "embeddings.npy")
     np.save(folder / "embeddings.npy", embeddings[::-1])
     with Run.open("demo", write=True) as run, pytest.raises((StoreError, DataError), match="films"):
@@ -128,7 +129,7 @@ def test_another_data_set_in_the_place_of_the_old_one_is_refused(
 
 
 def test_held_out_is_what_the_person_took_and_the_agent_does_not_know(feed_config: Config, feed_folder: Path) -> None:
-    found = people_of(feed_config(agents=50))
+    found = load_setting(feed_config(agents=50))
     whole = Dataset.load(feed_folder)
     outside = found.known.user_map.to_outside(found.population.user_A)
     for user, known, held_out in zip(outside, found.population.histories, found.held_out, strict=True):
@@ -139,7 +140,7 @@ def test_held_out_is_what_the_person_took_and_the_agent_does_not_know(feed_confi
 
 def test_agents_without_any_page_are_reported_and_stop_nothing(feed_config: Config) -> None:
     """Drawn people have no history, and this recommender ranks nothing without one."""
-    with start("demo", feed_config(recommender="copy_last", people="synthetic")) as run:
+    with start("feed", "demo", feed_config(recommender="copy_last", people="synthetic")) as run:
         assert run.counts_by_kind() == {"exited": 20, "interviewed": 20}
         assert run.metrics["items"]["exposures"] == 0
         assert run.metrics["corrected"]["p_view"]["mean"] is None
@@ -147,44 +148,44 @@ def test_agents_without_any_page_are_reported_and_stop_nothing(feed_config: Conf
 
 def test_what_cannot_be_is_said_before_a_run_is_made(feed_config: Config, runs: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="unknown recommender 'best'"):
-        start("demo", feed_config(recommender="best"))
+        start("feed", "demo", feed_config(recommender="best"))
     with pytest.raises(SimulationError, match="nothing is held out of these agents"):
-        start("demo", feed_config(people="synthetic", truth_first=True))
+        start("feed", "demo", feed_config(people="synthetic", truth_first=True))
     with pytest.raises(DataError, match="nowhere"):
-        start("demo", feed_config(dataset=str(tmp_path / "nowhere")))
+        start("feed", "demo", feed_config(dataset=str(tmp_path / "nowhere")))
     with pytest.raises(ValueError, match="unknown memory 'elephant': one of agent4rec, "):
         feed_config(memory="elephant")
     assert not runs.exists()
 
 
 def test_an_id_that_is_taken_is_left_alone(feed_config: Config) -> None:
-    with start("demo", feed_config(seed=1)) as run:
+    with start("feed", "demo", feed_config(seed=1)) as run:
         kept = run.hash
     with pytest.raises(StoreError, match="exists already"):
-        start("demo", feed_config(seed=2))
+        start("feed", "demo", feed_config(seed=2))
     with Run.open("demo") as run:
         assert run.hash == kept
-    with start("demo", feed_config(seed=2), overwrite=True) as run:
+    with start("feed", "demo", feed_config(seed=2), overwrite=True) as run:
         assert run.hash != kept
 
 
 def test_a_full_disk_is_named_and_the_run_goes_on_later(feed_config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite is told that its file may have no more pages, which is what it finds where a disk is full."""
     config = feed_config(agents=40)
-    with start("whole", config) as run:
+    with start("feed", "whole", config) as run:
         whole = run.hash
 
-    keep = feed_run._keep
+    keep = runner._keep
 
-    def on_a_small_disk(run: Run, material: feed_run.Material) -> None:
-        keep(run, material)
+    def on_a_small_disk(run: Run, inputs: Inputs) -> None:
+        keep(run, inputs)
         n_pages = run._connection.execute("PRAGMA page_count").fetchone()[0]
         run._connection.execute(f"PRAGMA max_page_count = {n_pages + 6}")
 
     with monkeypatch.context() as patch:
-        patch.setattr(feed_run, "_keep", on_a_small_disk)
+        patch.setattr(runner, "_keep", on_a_small_disk)
         with pytest.raises(StoreError, match="the disk is full"):
-            start("small", config)
+            start("feed", "small", config)
     with Run.open("small", write=True) as run:
         assert not run.finished
         run.check()
@@ -195,7 +196,7 @@ def test_a_full_disk_is_named_and_the_run_goes_on_later(feed_config: Config, mon
 def test_a_folder_that_cannot_be_written_is_named(feed_config: Config, runs: Path) -> None:
     runs.write_text("a file where the folder should be")
     with pytest.raises(StoreError, match=r"demo/run\.sqlite cannot be written"):
-        start("demo", feed_config())
+        start("feed", "demo", feed_config())
 
 
 # --- real processes ---
@@ -256,7 +257,7 @@ def test_no_reply_is_paid_for_twice(
     options = {"recommender": "item_knn", "agents": 12, "pages": 4, "mind": "llm"}
     with mind_stub() as stub:
         llm = {"base_urls": [stub.base_url], "model": "stub", "key_env": None, "concurrency": 64}
-        with start("whole", feed_config(**options, llm=llm)) as whole:
+        with start("feed", "whole", feed_config(**options, llm=llm)) as whole:
             expected, asked = (whole.hash, whole.metrics), sum(stub.seen.values())
             assert whole.calls_summary()["n"] == asked
     arguments = [

@@ -134,7 +134,7 @@ def test_rules_of_a_feed_hold_whatever_a_mind_decides(setting: Setting, seed: in
     assert not failed & set(rows.filter(pl.col("kind") == "interviewed")["agent"])
     assert not feed.state.active_A.any()
 
-    again = FeedState(feed.rules, setting)
+    again = FeedState(feed.rules, setting.population, setting.facts)
     for step in steps:
         again.apply(step)
     assert_same_state(feed.state, again)
