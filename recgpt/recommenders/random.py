@@ -5,8 +5,7 @@ import numpy as np
 from recgpt.data.dataset import Dataset
 from recgpt.data.ragged import Ragged
 from recgpt.recommenders.base import RecommenderBase, Supervision
-
-_MULTIPLIERS = np.array([0xBF58476D1CE4E5B9, 0x94D049BB133111EB], dtype=np.uint64)
+from recgpt.splitmix import GOLDEN_GAMMA, finalized
 
 
 class Random(RecommenderBase):
@@ -45,8 +44,6 @@ class Random(RecommenderBase):
     def _uniform(self, key_B: np.ndarray) -> np.ndarray:
         """(B, N) float32 in [0, 1): the finalizer of SplitMix64 (Steele, Lea and Flood 2014, section 4)."""
         seed = np.random.SeedSequence(self._seed).generate_state(1, np.uint64)[0]
-        step_N = np.arange(1, self.n_items + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-        bits_BN = (key_B ^ seed)[:, None] + step_N
-        bits_BN = (bits_BN ^ (bits_BN >> np.uint64(30))) * _MULTIPLIERS[0]
-        bits_BN = (bits_BN ^ (bits_BN >> np.uint64(27))) * _MULTIPLIERS[1]
-        return ((bits_BN ^ (bits_BN >> np.uint64(31))) >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)
+        step_N = np.arange(1, self.n_items + 1, dtype=np.uint64) * GOLDEN_GAMMA
+        bits_BN = finalized((key_B ^ seed)[:, None] + step_N)
+        return (bits_BN >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)
