@@ -91,7 +91,9 @@ def compare(
 @benchmark_app.command("accuracy")
 def benchmark_accuracy(
     suite: Annotated[str | None, typer.Option(help="accuracy (the default) or foundation")] = None,
-    config: Annotated[Path | None, typer.Option(help="YAML like recgpt/evaluate/accuracy.yaml, not a suite")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="YAML file of an own suite, like accuracy.yaml beside the code")
+    ] = None,
     only: Annotated[list[str] | None, typer.Option(help="title or number of a part; repeat the flag")] = None,
     seeds: Annotated[list[int] | None, typer.Option(help="instead of the suite's; repeat the flag")] = None,
     data: Annotated[Path, typer.Option(help="where the folders of the data sets are", file_okay=False)] = Path("data"),

@@ -262,7 +262,7 @@ def fit_command(
     content = fit(ratings, agent4rec, encoder=encoder, seed=seed)
     save(content, out)
     print_tables(report_tables(content["report"]))
-    print(f"{out}: read it with `Parameters.load`; in place of recgpt/simulate/minds/scripted.json it is the default")
+    print(f"{out}: read it with `Parameters.load`; the default is scripted.json in recgpt/simulate/worlds/feed/minds")
 
 
 def experiment(
