@@ -97,9 +97,9 @@ class _Case:
         return [rng.integers(0, self.n_items, rng.integers(1, 30)).tolist() for _ in range(n)]
 
     def events(self) -> Interactions:
-        """60 interactions of known and new users."""
+        """60 interactions of known and new users, three in a row by each."""
         rng = np.random.default_rng(4)
-        user, item = rng.integers(0, self.n_users + 3, 60), rng.integers(0, self.n_items, 60)
+        user, item = rng.integers(0, self.n_users + 3, 20).repeat(3), rng.integers(0, self.n_items, 60)
         return Interactions(user, item, rng.integers(900, 1200, 60))
 
 
@@ -279,7 +279,7 @@ def _check_observe(case: _Case, fresh: Recommender) -> None:
         fresh.observe(Interactions(np.zeros(1, dtype=np.int32), np.array([case.n_items], dtype=np.int32)))
     _require_same(case.recommender.rank(histories, k), fresh.rank(histories, k), "refused events change nothing")
     fresh.observe(events)
-    for part in (slice(0, 25), slice(25, None)):
+    for part in (slice(0, 25), slice(25, None)):  # in the midst of one user's three
         times = None if events.timestamp is None else events.timestamp[part]
         case.recommender.observe(Interactions(events.user[part], events.item[part], times))
     rule = "to observe events in two calls equals to observe them at once"

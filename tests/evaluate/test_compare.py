@@ -1,5 +1,6 @@
 """Two reports, paired case by case."""
 
+import hashlib
 import io
 import json
 
@@ -13,7 +14,7 @@ from recgpt.data.splits import leave_one_out
 from recgpt.errors import DataError
 from recgpt.evaluate import evaluate
 from recgpt.evaluate.compare import compare, comparison_dict, comparison_table, parse_pairs
-from recgpt.evaluate.report import StoredReport
+from recgpt.evaluate.report import StoredReport, cases_path
 from recgpt.recommenders import make
 
 N_ITEMS = 20
@@ -100,3 +101,28 @@ def test_table_fits_a_terminal_and_json_is_valid(stored):
 def test_pairs_are_read_from_text():
     assert parse_pairs(" recgpt:text_knn, sasrec ") == [("recgpt", "text_knn"), ("sasrec", "sasrec")]
     assert parse_pairs("") is None
+
+
+def test_stored_report_with_earlier_names_is_read_under_todays(tmp_path):
+    about = {
+        "protocol": "leave_one_out",
+        "ks": [1, 10],
+        "knows": {"recgpt_tokens": "text", "popularity": "context", "mf": "trained"},
+        "seconds": {"recgpt_tokens": {"fit": 1.0}},
+        "beyond_accuracy": {"recgpt_tokens": {}},
+        "results": [{"recommender": "recgpt_tokens", "slice": "all"}],
+    }
+    cases = pl.DataFrame({"user": [0], "recgpt_tokens/history": [3], "recgpt_tokens/nothing": [3]})
+    path = tmp_path / "report.json"
+    cases.write_parquet(cases_path(path))
+    digest = hashlib.sha256(cases_path(path).read_bytes()).hexdigest()
+    path.write_text(json.dumps({**about, "cases_sha256": digest}))
+    stored = StoredReport.load(path)
+    assert stored.about["supervision"] == {
+        "recgpt_generative": "zero-shot",
+        "popularity": "in-context",
+        "mf": "trained",
+    }
+    assert list(stored.about["seconds"]) == ["recgpt_generative"]
+    assert stored.about["results"][0]["recommender"] == "recgpt_generative"
+    assert "recgpt_generative/history" in stored.cases.columns

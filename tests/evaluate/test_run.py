@@ -14,7 +14,7 @@ from recgpt.errors import DataError
 from recgpt.evaluate import evaluate
 from recgpt.evaluate.metrics import MISSED, target_ranks
 from recgpt.evaluate.protocols import SLICES
-from recgpt.evaluate.report import KNOWS, LISTS, MAIN_SLICES, StoredReport, ranks_column
+from recgpt.evaluate.report import LISTS, MAIN_SLICES, SUPERVISIONS, StoredReport, ranks_column
 from recgpt.ranking import Ranking
 from recgpt.recommenders import make
 
@@ -222,7 +222,7 @@ def test_the_tables_of_a_report_share_one_legend(dataset, split):
     console = Console(width=200, file=io.StringIO())
     console.print(evaluate(split, baselines(), progress=False).table())
     shown = console.file.getvalue()
-    for meaning in ("bootstrap 95 % interval", SLICES["tail"].about, KNOWS["context"], LISTS["gini"][1]):
+    for meaning in ("bootstrap 95 % interval", SLICES["tail"].about, SUPERVISIONS["in-context"], LISTS["gini"][1]):
         assert shown.count(meaning) == 1
         assert shown.index(meaning) > shown.index("The lists of")
 
