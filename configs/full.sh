@@ -12,7 +12,7 @@ TEST=(baby games office yelp washington steam)
 FOUNDATION=  # the model that is shipped reads MiniLM embeddings, not these
 TOKENIZER_FLAGS=()
 LAUNCH_FLAGS=(--multi_gpu --mixed_precision no --dynamo_backend no)
-TRAIN_FLAGS=(--tf_layer 3 --d_model 768 --heads 12 --max_items 256 --batch_size 40 --epoch 5 --lr 0.0001 --workers 4)
+TRAIN_FLAGS=(--layers 3 --d-model 768 --heads 12 --max-items 256 --batch-size 40 --epochs 5 --lr 0.0001 --set workers=4)
 
 import_flags() {
     case $1 in

@@ -72,7 +72,9 @@ def load_foundation_model(path: str | Path | None = None) -> FoundationModel:
     """
     model = load_model(path)
     if not isinstance(model, FoundationModel):
-        raise DataError(f"{path} is a generative model: fine-tune it with `pre_train.py --checkpoint {path}`")
+        raise DataError(
+            f"{path} is a generative model: fine-tune it with `recgpt pretrain generative --checkpoint {path}`"
+        )
     return model
 
 

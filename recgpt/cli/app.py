@@ -5,7 +5,7 @@ import typer
 from recgpt.cli.data import data_app
 from recgpt.cli.evaluate import benchmark_app, compare, evaluate
 from recgpt.cli.llm import llm_app
-from recgpt.cli.models import convert, encode, finetune, pretrain, tokenize, train_tokenizer_command
+from recgpt.cli.models import convert, encode, finetune, loss, pretrain_app, tokenize, train_tokenizer_command
 from recgpt.cli.recommend import explain, rank, recommend
 from recgpt.cli.runs import runs_app
 from recgpt.cli.simulate import agent4rec, agents_app, experiment, simulate_app
@@ -38,8 +38,9 @@ app.add_typer(data_app, name="data", rich_help_panel=DATA)
 app.command(rich_help_panel=DATA)(encode)
 app.command(rich_help_panel=DATA)(tokenize)
 app.command("train-tokenizer", rich_help_panel=MODELS)(train_tokenizer_command)
-app.command(rich_help_panel=MODELS)(pretrain)
+app.add_typer(pretrain_app, name="pretrain", rich_help_panel=MODELS)
 app.command(rich_help_panel=MODELS)(finetune)
+app.command(rich_help_panel=MODELS)(loss)
 app.command(rich_help_panel=MODELS)(convert)
 app.command(rich_help_panel=RECOMMEND)(recommend)
 app.command(rich_help_panel=RECOMMEND)(rank)

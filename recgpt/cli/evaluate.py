@@ -24,7 +24,7 @@ def evaluate(
     repeats: RepeatsIfSaid = None,
     max_users: Annotated[int | None, typer.Option(help="ask only so many users, drawn with --seed")] = None,
     seed: int = 0,
-    negatives: Annotated[int | None, typer.Option(help="refused: the full catalogue is always ranked")] = None,
+    negatives: Annotated[int | None, typer.Option(hidden=True)] = None,  # only for the error that says why not
     json_out: Annotated[Path | None, typer.Option("--json", help="write the report here, and its cases beside")] = None,
     markdown: Annotated[Path | None, typer.Option(help="write the tables here")] = None,
     wide: Wide = False,

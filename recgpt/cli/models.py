@@ -1,11 +1,11 @@
-"""Encode, tokenize, pre-train, fine-tune and convert models."""
+"""`recgpt encode`, `tokenize`, `train-tokenizer`, `pretrain`, `finetune`, `loss`, `convert`."""
 
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from recgpt.cli.options import DatasetDir, ModelIfSaid, Overwrite, Workers
+from recgpt.cli.options import ConfigFile, DatasetDir, ModelIfSaid, Overrides, Overwrite, Seed, Workers, typed
 from recgpt.tables import print_tables
 
 
@@ -17,7 +17,7 @@ def encode(
     overwrite: Overwrite = False,
     workers: Workers = 1,
 ) -> None:
-    """Embed the item texts into embeddings.npy; a killed run goes on where it stopped.
+    """Embed the item texts into embeddings.npy; a killed run resumes.
 
     Example: recgpt encode data/demo --encoder all-MiniLM-L6-v2
     """
@@ -32,12 +32,12 @@ def encode(
 def train_tokenizer_command(
     dataset: DatasetDir,
     out: Annotated[Path, typer.Option(help="folder for the tokenizer and its report")],
-    epochs: Annotated[int, typer.Option(min=1)] = 100,
-    batch_size: Annotated[int, typer.Option(min=1)] = 256,
-    lr: float = 1e-4,
+    epochs: Annotated[int, typer.Option(min=1, help="passes over the items")] = 100,
+    batch_size: Annotated[int, typer.Option(min=1, help="items a step")] = 256,
+    lr: Annotated[float, typer.Option(help="peak learning rate")] = 1e-4,
     codes: Annotated[int, typer.Option(min=1, help="codes an item")] = 4,
     levels: Annotated[str, typer.Option(help="FSQ levels; their product is the number of codes a slot")] = "8,8,8,6,5",
-    seed: int = 0,
+    seed: Seed = 0,
     overwrite: Overwrite = False,
 ) -> None:
     """Train an FSQ tokenizer on the embeddings of a data set folder.
@@ -71,7 +71,7 @@ def tokenize(
     tokenizer: Annotated[str, typer.Option(help="folder or hub name of a tokenizer")],
     workers: Workers = 1,
 ) -> None:
-    """Turn embeddings.npy into tokens.npy, K codes an item; a killed run goes on where it stopped.
+    """Turn embeddings.npy into tokens.npy, K codes an item; a killed run resumes.
 
     Example: recgpt tokenize data/demo --tokenizer vae_ckpt/demo
     """
@@ -85,47 +85,130 @@ def tokenize(
     )
 
 
-def pretrain(
-    domains: Annotated[list[Path], typer.Argument(help="data set folders to learn from")],
-    valid: Annotated[list[Path], typer.Option(help="folders to watch; repeat the flag")],
-    out: Annotated[Path, typer.Option(help="folder of the run", file_okay=False)] = Path("runs/foundation"),
+pretrain_app = typer.Typer(help="Pre-train a model: foundation or generative.", no_args_is_help=True)
+
+
+@pretrain_app.command("foundation")
+def pretrain_foundation(
+    ctx: typer.Context,
+    datasets: Annotated[list[Path], typer.Argument(help="data set folders to train on")],
+    valid: Annotated[list[Path], typer.Option(help="validation data set; repeat the flag")],
+    out: Annotated[Path, typer.Option(help="run folder", file_okay=False)] = Path("runs/foundation"),
     encoder: Annotated[str, typer.Option(help="sentence-transformers model, or a folder")] = "all-mpnet-base-v2",
-    steps: Annotated[int, typer.Option(min=1)] = 12_000,
-    cases: Annotated[int, typer.Option(min=1, help="users asked in a domain's fullest episode")] = 6000,
+    steps: Annotated[int, typer.Option(min=1, help="optimizer steps")] = 12_000,
+    cases: Annotated[int, typer.Option(min=1, help="maximum queries per episode")] = 6000,
     d_model: Annotated[int, typer.Option(min=1, help="width of the history's transformer")] = 32,
     hidden: Annotated[int, typer.Option(min=1, help="width of the candidates' network")] = 64,
-    layers: Annotated[int, typer.Option(min=1)] = 1,
-    lr: float = 2e-3,
-    seed: int = 0,
+    layers: Annotated[int, typer.Option(min=1, help="transformer layers")] = 1,
+    lr: Annotated[float, typer.Option(help="peak learning rate")] = 2e-3,
+    seed: Seed = 0,
+    config: ConfigFile = None,
+    overrides: Overrides = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Pre-train the foundation model on many domains; a killed run goes on where it stopped.
+    """Pre-train the foundation model on many data sets; a killed run resumes.
 
-    Example: recgpt pretrain data/pretrain/* --valid data/valid/mind_news --encoder all-MiniLM-L6-v2 --out runs/mine
+    Example: recgpt pretrain foundation data/pretrain/* --valid data/valid/mind_news --encoder all-MiniLM-L6-v2
+
+    Example: recgpt pretrain foundation data/pretrain/* --valid data/valid/mind_news --set network.n_heads=8
     """
-    from recgpt.foundation.network import NetworkConfig
-    from recgpt.foundation.pretrain import PretrainConfig
-    from recgpt.foundation.pretrain import pretrain as run
+    from recgpt.foundation.pretrain import PretrainConfig, pretrain
 
-    network = NetworkConfig(d_model=d_model, hidden=hidden, n_layers=layers)
-    config = PretrainConfig(out=out, encoder=encoder, network=network, steps=steps, cases=cases, lr=lr, seed=seed)
-    print(f"{run(config, domains, valid, overwrite=overwrite)} is the model")
+    shape = {"d_model": "network.d_model", "hidden": "network.hidden", "layers": "network.n_layers"}
+    names = {name: name for name in ("out", "encoder", "steps", "cases", "lr", "seed")}
+    settings = PretrainConfig.load(config, overrides or (), typed(ctx, names | shape))
+    print(f"{pretrain(settings, datasets, valid, overwrite=overwrite)} is the model")
+
+
+@pretrain_app.command("generative")
+def pretrain_generative(
+    ctx: typer.Context,
+    dataset: Annotated[Path, typer.Argument(help="data set folder with embeddings.npy and tokens.npy")],
+    out: Annotated[Path, typer.Option(help="run folder", file_okay=False)] = Path("runs/pre_train"),
+    tokenizer: Annotated[Path | None, typer.Option(help="folder of the tokenizer that made tokens.npy")] = None,
+    checkpoint: Annotated[str | None, typer.Option(help="model to fine-tune; its shape and tokenizer win")] = None,
+    valid: Annotated[list[Path] | None, typer.Option(help="validation data set; by default held-out users")] = None,
+    holdout: Annotated[
+        Literal["users", "last"], typer.Option(help="a tenth of the users, or the last two items of every user")
+    ] = "users",
+    repeats: Annotated[
+        Literal["keep", "drop-consecutive", "drop"], typer.Option(help="what becomes of items a user met before")
+    ] = "drop",
+    epochs: Annotated[int, typer.Option(min=1, help="passes over the data")] = 5,
+    batch_size: Annotated[int, typer.Option(min=1, help="sequences a process and step")] = 40,
+    layers: Annotated[int, typer.Option(min=1, help="transformer layers")] = 3,
+    d_model: Annotated[int, typer.Option(min=1, help="width of the transformer")] = 768,
+    heads: Annotated[int, typer.Option(min=1, help="attention heads")] = 12,
+    max_items: Annotated[int, typer.Option(min=2, help="items of a history that are read")] = 256,
+    lr: Annotated[float, typer.Option(help="peak learning rate")] = 1e-4,
+    select_by: Annotated[str, typer.Option(help="figure that picks OUT/best: loss, ndcg@10 or hit@10")] = "loss",
+    patience: Annotated[int, typer.Option(min=0, help="evaluations without a better one before a stop")] = 0,
+    seed: Seed = 0,
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Pre-train the token model, or fine-tune it (--checkpoint), on one or many processes; a killed run resumes.
+
+    Example: recgpt pretrain generative data/demo --tokenizer vae_ckpt/demo --out runs/demo --holdout last
+
+    Example: accelerate launch -m recgpt.cli.main pretrain generative data/demo --tokenizer vae_ckpt/demo
+    """
+    from recgpt.evaluate.lineup import ranking_validation
+    from recgpt.generative.pretrain import PretrainConfig, pretrain
+
+    same = ("out", "tokenizer", "checkpoint", "valid", "holdout", "repeats", "epochs", "batch_size", "d_model")
+    names = {name: name for name in (*same, "max_items", "lr", "select_by", "patience", "seed")}
+    flags = typed(ctx, names | {"layers": "n_layers", "heads": "n_heads"})
+    pretrain(
+        PretrainConfig.load(config, overrides or (), {"data": dataset, **flags}),
+        ranking_validation,
+        overwrite=overwrite,
+    )
+
+
+def loss(
+    models: Annotated[list[str], typer.Argument(help="model folders or published .pt files")],
+    data: Annotated[list[Path] | None, typer.Option(help="data set folder; repeat; by default data/eval/*")] = None,
+    tokenizer: Annotated[str | None, typer.Option(help="for published .pt files; by default the published one")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="sequences a batch; changes no figure")] = 96,
+    repeats: Annotated[
+        Literal["keep", "drop-consecutive", "drop"], typer.Option(help="what becomes of items a user met before")
+    ] = "drop",
+    out: Annotated[Path | None, typer.Option(help="JSON file of the losses", dir_okay=False)] = None,
+) -> None:
+    """Mean loss of token models on held-out data sets: picks the checkpoint to release.
+
+    Example: recgpt loss runs/demo/model/best --data data/demo
+    """
+    from recgpt.evaluate.losses import model_losses
+    from recgpt.generative.published import PUBLISHED_TOKENIZER
+
+    losses = model_losses(
+        models, data or (), tokenizer=tokenizer or PUBLISHED_TOKENIZER, batch_size=batch_size, repeats=repeats
+    )
+    print("\n".join(losses.lines()))
+    if out is not None:
+        losses.save(out)
 
 
 def finetune(
+    ctx: typer.Context,
     dataset: DatasetDir,
     out: Annotated[Path, typer.Option(help="folder for the model", file_okay=False)],
     model: ModelIfSaid = None,
     past: Annotated[
         Literal["all", "train"],
-        typer.Option(help="what is learned from: everything, or all but two items of a user, so as to be evaluated"),
+        typer.Option(help="training interactions: all, or all but the last two of a user, so as to evaluate"),
     ] = "all",
-    steps: Annotated[int, typer.Option(min=1)] = 800,
-    lr: float = 5e-4,
-    seed: int = 0,
+    steps: Annotated[int, typer.Option(min=1, help="optimizer steps")] = 800,
+    lr: Annotated[float, typer.Option(help="first learning rate; it falls to 0")] = 5e-4,
+    seed: Seed = 0,
+    config: ConfigFile = None,
+    overrides: Overrides = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Train the foundation model on what is known of one catalogue: minutes on two cores.
+    """Train the foundation model further on one data set: minutes on two cores.
 
     Example: recgpt finetune data/demo --out runs/demo-tuned --past train
     """
@@ -133,16 +216,20 @@ def finetune(
     from recgpt.data.splits import leave_one_out
     from recgpt.errors import CheckpointError
     from recgpt.evaluate.lineup import embeddings_of
+    from recgpt.foundation.finetune import FinetuneConfig
     from recgpt.foundation.finetune import finetune as run
     from recgpt.models import load_foundation_model
 
+    names = tuple(FinetuneConfig.model_fields)
+    settings = FinetuneConfig.load(config, overrides or (), typed(ctx, dict(zip(names, names, strict=True))))
     if out.is_dir() and any(out.iterdir()) and not overwrite:
         raise CheckpointError(f"{out} is not empty: pass --overwrite, or choose another --out")
     loaded = load_foundation_model(model)
     data = Dataset.load(dataset, repeats="drop")
     embeddings_NE = embeddings_of(data, loaded)
-    known = leave_one_out(data, past="train").known if past == "train" else data
-    run(loaded, known, embeddings_NE, steps=steps, lr=lr, seed=seed).save_pretrained(out)
+    known = leave_one_out(data, past="train").known if settings.past == "train" else data
+    tuned = run(loaded, known, embeddings_NE, steps=settings.steps, lr=settings.lr, seed=settings.seed)
+    tuned.save_pretrained(out)
     print(f"{out}: fine-tuned on {len(known.interactions):,} interactions of {data.name}")
 
 

@@ -1,9 +1,9 @@
 """Argument and option types that several topics share."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -29,6 +29,26 @@ History = Annotated[str, typer.Option(help="titles, oldest first, separated by `
 PROTOCOL_NAMES = (
     "leave_one_out, global_time, zero_shot, cold_user, cold_item, held_out_users, windows or published_steam_style"
 )
+Seed = Annotated[int, typer.Option(help="seed of all random numbers")]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="YAML file of settings; --set and flags win over it", dir_okay=False)
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="KEY=VALUE of any setting, dotted where it is in a group; repeat", metavar="KEY=VALUE"),
+]
+
+
+def typed(context: typer.Context, settings: Mapping[str, str]) -> dict[str, Any]:
+    """Values of the flags that the command line names, by setting: only those win over a file and `--set`.
+
+    Parameters
+    ----------
+    settings
+        Parameter of the command -> dotted key of its setting.
+    """
+    given = (name for name in settings if context.get_parameter_source(name).name != "DEFAULT")  # type: ignore[union-attr]
+    return {settings[name]: context.params[name] for name in given}
 
 
 @contextmanager

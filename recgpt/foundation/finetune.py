@@ -9,10 +9,13 @@ choose how long to train, the untrained network included: what does not help is 
 
 import copy
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import torch
+from pydantic import Field
 
+from recgpt.config import Config
 from recgpt.data.dataset import Dataset
 from recgpt.data.ragged import Ragged
 from recgpt.data.splits.base import sample
@@ -30,6 +33,17 @@ CUTS = (1, 2, 3)  # items from the end of a sequence that are asked, each for an
 MAX_CASES = 8_000  # users asked for each cut
 BATCH = 64
 EVALUATIONS = 8
+
+
+class FinetuneConfig(Config):
+    """Settings of `recgpt finetune`."""
+
+    past: Literal["all", "train"] = Field(
+        default="all", description="training interactions: all, or all but the last two of a user, so as to evaluate"
+    )
+    steps: int = Field(default=800, ge=1, description="optimizer steps")
+    lr: float = Field(default=5e-4, gt=0, description="first learning rate; it falls to 0")
+    seed: int = Field(default=0, description="of the held-out users and the order")
 
 
 def finetune(

@@ -246,7 +246,7 @@ def shipped() -> FoundationModel:
         Its folder is missing.
     """
     if not SHIPPED.is_dir():
-        raise CheckpointError(f"{SHIPPED} is not there: name a model, such as one made by `recgpt pretrain`")
+        raise CheckpointError(f"{SHIPPED} is not there: name a model, such as one made by `recgpt pretrain foundation`")
     return FoundationModel.from_pretrained(SHIPPED)
 
 

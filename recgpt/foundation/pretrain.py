@@ -1,6 +1,6 @@
 """Episodic pre-training: many domains play the unseen catalogue, one network learns what evidence is worth.
 
-    recgpt pretrain data/pretrain/* --valid data/valid/* --out runs/foundation
+    recgpt pretrain foundation data/pretrain/* --valid data/valid/* --out runs/foundation
 
 First every domain's episodes are made, one file each (`OUT/episodes`), then the network is trained on them with
 Accelerate. A killed run goes on where it stopped: episodes that are there are used, and training resumes at its last
@@ -51,7 +51,7 @@ _EVALUATED = 256  # cases at a time
 class PretrainConfig(Config):
     """One pre-training run."""
 
-    out: Path = Field(description="folder of the run")
+    out: Path = Field(default=Path("runs/foundation"), description="run folder")
     encoder: str = Field(default=DEFAULT, description="sentence-transformers model, or a folder")
     network: NetworkConfig = Field(default_factory=NetworkConfig, description="shape of the network")
     shortlist: int = Field(default=400, ge=1, description="candidates of a training query, some of which are sampled")

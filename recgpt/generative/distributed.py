@@ -1,4 +1,4 @@
-"""Training on several processes: what Accelerate's launch configurations ask for, on GPUs and on CPUs alike.
+"""Training on several processes with Accelerate: DDP or FSDP2, on GPUs and on CPUs.
 
     accelerate launch --config_file configs/accelerate/ddp.yaml --num_processes 2 pre_train.py ...
     accelerate launch --config_file configs/accelerate/fsdp.yaml --num_processes 2 pre_train.py ...
@@ -28,14 +28,14 @@ Precision = Literal["bf16", "no"]
 def make_accelerator(
     precision: Precision, *, gradient_accumulation: int, tracker: str | None, project_dir: str
 ) -> Accelerator:
-    """The Accelerator of this launch: one process, DDP or FSDP2, as its environment says.
+    """Accelerator of this launch: one process, DDP or FSDP2, by its environment variables.
 
     Raises
     ------
     DataError
         The launch asks for FSDP's first version.
     """
-    # Without a GPU Accelerate takes the processes of one launch for lone runs, unless told that the CPU is meant.
+    # Without a GPU Accelerate treats the processes of one launch as separate runs, unless cpu=True.
     several_on_cpu = int(os.environ.get("WORLD_SIZE", "1")) > 1 and not torch.accelerator.is_available()
     plugin = _sharding(precision) if os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true" else None
     accelerator = Accelerator(
@@ -48,15 +48,15 @@ def make_accelerator(
     )
     if plugin is not None and several_on_cpu:
         # Accelerate 1.15 shards on accelerators only (AcceleratorState.__init__), though nothing else of its FSDP2
-        # minds a CPU. Told so, CPU processes take the very path that GPUs take, and tests without a GPU prove it.
+        # depends on one. With these fields set, CPU processes take the path of GPUs, and tests without a GPU cover it.
         accelerator.state.fsdp_plugin = plugin
         accelerator.state.distributed_type = DistributedType.FSDP
-        PartialState().distributed_type = DistributedType.FSDP  # what every later look at the state starts from
+        PartialState().distributed_type = DistributedType.FSDP  # later instances copy this shared state
     return accelerator
 
 
 def _sharding(precision: Precision) -> FullyShardedDataParallelPlugin:
-    """What the launch's `fsdp_config` says, with gradients summed in float32.
+    """Sharding plugin of the launch's `fsdp_config`, with gradients summed in float32.
 
     Accelerate's own bf16 policy would sum gradients over processes, and return the loss, in bf16.
     """
@@ -72,7 +72,7 @@ def _sharding(precision: Precision) -> FullyShardedDataParallelPlugin:
 def prepare(
     accelerator: Accelerator, model: RecGPTDecoder, optimizer: torch.optim.Optimizer
 ) -> tuple[torch.nn.Module, AcceleratedOptimizer]:
-    """`accelerator.prepare`, with what a decoder needs to be sharded."""
+    """`accelerator.prepare` for a decoder that may be sharded."""
     if accelerator.is_fsdp2:
         # The hooks sit on what a module returns; hidden states are a view there, and nothing writes into it.
         warnings.filterwarnings("ignore", message="FSDP2-wrapped module .* returned a view tensor")
@@ -84,7 +84,7 @@ def prepare(
 
 @contextmanager
 def head_gathered(model: torch.nn.Module) -> Iterator[None]:
-    """Keep the weights outside the blocks whole meanwhile: ranking reads the head's without a pass through the model.
+    """Gather the weights outside the blocks: ranking reads the head's without a pass through the model.
 
     All processes enter together. A model that is not sharded is left as it is.
     """

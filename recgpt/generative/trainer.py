@@ -1,6 +1,6 @@
 """Training of the token model: packed sequences, next-item codes, on one process or many.
 
-    accelerate launch -m recgpt.cli.main pretrain generative --data data/pre_train --tokenizer vae_ckpt/mine
+    accelerate launch -m recgpt.cli.main pretrain generative data/pre_train --tokenizer vae_ckpt/mine
 
 Several sequences share a row (`recgpt.data.packing`); attention does not cross them. Everything random depends on
 (seed, step, process) alone, and the loss of a step is divided by the number of predictions in the whole global batch.

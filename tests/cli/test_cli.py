@@ -372,7 +372,7 @@ def test_finetune_then_the_model_says_on_what(run_recgpt, folder, tmp_path):
 
 def test_finetune_refuses_a_generative_model(run_recgpt, tiny, tmp_path):
     ask = ("finetune", tiny.data, "--model", tiny.model, "--out", tmp_path / "tuned")
-    one_line(run_recgpt(*ask), "is a generative model", "pre_train.py --checkpoint")
+    one_line(run_recgpt(*ask), "is a generative model", "pretrain generative --checkpoint")
     assert not (tmp_path / "tuned").exists()
     usage_error(run_recgpt(*ask, "--past", "future"), "'future'")
 

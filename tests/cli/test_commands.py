@@ -453,7 +453,7 @@ case "$*" in
     encode*) echo {} >"$2/embeddings.json" ;;
     train-tokenizer*) mkdir -p "$out" && echo {} >"$out/report.json" ;;
     tokenize*) echo {} >"$2/tokens.json" ;;
-    *pre_train.py*) mkdir -p "$out/last" && echo {} >"$out/last/config.json" ;;
+    *pretrain*) mkdir -p "$out/last" && echo {} >"$out/last/config.json" ;;
 esac
 """
 
@@ -482,7 +482,7 @@ def calls(sandbox: Path) -> list[str]:
 
 
 def test_run_sh_reuses_what_is_done_and_goes_on_where_it_stopped(sandbox):
-    (sandbox / "fail").write_text("pre_train.py")
+    (sandbox / "fail").write_text("pretrain")
     stopped = shell(sandbox, "run.sh", PYTHON=sys.executable)
     assert stopped.returncode != 0, "a step that fails ends the run"
     assert "Everything is in" not in stopped.stdout
@@ -494,7 +494,7 @@ def test_run_sh_reuses_what_is_done_and_goes_on_where_it_stopped(sandbox):
         ["recgpt", "train-tokenizer"],
         ["recgpt", "tokenize"],
     ]
-    assert "pre_train.py" in first[-1]
+    assert "pretrain generative" in first[-1]
 
     (sandbox / "fail").unlink()
     done = shell(sandbox, "run.sh", PYTHON=sys.executable)
@@ -607,7 +607,11 @@ def check_command(repo, tmp_path, monkeypatch, capsys):
                 recgpt(arguments)
             case ["accelerate", "launch", *arguments]:
                 launched = launch_command_parser().parse_args(arguments)
-                script(launched.training_script, launched.training_script_args)
+                if launched.module:
+                    assert launched.training_script == "recgpt.cli.main", line
+                    recgpt(launched.training_script_args)
+                else:
+                    script(launched.training_script, launched.training_script_args)
             case ["python" | "python3", path, *arguments] if path.endswith(".py"):
                 script(path, arguments)
             case [*program, "install", "-c", constraints, "-e", target] if program[-1].endswith("pip"):

@@ -1,0 +1,98 @@
+"""Mean loss of token models on held-out data sets: picks the checkpoint to release. `recgpt loss`, `eval.py`.
+
+Data set folders need embeddings.npy and tokens.npy. Published `.pt` files are read as they are.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from recgpt.data.dataset import Dataset, Repeats
+from recgpt.data.packing import PackedDataset
+from recgpt.device import default_device
+from recgpt.errors import DataError
+from recgpt.generative.published import PUBLISHED_TOKENIZER, load_model
+from recgpt.generative.trainer import TrainData, mean_loss
+from recgpt.progress import track
+
+DATA_SETS = Path("data/eval")
+"""Where data sets are looked for if none is named."""
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Mean cross-entropy (nats) a code, by model and data set."""
+
+    by_dataset: dict[str, dict[str, float]]
+
+    @property
+    def means(self) -> dict[str, float]:
+        """Mean over the data sets, by model."""
+        return {model: sum(losses.values()) / len(losses) for model, losses in self.by_dataset.items()}
+
+    def lines(self) -> list[str]:
+        """One line a model; the lowest of several is marked."""
+        means = self.means
+        best = min(means, key=means.__getitem__)
+        found = []
+        for model, losses in self.by_dataset.items():
+            sets = ", ".join(f"{name} {loss:.4f}" for name, loss in losses.items())
+            mark = " <- lowest" if model == best and len(means) > 1 else ""
+            found.append(f"{model}: mean loss {means[model]:.4f} ({sets}){mark}")
+        return found
+
+    def save(self, path: Path) -> None:
+        """Write means and losses as JSON."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = {"mean": self.means, "by_dataset": self.by_dataset}
+        path.write_text(json.dumps(content, indent=2), encoding="utf-8")
+
+
+def model_losses(
+    models: Sequence[str],
+    folders: Sequence[Path] = (),
+    *,
+    tokenizer: str = PUBLISHED_TOKENIZER,
+    n_layers: int | None = None,
+    batch_size: int = 96,
+    repeats: Repeats = "drop",
+) -> Losses:
+    """Losses of each model on each data set.
+
+    Parameters
+    ----------
+    models
+        Model folders or published `.pt` files.
+    folders
+        Data set folders; by default all under `data/eval`.
+    tokenizer
+        For published `.pt` files.
+    n_layers
+        Checked against the checkpoint; None checks nothing.
+    batch_size
+        Sequences a batch; changes no figure.
+
+    Raises
+    ------
+    DataError
+        No data set, or one that was tokenized with another tokenizer.
+    CheckpointError
+        A model is missing, damaged, or of another depth.
+    """
+    folders = folders or sorted(path.parent for path in DATA_SETS.glob("*/interactions.parquet"))
+    if not folders:
+        raise DataError(f"no data to evaluate on: name folders with --data, or put them under {DATA_SETS}")
+    datasets = {str(folder): Dataset.load(folder, repeats=repeats) for folder in folders}
+    losses: dict[str, dict[str, float]] = {}
+    for path in models:
+        model = load_model(path, tokenizer, n_layers=n_layers)
+        model.to(default_device())  # type: ignore[arg-type]
+        losses[path] = {}
+        for folder, dataset in track(datasets.items(), f"loss of {path}", total=len(datasets)):
+            tokens_NK = dataset.tokens(model.tokenizer.sha256 if model.tokenizer else None)
+            data = TrainData(dataset.sequences, tokens_NK, dataset.embeddings())
+            rows = PackedDataset(data.sequences.tail(model.config.max_items), row_items=model.config.max_items)
+            batch_rows = max(1, round(batch_size * len(rows) / rows.n_sequences))
+            losses[path][folder] = mean_loss(model, data, rows, batch_rows)
+    return Losses(losses)
