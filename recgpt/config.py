@@ -10,6 +10,7 @@ defaults. Keys are dotted where settings hold settings. `recgpt.generative.decod
 the published file format of a model, a `PretrainedConfig` of transformers.
 """
 
+import re
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +24,22 @@ from recgpt.errors import ConfigError
 
 Key = tuple[str | int, ...]
 """Where a setting is: `network.d_model` as ("network", "d_model")."""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's booleans: true and false only, so that `mixed_precision: no` is a word."""
+
+
+_BOOL = "tag:yaml.org,2002:bool"
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOL]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(_BOOL, re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+
+
+def _parsed_yaml(text: str) -> Any:
+    return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
 
 
 class Config(BaseModel):
@@ -51,13 +68,22 @@ class Config(BaseModel):
             The file cannot be read, a key is unknown, or a value is not allowed. The message names the key, the place
             that sets it, and the keys there are.
         """
-        values: dict[str, Any] = {} if path is None else read_yaml(path)
-        places: dict[Key, str] = {} if path is None else {(): str(path)}
+        values = {} if path is None else read_yaml(path)
+        return cls._merged(values, {} if path is None else {(): str(path)}, overrides, flags or {})
+
+    def changed(self, overrides: Sequence[str] = (), flags: Mapping[str, Any] | None = None) -> Self:
+        """The same settings with overrides and flags, as of `load`."""
+        return self._merged(self.model_dump(), {}, overrides, flags or {})
+
+    @classmethod
+    def _merged(
+        cls, values: dict[str, Any], places: dict[Key, str], overrides: Sequence[str], flags: Mapping[str, Any]
+    ) -> Self:
         for text in overrides:
             key, value = cls._parsed(text)
             _put(values, key, value)
             places[key] = "--set"
-        for name, value in (flags or {}).items():
+        for name, value in flags.items():
             key = tuple(name.split("."))
             _put(values, key, value)
             places[key] = f"--{name.split('.')[-1].replace('_', '-')}"
@@ -73,14 +99,14 @@ class Config(BaseModel):
         if not equals or not all(key):
             raise ConfigError(f"--set {text!r} is not KEY=VALUE, such as {next(iter(cls.model_fields))}=...")
         try:
-            value = yaml.safe_load(written)
+            value = _parsed_yaml(written)
         except yaml.YAMLError:
             value = written
         annotation = _annotation_at(cls, key)
         if set(_classes_in(annotation)) in ({str}, {str, types.NoneType}) and value is not None:
             value = value if isinstance(value, str) else written  # the film "1984" is no number
         if _holds_several(annotation) and value is not None and not isinstance(value, list):
-            value = [yaml.safe_load(part) for part in value.split(",")] if isinstance(value, str) else [value]
+            value = [_parsed_yaml(part) for part in value.split(",")] if isinstance(value, str) else [value]
         return key, value
 
     def to_yaml(self) -> str:
@@ -97,7 +123,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         There is no such file, or it holds no YAML mapping.
     """
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        content = _parsed_yaml(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"--config {path} cannot be read ({error.strerror}): name a YAML file") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -125,7 +151,9 @@ def config_error(cls: type[BaseModel], error: ValidationError, places: Mapping[K
         allowed = ", ".join(_keys_of(_annotation_at(cls, key[:-1])))
         return ConfigError(f"{place}: there is no setting {name!r}: choose among {allowed}")
     if first["type"] == "missing":
-        return ConfigError(f"{name} is needed: set it in a file (--config), by --set {name}=VALUE or by its flag")
+        return ConfigError(
+            f"{place}: {name} is needed: set it in a file (--config), by --set {name}=VALUE or by its flag"
+        )
     what = first["msg"].removeprefix("Value error, ")
     about = _description_at(cls, key)
     return ConfigError(f"{place}: {name}={first['input']!r}: {what}{f' ({about})' if about else ''}")

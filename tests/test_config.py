@@ -22,7 +22,8 @@ class Run(Config):
     name: str = Field(description="name of the run")
     steps: int = Field(default=100, ge=1, description="optimizer steps")
     lr: float = 1e-3
-    mode: Literal["fast", "slow"] = "fast"
+    mode: Literal["fast", "slow", "no"] = "fast"
+    quiet: bool = False
     limit: int | None = None
     seeds: tuple[int, ...] = (0,)
     tags: list[str] | None = None
@@ -49,6 +50,8 @@ def test_load_flags_win_over_overrides_over_file_over_defaults(file):
         ("name='5'", "name", "5"),
         ("name=1984", "name", "1984"),
         ("lr=1e-4", "lr", 1e-4),
+        ("mode=no", "mode", "no"),
+        ("quiet=true", "quiet", True),
         ("limit=3", "limit", 3),
         ("limit=null", "limit", None),
         ("seeds=4", "seeds", (4,)),
@@ -75,7 +78,7 @@ def test_to_yaml_load_gives_the_same_settings(file, tmp_path):
         (["network.depth=1"], {}, ("--set", "'network.depth'", "width, dropout")),
         (["steps=0"], {}, ("--set", "steps=0", "greater than or equal to 1", "optimizer steps")),
         (["network.width=0"], {}, ("--set", "network.width=0", "width of the network")),
-        (["mode=medium"], {}, ("mode='medium'", "'fast' or 'slow'")),
+        (["mode=medium"], {}, ("mode='medium'", "'fast', 'slow' or 'no'")),
         (["steps"], {}, ("'steps' is not KEY=VALUE",)),
         (["=3"], {}, ("is not KEY=VALUE",)),
         ([], {"steps": 0}, ("--steps: steps=0",)),

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from recgpt.cli.options import PROTOCOL_NAMES, DatasetDir, Overwrite, RepeatsIfSaid
+from recgpt.cli.options import PROTOCOL_NAMES, DatasetDir, Overrides, Overwrite, RepeatsIfSaid
 from recgpt.tables import Wide, print_tables
 
 benchmark_app = typer.Typer(help="Measure many things in one run that resumes.", no_args_is_help=True)
@@ -92,8 +92,9 @@ def compare(
 def benchmark_accuracy(
     suite: Annotated[str | None, typer.Option(help="accuracy (the default) or foundation")] = None,
     config: Annotated[
-        Path | None, typer.Option(help="YAML file of an own suite, like accuracy.yaml beside the code")
+        Path | None, typer.Option(help="YAML like recgpt/benchmark/accuracy/accuracy.yaml, instead of --suite")
     ] = None,
+    overrides: Overrides = None,
     only: Annotated[list[str] | None, typer.Option(help="title or number of a part; repeat the flag")] = None,
     seeds: Annotated[list[int] | None, typer.Option(help="instead of the suite's; repeat the flag")] = None,
     data: Annotated[Path, typer.Option(help="where the folders of the data sets are", file_okay=False)] = Path("data"),
@@ -105,7 +106,7 @@ def benchmark_accuracy(
 
     Example: recgpt benchmark accuracy --suite foundation --only "Global time" --seeds 0 --data data
 
-    Example: recgpt benchmark accuracy --config my.yaml --data data
+    Example: recgpt benchmark accuracy --config my.yaml --set max_users=500 --data data
     """
     from recgpt.benchmark.accuracy.page import summarize, write_reports
     from recgpt.benchmark.accuracy.suite import DEFAULT_SUITE, Suite, run_suite
@@ -113,7 +114,7 @@ def benchmark_accuracy(
 
     if suite and config:
         raise typer.BadParameter("give --suite or --config, not both")
-    whole = Suite.load(config) if config else Suite.named(suite or DEFAULT_SUITE)
+    whole = Suite.load(config or Suite.file_of(suite or DEFAULT_SUITE), overrides or ())
     chosen = whole.restricted(only=only or (), seeds=seeds or ())
     found = run_suite(chosen, data=data, out=out, load_model=load_model)
     paths = write_reports(summarize(chosen, found), found, out=out)
@@ -154,7 +155,7 @@ def benchmark_speed(
         SpeedRun(
             data=data,
             out=out,
-            only=only or (),
+            only=tuple(only or ()),
             quick=quick,
             threads=threads,
             repetitions=repetitions,

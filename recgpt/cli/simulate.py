@@ -2,12 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from recgpt.cli.options import resumable
+from recgpt.cli.options import ConfigFile, Overrides, Seed, resumable, typed
 from recgpt.tables import print_tables
+
+if TYPE_CHECKING:
+    from recgpt.simulate.worlds.feed.config import FeedConfig
 
 simulate_app = typer.Typer(help="Put simulated people before a recommender.", no_args_is_help=True)
 agents_app = typer.Typer(help="Look at agents, and fit how they behave to data.", no_args_is_help=True)
@@ -26,8 +29,9 @@ def simulate() -> None:
 
 @simulate_app.command()
 def feed(
-    dataset: Data,
+    ctx: typer.Context,
     run_id: RunName,
+    dataset: Annotated[Path | None, typer.Option(help="data set folder", exists=True, file_okay=False)] = None,
     recommender: Annotated[
         str, typer.Option(help="a registered name, such as recgpt, item_knn or popularity")
     ] = "recgpt",
@@ -57,7 +61,9 @@ def feed(
     max_usd: Annotated[float | None, typer.Option(min=0, help="stop before more is spent")] = None,
     reflect: Annotated[bool, typer.Option("--reflect", help="One more call where a reflection is due.")] = False,
     concurrency: Annotated[int, typer.Option(min=1, help="calls, or blocks of agents, at a time")] = 8,
-    seed: int = 0,
+    seed: Seed = 0,
+    config: ConfigFile = None,
+    overrides: Overrides = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Agents browse what a recommender serves, page by page; it sees what they watch. A killed run resumes.
@@ -67,30 +73,32 @@ def feed(
     Example: recgpt simulate feed --dataset data/demo --agents 20 --mind llm --base-url http://127.0.0.1:8080/v1
     --llm-model smollm2 --key-env "" --run talk
     """
-    _play(
-        run_id,
-        {
-            "dataset": str(dataset),
-            "recommender": recommender,
-            "model": model,
-            "agents": agents,
-            "pages": pages,
-            "page_size": page_size,
-            "mind": mind,
-            "people": people,
-            "uses_memory": memory != "none",
-            "memory": "recgpt" if memory == "none" else memory,
-            "retrain_every": retrain_every,
-            "truth_first": truth_first,
-            "advert": advert,
-            "advert_text": advert_text,
-            "replayed": replay,
-            "llm": _llm(base_url, llm_model, key_env, max_calls, max_usd, reflect, concurrency),
-            "seed": seed,
-        },
-        concurrency=concurrency,
-        overwrite=overwrite,
-    )
+    from recgpt.simulate.worlds.feed.config import FeedConfig
+
+    flags = typed(ctx, FEED_FLAGS)
+    if config is None:
+        flags["llm.concurrency"] = concurrency
+    if flags.get("memory") == "none":
+        flags |= {"memory": "recgpt", "uses_memory": False}
+    if flags.get("llm.key_env") == "":
+        flags["llm.key_env"] = None
+    settings = FeedConfig.load(config, overrides or (), flags)
+    _play(run_id, settings, concurrency=concurrency, overwrite=overwrite)
+
+
+_SAME = ("dataset", "recommender", "model", "agents", "pages", "page_size", "mind", "people", "memory", "seed")
+FEED_FLAGS = {
+    **{name: name for name in (*_SAME, "retrain_every", "truth_first", "advert", "advert_text")},
+    "replay": "replayed",
+    "base_url": "llm.base_urls",
+    "llm_model": "llm.model",
+    "key_env": "llm.key_env",
+    "max_calls": "llm.max_calls",
+    "max_usd": "llm.max_usd",
+    "reflect": "llm.reflects",
+    "concurrency": "llm.concurrency",
+}
+"""Flag of `recgpt simulate feed` -> setting."""
 
 
 OPENAI = "https://api.openai.com/v1"
@@ -149,10 +157,11 @@ def agent4rec(
             options |= asked if max_calls is None else {**asked, "max_calls": max_calls}
         print_tables(run_experiment("taste-alignment", dataset, None, options).table())
         return
+    from recgpt.simulate.worlds.feed.config import FeedConfig
+
     concurrency = 64 if execution_mode == "parallel" else 1
-    _play(
-        simulation_name,
-        {
+    config = FeedConfig.load(
+        flags={
             "dataset": str(dataset),
             "recommender": name,
             "model": model_path,
@@ -163,12 +172,11 @@ def agent4rec(
             "truth_first": rec_gt,
             "advert": advert_type if add_advert else "none",
             "advert_text": "Recommended for everybody: do not miss it!" if display_advert else None,
-            "llm": _llm(base_url, llm_model, key_env, max_calls, max_usd, False, concurrency),
+            "llm": _llm(base_url, llm_model, key_env, max_calls, max_usd, concurrency),
             "seed": seed,
-        },
-        concurrency=concurrency,
-        overwrite=overwrite,
+        }
     )
+    _play(simulation_name, config, concurrency=concurrency, overwrite=overwrite)
 
 
 def _llm(
@@ -177,27 +185,18 @@ def _llm(
     key_env: str,
     max_calls: int | None,
     max_usd: float | None,
-    reflects: bool,
     concurrency: int,
 ) -> dict[str, Any]:
     given = {"model": model, "key_env": key_env or None, "max_calls": max_calls, "max_usd": max_usd}
     addresses = {"base_urls": base_urls} if base_urls else {}
-    return {**given, **addresses, "reflects": reflects, "concurrency": concurrency}
+    return {**given, **addresses, "concurrency": concurrency}
 
 
-def _play(run_id: str, values: dict[str, Any], *, concurrency: int, overwrite: bool) -> None:
-    from pydantic import ValidationError
-
-    from recgpt.errors import SimulationError
+def _play(run_id: str, config: "FeedConfig", *, concurrency: int, overwrite: bool) -> None:
     from recgpt.simulate import runner
     from recgpt.simulate.world import world_of
 
     world = world_of("feed")
-    try:
-        config = world.config(**values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise SimulationError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     with (
         resumable(run_id, world.step_name),
         runner.start(world.name, run_id, config, overwrite=overwrite, concurrency=concurrency) as run,
@@ -266,6 +265,7 @@ def fit_command(
 
 
 def experiment(
+    ctx: typer.Context,
     name: Annotated[
         str,
         typer.Argument(
@@ -275,11 +275,9 @@ def experiment(
     ],
     dataset: Data,
     out: Annotated[Path, typer.Option(help="folder for the result", file_okay=False)] = Path("runs/experiments"),
-    option: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="NAME=VALUE of the experiment's settings; repeat the flag", metavar="NAME=VALUE"),
-    ] = None,
-    seed: int = 0,
+    config: ConfigFile = None,
+    option: Overrides = None,
+    seed: Seed = 0,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:
     """Run a published or new experiment with simulated people. `--set help` lists its settings.
@@ -288,12 +286,13 @@ def experiment(
 
     Example: recgpt experiment filter-bubble --dataset data/demo --set agents=200 --set rounds=4
     """
-    from recgpt.simulate.experiments import experiment_of, parse_settings, run_experiment
+    from recgpt.simulate.experiments import experiment_of, run_experiment
 
     if option == ["help"]:
         print_tables(experiment_of(name).settings_table())
         return
-    found = run_experiment(name, dataset, out, {"seed": seed, **parse_settings(name, option or ())})
+    settings = experiment_of(name).settings.load(config, option or (), typed(ctx, {"seed": "seed"}))
+    found = run_experiment(name, dataset, out, settings.model_dump())
     if as_json:
         print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
         return

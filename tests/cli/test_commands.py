@@ -548,6 +548,7 @@ def check_command(repo, tmp_path, monkeypatch, capsys):
     from accelerate.commands.launch import launch_command_parser
 
     from recgpt.cli import main as cli
+    from recgpt.cli.data import data_import
     from recgpt.data import readers
 
     def stop_after(parse):
@@ -566,7 +567,7 @@ def check_command(repo, tmp_path, monkeypatch, capsys):
     groups = [cli.app, *(each.typer_instance for each in cli.app.registered_groups)]
     for group in groups:
         for command in group.registered_commands:
-            if command.callback is not cli.data_import:
+            if command.callback is not data_import:
                 monkeypatch.setattr(command, "callback", stub(command.callback))
     stubs = {name: readers.Reader(each.description, stub(each.read)) for name, each in readers.READERS.items()}
     monkeypatch.setattr(readers, "READERS", stubs)

@@ -23,8 +23,10 @@ from recgpt.generative.distributed import _sharding
 from recgpt.training import checkpoint
 
 ALONE = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-SHORT = ("--epoch=4", "--evaluations_per_epoch=1")
-LONG = ("--epoch=60", "--evaluations_per_epoch=0.1", "--seed=5")
+SHORT = {"epochs": 4, "evaluations_per_epoch": 1}
+LONG = {"epochs": 60, "evaluations_per_epoch": 0.1, "seed": 5}
+PUBLISHED = {"epochs": "epoch", "n_layers": "tf_layer", "n_heads": "heads"}
+"""Setting -> flag of pre_train.py."""
 
 
 def free_port() -> int:
@@ -33,26 +35,34 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-def script(tiny, out: Path, *flags: str, processes: int) -> list[str]:
-    """Arguments of `pre_train.py` on the tiny data set: the same global batch for any number of processes."""
-    where = ("--data", tiny.data, "--tokenizer", tiny.tokenizer, "--out", out, f"--batch_size={18 // processes}")
-    shape = ("--tf_layer=1", "--d_model=32", "--heads=2", "--max_items=8", "--dropout=0", "--lr=0.01")
-    return [str(each) for each in (*where, *shape, "--mixed_precision=no", "--holdout=last", *flags)]
+def settings(tiny, out: Path, more: dict[str, float], *, processes: int) -> dict[str, object]:
+    """A run on the tiny data set: the same global batch for any number of processes."""
+    shape = {"n_layers": 1, "d_model": 32, "n_heads": 2, "max_items": 8, "dropout": 0}
+    how = {"lr": 0.01, "mixed_precision": "no", "holdout": "last", "batch_size": 18 // processes}
+    return {"tokenizer": tiny.tokenizer, "out": out, **shape, **how, **more}
 
 
-def start_two(repo: Path, kind: str, tiny, out: Path, *flags: str) -> subprocess.Popen:
-    """`accelerate launch` of two processes; what they say goes to `<out>.log`."""
+def script(tiny, out: Path, more: dict[str, float]) -> list[str]:
+    """Arguments of `pre_train.py` for one process."""
+    flags = settings(tiny, out, more, processes=1)
+    return ["--data", str(tiny.data), *(f"--{PUBLISHED.get(name, name)}={value}" for name, value in flags.items())]
+
+
+def start_two(repo: Path, kind: str, tiny, out: Path, more: dict[str, float]) -> subprocess.Popen:
+    """`accelerate launch -m recgpt.cli.main pretrain generative` on two processes; their output is `<out>.log`."""
     configured = ("--config_file", repo / "configs" / "accelerate" / f"{kind}.yaml")
     launch = ("accelerate.commands.launch", *configured, "--num_processes=2", f"--main_process_port={free_port()}")
-    arguments = map(str, (*launch, repo / "pre_train.py", *script(tiny, out, *flags, processes=2)))
+    flags = [f"--set={name}={value}" for name, value in settings(tiny, out, more, processes=2).items()]
+    command = ("-m", "recgpt.cli.main", "pretrain", "generative", tiny.data, *flags)
+    arguments = map(str, (*launch, *command))
     with out.with_suffix(".log").open("w") as log:
         return subprocess.Popen(
             [sys.executable, "-m", *arguments], stdout=log, stderr=log, env={**os.environ, **ALONE}, cwd=repo
         )
 
 
-def run_two(repo: Path, kind: str, tiny, out: Path, *flags: str) -> None:
-    process = start_two(repo, kind, tiny, out, *flags)
+def run_two(repo: Path, kind: str, tiny, out: Path, more: dict[str, float]) -> None:
+    process = start_two(repo, kind, tiny, out, more)
     try:
         assert process.wait(timeout=200) == 0, out.with_suffix(".log").read_text()
     finally:
@@ -105,8 +115,8 @@ def test_sharded_gradients_are_summed_in_float32_and_the_first_version_is_refuse
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ddp", "fsdp"])
 def test_two_processes_give_the_losses_of_one(repo, tiny, tmp_path, run_script, kind):
-    assert run_script("pre_train.py", *script(tiny, tmp_path / "one", *SHORT, processes=1)).code == 0
-    run_two(repo, kind, tiny, tmp_path / "two", *SHORT)
+    assert run_script("pre_train.py", *script(tiny, tmp_path / "one", SHORT)).code == 0
+    run_two(repo, kind, tiny, tmp_path / "two", SHORT)
     assert_same_course(tmp_path / "two", tmp_path / "one")
     newest = checkpoint.complete(tmp_path / "two" / "checkpoints")[-1]
     shards = ["shard-00000-of-00002.safetensors", "shard-00001-of-00002.safetensors", "training.json"]
@@ -120,9 +130,9 @@ def test_two_processes_give_the_losses_of_one(repo, tiny, tmp_path, run_script, 
 @pytest.mark.slow
 def test_sharded_runs_are_killed_and_resumed_on_two_processes_and_on_one(repo, tiny, tmp_path, run_script):
     unbroken, killed = tmp_path / "unbroken", tmp_path / "killed"
-    assert run_script("pre_train.py", *script(tiny, unbroken, *LONG, processes=1)).code == 0
+    assert run_script("pre_train.py", *script(tiny, unbroken, LONG)).code == 0
 
-    process = start_two(repo, "fsdp", tiny, killed, *LONG)
+    process = start_two(repo, "fsdp", tiny, killed, LONG)
     while process.poll() is None and not checkpoint.complete(killed / "checkpoints"):
         time.sleep(0.002)
     assert process.poll() is None, killed.with_suffix(".log").read_text()
@@ -131,17 +141,17 @@ def test_sharded_runs_are_killed_and_resumed_on_two_processes_and_on_one(repo, t
     assert not (killed / "last").exists(), "it was too quick to be killed: give it more epochs"
     on_one, damaged = (Path(shutil.copytree(killed, tmp_path / name)) for name in ("on_one", "damaged"))
 
-    run_two(repo, "fsdp", tiny, killed, *LONG)
+    run_two(repo, "fsdp", tiny, killed, LONG)
     assert_same_course(killed, unbroken)
 
-    resumed = run_script("pre_train.py", *script(tiny, on_one, *LONG, processes=1))
+    resumed = run_script("pre_train.py", *script(tiny, on_one, LONG))
     assert resumed.code == 0
     assert "resuming" in resumed.stderr
     assert_same_course(on_one, unbroken)
 
     shard = checkpoint.complete(damaged / "checkpoints")[-1] / "shard-00001-of-00002.safetensors"
     shard.write_bytes(shard.read_bytes()[:-40])
-    refused = run_script("pre_train.py", *script(tiny, damaged, *LONG, processes=1))
+    refused = run_script("pre_train.py", *script(tiny, damaged, LONG))
     assert refused.code == 1
     assert shard.name in refused.stderr
     assert "delete it to resume from an earlier one" in refused.stderr
@@ -150,9 +160,9 @@ def test_sharded_runs_are_killed_and_resumed_on_two_processes_and_on_one(repo, t
 @pytest.mark.slow
 def test_a_run_of_one_process_goes_on_sharded_over_two(repo, tiny, tmp_path, run_script):
     one = tmp_path / "one"
-    assert run_script("pre_train.py", *script(tiny, one, *SHORT, processes=1)).code == 0
+    assert run_script("pre_train.py", *script(tiny, one, SHORT)).code == 0
     two = Path(shutil.copytree(one, tmp_path / "two"))
     shutil.rmtree(checkpoint.complete(two / "checkpoints")[-1])
-    run_two(repo, "fsdp", tiny, two, *SHORT)
+    run_two(repo, "fsdp", tiny, two, SHORT)
     assert "at step 3 of 4" in " ".join(two.with_suffix(".log").read_text().split())
     assert_same_course(two, one)

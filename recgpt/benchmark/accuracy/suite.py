@@ -13,15 +13,15 @@ import functools
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
+from recgpt.config import Config, read_yaml
 from recgpt.data.fingerprint import read_json, write_json
 from recgpt.data.splits import Split, check_protocol, load_for, make_split
 from recgpt.errors import DataError
@@ -42,7 +42,7 @@ REFERENCE = "text_knn"
 """What every other recommender is compared with."""
 
 
-class BenchmarkConfig(BaseModel):
+class BenchmarkConfig(Config):
     """What one part of a benchmark measures.
 
     Attributes
@@ -59,8 +59,6 @@ class BenchmarkConfig(BaseModel):
         Checkpoint of the recommenders that are made from one; None takes the one that comes with the project.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     datasets: list[str] = Field(min_length=1)
     recommenders: list[str] = Field(min_length=1)
     protocol: str = "leave_one_out"
@@ -71,7 +69,7 @@ class BenchmarkConfig(BaseModel):
     negatives: int | None = None
 
 
-class Part(BaseModel):
+class Part(Config):
     """One part of a suite.
 
     Attributes
@@ -82,14 +80,12 @@ class Part(BaseModel):
         What is measured.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     title: str = ""
     about: str = ""
     config: BenchmarkConfig
 
 
-class Suite(BaseModel):
+class Suite(Config):
     """What a run measures, part by part, and reports on one page.
 
     Attributes
@@ -102,11 +98,9 @@ class Suite(BaseModel):
         What a reader must know before any figure.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     name: str = Field(default="benchmark", pattern=r"^\w+$")
     title: str = "Accuracy"
-    notes: list[str] = []
+    notes: list[str] = Field(default=[])
     parts: list[Part] = Field(min_length=1)
 
     @classmethod
@@ -114,36 +108,45 @@ class Suite(BaseModel):
         """One part without a title."""
         return cls(parts=[Part(config=config)])
 
+    @staticmethod
+    def file_of(name: str) -> Path:
+        """Path of a suite that comes with the package; DataError if none has that name."""
+        if name not in SUITES:
+            raise DataError(f"unknown suite {name!r}: choose among {', '.join(SUITES)}, or name a file with --config")
+        return SUITES[name]
+
     @classmethod
     def named(cls, name: str) -> Self:
         """Read a suite that comes with the package; DataError if none has that name."""
-        if name not in SUITES:
-            raise DataError(f"unknown suite {name!r}: choose among {', '.join(SUITES)}, or name a file with --config")
-        return cls.load(SUITES[name])
+        return cls.load(cls.file_of(name))
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
+    def load(
+        cls, path: str | Path | None = None, overrides: Sequence[str] = (), flags: Mapping[str, Any] | None = None
+    ) -> Self:
         """Read a YAML file: a suite, or the settings of a `BenchmarkConfig`, which are a suite of one part.
+
+        Parameters
+        ----------
+        path
+            None for the default suite.
+        overrides, flags
+            Settings of a `BenchmarkConfig`, for every part.
 
         Raises
         ------
+        ConfigError
+            The file is missing or no YAML, or a setting is unknown or has a value that it cannot have.
         DataError
-            The file is missing or no YAML, a setting is unknown or of the wrong kind, a protocol or recommender is
-            unknown, or sampled negatives are asked for.
+            A protocol or recommender is unknown, or sampled negatives are requested.
         """
-        path = Path(path)
-        if not path.is_file():
-            raise DataError(f"there is no benchmark configuration {path}: see {SUITES[DEFAULT_SUITE]} for one")
-        try:
-            settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-            has_parts = isinstance(settings, dict) and "parts" in settings
-            suite = cls.model_validate(settings) if has_parts else cls.of(BenchmarkConfig.model_validate(settings))
-        except yaml.YAMLError as error:
-            raise DataError(f"{path} is not readable YAML: {error}") from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"])) or "the file"
-            raise DataError(f"{path}: {place}: {first['msg']} (given: {first['input']!r})") from error
+        path = SUITES[DEFAULT_SUITE] if path is None else path
+        suite = super().load(path) if "parts" in read_yaml(path) else cls.of(BenchmarkConfig.load(path))
+        parts = [
+            part.model_copy(update={"config": part.config.changed(overrides, flags)}) if overrides or flags else part
+            for part in suite.parts
+        ]
+        suite = suite.model_copy(update={"parts": parts})
         for part in suite.parts:
             refuse_negatives(part.config.negatives)
             check_protocol(part.config.protocol)

@@ -10,7 +10,7 @@ import math
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -18,10 +18,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import Field
 
 from recgpt.benchmark.speed import encoding, growth, ranking, scoring, startup, training
 from recgpt.benchmark.speed.measure import Measured
 from recgpt.benchmark.speed.setting import QUICK, Setting, Sizes
+from recgpt.config import Config
 from recgpt.data.fingerprint import read_json, write_json
 from recgpt.device import cpu_model
 from recgpt.errors import DataError
@@ -51,34 +53,17 @@ PARTS: dict[str, Part] = {
 """Name -> part, in the order they run."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class SpeedRun:
-    """What is asked for.
+class SpeedRun(Config):
+    """Settings of one run of the speed benchmark."""
 
-    Attributes
-    ----------
-    data
-        Data-set folder with the histories and texts; None draws synthetic ones.
-    out
-        Folder of `speed.json`.
-    only
-        Names of parts; none for all.
-    quick
-        Everything tiny, to see that it runs.
-    threads
-        Of torch; None leaves them as they are.
-    overwrite
-        Measure the parts again that are there already.
-    """
-
-    data: Path | None = None
-    out: Path
-    only: Sequence[str] = ()
-    quick: bool = False
-    threads: int | None = None
-    repetitions: int = 3
-    seed: int = 0
-    overwrite: bool = False
+    data: Path | None = Field(default=None, description="data set folder with histories and texts; None: synthetic")
+    out: Path = Field(description="folder of speed.json")
+    only: tuple[str, ...] = Field(default=(), description="names of parts; none for all")
+    quick: bool = Field(default=False, description="everything tiny, to see that it runs")
+    threads: int | None = Field(default=None, ge=1, description="threads of torch; None leaves them as they are")
+    repetitions: int = Field(default=3, ge=1, description="of each measurement, after one that is not kept")
+    seed: int = Field(default=0, description="of everything random")
+    overwrite: bool = Field(default=False, description="measure finished parts again")
 
 
 def run_parts(run: SpeedRun) -> dict[str, Any]:

@@ -6,7 +6,7 @@ result = run_experiment("filter-bubble", "data/demo", "runs/experiments", {"roun
 result.rows                    # figures with 95 % intervals; beside them a report and a picture in the folder
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +52,6 @@ def experiment_of(name: str) -> Experiment[Any]:
     return EXPERIMENTS[name]
 
 
-def parse_settings(name: str, texts: Sequence[str]) -> dict[str, Any]:
-    """Options for `run_experiment` from texts NAME=VALUE. See `Experiment.parse`."""
-    return experiment_of(name).parse(texts)
-
-
 def run_experiment(
     name: str, dataset: str | Path, out: str | Path | None, options: Mapping[str, Any] | None = None
 ) -> Result:
@@ -65,7 +60,9 @@ def run_experiment(
     Raises
     ------
     SimulationError
-        Unknown experiment or setting, or a data set that lacks what the experiment needs.
+        Unknown experiment, or a data set that lacks what the experiment needs.
+    ConfigError
+        Unknown setting, or a value out of its range.
     DataError
         The data set cannot be read, or no recommender has such a name.
     LLMError
@@ -87,6 +84,5 @@ __all__ = [
     "Lab",
     "Result",
     "experiment_of",
-    "parse_settings",
     "run_experiment",
 ]

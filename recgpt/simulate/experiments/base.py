@@ -11,18 +11,19 @@ Feeds run in memory: the seed repeats them, so there is nothing to keep but the 
 Shapes: A agents, K places of a ranked list, N items.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Generic, TypeVar, get_origin
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 from rich.table import Table
 from rich.text import Text
 
+from recgpt.config import Config, config_error
 from recgpt.data.ragged import Ragged
 from recgpt.errors import SimulationError
 from recgpt.evaluate.lineup import embeddings_of, recommenders_for
@@ -52,10 +53,8 @@ RESAMPLES = 2000
 K = 10  # of the offline metrics
 
 
-class Settings(BaseModel):
+class Settings(Config):
     """Settings of all experiments."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     agents: int = Field(default=500, ge=2, description="users of the data set who take part")
     seed: int = Field(default=0, ge=0, description="decides every draw")
@@ -119,22 +118,13 @@ class Experiment(Generic[S]):
 
         Raises
         ------
-        SimulationError
+        ConfigError
             Unknown setting, or a value out of its range; the message lists the settings.
         """
-        fields = self.settings.model_fields
-        for name in options:
-            if name not in fields:
-                raise SimulationError(f"{self.name} has no setting {name!r}: it has {', '.join(fields)}")
         try:
-            return self.settings(**options)
+            return self.settings.model_validate(options)
         except ValidationError as error:
-            first = error.errors()[0]
-            name = str(first["loc"][0]) if first["loc"] else "the settings"
-            about = fields[name].description or "" if name in fields else ""
-            raise SimulationError(
-                f"{self.name}: {name}={options.get(name)!r}: {first['msg']}{f' ({about})' if about else ''}"
-            ) from error
+            raise config_error(self.settings, error, {(): self.name}) from error
 
     def settings_table(self) -> Table:
         """Settings with defaults and descriptions, for the terminal."""
@@ -143,25 +133,6 @@ class Experiment(Generic[S]):
             default = ",".join(map(str, field.default)) if isinstance(field.default, tuple) else str(field.default)
             table.add_row(Text(name), Text(default), Text(field.description or ""))
         return table
-
-    def parse(self, texts: Sequence[str]) -> dict[str, Any]:
-        """Options from texts NAME=VALUE; a setting that holds several values has commas between them.
-
-        Raises
-        ------
-        SimulationError
-            As of `settings_of`, or a text without "=".
-        """
-        options: dict[str, Any] = {}
-        fields = self.settings.model_fields
-        for text in texts:
-            name, equals, value = text.partition("=")
-            if not equals:
-                raise SimulationError(f"{text!r} is not NAME=VALUE: {self.name} has the settings {', '.join(fields)}")
-            several = name in fields and get_origin(fields[name].annotation) is tuple
-            options[name] = value.split(",") if several else value
-        self.settings_of(options)
-        return options
 
 
 @dataclass(frozen=True)

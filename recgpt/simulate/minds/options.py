@@ -2,13 +2,13 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from recgpt.config import Config
 
 
-class LLMOptions(BaseModel):
+class LLMOptions(Config):
     """One language model on one or more servers, with caps."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     base_urls: tuple[str, ...] = Field(default=("https://api.openai.com/v1",), min_length=1)
     key_env: str | None = Field(default="OPENAI_API_KEY", description="environment variable that holds the key")
@@ -24,10 +24,8 @@ class LLMOptions(BaseModel):
     reflects: bool = Field(default=False, description="one more call where a reflection is due")
 
 
-class MindOptions(BaseModel):
+class MindOptions(Config):
     """How agents decide."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     mind: Literal["scripted", "llm", "replay", "person"] = "scripted"
     uses_memory: bool = Field(default=True, description="whether decisions read the memories of the run so far")

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recgpt.errors import SimulationError
-from recgpt.simulate.experiments import EXPERIMENTS, Estimate, experiment_of, parse_settings, run_experiment
+from recgpt.errors import ConfigError, SimulationError
+from recgpt.simulate.experiments import EXPERIMENTS, Estimate, experiment_of, run_experiment
 from recgpt.simulate.experiments.base import bootstrap, difference, held_out_metrics, mean_of
 
 SMALL = {"agents": 20, "pages": 2}
@@ -37,21 +37,26 @@ def test_an_unknown_experiment_lists_those_there_are(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
-        (["pages"], "'pages' is not NAME=VALUE: ab has the settings agents, seed"),
-        (["page=3"], "ab has no setting 'page': it has agents, seed, model, pages, page_size, recommenders"),
-        (["pages=0"], "ab: pages='0': .*greater than or equal to 1"),
-        (["agents=many"], "ab: agents='many': .*integer"),
-        (["recommenders=random,popularity"], "ab: recommenders=.*at least 3"),
+        (["pages"], "'pages' is not KEY=VALUE"),
+        (["page=3"], "no setting 'page': choose among agents, seed, model, pages, page_size, recommenders"),
+        (["pages=0"], "--set: pages=0: .*greater than or equal to 1"),
+        (["agents=many"], "--set: agents='many': .*integer"),
+        (["recommenders=random,popularity"], "--set: recommenders=.*at least 3"),
     ],
 )
 def test_wrong_settings_say_what_is_wrong(texts: list[str], message: str) -> None:
-    with pytest.raises(SimulationError, match=message):
-        parse_settings("ab", texts)
+    with pytest.raises(ConfigError, match=message):
+        experiment_of("ab").settings.load(None, texts)
+
+
+def test_options_of_an_experiment_are_checked() -> None:
+    with pytest.raises(ConfigError, match="ab: there is no setting 'page': choose among agents"):
+        experiment_of("ab").settings_of({"page": 3})
 
 
 def test_settings_from_texts() -> None:
-    options = parse_settings("taste-alignment", ["ratios=1,3", "agents=30", "base_url=http://h/v1?a=b"])
-    settings = experiment_of("taste-alignment").settings_of(options)
+    texts = ["ratios=1,3", "agents=30", "base_url=http://h/v1?a=b"]
+    settings = experiment_of("taste-alignment").settings.load(None, texts)
     assert (settings.ratios, settings.agents, settings.base_url) == ((1, 3), 30, "http://h/v1?a=b")
 
 

@@ -13,8 +13,9 @@ from typing import Literal
 
 import numpy as np
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
+from recgpt.config import Config
 from recgpt.data.dataset import Dataset
 from recgpt.data.ragged import Ragged, offsets_of
 from recgpt.simulate.agents.memory import PRESETS, Kind, Memory
@@ -30,10 +31,8 @@ _TEXT_EMBEDDINGS = "texts_embeddings"
 _UNFIT = -0.5  # feeling about an item that did not fit, as in the fit of the scripted mind
 
 
-class FeedRules(BaseModel):
+class FeedRules(Config):
     """Rules of the feed; data and agents are in `recgpt.simulate.worlds.feed.config.FeedConfig`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     pages: int = Field(default=5, ge=1, description="at most, of one agent")
     page_size: int = Field(default=4, ge=1)
