@@ -48,7 +48,8 @@ def typed(context: typer.Context, settings: Mapping[str, str]) -> dict[str, Any]
         Parameter of the command -> dotted key of its setting.
     """
     given = (name for name in settings if context.get_parameter_source(name).name != "DEFAULT")  # type: ignore[union-attr]
-    return {settings[name]: context.params[name] for name in given}
+    found = {settings[name]: context.params[name] for name in given}
+    return {key: str(value) if isinstance(value, Path) else value for key, value in found.items()}
 
 
 @contextmanager
