@@ -63,7 +63,7 @@ def start(world_name: str, run_id: str, config: WorldConfig, *, overwrite: bool 
         raise StoreError(f"run {run_id} exists already: resume it, choose another id, or pass --overwrite")
     spec = world_of(world_name)
     inputs = spec.load_inputs(config)
-    run = Run.create(run_id, _manifest(spec, run_id, config, inputs), overwrite=overwrite)
+    run = Run.create(run_id, manifest_of(spec, run_id, config, inputs), overwrite=overwrite)
     try:
         _keep(run, inputs)
         _play(run, spec, config, inputs, concurrency)
@@ -132,7 +132,8 @@ def report(run: Run) -> Path:
     return world_of(run.manifest.world).report(run)
 
 
-def _manifest(spec: WorldSpec, run_id: str, config: WorldConfig, inputs: Inputs) -> Manifest:
+def manifest_of(spec: WorldSpec, run_id: str, config: WorldConfig, inputs: Inputs) -> Manifest:
+    """Manifest of a run that has not begun."""
     return Manifest(
         run=run_id,
         world=spec.name,

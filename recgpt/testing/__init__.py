@@ -1,14 +1,15 @@
-"""The contracts of recommenders and worlds as checks for your own: `check_recommender`, without pytest."""
+"""Contracts of recommenders and worlds as checks for your own, without pytest: `check_recommender`, `check_world`."""
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from recgpt.testing.recommender import ContractError, check_recommender, made_up_dataset
+    from recgpt.testing.world import check_world
 
-__all__ = ["ContractError", "check_recommender", "made_up_dataset"]
+__all__ = ["ContractError", "check_recommender", "check_world", "made_up_dataset"]
 
-_WHERE = dict.fromkeys(__all__, "recgpt.testing.recommender")
+_WHERE = {**dict.fromkeys(__all__, "recgpt.testing.recommender"), "check_world": "recgpt.testing.world"}
 
 
 def __getattr__(name: str) -> Any:

@@ -27,7 +27,7 @@ EXCLUDES: tuple[Exclude, ...] = get_args(Exclude)
 
 
 class ContractError(AssertionError):
-    """A recommender breaks a rule of `recgpt.recommenders.base.Recommender`."""
+    """A recommender or a world breaks a rule of its protocol."""
 
 
 def made_up_dataset(n_items: int = 60, n_users: int = 40) -> Dataset:
