@@ -713,8 +713,9 @@ def registries():
     from recgpt.data.readers import READERS
     from recgpt.data.splits import PROTOCOLS
     from recgpt.recommenders import REGISTRY
+    from recgpt.simulate.world import WORLDS
 
-    with patch.dict(REGISTRY), patch.dict(READERS), patch.dict(PROTOCOLS):
+    with patch.dict(REGISTRY), patch.dict(READERS), patch.dict(PROTOCOLS), patch.dict(WORLDS):
         yield
 
 
