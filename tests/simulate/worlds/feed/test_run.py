@@ -10,24 +10,30 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from recgpt.cli.runs import runs_app
 from recgpt.data.dataset import Dataset
 from recgpt.errors import DataError, SimulationError, StoreError
 from recgpt.simulate import runner
+from recgpt.simulate.agents.memory import PRESETS
 from recgpt.simulate.agents.population import Population
 from recgpt.simulate.runner import resume, start
-from recgpt.simulate.store import Run
+from recgpt.simulate.store import Run, snapshots
+from recgpt.simulate.world import States
 from recgpt.simulate.worlds.feed import world as feed_module
 from recgpt.simulate.worlds.feed.artifacts import stored_facts
 from recgpt.simulate.worlds.feed.config import FeedConfig
 from recgpt.simulate.worlds.feed.inputs import Inputs, load_setting
 from recgpt.simulate.worlds.feed.measures import measures
+from recgpt.simulate.worlds.feed.spec import WORLD
 from recgpt.simulate.worlds.feed.world import Feed
 
 Config = Callable[..., FeedConfig]
@@ -100,6 +106,41 @@ def test_a_run_that_is_interrupted_keeps_its_pages_and_goes_on(
         assert (run.n_steps, run.finished) == (2, False)
         resume(run)
         assert (run.hash, run.metrics, run.finished) == (whole, metrics, True)
+
+
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    seed=st.integers(0, 2**16),
+    pages=st.integers(2, 6),
+    memory=st.sampled_from(sorted(PRESETS)),
+    rows_between=st.sampled_from([0, 150, 400]),
+    data=st.data(),
+)
+def test_states_from_snapshots_equal_a_replay(
+    feed_config: Config, seed: int, pages: int, memory: str, rows_between: int, data: st.DataObject
+) -> None:
+    config = feed_config(agents=30, pages=pages, seed=seed, memory=memory)
+    with patch.object(snapshots, "ROWS_BETWEEN", rows_between), start("feed", "demo", config, overwrite=True) as run:
+        assert run.path.with_name("snapshots").exists() or rows_between
+        states, replayed = States(run), WORLD.load_state(run)()
+        wanted = data.draw(st.integers(0, run.n_steps))
+        for rows in run.iter_steps():
+            if rows["step"][0] <= wanted:
+                replayed.apply(rows)
+        found = states.at(wanted)
+        assert found.memory.texts.embeddings.tolist() == replayed.memory.texts.embeddings.tolist()
+        arrays = replayed.to_arrays()
+        assert arrays.keys() == found.to_arrays().keys()
+        for name, array in found.to_arrays().items():
+            np.testing.assert_array_equal(array, arrays[name], err_msg=name)
+
+
+def test_damaged_snapshot_is_passed_over(feed_config: Config) -> None:
+    with patch.object(snapshots, "ROWS_BETWEEN", 0), start("feed", "demo", feed_config()) as run:
+        expected = States(run).at(run.n_steps).n_watched_A.tolist()
+        for path in run.path.with_name("snapshots").iterdir():
+            path.write_bytes(path.read_bytes()[:300])
+        assert States(run).at(run.n_steps).n_watched_A.tolist() == expected
 
 
 def test_a_fork_takes_another_way_only_if_its_config_does(feed_config: Config) -> None:
