@@ -9,4 +9,4 @@ export OMP_NUM_THREADS=1 # tiny models gain nothing from threads, and on a busy 
 ruff format --check .
 ruff check .
 mypy
-python -m pytest "$@"
+python -m pytest -n 2 --dist loadfile "$@"
