@@ -1,6 +1,6 @@
 """The documentation site: a page for every recommender and world, in the navigation; nothing is loaded from elsewhere.
 
-Whether it builds is checked by `mkdocs build --strict` (extra `docs`).
+That it builds is checked by `mkdocs build --strict` in test.sh (extra `docs`).
 """
 
 import inspect
@@ -32,7 +32,6 @@ WORLD_HEADINGS = [
     "Events",
     "Version",
 ]
-RENAMED = {"recgpt_tokens": "recgpt_generative"}
 
 
 def site() -> dict:
@@ -61,7 +60,7 @@ def test_every_page_is_in_the_navigation():
     assert there == set(pages(site()["nav"]))
 
 
-@pytest.mark.parametrize("name", sorted({RENAMED.get(name, name) for name in REGISTRY}))
+@pytest.mark.parametrize("name", sorted(REGISTRY))
 def test_every_recommender_has_a_page_of_the_same_parts(name):
     path = REPO / "docs" / "recommenders" / f"{name}.md"
     assert headings(path) == RECOMMENDER_HEADINGS
@@ -69,13 +68,12 @@ def test_every_recommender_has_a_page_of_the_same_parts(name):
     assert f"[{name}]({name}.md)" in (REPO / "docs" / "recommenders" / "index.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("registered", sorted(REGISTRY))
-def test_pages_of_recommenders_list_the_options_there_are(registered):
-    name = RENAMED.get(registered, registered)
+@pytest.mark.parametrize("name", sorted(REGISTRY))
+def test_pages_of_recommenders_list_the_options_there_are(name):
     text = (REPO / "docs" / "recommenders" / f"{name}.md").read_text(encoding="utf-8")
     table = text.partition("## Parameters")[2].partition("## What")[0]
     listed = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
-    assert set(listed) == set(inspect.signature(REGISTRY[registered]).parameters)
+    assert set(listed) == set(inspect.signature(REGISTRY[name]).parameters)
 
 
 def test_every_world_has_a_page_of_the_same_parts():
