@@ -27,9 +27,9 @@ from torch.nn import functional as F
 from recgpt.device import hardware
 from recgpt.foundation.episodes import EPISODE_WEIGHTS, Episode, ndcg_at_10
 from recgpt.foundation.network import (
-    ITEM_FIGURES,
+    CANDIDATE_FEATURES,
     RELATIONS,
-    TIME_FIGURES,
+    TIME_FEATURES,
     Evidence,
     EvidenceDecoder,
     NetworkConfig,
@@ -66,18 +66,18 @@ CO_VISITATION = (
 )
 NEIGHBOURS = ("taken_by_the_same", "neighbourhood", "co_occurrence")
 POPULARITY = ("popularity", "log_count", "is_known")
-SIMILAR = tuple(name for name in ITEM_FIGURES if name.startswith("similar"))
+SIMILAR = tuple(name for name in CANDIDATE_FEATURES if name.startswith("similar"))
 ROWS = (
     Row("whole model"),
     Row("no transformer over the history", reads_history=False),
-    Row("no times", without=TIME_FIGURES),
+    Row("no times", without=TIME_FEATURES),
     Row("no words", without=("words",)),
     Row("no similar items of new ones", without=SIMILAR),
     Row("no blend", without=("blend",)),
     Row("no blend, no text", without=("blend", *TEXT)),
     Row("no blend, no co-visitation", without=("blend", *CO_VISITATION)),
     Row("no blend, no neighbours", without=("blend", *NEIGHBOURS)),
-    Row("no blend, no popularity", without=("blend", *POPULARITY, *TIME_FIGURES)),
+    Row("no blend, no popularity", without=("blend", *POPULARITY, *TIME_FEATURES)),
 )
 NOT_AMAZON = ("food_recipes", "lastfm", "online_retail")
 CURVES = (
@@ -109,7 +109,7 @@ class Learned(NamedTuple):
 def lacking(evidence: Evidence, row: Row) -> Evidence:
     """The evidence as the network of `row` gets it."""
     relations_R = torch.tensor([name not in row.without for name in RELATIONS])
-    figures_F = torch.tensor([name not in row.without for name in ITEM_FIGURES])
+    figures_F = torch.tensor([name not in row.without for name in CANDIDATE_FEATURES])
     evidence = evidence._replace(
         relations_BSMR=evidence.relations_BSMR * relations_R, items_BMF=evidence.items_BMF * figures_F
     )

@@ -47,7 +47,7 @@ class HeldOut:
         return cls(sequences.filter(kept), users, sequences.spans(starts, stops - 1), targets)
 
 
-def may_be_asked(sequences: Ragged) -> np.ndarray:
+def users_with_novel_last_item(sequences: Ragged) -> np.ndarray:
     """(C,) int64 the users whose last item is new to them, and not their first, ascending."""
     asked = np.flatnonzero(sequences.lengths >= 2)
     starts, stops = sequences.offsets[:-1][asked], sequences.offsets[1:][asked]
@@ -62,7 +62,7 @@ def hold_out_last(sequences: Ragged, *, max_users: int = 2_000, seed: int = 0) -
     DataError
         No user's last item is new to them, as where every sequence is one item long.
     """
-    asked = may_be_asked(sequences)
+    asked = users_with_novel_last_item(sequences)
     if not len(asked):
         raise DataError(
             f"none of {len(sequences)} users goes on to a second, different item: there is nothing to learn from"

@@ -15,12 +15,12 @@ from scipy import sparse
 from recgpt.data.ragged import Ragged
 from recgpt.data.splits.base import sample
 from recgpt.features.co_visitation import LONG_ITEMS, SHRINKAGE, UNITS, decayed, recent_items
-from recgpt.features.interaction_counts import Past
-from recgpt.features.text_similarity import pooled, rough
+from recgpt.features.interaction_counts import InteractionCounts
+from recgpt.features.text_similarity import pooled, quantize_rows
 from recgpt.features.weight_search import Cases, averaged_weights
 
 FEATURES = ("text", "popularity", "co_visitation", "cosine_co_visitation", "co_occurrence")
-USUAL_WEIGHTS = (0.14, 0.06, 0.1, 0.4, 0.3)
+PRIOR_WEIGHTS = (0.14, 0.06, 0.1, 0.4, 0.3)
 _USUAL_SHARE = 0.25
 _TUNING_CASES = 3000
 _TUNING_FLOATS = 1 << 27  # features held while the weights are searched: 512 MB, fewer cases on a large catalogue
@@ -47,12 +47,12 @@ class Blend:
 
     unit_NE: np.ndarray
     rough_NE: np.ndarray
-    past: Past
+    past: InteractionCounts
 
     @classmethod
     def of(cls, unit_NE: np.ndarray, sequences: Ragged, times: np.ndarray | None = None) -> Self:
         """Count `sequences`, one a user, over the catalogue with the whitened text `unit_NE`."""
-        return cls(unit_NE, rough(unit_NE), Past(len(unit_NE), sequences, times))
+        return cls(unit_NE, quantize_rows(unit_NE), InteractionCounts(len(unit_NE), sequences, times))
 
     @property
     def n_items(self) -> int:
@@ -62,7 +62,7 @@ class Blend:
     def features(self, histories: Ragged) -> list[np.ndarray]:
         """(B, N) float32 for each of `FEATURES`; no history is empty."""
         past = self.past
-        query_BE = rough(pooled(histories, self.unit_NE))
+        query_BE = quantize_rows(pooled(histories, self.unit_NE))
         recent_BN = recent_items(histories, self.n_items)
         long_BN = decayed(histories, LONG_DECAY, LONG_ITEMS, self.n_items)
         rate_N = 1 / (past.near_sum_N / UNITS + SHRINKAGE) / UNITS
@@ -93,7 +93,7 @@ def tuned_weights(sequences: Ragged, unit_NE: np.ndarray, *, most_cases: int = _
     Users with fewer than three items are not asked. The usual weights alone where no last item is new to its user.
     """
     n_items = len(unit_NE)
-    usual_F = np.array(USUAL_WEIGHTS)
+    usual_F = np.array(PRIOR_WEIGHTS)
     max_cases = max(1, min(most_cases, _TUNING_FLOATS // (len(FEATURES) * n_items)))
     asked = sequences.lengths >= 3
     starts, stops = sequences.offsets[:-1], sequences.offsets[1:]

@@ -1,6 +1,6 @@
 """The past of a catalogue as counts that grow event by event: what is known the moment it happens.
 
-    past = Past(n_items, sequences, times)
+    past = InteractionCounts(n_items, sequences, times)
     past.append(events)                        # microseconds to tens of them an event; equal to counting all anew
 
 Suffixes: N items, B histories, S items of a history, M candidates, W recent items of a user.
@@ -83,7 +83,7 @@ def row_entries(matrix: sparse.csr_array, rows: np.ndarray) -> tuple[np.ndarray,
     return entry, np.repeat(np.arange(len(rows)), lengths)
 
 
-class Past:
+class InteractionCounts:
     """All that is counted of what users did.
 
     Parameters

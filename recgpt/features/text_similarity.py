@@ -40,7 +40,7 @@ def unit_rows(embeddings_NE: np.ndarray) -> np.ndarray:
     return unit_NE
 
 
-def rough(unit_NE: np.ndarray) -> np.ndarray:
+def quantize_rows(unit_NE: np.ndarray) -> np.ndarray:
     """Round unit rows to multiples of 2^-11: float32 then holds every step of a cosine exactly.
 
     So cosines do not depend on the batch, as with `unit_rows`, at half the cost; they are off by .0002.

@@ -15,7 +15,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.feature_extraction.text import HashingVectorizer
 
-from recgpt.features.text_similarity import rough
+from recgpt.features.text_similarity import quantize_rows
 
 WIDTH = 128
 _WORDS = 1 << 18
@@ -24,7 +24,7 @@ _FEWEST = 2  # texts: words in fewer relate nothing
 
 
 def word_rows(texts: Sequence[str]) -> np.ndarray:
-    """(N, W) float32 unit rows, in the steps of `texts.rough`; zero for texts without a telling word."""
+    """(N, W) float32 unit rows, in the steps of `quantize_rows`; zero for texts without a telling word."""
     counted = HashingVectorizer(
         n_features=_WORDS,
         alternate_sign=False,
@@ -41,4 +41,4 @@ def word_rows(texts: Sequence[str]) -> np.ndarray:
     counted.data = 1 + np.log(counted.data)
     rows_NW = (sparse.csr_array(counted) @ hashed_VW).toarray()
     length_N1 = np.linalg.norm(rows_NW, axis=1, keepdims=True)
-    return rough(rows_NW / np.where(length_N1 > 0, length_N1, 1)).astype(np.float32)
+    return quantize_rows(rows_NW / np.where(length_N1 > 0, length_N1, 1)).astype(np.float32)

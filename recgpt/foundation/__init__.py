@@ -1,9 +1,9 @@
-"""The foundation model: it learns on many catalogues how evidence speaks, and then reads one it has never seen.
+"""In-context recommender: meta-trained on many data sets, applied to a new catalogue without gradient steps.
 
     model = FoundationModel.from_pretrained("ckpt/recgpt-minilm")
-    catalogue = model.index(items, interactions=past)       # texts, and what is known of anybody's past; no gradient
+    catalogue = model.index(items, interactions=past)       # texts and past interactions; no gradient step
     ranking = catalogue.recommend([[3, 14]], k=10)
 
-`reading` makes evidence of a catalogue, `network` weighs it, `model` is what users meet, `episodes` and `pretrain` are
-how it was trained, `explain` says why an item is where it is.
+`catalogue_features` computes the inputs of the `network`; `model` and `catalogue` are the public classes; `calibration`
+adapts logits to one catalogue; `episodes`, `pretrain` and `finetune` train; `explain` attributes a score to features.
 """

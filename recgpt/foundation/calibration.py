@@ -1,22 +1,23 @@
-"""How one catalogue differs from others: what its own users did last, solved for in closed form.
+"""Per-catalogue calibration: one ridge-regularised Newton step on the log-likelihood of users' last items.
 
     reading, local = read_and_solve(network, embeddings_NE, sequences, times, texts, shortlist=150)
     logits_BM = network(evidence, local)
 
-What a relation is worth differs from catalogue to catalogue more than a network can tell from the outside. The last
-items of up to 3,000 users are held out, the rest is read, and the network says how likely each of the candidates was.
-How what was taken differs from what the network expected, on average, over how much that varies, is a linear correction
-of its logits: one Newton step of a ridge-penalised conditional logit that starts from the network, that is one linear
-system. No weight of the network is touched, and nothing is iterated. (A closed-form learner on top of one that was
-trained on many tasks: Bertinetto et al. 2019, "Meta-learning with differentiable closed-form solvers", section 3.)
+The weight of a feature differs between catalogues more than the network can infer from its inputs. The last items of
+up to 3,000 users are held out, the other interactions are indexed, and the network scores the candidates. With logits
+l + x w, x the features of a candidate, the log-likelihood of the held-out items has at w = 0 the gradient
+g = sum(x_target - E[x]) and the Fisher information F = sum(Cov[x]), both under softmax(l). One Newton step with a ridge
+penalty p, w = (F + p I)^-1 g, is one linear system: no weight of the network changes, and nothing is iterated. (A
+closed-form learner on top of a meta-trained one: Bertinetto et al. 2019, "Meta-learning with differentiable closed-form
+solvers", section 3.)
 
-The penalty is chosen by five-fold cross-validation, and the correction is kept only where it predicts the cases left
-out better by two standard errors. Then what was held out is counted like all the rest.
+The penalty is chosen by five-fold cross-validation, and w is kept only where it lowers the loss of the folds left out
+by two standard errors. Then the held-out interactions are counted like all others.
 
-Where times are known, nothing is solved for: a user's last known item came while others already did what the past
-holds, but what is asked for comes after all of it, and weights that fit the one are wrong for the other.
+Where interactions have times, nothing is solved: a user's last item was held out while later interactions of other
+users were indexed, but a query comes after all of them, so that weights fitted to the one are wrong for the other.
 
-Shapes: C cases, M candidates, I figures read of a candidate (`EvidenceDecoder.read`), K folds.
+Shapes: C queries, M candidates, I features of a candidate (`EvidenceDecoder.read`), K folds.
 """
 
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from recgpt.data.dataset import Interactions
-from recgpt.data.held_out import HeldOut, may_be_asked
+from recgpt.data.held_out import HeldOut, users_with_novel_last_item
 from recgpt.data.ragged import Ragged
 from recgpt.data.splits.base import sample
 from recgpt.foundation.catalogue_features import Reading, repeat_share
@@ -38,9 +39,9 @@ from recgpt.foundation.network import EvidenceDecoder, LocalWeights, is_known
 MOST_USERS = 3_000
 FEWEST_USERS = 100
 FOLDS = 5
-PENALTIES = (10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0)  # in cases: so many that say nothing are added
-_SURE = 2.0  # standard errors
-_CONSTANT = 1e-3  # figures that spread less are left out
+PENALTIES = (10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0)  # in queries: as if so many without information were added
+MIN_Z_SCORE = 2.0  # of the mean gain in cross-validation
+_MIN_SPREAD = 1e-3  # features with a smaller standard deviation are left out
 _ROWS = 256
 
 
@@ -53,14 +54,14 @@ def read_and_solve(
     *,
     shortlist: int,
 ) -> tuple[Reading, LocalWeights | None]:
-    """Read a catalogue, and solve for what it adds to the network's logits; None where that is nothing.
+    """Index a catalogue and solve for its calibration weights; None where these do not help.
 
     Parameters
     ----------
     embeddings_NE, sequences, times, texts
         As of `Reading.of`.
     shortlist
-        Candidates of a case.
+        Candidates of a query.
 
     Raises
     ------
@@ -68,7 +69,7 @@ def read_and_solve(
         See `Reading.of`.
     """
     has_times = times is not None and bool((times >= 0).any())
-    users = may_be_asked(sequences)
+    users = users_with_novel_last_item(sequences)
     if has_times or len(users) < FEWEST_USERS:
         return Reading.of(embeddings_NE, sequences, times, texts), None
     held_out = HeldOut.of(sequences, sample(users, MOST_USERS, seed=0))
@@ -90,10 +91,10 @@ def read_and_solve(
 
 @torch.no_grad()  # not inference mode: an explanation takes gradients through the weights
 def solved(network: EvidenceDecoder, episode: Episode) -> LocalWeights | None:
-    """What to add to the network's logits, from the cases of `episode`; None where that would not surely help.
+    """Calibration weights from the queries of `episode`; None where they do not help in cross-validation.
 
-    Items that nobody has taken are never among what was held out, so nothing is learned of them: what is added for them
-    keeps their odds against the others as they are.
+    Cold items are never among the held-out targets, so nothing is learned about them: a constant is added to their
+    logits that keeps their odds against the other items, E[log sum exp(log softmax(l) + x w)].
     """
     cases = _Cases.of(network, episode)
     if len(cases) < FEWEST_USERS // 2:
@@ -103,7 +104,7 @@ def solved(network: EvidenceDecoder, episode: Episode) -> LocalWeights | None:
     gains = [before_C - cases.losses(cases.logits_CM + system.left_out(cases, each)) for each in PENALTIES]
     best = int(np.argmax([float(gain_C.mean()) for gain_C in gains]))
     error = float(gains[best].std()) / len(cases) ** 0.5
-    if float(gains[best].mean()) <= _SURE * error:
+    if float(gains[best].mean()) <= MIN_Z_SCORE * error:
         return None
     weight_I = system.weights(PENALTIES[best])
     shift_CM = cases.figures_CMI @ weight_I
@@ -114,18 +115,18 @@ def solved(network: EvidenceDecoder, episode: Episode) -> LocalWeights | None:
 
 @dataclass(frozen=True)
 class _Cases:
-    """Cases whose target and candidates somebody has taken before.
+    """Queries whose target and candidates have interactions.
 
     Attributes
     ----------
     figures_CMI
-        What is read of the candidates, standardised; 0 where there is no candidate.
+        Features of the candidates, standardised; 0 where there is no candidate.
     logits_CM
-        By the network, each counted for all the candidates it stands for; -1e9 where there is no candidate.
+        Of the network, corrected for the sampling of candidates; -1e9 where there is no candidate.
     target_C
-        Place of what was taken.
+        Place of the target among the candidates.
     mean_I, spread_I
-        What the figures were standardised with; infinite spread for those left out.
+        Mean and standard deviation before standardising; infinite for features left out.
     """
 
     figures_CMI: Tensor
@@ -148,7 +149,7 @@ class _Cases:
         logits_CM = (logits_CM + episode.correction_CM.float())[kept_C].masked_fill(~usable_CM, -1e9)
         seen_XI = read_CMI[usable_CM]
         mean_I, spread_I = seen_XI.mean(0), seen_XI.std(0)
-        spread_I = torch.where(spread_I > _CONSTANT, spread_I, torch.inf)
+        spread_I = torch.where(spread_I > _MIN_SPREAD, spread_I, torch.inf)
         figures_CMI = (read_CMI - mean_I) / spread_I * usable_CM[..., None]
         return cls(figures_CMI, logits_CM, episode.target_C[kept_C], mean_I, spread_I)
 
@@ -156,11 +157,11 @@ class _Cases:
         return len(self.target_C)
 
     def fold(self, number: int) -> Tensor:
-        """(C,) bool, the cases of one fold."""
+        """(C,) bool, the queries of one fold."""
         return torch.arange(len(self)) % FOLDS == number
 
     def losses(self, logits_CM: Tensor) -> Tensor:
-        """(C,) cross-entropy of what was taken."""
+        """(C,) cross-entropy of the target."""
         return F.cross_entropy(logits_CM, self.target_C, reduction="none")
 
 
@@ -170,37 +171,39 @@ class _System:
 
     Attributes
     ----------
-    missed_KI
-        Sum over cases of the figures of what was taken, less those that the network expected.
-    varied_KII
-        Sum over cases of the covariance of the figures under the network.
+    gradient_KI
+        Gradient: sum over queries of the target's features less their mean under the network.
+    fisher_KII
+        Fisher information: sum over queries of the covariance of the features under the network.
     """
 
-    missed_KI: Tensor
-    varied_KII: Tensor
+    gradient_KI: Tensor
+    fisher_KII: Tensor
 
     @classmethod
     def of(cls, cases: _Cases) -> "_System":
         likely_CM = torch.softmax(cases.logits_CM, 1)
         expected_CI = torch.einsum("cm,cmi->ci", likely_CM, cases.figures_CMI)
-        taken_CI = cases.figures_CMI[torch.arange(len(cases)), cases.target_C]
-        missed, varied = [], []
+        target_CI = cases.figures_CMI[torch.arange(len(cases)), cases.target_C]
+        gradients, fishers = [], []
         for fold in range(FOLDS):
             rows = cases.fold(fold)
             figures_XI = (cases.figures_CMI[rows] * likely_CM[rows].sqrt()[..., None]).flatten(0, 1).double()
             expected_XI = expected_CI[rows].double()
-            missed.append((taken_CI[rows].double() - expected_XI).sum(0))
-            varied.append(figures_XI.T @ figures_XI - expected_XI.T @ expected_XI)
-        return cls(torch.stack(missed), torch.stack(varied))
+            gradients.append((target_CI[rows].double() - expected_XI).sum(0))
+            # Cov[x] = E[x x'] - E[x] E[x]', summed over the queries.
+            fishers.append(figures_XI.T @ figures_XI - expected_XI.T @ expected_XI)
+        return cls(torch.stack(gradients), torch.stack(fishers))
 
     def weights(self, penalty: float, without: int | None = None) -> Tensor:
-        """(I,) float32 the solution, from all folds but `without`."""
+        """(I,) float32 (F + penalty I)^-1 g over all folds but `without`."""
         folds = [fold for fold in range(FOLDS) if fold != without]
-        missed_I, varied_II = self.missed_KI[folds].sum(0), self.varied_KII[folds].sum(0)
-        return torch.linalg.solve(varied_II + penalty * torch.eye(len(missed_I), dtype=torch.float64), missed_I).float()
+        gradient_I, fisher_II = self.gradient_KI[folds].sum(0), self.fisher_KII[folds].sum(0)
+        ridge_II = penalty * torch.eye(len(gradient_I), dtype=torch.float64)
+        return torch.linalg.solve(fisher_II + ridge_II, gradient_I).float()
 
     def left_out(self, cases: _Cases, penalty: float) -> Tensor:
-        """(C, M) what the solution of the other folds adds to the logits of each case."""
+        """(C, M) shift of each query's logits by the weights from the other folds."""
         shift_CM = torch.empty_like(cases.logits_CM)
         for fold in range(FOLDS):
             rows = cases.fold(fold)

@@ -1,10 +1,10 @@
-"""A catalogue that has been read: its texts and its past, and what they say of a history and a candidate.
+"""Candidate features of one catalogue: relations between history items and candidates, from texts and counts.
 
     reading = Reading.of(embeddings_NE, sequences, times)               # seconds; nothing is learned by gradient
-    blended = reading.blended(histories)                                # what the tuned blend of counts says of all
-    evidence = reading.evidence(histories, candidates_BM, blended, 12)  # what the network weighs
+    blended = reading.blended(histories)                                # hybrid score of every item
+    evidence = reading.evidence(histories, candidates_BM, blended, 12)  # inputs of the network
 
-All figures are relations within the catalogue, so that they mean the same in the next one. The `RELATIONS` between a
+All features are relations within the catalogue, so that they mean the same in another one. The `RELATIONS` between a
 history item i and a candidate j:
 
 - bought_after, bought_before: log(1 + 200 x share) of what came up to 5 places after (before) i that was j.
@@ -14,7 +14,7 @@ history item i and a candidate j:
 - words: cosine of the telling words, see `recgpt.features.tfidf`; 0 where texts are unknown.
 - neighbourhood: cosine in the leading singular directions of the co-visitation graph.
 
-Of an item that nobody has taken yet, the items of most similar text speak: what is counted of them (`Newcomers`).
+Cold items, without interactions, take the counts of the items with most similar texts (`ColdItems`).
 
 Shapes: B histories, N items, M candidates, S history items, R relations, E embedding width, Z singular directions,
 L items without a past, K similar items of each, W dimensions of words.
@@ -42,10 +42,10 @@ from recgpt.features.hybrid_score import (
     tuned_weights,
     weighted_sum,
 )
-from recgpt.features.interaction_counts import Past
+from recgpt.features.interaction_counts import InteractionCounts
 from recgpt.features.text_similarity import whitened_unit_rows
 from recgpt.features.tfidf import WIDTH, word_rows
-from recgpt.foundation.network import RELATIONS, Evidence
+from recgpt.foundation.network import CANDIDATE_FEATURES, QUERY_FEATURES, RELATIONS, Evidence
 from recgpt.ranking import top_k
 
 NEIGHBOURHOOD_WIDTH = 64
@@ -57,15 +57,15 @@ _OTHER_DIRECTION = 1.5  # `near` counts so much of what `after` counts, on avera
 _WEIGHT_SCALE = 3  # brings five weights that sum to 1 to about 1 each
 _NO_LENGTH = 1e-6
 _TEXT = FEATURES.index("text")
-_COUNTED = [FEATURES.index(name) for name in ("co_visitation", "cosine_co_visitation", "co_occurrence")]
+_COUNTED = ("co_visitation", "cosine_co_visitation", "co_occurrence")
 _SHARPNESS = 20.0  # of the softmax over the cosines of similar items
 _ROWS = 1024
 _USUAL_REPEATS, _USUAL_CASES = 0.02, 50
 
 
 @dataclass(frozen=True)
-class Newcomers:
-    """Items without a past, and the known items whose texts are most like theirs.
+class ColdItems:
+    """Cold items, without interactions, each with the items of most similar text that have some.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class Newcomers:
 
     @classmethod
     def of(cls, rough_NE: np.ndarray, count_N: np.ndarray) -> Self:
-        """Find them; K is less where fewer items are known."""
+        """Find the similar items; K is less where fewer items have interactions."""
         new, known = np.flatnonzero(count_N == 0), np.flatnonzero(count_N)
         place_N = np.full(len(count_N), -1, dtype=np.int64)
         place_N[new] = np.arange(len(new))
@@ -99,7 +99,7 @@ class Newcomers:
         return cls(place_N, similar_LK, weight_LK)
 
     def figures(self, feature_BN: np.ndarray, candidates_BM: np.ndarray, count_N: np.ndarray) -> np.ndarray:
-        """(B, M) float32 what `feature_BN` says of the similar items; 0 for candidates that somebody has taken."""
+        """(B, M) float32 weighted mean of `feature_BN` over the similar items; 0 for candidates with interactions."""
         figures_BM = np.zeros(candidates_BM.shape, dtype=np.float32)
         asked_BM = (self.place_N[candidates_BM] >= 0) & (count_N[candidates_BM] == 0)
         if self.similar_LK.size and asked_BM.any():
@@ -111,7 +111,7 @@ class Newcomers:
 
 @dataclass
 class Reading:
-    """What is known of one catalogue.
+    """Features of one catalogue: whitened texts, counts and neighbourhoods.
 
     Attributes
     ----------
@@ -121,7 +121,7 @@ class Reading:
         How much each feature of the blend counts here, tuned on what is known.
     neighbourhood_NZ
         (N, Z) float32 unit rows, zero for items without a past.
-    newcomers
+    cold_items
         The items without a past when the catalogue was read.
     words_NW
         See `recgpt.features.tfidf`; None where the texts are unknown.
@@ -132,7 +132,7 @@ class Reading:
     blend: Blend
     weights_F: np.ndarray
     neighbourhood_NZ: np.ndarray
-    newcomers: Newcomers
+    cold_items: ColdItems
     words_NW: np.ndarray | None = None
     repeat_share: float = 0.0
 
@@ -165,9 +165,9 @@ class Reading:
         unit_NE = whitened_unit_rows(embeddings_NE)
         blend = Blend.of(unit_NE, sequences, times)
         weights_F = tuned_weights(sequences, unit_NE, most_cases=_TUNING_CASES)
-        newcomers = Newcomers.of(blend.rough_NE, blend.past.count_N)
+        cold_items = ColdItems.of(blend.rough_NE, blend.past.count_N)
         words_NW = None if texts is None else word_rows(texts)
-        return cls(blend, weights_F, neighbourhood(blend.past), newcomers, words_NW, repeat_share(sequences))
+        return cls(blend, weights_F, neighbourhood(blend.past), cold_items, words_NW, repeat_share(sequences))
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """What `from_arrays` needs to read the catalogue again without its embeddings."""
@@ -176,9 +176,9 @@ class Reading:
             "unit_NE": self.blend.unit_NE,
             "weights_F": self.weights_F,
             "neighbourhood_NZ": self.neighbourhood_NZ,
-            "place_N": self.newcomers.place_N,
-            "similar_LK": self.newcomers.similar_LK,
-            "weight_LK": self.newcomers.weight_LK,
+            "place_N": self.cold_items.place_N,
+            "similar_LK": self.cold_items.similar_LK,
+            "weight_LK": self.cold_items.weight_LK,
             "words_NW": np.empty((0, WIDTH), dtype=np.float32) if self.words_NW is None else self.words_NW,
             "repeat_share": np.array([self.repeat_share]),
             "values": sequences.values,
@@ -191,13 +191,13 @@ class Reading:
         """The reading that `to_arrays` described, counted anew."""
         times = arrays["times"] if len(arrays["times"]) else None
         blend = Blend.of(arrays["unit_NE"], Ragged(arrays["values"], arrays["offsets"]), times)
-        newcomers = Newcomers(arrays["place_N"], arrays["similar_LK"], arrays["weight_LK"])
+        cold_items = ColdItems(arrays["place_N"], arrays["similar_LK"], arrays["weight_LK"])
         words_NW = arrays["words_NW"] if len(arrays["words_NW"]) else None
         share = float(arrays["repeat_share"][0])
-        return cls(blend, arrays["weights_F"], arrays["neighbourhood_NZ"], newcomers, words_NW, share)
+        return cls(blend, arrays["weights_F"], arrays["neighbourhood_NZ"], cold_items, words_NW, share)
 
     @property
-    def past(self) -> Past:
+    def past(self) -> InteractionCounts:
         """What is counted."""
         return self.blend.past
 
@@ -260,17 +260,21 @@ class Reading:
         follows_BS1 = (past.after_sum_N[rows_BS] / UNITS + SHRINKAGE)[..., None].astype(np.float32)
         precedes_BS1 = (past.before_sum_N[rows_BS] / UNITS + SHRINKAGE)[..., None].astype(np.float32)
         rate_scale = RATE_SCALE / _OTHER_DIRECTION
-        relations_BSMR = np.empty((*after_BSM.shape, len(RELATIONS)), dtype=np.float32)
-        relations_BSMR[..., 0] = np.log1p(rate_scale * after_BSM / follows_BS1)
-        relations_BSMR[..., 1] = np.log1p(rate_scale * before_BSM / precedes_BS1)
-        relations_BSMR[..., 2] = np.log1p(COSINE_SCALE * (after_BSM + before_BSM / 2) * damping_BSM)
-        relations_BSMR[..., 3] = np.log1p(COSINE_SCALE * (before_BSM + after_BSM / 2) * damping_BSM)
-        relations_BSMR[..., 4] = np.log1p(COSINE_SCALE * together_BSM * damping_BSM)
-        relations_BSMR[..., 5] = _cosines(self.blend.rough_NE, rows_BS, candidates_BM) * there_BS1
-        relations_BSMR[..., 6] = 0.0
+        relations_BSMR = np.zeros((*after_BSM.shape, len(RELATIONS)), dtype=np.float32)
+
+        def put(name: str, values_BSM: np.ndarray) -> None:
+            relations_BSMR[..., RELATIONS.index(name)] = values_BSM
+
+        # Shares and cosines span decades: log(1 + scale x value) brings them to the range of the text cosines.
+        put("bought_after", np.log1p(rate_scale * after_BSM / follows_BS1))
+        put("bought_before", np.log1p(rate_scale * before_BSM / precedes_BS1))
+        put("co_visited_after", np.log1p(COSINE_SCALE * (after_BSM + before_BSM / 2) * damping_BSM))
+        put("co_visited_before", np.log1p(COSINE_SCALE * (before_BSM + after_BSM / 2) * damping_BSM))
+        put("taken_by_the_same", np.log1p(COSINE_SCALE * together_BSM * damping_BSM))
+        put("text", _cosines(self.blend.rough_NE, rows_BS, candidates_BM) * there_BS1)
         if self.words_NW is not None:
-            relations_BSMR[..., 6] = _cosines(self.words_NW, rows_BS, candidates_BM) * there_BS1
-        relations_BSMR[..., 7] = _cosines(self.neighbourhood_NZ, rows_BS, candidates_BM) * there_BS1
+            put("words", _cosines(self.words_NW, rows_BS, candidates_BM) * there_BS1)
+        put("neighbourhood", _cosines(self.neighbourhood_NZ, rows_BS, candidates_BM) * there_BS1)
         return relations_BSMR
 
     def _positions(self, items_BS: np.ndarray, log_count_N: np.ndarray) -> np.ndarray:
@@ -298,37 +302,40 @@ class Reading:
         latest_year_B1 = mean_year_N[items_BS[:, 0]][:, None]
         since_mean_BM = np.clip(mean_year_N[candidates_BM] - latest_year_B1, -_YEARS, _YEARS)
         since_last_BM = np.clip(last_year_N[candidates_BM] - latest_year_B1, -_YEARS, _YEARS)
-        of_items = [
-            log_count_N[candidates_BM],
-            np.log1p(self.past.recent_count_N)[candidates_BM],
-            since_mean_BM,
-            since_last_BM if self.past.has_times else np.zeros_like(since_last_BM),
-            log_count_N[candidates_BM] > 0,
-            np.clip(mean_year_N[candidates_BM], -_YEARS, 0),
-            *(self.newcomers.figures(features[f], candidates_BM, self.past.count_N) for f in _COUNTED),
-        ]
-        of_cases = [np.take_along_axis(each_BN, candidates_BM, axis=1) for each_BN in (*features, standing_BN)]
-        return np.stack([*of_cases, *of_items], axis=-1).astype(np.float32)
+        by_name = {
+            name: np.take_along_axis(each_BN, candidates_BM, axis=1)
+            for name, each_BN in zip((*FEATURES, "blend"), (*features, standing_BN), strict=True)
+        } | {
+            "log_count": log_count_N[candidates_BM],
+            "log_recent_count": np.log1p(self.past.recent_count_N)[candidates_BM],
+            "years_after_latest": since_mean_BM,
+            "last_seen_years_after_latest": since_last_BM if self.past.has_times else np.zeros_like(since_last_BM),
+            "is_known": log_count_N[candidates_BM] > 0,
+            "age_years": np.clip(mean_year_N[candidates_BM], -_YEARS, 0),
+        }
+        for name in _COUNTED:
+            counted_BN = features[FEATURES.index(name)]
+            by_name[f"similar_{name}"] = self.cold_items.figures(counted_BN, candidates_BM, self.past.count_N)
+        return np.stack([by_name[name] for name in CANDIDATE_FEATURES], axis=-1).astype(np.float32)
 
     def _case(self, positions_BSP: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """(B, X) float32."""
         is_item_BS, log_count_BS, _, text_BS, neighbourhood_BS = np.moveaxis(positions_BSP, -1, 0)
         n_read_B = np.maximum(is_item_BS.sum(axis=1), 1)
         count_N = self.past.count_N
-        density = [(count_N > 0).mean(), np.log1p(count_N.mean())]
-        known = [self.past.has_times, self.words_NW is not None]
-        of_catalogue = np.array([*known, *(_WEIGHT_SCALE * self.weights_F), *density])
-        of_histories = np.stack(
-            [
-                np.log1p(lengths),
-                text_BS[:, 1:].sum(axis=1) / n_read_B,
-                neighbourhood_BS[:, 1:].sum(axis=1) / n_read_B,
-                log_count_BS.sum(axis=1) / n_read_B,
-            ],
-            axis=1,
-        )
-        of_catalogue_BX = np.broadcast_to(of_catalogue, (len(lengths), len(of_catalogue)))
-        return np.concatenate([of_catalogue_BX, of_histories], axis=1).astype(np.float32)
+        weights_F = _WEIGHT_SCALE * self.weights_F
+        by_name = {f"weight_{name}": weight for name, weight in zip(FEATURES, weights_F, strict=True)} | {
+            "has_times": self.past.has_times,
+            "has_words": self.words_NW is not None,
+            "share_known": (count_N > 0).mean(),
+            "log_events_per_item": np.log1p(count_N.mean()),
+            "log_history_length": np.log1p(lengths),
+            "text_coherence": text_BS[:, 1:].sum(axis=1) / n_read_B,
+            "neighbourhood_coherence": neighbourhood_BS[:, 1:].sum(axis=1) / n_read_B,
+            "mean_log_count": log_count_BS.sum(axis=1) / n_read_B,
+        }
+        columns = [np.broadcast_to(by_name[name], lengths.shape) for name in QUERY_FEATURES]
+        return np.stack(columns, axis=1).astype(np.float32)
 
 
 def repeat_share(sequences: Ragged) -> float:
@@ -342,7 +349,7 @@ def repeat_share(sequences: Ragged) -> float:
     return (repeats + _USUAL_REPEATS * _USUAL_CASES) / (could_repeat + _USUAL_CASES)
 
 
-def neighbourhood(past: Past) -> np.ndarray:
+def neighbourhood(past: InteractionCounts) -> np.ndarray:
     """(N, Z) float32 unit rows: each item by the leading singular directions of what it is taken with.
 
     Of co-visitation in both directions and of co-occurrence, divided by sqrt(count + 10) of both items. Items without
@@ -367,16 +374,16 @@ def shortlisted(
     count_N: np.ndarray,
     allowed_N: np.ndarray | None = None,
 ) -> np.ndarray:
-    """(B, M) the best items by the blend, best first, and after them the best by text of those that nobody has taken.
+    """(B, M) candidates: the best items by the hybrid score, best first, then the cold items of most similar text.
 
-    -1 for none. The history's own are not among them, so that to leave those out of a ranking changes nothing else.
+    -1 for none. Items of the history are not among them, so that leaving these out of a ranking changes nothing else.
 
     Parameters
     ----------
     blended
         What `Reading.blended` gave for these histories.
     most
-        Of the best by the blend.
+        How many of the best by the hybrid score.
     count_N
         (N,) interactions known of each item.
     """

@@ -1,4 +1,4 @@
-"""Why the foundation model gives an item its score after a history: which evidence speaks for it, and how loud.
+"""Additive contribution of each feature to an item's score under the foundation model.
 
     explanation = catalogue.explain([0, 2], 5, titles)      # catalogue rows, oldest first; the row to explain
     explanation.groups[0].share                             # of all that moves the score, what similar texts do
@@ -30,7 +30,7 @@ from recgpt.errors import DataError
 from recgpt.features.co_visitation import NEAR
 from recgpt.features.hybrid_score import FEATURES
 from recgpt.foundation.catalogue_features import Reading, shortlisted
-from recgpt.foundation.network import BLEND, ITEM_FIGURES, RELATIONS, Evidence, EvidenceDecoder, LocalWeights
+from recgpt.foundation.network import BLEND, CANDIDATE_FEATURES, RELATIONS, Evidence, EvidenceDecoder, LocalWeights
 from recgpt.ranking import Request
 from recgpt.titles import printable
 
@@ -329,7 +329,7 @@ class _Found:
         added_F = slope_F * evidence.items_BMF[0, 0].numpy()
         by_name = dict(zip(RELATIONS, added_SR.sum(axis=0).tolist(), strict=True))
         of_figures = {
-            name: added for name, added in zip(ITEM_FIGURES, added_F.tolist(), strict=True) if name != "blend"
+            name: added for name, added in zip(CANDIDATE_FEATURES, added_F.tolist(), strict=True) if name != "blend"
         }
         # The figure is standardised, which is linear: the same slope goes for each of its parts.
         of_blend = dict(zip(FEATURES, (slope_F[BLEND] * parts_C / (blend_N.std() or 1)).tolist(), strict=True))
@@ -421,7 +421,7 @@ def _history(
 def came_near(sequences: Ragged, item: int, n_items: int) -> tuple[np.ndarray, np.ndarray]:
     """How often `item` came 1 to 5 places after each item, and before it, in one sequence; (N,) int64 each.
 
-    What `Past.after` and `Past.before` weigh by distance, counted as it is.
+    What `InteractionCounts.after` and `InteractionCounts.before` weigh by distance, counted as it is.
     """
     values = np.asarray(sequences.values)
     places = np.flatnonzero(values == item)

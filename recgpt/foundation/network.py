@@ -1,18 +1,18 @@
-"""The decoder that weighs evidence: a transformer reads the history, and each candidate by what relates them.
+"""The network: a transformer over the history, and an MLP over each candidate's relations to it, give one logit.
 
 What carries over from one catalogue to the next is not where a text lies in some space, nor a code, but *relations*:
-how near two texts are, how often one item follows another, how both compare with the rest of their catalogue. So the
-network sees nothing but those (`recgpt.foundation.catalogue_features`), and can be asked about any catalogue.
+how near two texts are, how often one item follows another, how both compare with the rest of their catalogue. These
+are its only inputs (`recgpt.foundation.catalogue_features`), so it applies to any catalogue.
 
 1. A transformer reads the last S items of the history: how far back, how well known, how like the latest.
-2. For each kind of relation it says how much each of them counts; the relations of a candidate are summed so.
-3. A candidate's sums, the strongest relation of each kind and its own figures go through an MLP that the history and
-   the catalogue modulate, and are added to the blend that counting alone gives. The result is a logit.
+2. For each kind of relation it weighs the items of the history; a candidate's relations are summed with these weights.
+3. A candidate's sums, the strongest relation of each kind and its own features go through an MLP that the history and
+   the catalogue modulate; its output is added to the scaled hybrid score. The result is a logit.
 4. Where the catalogue was calibrated on its own users (`recgpt.foundation.calibration`), a linear function of the same
-   sums and figures is added.
+   sums and features is added.
 
-Shapes: B cases, M candidates, S history items, R kinds of relation, P figures of a history item, F of a candidate,
-X of the case, G attention patterns, D width of the transformer, H of the MLP, I of all that is read of a candidate.
+Shapes: B queries, M candidates, S history items, R kinds of relation, P features of a history item, F of a candidate,
+X of the query, G attention patterns, D width of the transformer, H of the MLP, I inputs of the MLP for a candidate.
 """
 
 from dataclasses import asdict, dataclass
@@ -34,8 +34,8 @@ RELATIONS = (
 )
 """The R kinds of relation between a history item and a candidate, see `recgpt.foundation.catalogue_features`."""
 
-POSITION_FIGURES = ("is_item", "log_count", "is_known", "text_to_latest", "neighbourhood_to_latest")
-ITEM_FIGURES = (
+HISTORY_FEATURES = ("is_item", "log_count", "is_known", "text_to_latest", "neighbourhood_to_latest")
+CANDIDATE_FEATURES = (
     "text",
     "popularity",
     "co_visitation",
@@ -52,7 +52,7 @@ ITEM_FIGURES = (
     "similar_cosine_co_visitation",
     "similar_co_occurrence",
 )
-CASE_FIGURES = (
+QUERY_FEATURES = (
     "has_times",
     "has_words",
     "weight_text",
@@ -67,26 +67,26 @@ CASE_FIGURES = (
     "neighbourhood_coherence",
     "mean_log_count",
 )
-TIME_FIGURES = ("log_recent_count", "years_after_latest", "last_seen_years_after_latest", "age_years")
-"""Those of an item that are 0 where no time is known."""
-BLEND = ITEM_FIGURES.index("blend")
-IS_KNOWN = ITEM_FIGURES.index("is_known")
+TIME_FEATURES = ("log_recent_count", "years_after_latest", "last_seen_years_after_latest", "age_years")
+"""Features of a candidate that are 0 where interactions have no times."""
+BLEND = CANDIDATE_FEATURES.index("blend")
+IS_KNOWN = CANDIDATE_FEATURES.index("is_known")
 _MASKED = -1e9
 
 
 class Evidence(NamedTuple):
-    """What is known of B cases; any floating type, float16 on disk.
+    """Features of B queries and their candidates; any floating type, float16 on disk.
 
     Attributes
     ----------
     relations_BSMR
         Of history item s, 0 the latest, with candidate m; 0 where there is no history item.
     positions_BSP
-        `POSITION_FIGURES`.
+        `HISTORY_FEATURES`.
     items_BMF
-        `ITEM_FIGURES`.
+        `CANDIDATE_FEATURES`.
     case_BX
-        `CASE_FIGURES`.
+        `QUERY_FEATURES`.
     allowed_BM
         Bool, whether candidate m is one.
     """
@@ -98,14 +98,14 @@ class Evidence(NamedTuple):
     allowed_BM: Tensor
 
     def rows(self, rows: "Tensor | slice") -> "Evidence":
-        """The cases at `rows`."""
+        """The queries at `rows`."""
         return Evidence(*(values[rows] for values in self))
 
     def without(self, *, times_B: Tensor, words_B: Tensor) -> "Evidence":
-        """As if no time were known, and no words, in the cases where `times_B` and `words_B` (bool) are true."""
-        hidden_BX = times_B[:, None] & _named(CASE_FIGURES, ("has_times",))
-        hidden_BX = hidden_BX | words_B[:, None] & _named(CASE_FIGURES, ("has_words",))
-        hidden_BF = times_B[:, None] & _named(ITEM_FIGURES, TIME_FIGURES)
+        """Hide times and words in the queries where `times_B` and `words_B` (bool) are true."""
+        hidden_BX = times_B[:, None] & _named(QUERY_FEATURES, ("has_times",))
+        hidden_BX = hidden_BX | words_B[:, None] & _named(QUERY_FEATURES, ("has_words",))
+        hidden_BF = times_B[:, None] & _named(CANDIDATE_FEATURES, TIME_FEATURES)
         hidden_BR = words_B[:, None] & _named(RELATIONS, ("words",))
         return self._replace(
             relations_BSMR=self.relations_BSMR.masked_fill(hidden_BR[:, None, None], 0),
@@ -123,16 +123,16 @@ def _named(names: tuple[str, ...], wanted: tuple[str, ...]) -> Tensor:
 
 
 class LocalWeights(NamedTuple):
-    """What one catalogue adds to the logits, linear in what is read of a candidate.
+    """Calibration of the logits to one catalogue, linear in the inputs for a candidate.
 
     Attributes
     ----------
     weight_I
-        float32, for the sums, the strongest relations and the figures of a candidate that somebody has taken.
+        float32, for the sums, the strongest relations and the features of a candidate with interactions.
     bias
-        Is added for such a candidate.
+        Added for such a candidate.
     new
-        All that is added for a candidate that nobody has taken.
+        Added for a cold candidate, without interactions, in place of both.
     """
 
     weight_I: Tensor
@@ -140,18 +140,18 @@ class LocalWeights(NamedTuple):
     new: float
 
     def shift(self, read_BMI: Tensor) -> Tensor:
-        """(B, M) what is added to the logits."""
+        """(B, M) shift of the logits."""
         return self.new + is_known(read_BMI) * (read_BMI @ self.weight_I + self.bias - self.new)
 
 
 def is_known(read_BMI: Tensor) -> Tensor:
-    """(B, M) 1 for candidates that somebody has taken, 0 for others, from what `EvidenceDecoder.read` gives."""
-    return read_BMI[..., IS_KNOWN - len(ITEM_FIGURES)]
+    """(B, M) 1 for candidates with interactions, 0 for cold ones, from the inputs that `EvidenceDecoder.read` gives."""
+    return read_BMI[..., IS_KNOWN - len(CANDIDATE_FEATURES)]  # the candidate's features are the last of the inputs
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Shape of the network; the relations and figures it reads are part of its weights."""
+    """Shape of the network; the relations and features that it reads are part of its weights."""
 
     history_items: int = 12  # S
     d_model: int = 32  # D
@@ -167,9 +167,9 @@ class NetworkConfig:
 
 
 class EvidenceDecoder(nn.Module):
-    """Evidence in, one logit a candidate out. A candidate's logit does not depend on the other candidates.
+    """One logit a candidate from `Evidence`; it does not depend on the other candidates.
 
-    At initialisation the logit is 1.5 x the blend, so that training starts from what counting alone gives.
+    At initialisation the logit is 1.5 x the standardised hybrid score, so that training starts from that ranking.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -177,13 +177,13 @@ class EvidenceDecoder(nn.Module):
         self.config = config
         n_relations, width, hidden = len(RELATIONS), config.d_model, config.hidden
         self.age = nn.Parameter(0.1 * torch.randn(config.history_items, width))
-        self.position_in = nn.Linear(len(POSITION_FIGURES), width)
+        self.position_in = nn.Linear(len(HISTORY_FEATURES), width)
         self.blocks = nn.ModuleList(Block(width, config.n_heads, config.dropout) for _ in range(config.n_layers))
         self.attention = nn.Linear(width, config.patterns * n_relations)
         steepness_G = torch.linspace(-0.2, 0.5, config.patterns)
         self.steepness = nn.Parameter(steepness_G.repeat_interleave(n_relations))
-        self.case_in = nn.Linear(len(CASE_FIGURES) + width, hidden)
-        self.item_in = nn.Linear((config.patterns + 1) * n_relations + len(ITEM_FIGURES), hidden)  # I of them
+        self.case_in = nn.Linear(len(QUERY_FEATURES) + width, hidden)
+        self.item_in = nn.Linear((config.patterns + 1) * n_relations + len(CANDIDATE_FEATURES), hidden)  # I of them
         self.modulation = nn.Linear(hidden, hidden)
         self.item_hidden = nn.Linear(hidden, hidden)
         self.item_out = nn.Linear(hidden, 1)
@@ -197,16 +197,16 @@ class EvidenceDecoder(nn.Module):
                 nn.init.zeros_(layer.bias)
 
     def forward(self, evidence: Evidence, local: LocalWeights | None = None) -> Tensor:
-        """(B, M) logits, -1e9 for what is no candidate; `local` is what the catalogue adds."""
+        """(B, M) logits, shifted by `local`; -1e9 where there is no candidate."""
         logits_BM, read_BMI = self.read(evidence)
         if local is None:
             return logits_BM
         return (logits_BM + local.shift(read_BMI)).masked_fill(~evidence.allowed_BM, _MASKED)
 
     def read(self, evidence: Evidence) -> tuple[Tensor, Tensor]:
-        """(B, M) logits without what a catalogue adds, and (B, M, I) what they are made of.
+        """(B, M) logits before calibration, and (B, M, I) their inputs.
 
-        Which is: the relations summed over the history, G times R; the strongest of each kind, R; the figures, F.
+        The inputs: G x R relations summed over the history, the R strongest of each kind, the F features.
         """
         relations_BSMR, positions_BSP, items_BMF, case_BX = (values.float() for values in evidence[:4])
         n_cases, n_items = items_BMF.shape[:2]
@@ -235,7 +235,7 @@ class EvidenceDecoder(nn.Module):
         return states_BSD
 
     def _weights(self, states_BSD: Tensor, is_item_BS: Tensor) -> Tensor:
-        """(B, S, G, R): how much history item s counts; falling with age unless the history says otherwise."""
+        """(B, S, G, R): weight of history item s, softplus(attention) x exp(-age x softplus(steepness))."""
         age_S1 = torch.arange(is_item_BS.shape[1], device=states_BSD.device)[:, None]
         fading_SC = torch.exp(-age_S1 * F.softplus(self.steepness))
         weights_BSC = F.softplus(self.attention(states_BSD)) * fading_SC * is_item_BS[..., None]
@@ -257,7 +257,7 @@ class Block(nn.Module):
         self.drop = nn.Dropout(dropout)
 
     def forward(self, x_BSD: Tensor, seen_BS: Tensor) -> Tensor:
-        """(B, S, D) -> (B, S, D); nobody attends to what is not seen."""
+        """(B, S, D) -> (B, S, D); positions that are not seen are masked."""
         n_cases, length, width = x_BSD.shape
         qkv = self.qkv(self.attention_norm(x_BSD)).view(n_cases, length, 3, self.n_heads, -1)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)

@@ -31,9 +31,9 @@ from recgpt.errors import DataError
 from recgpt.foundation.episodes import Episode, EpisodeSpec, blend_logits, make_episode, ndcg_at_10, specs_for
 from recgpt.foundation.model import FoundationConfig, FoundationModel
 from recgpt.foundation.network import (
-    CASE_FIGURES,
-    ITEM_FIGURES,
-    POSITION_FIGURES,
+    CANDIDATE_FEATURES,
+    HISTORY_FEATURES,
+    QUERY_FEATURES,
     RELATIONS,
     Evidence,
     NetworkConfig,
@@ -183,7 +183,7 @@ def _made(
         "history_items": config.network.history_items,
         "shortlist": config.shortlist,
         "encoder": config.encoder,
-        "evidence": [*RELATIONS, *POSITION_FIGURES, *ITEM_FIGURES, *CASE_FIGURES],
+        "evidence": [*RELATIONS, *HISTORY_FEATURES, *CANDIDATE_FEATURES, *QUERY_FEATURES],
     }
     found = []
     for spec in specs:

@@ -28,7 +28,7 @@ from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
 from recgpt.generative.beam import CodeTrie, beam_scores
 from recgpt.generative.code_index import CodeIndex, log_normalisers
-from recgpt.generative.decoder import SIMILAR, KeyValues, RecGPTDecoder
+from recgpt.generative.decoder import MIN_LENGTH_RATIO, KeyValues, RecGPTDecoder
 from recgpt.generative.tokenizer import FSQTokenizer, collision_rate
 from recgpt.ranking import SCORES_IN_MEMORY, Exclude, Ranking, Request, top_k
 
@@ -217,12 +217,12 @@ class GenerativeCatalogue:
 
 
 def similar_lengths(lengths: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
-    """Batches of at most `batch_size` places, longest first, none shorter than `SIMILAR` times the longest with it."""
+    """Batches of at most `batch_size` places, longest first, within `MIN_LENGTH_RATIO` of the longest in the batch."""
     order = np.argsort(-lengths, kind="stable")
     descending = lengths[order]
     start = 0
     while start < len(order):
-        similar = np.searchsorted(-descending, -SIMILAR * descending[start], side="right")
+        similar = np.searchsorted(-descending, -MIN_LENGTH_RATIO * descending[start], side="right")
         stop = min(start + batch_size, int(similar))
         yield order[start:stop]
         start = stop

@@ -105,7 +105,7 @@ class CodeIndex:
         if self.scores_kept(request.k) == len(self):  # most blocks would be scored twice
             scores_BN = self.scores(logits_VKB).T.contiguous()
             return top_k(request.mask(scores_BN, rows), request.k, tie_break=seconds)
-        blocks_BC = self._blocks_that_matter(logits_VKB, request, rows)
+        blocks_BC = self._prune_blocks(logits_VKB, request, rows)
         if blocks_BC.numel() * BLOCK > SCORES_IN_MEMORY and len(rows) > 1:  # ties across many blocks
             halves = [slice(None, len(rows) // 2), slice(len(rows) // 2, None)]
             return _stacked(
@@ -115,7 +115,7 @@ class CodeIndex:
         scores_BC = request.mask_candidates(ids_BC, self._scores_at(logits_VKB, ids_BC), rows)
         return top_k(scores_BC, request.k, ids_BC=ids_BC, tie_break=seconds)
 
-    def _blocks_that_matter(self, logits_VKB: Tensor, request: Request, rows: np.ndarray) -> Tensor:
+    def _prune_blocks(self, logits_VKB: Tensor, request: Request, rows: np.ndarray) -> Tensor:
         """(B, C) the blocks whose maximum is among the k largest, ascending; `n_blocks` fills up short rows."""
         n_histories = logits_VKB.shape[-1]
         chunk = CHUNK.get(logits_VKB.device.type, CHUNK["cpu"])

@@ -39,8 +39,10 @@ from recgpt.progress import quiet_transformers
 TOKENIZER_FOLDER = "tokenizer"
 PUBLISHED_NAME = "RecGPT"
 HAS_ONEDNN = torch.backends.mkldnn.is_available()  # asked once: torch.compile cannot look into it
-SIMILAR = 0.7  # a few long sequences would make most of a group padding; stricter makes more groups than it saves
-WRITTEN_OUT = 512  # tokens of a sequence up to which attention scores may lie in memory
+MIN_LENGTH_RATIO = (
+    0.7  # a few long sequences would make most of a group padding; stricter makes more groups than it saves
+)
+EAGER_ATTENTION_MAX_TOKENS = 512  # tokens of a sequence up to which attention scores may lie in memory
 
 
 class RecGPTConfig(PretrainedConfig):
@@ -242,7 +244,7 @@ class Block(nn.Module):
             taken_PD.split([n * s for n, s in groups.shapes]), groups.shapes, groups.masks, strict=True
         ):
             q_nHtd, k_nHtd, v_nHtd = self._heads(part.view(n, s * n_codes, d3))
-            attend = _attend_written_out if s * n_codes <= WRITTEN_OUT else _attend
+            attend = _attend_written_out if s * n_codes <= EAGER_ATTENTION_MAX_TOKENS else _attend
             attended = _joined(attend(q_nHtd, k_nHtd, v_nHtd, mask))
             parts.append(attended.reshape(n * s, n_codes * d3 // 3))
         return torch.cat(parts).index_select(0, groups.places_R).view(b, t, d3 // 3)
@@ -556,7 +558,7 @@ def flex_mask(segments_BS: Tensor, n_codes: int) -> BlockMask:
 
 
 def sequence_groups(segments_BS: Tensor, n_codes: int) -> SequenceGroups:
-    """Group the sequences of packed rows by length, none shorter than `SIMILAR` times the longest of its group."""
+    """Group the sequences of packed rows by length, within `MIN_LENGTH_RATIO` of the longest of the group."""
     b, s = segments_BS.shape
     begins_BS = torch.ones_like(segments_BS, dtype=torch.bool)
     begins_BS[:, 1:] = segments_BS[:, 1:] != segments_BS[:, :-1]
@@ -569,7 +571,7 @@ def sequence_groups(segments_BS: Tensor, n_codes: int) -> SequenceGroups:
     first = taken = 0
     while first < len(lengths):
         longest = int(lengths[first])
-        n = int((lengths[first:] >= SIMILAR * longest).sum())
+        n = int((lengths[first:] >= MIN_LENGTH_RATIO * longest).sum())
         within = torch.arange(longest)
         inside_nS = within < lengths[first : first + n, None]
         items_nS = torch.where(inside_nS, starts[first : first + n, None] + within, 0)

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from recgpt.data.dataset import Interactions
 from recgpt.data.ragged import Ragged
-from recgpt.features.interaction_counts import HALF_LIFE, UNITS, Past
+from recgpt.features.interaction_counts import HALF_LIFE, UNITS, InteractionCounts
 
 N_ITEMS = 120
 COUNTS = ("near", "after", "before", "together")
@@ -42,7 +42,7 @@ def events_of(pairs: list[tuple[int, int]], times: list[int] | None = None) -> I
     return Interactions(user, item, None if times is None else np.array(times, dtype=np.int64))
 
 
-def assert_same(grown: Past, whole: Past) -> None:
+def assert_same(grown: InteractionCounts, whole: InteractionCounts) -> None:
     for name in COUNTS:
         np.testing.assert_array_equal(dense(getattr(grown, name)), dense(getattr(whole, name)), err_msg=name)
     for name in ("count_N", "near_sum_N", "after_sum_N", "before_sum_N", "n_timed_N"):
@@ -60,13 +60,13 @@ def assert_same(grown: Past, whole: Past) -> None:
 
 
 class Diary:
-    """The same users twice: as lists that simply get longer, and as a `Past` that is told of each event."""
+    """The same users twice: as lists that grow, and as `InteractionCounts` that appends each event."""
 
     def __init__(self, sequences: list[list[int]], times: list[list[int]] | None) -> None:
         self.sequences = [list(s) for s in sequences]
         self.times = [[-1] * len(s) for s in sequences] if times is None else [list(t) for t in times]
         self.is_timed = times is not None
-        self.past = Past(N_ITEMS, Ragged.from_lists(sequences), self._flat())
+        self.past = InteractionCounts(N_ITEMS, Ragged.from_lists(sequences), self._flat())
 
     def _flat(self) -> np.ndarray | None:
         return np.array([t for times in self.times for t in times], dtype=np.int64) if self.is_timed else None
@@ -81,8 +81,8 @@ class Diary:
             self.sequences[user].append(item)
             self.times[user].append(time)
 
-    def whole(self) -> Past:
-        return Past(N_ITEMS, Ragged.from_lists(self.sequences), self._flat())
+    def whole(self) -> InteractionCounts:
+        return InteractionCounts(N_ITEMS, Ragged.from_lists(self.sequences), self._flat())
 
 
 def walk(seed: int, length: int, n_different: int) -> list[int]:
@@ -145,7 +145,7 @@ def test_reading_in_between_changes_nothing():
 
 def test_counts_are_as_documented():
     sequences = [[0, 1, 2, 3, 4, 5, 6], [2, 2, 1, 2], [], [7], walk(3, 140, 30), list(range(115))]
-    past, expected = Past(N_ITEMS, Ragged.from_lists(sequences)), slow_counts(sequences)
+    past, expected = InteractionCounts(N_ITEMS, Ragged.from_lists(sequences)), slow_counts(sequences)
     for name in COUNTS:
         np.testing.assert_allclose(dense(getattr(past, name)), expected[name], err_msg=name)
     everything = list(itertools.chain.from_iterable(sequences))
@@ -156,7 +156,7 @@ def test_counts_are_as_documented():
 def test_times_are_as_documented():
     day = 86_400
     times = [[START, START + 10 * day], [START + 40 * day, -1], [START + 400 * day]]
-    past = Past(5, Ragged.from_lists([[0, 1], [0, 1], [2]]), np.concatenate(times))
+    past = InteractionCounts(5, Ragged.from_lists([[0, 1], [0, 1], [2]]), np.concatenate(times))
     now = START + 400 * day
     mean_N, last_N = past.years()
     expected_mean = [(START + 20 * day - now) / YEAR, (START + 10 * day - now) / YEAR, 0, 0, 0]
@@ -170,14 +170,14 @@ def test_times_are_as_documented():
 
 def test_without_any_known_time():
     for times in (None, np.full(3, -1)):
-        past = Past(4, Ragged.from_lists([[0, 1], [2]]), times)
+        past = InteractionCounts(4, Ragged.from_lists([[0, 1], [2]]), times)
         assert not past.has_times
         np.testing.assert_array_equal(past.recent_count_N, np.zeros(4))
         np.testing.assert_array_equal(past.years(), [[0] * 4, [-20] * 4])
 
 
 def test_nobody_did_anything_yet():
-    past = Past(3, Ragged.from_lists([]))
+    past = InteractionCounts(3, Ragged.from_lists([]))
     assert all(not dense(getattr(past, name)).any() for name in COUNTS)
     past.append(events_of([(1, 0), (1, 2)]))
     assert [s.tolist() for s in past.sequences] == [[], [0, 2]]
@@ -185,8 +185,8 @@ def test_nobody_did_anything_yet():
 
 
 @pytest.fixture(params=[False, True], ids=["one part", "two parts"])
-def grown(request) -> Past:
-    past = Past(N_ITEMS, Ragged.from_lists([walk(1, 90, N_ITEMS), [4, 5, 6, 4], list(range(104))]))
+def grown(request) -> InteractionCounts:
+    past = InteractionCounts(N_ITEMS, Ragged.from_lists([walk(1, 90, N_ITEMS), [4, 5, 6, 4], list(range(104))]))
     if request.param:
         past.append(events_of([(0, 3), (1, 9), (2, 110), (2, 111), (7, 4), (7, 5)]))
     assert len(past.after.parts) == 1 + request.param

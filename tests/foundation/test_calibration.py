@@ -14,10 +14,10 @@ from recgpt.foundation.episodes import Episode
 from recgpt.foundation.explain import explain
 from recgpt.foundation.model import FoundationCatalogue, FoundationConfig, FoundationModel
 from recgpt.foundation.network import (
-    CASE_FIGURES,
+    CANDIDATE_FEATURES,
+    HISTORY_FEATURES,
     IS_KNOWN,
-    ITEM_FIGURES,
-    POSITION_FIGURES,
+    QUERY_FEATURES,
     RELATIONS,
     Evidence,
     EvidenceDecoder,
@@ -27,7 +27,7 @@ from recgpt.foundation.network import (
 
 S, M = 4, 20
 NETWORK = NetworkConfig(history_items=S, d_model=8, n_heads=2, hidden=16, dropout=0.0)
-WIDTH = (NETWORK.patterns + 1) * len(RELATIONS) + len(ITEM_FIGURES)
+WIDTH = (NETWORK.patterns + 1) * len(RELATIONS) + len(CANDIDATE_FEATURES)
 N, USERS, E = 90, 400, 12
 
 
@@ -43,15 +43,15 @@ def network_of(noise: float = 0.05) -> EvidenceDecoder:
 def episode_of(network: EvidenceDecoder, n_cases: int, weight_I: torch.Tensor, seed: int = 0) -> Episode:
     """Cases whose targets are drawn as if `weight_I` had to be added to the network's logits; some items are new."""
     rng = torch.Generator().manual_seed(seed)
-    items_BMF = torch.randn(n_cases, M, len(ITEM_FIGURES), generator=rng)
+    items_BMF = torch.randn(n_cases, M, len(CANDIDATE_FEATURES), generator=rng)
     items_BMF[..., IS_KNOWN] = (torch.rand(n_cases, M, generator=rng) < 0.9).float()
-    positions_BSP = torch.randn(n_cases, S, len(POSITION_FIGURES), generator=rng)
+    positions_BSP = torch.randn(n_cases, S, len(HISTORY_FEATURES), generator=rng)
     positions_BSP[..., 0] = 1
     evidence = Evidence(
         torch.randn(n_cases, S, M, len(RELATIONS), generator=rng).relu(),
         positions_BSP,
         items_BMF,
-        torch.randn(n_cases, len(CASE_FIGURES), generator=rng),
+        torch.randn(n_cases, len(QUERY_FEATURES), generator=rng),
         torch.rand(n_cases, M, generator=rng) < 0.95,
     )
     with torch.no_grad():
@@ -64,7 +64,7 @@ def episode_of(network: EvidenceDecoder, n_cases: int, weight_I: torch.Tensor, s
 
 def true_weights() -> torch.Tensor:
     weight_I = torch.zeros(WIDTH)
-    weight_I[[5, WIDTH - len(ITEM_FIGURES) + 1]] = torch.tensor([0.15, -0.8])
+    weight_I[[5, WIDTH - len(CANDIDATE_FEATURES) + 1]] = torch.tensor([0.15, -0.8])
     return weight_I
 
 
@@ -97,10 +97,10 @@ def test_the_solution_is_one_newton_step_of_the_penalised_loss(monkeypatch):
     local = solved(network, episode)
     with torch.no_grad():
         logits_BM, read_BMI = network.read(episode.evidence)
-    usable_BM = episode.evidence.allowed_BM & (read_BMI[..., IS_KNOWN - len(ITEM_FIGURES)] > 0)
+    usable_BM = episode.evidence.allowed_BM & (read_BMI[..., IS_KNOWN - len(CANDIDATE_FEATURES)] > 0)
     mean_I, spread_I = read_BMI[usable_BM].mean(0), read_BMI[usable_BM].std(0)
     varies_I = spread_I > 1e-3
-    assert not varies_I[IS_KNOWN - len(ITEM_FIGURES)]
+    assert not varies_I[IS_KNOWN - len(CANDIDATE_FEATURES)]
     figures_BMI = ((read_BMI - mean_I) / spread_I)[..., varies_I].double()
     logits_BM = logits_BM.double().masked_fill(~usable_BM, -1e9)
 
@@ -122,7 +122,7 @@ def test_new_items_keep_their_odds():
     with torch.no_grad():
         logits_BM, read_BMI = network.read(episode.evidence)
         shift_BM = local.shift(read_BMI)
-    is_new_BM = read_BMI[..., IS_KNOWN - len(ITEM_FIGURES)] == 0
+    is_new_BM = read_BMI[..., IS_KNOWN - len(CANDIDATE_FEATURES)] == 0
     assert (shift_BM[is_new_BM] == local.new).all()
     known_BM = logits_BM.masked_fill(is_new_BM | ~episode.evidence.allowed_BM, -torch.inf)
     log_odds = (torch.logsumexp(known_BM + shift_BM, 1) - torch.logsumexp(known_BM, 1)).mean()

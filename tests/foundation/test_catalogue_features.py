@@ -14,7 +14,7 @@ from recgpt.errors import DataError
 from recgpt.features.hybrid_score import Blend
 from recgpt.features.interaction_counts import HALF_LIFE
 from recgpt.foundation.catalogue_features import Reading, latest_items, neighbourhood, repeat_share, shortlisted
-from recgpt.foundation.network import CASE_FIGURES, ITEM_FIGURES, POSITION_FIGURES, RELATIONS, Evidence
+from recgpt.foundation.network import CANDIDATE_FEATURES, HISTORY_FEATURES, QUERY_FEATURES, RELATIONS, Evidence
 
 N, E, S = 24, 6, 4
 YEAR = 365 * 86_400
@@ -152,7 +152,7 @@ def test_evidence_is_as_documented(times):
     for row, history in enumerate(HISTORIES):
         read_items, candidates = history[::-1][:S], CANDIDATES_BM[row].tolist()
         relations_SMR = np.zeros((S, len(candidates), len(RELATIONS)))
-        positions_SP = np.zeros((S, len(POSITION_FIGURES)))
+        positions_SP = np.zeros((S, len(HISTORY_FEATURES)))
         for place, i in enumerate(read_items):
             positions_SP[place] = slow.position(i, read_items[0])
             relations_SMR[place] = [slow.relations(i, j) for j in candidates]
@@ -162,12 +162,12 @@ def test_evidence_is_as_documented(times):
         np.testing.assert_allclose(found.positions_BSP[row], positions_SP, **rounded)
         of_case = [feature_BN[row] for feature_BN in features]
         items_MF = np.array([slow.item(j, history[-1], of_case, blend_BN[row]) for j in candidates])
-        for f, name in enumerate(ITEM_FIGURES):
+        for f, name in enumerate(CANDIDATE_FEATURES):
             # Weights of similar items come from rounded cosines, too.
             close = {"rtol": 0, "atol": 1e-2} if name.startswith("similar") else tolerance
             np.testing.assert_allclose(found.items_BMF[row, :, f], items_MF[:, f], **close, err_msg=name)
         np.testing.assert_allclose(found.case_BX[row], slow.case(history), **rounded)
-    assert found.case_BX.shape[1] == len(CASE_FIGURES)
+    assert found.case_BX.shape[1] == len(QUERY_FEATURES)
     assert found.allowed_BM.all()
     assert all(values.dtype == torch.float32 for values in found[:4])
 
@@ -319,13 +319,13 @@ def test_items_that_nobody_has_taken_come_after_the_shortlist_by_their_text():
 
 def test_of_an_item_without_past_the_items_of_similar_text_speak():
     reading = read()
-    newcomers, count_N = reading.newcomers, reading.past.count_N
+    cold_items, count_N = reading.cold_items, reading.past.count_N
     new, known = np.flatnonzero(count_N == 0), np.flatnonzero(count_N)
     assert len(new) >= 2
-    np.testing.assert_array_equal(np.flatnonzero(newcomers.place_N >= 0), new)
+    np.testing.assert_array_equal(np.flatnonzero(cold_items.place_N >= 0), new)
     feature_BN = RNG.random((2, N), dtype=np.float32)
     candidates_BM = np.array([[new[0], known[0], new[1]], [known[1], new[1], known[2]]])
-    figures_BM = newcomers.figures(feature_BN, candidates_BM, count_N)
+    figures_BM = cold_items.figures(feature_BN, candidates_BM, count_N)
     for case, place in np.ndindex(2, 3):
         item = candidates_BM[case, place]
         if count_N[item]:
@@ -336,4 +336,4 @@ def test_of_an_item_without_past_the_items_of_similar_text_speak():
         weight = np.exp(20 * cosine[best]) / np.exp(20 * cosine[best]).sum()
         assert figures_BM[case, place] == pytest.approx(feature_BN[case, known[best]] @ weight, rel=1e-5)
     count_N[new[1]] = 1  # observed meanwhile
-    assert not newcomers.figures(feature_BN, candidates_BM, count_N)[0, 2]
+    assert not cold_items.figures(feature_BN, candidates_BM, count_N)[0, 2]

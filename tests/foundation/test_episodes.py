@@ -26,7 +26,7 @@ from recgpt.foundation.episodes import (
     specs_for,
     thinned,
 )
-from recgpt.foundation.network import BLEND, ITEM_FIGURES, RELATIONS, Evidence
+from recgpt.foundation.network import BLEND, CANDIDATE_FEATURES, RELATIONS, Evidence
 
 N_SHARED, N_USERS, S = 20, 30, 4
 YEAR = 365 * 86_400
@@ -88,7 +88,7 @@ def test_the_past_does_not_hold_what_is_asked(protocol, share, for_training):
     assert not episode.evidence.relations_BSMR[case, :, place][..., COUNTED].any()
     figures_CF = episode.evidence.items_BMF[case, place]
     for name in ("co_visitation", "cosine_co_visitation", "co_occurrence", "log_count", "log_recent_count", "is_known"):
-        assert not figures_CF[:, ITEM_FIGURES.index(name)].any(), name
+        assert not figures_CF[:, CANDIDATE_FEATURES.index(name)].any(), name
 
 
 def test_a_pair_met_only_in_what_is_asked_is_not_related():
@@ -96,7 +96,7 @@ def test_a_pair_met_only_in_what_is_asked_is_not_related():
     sequences = [[5, 6, 0, 1], *([0, 7, 8] for _ in range(5)), *([1, 9, 8] for _ in range(4))]
     episode = episode_of(dataset_of(sequences, 10), spec())
     target = int(episode.target_C[0])
-    assert episode.evidence.items_BMF[0, target, ITEM_FIGURES.index("log_count")] > 0
+    assert episode.evidence.items_BMF[0, target, CANDIDATE_FEATURES.index("log_count")] > 0
     assert not episode.evidence.relations_BSMR[0, :, target, :][:, COUNTED].any()
 
 

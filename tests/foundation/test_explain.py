@@ -17,7 +17,7 @@ from recgpt.features.hybrid_score import FEATURES
 from recgpt.foundation.catalogue_features import shortlisted
 from recgpt.foundation.explain import GROUPS, came_near, explain, integrated_slopes
 from recgpt.foundation.model import FoundationCatalogue, FoundationConfig, FoundationModel
-from recgpt.foundation.network import BLEND, ITEM_FIGURES, RELATIONS, NetworkConfig
+from recgpt.foundation.network import BLEND, CANDIDATE_FEATURES, RELATIONS, NetworkConfig
 
 N, WIDTH, USERS, LENGTH, POSITIONS = 60, 16, 80, 8, 6
 TITLES = [f"film {row}" for row in range(N)]
@@ -151,7 +151,7 @@ def test_slopes_agree_with_finite_differences_along_the_path(catalogue):
             return float(network(evidence._replace(items_BMF=items, relations_BSMR=evidence.relations_BSMR * scale)))
 
     middles = (np.arange(steps) + 0.5) / steps
-    for figure in (BLEND, ITEM_FIGURES.index("text")):
+    for figure in (BLEND, CANDIDATE_FEATURES.index("text")):
         rises = [logit(middle, figure, width) - logit(middle, figure, -width) for middle in middles]
         assert slope_F[figure] == pytest.approx(np.mean(rises) / (2 * width), abs=2e-3)
 
@@ -159,7 +159,7 @@ def test_slopes_agree_with_finite_differences_along_the_path(catalogue):
 def test_every_relation_and_figure_is_in_one_group():
     named = [name for names in GROUPS.values() for name in names]
     assert len(named) == len(set(named))
-    assert set(named) == {*RELATIONS, *ITEM_FIGURES, *FEATURES} - {"blend"}
+    assert set(named) == {*RELATIONS, *CANDIDATE_FEATURES, *FEATURES} - {"blend"}
 
 
 def test_positions_add_what_the_relations_of_the_groups_do(texts):

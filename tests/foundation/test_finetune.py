@@ -13,7 +13,7 @@ from recgpt.foundation import finetune as module
 from recgpt.foundation.episodes import Episode
 from recgpt.foundation.finetune import CUTS, finetune
 from recgpt.foundation.model import FoundationConfig, FoundationModel
-from recgpt.foundation.network import ITEM_FIGURES, RELATIONS, NetworkConfig
+from recgpt.foundation.network import CANDIDATE_FEATURES, RELATIONS, NetworkConfig
 
 N_ITEMS = 40
 CPU = torch.device("cpu")
@@ -149,4 +149,4 @@ def test_users_are_asked_for_what_no_index_knows(monkeypatch, timed):
         case, place = torch.arange(len(episode)), episode.target_C
         assert not episode.evidence.relations_BSMR[case, :, place][..., counted].any()
         for name in ("log_count", "log_recent_count", "is_known", "co_occurrence"):
-            assert not episode.evidence.items_BMF[case, place, ITEM_FIGURES.index(name)].any(), name
+            assert not episode.evidence.items_BMF[case, place, CANDIDATE_FEATURES.index(name)].any(), name

@@ -5,9 +5,9 @@ import torch
 
 from recgpt.foundation.network import (
     BLEND,
-    CASE_FIGURES,
-    ITEM_FIGURES,
-    POSITION_FIGURES,
+    CANDIDATE_FEATURES,
+    HISTORY_FEATURES,
+    QUERY_FEATURES,
     RELATIONS,
     Evidence,
     EvidenceDecoder,
@@ -27,15 +27,15 @@ def evidence() -> Evidence:
         return torch.randn(*shape, generator=generator)
 
     is_item_BS = torch.arange(S) < torch.tensor(LENGTHS)[:, None]
-    positions_BSP = normal(B, S, len(POSITION_FIGURES))
+    positions_BSP = normal(B, S, len(HISTORY_FEATURES))
     positions_BSP[..., 0] = 1
     allowed_BM = torch.ones(B, M, dtype=torch.bool)
     allowed_BM[0, -2:] = False
     return Evidence(
         normal(B, S, M, len(RELATIONS)) * is_item_BS[..., None, None],
         positions_BSP * is_item_BS[..., None],
-        normal(B, M, len(ITEM_FIGURES)),
-        normal(B, len(CASE_FIGURES)),
+        normal(B, M, len(CANDIDATE_FEATURES)),
+        normal(B, len(QUERY_FEATURES)),
         allowed_BM,
     )
 

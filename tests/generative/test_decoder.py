@@ -20,7 +20,7 @@ from recgpt.data.ragged import Ragged
 from recgpt.errors import CheckpointError, DataError
 from recgpt.generative import decoder as module
 from recgpt.generative.decoder import (
-    SIMILAR,
+    MIN_LENGTH_RATIO,
     RecGPTConfig,
     RecGPTDecoder,
     block_causal_mask,
@@ -269,7 +269,7 @@ def test_groups_hold_every_sequence_once_and_whole(rows):
             row, segment = divmod(items[0], 20)
             length = int((segments[row] == segments[row, segment]).sum())
             assert items[:length] == list(range(items[0], items[0] + length))
-            assert SIMILAR * longest <= length
+            assert MIN_LENGTH_RATIO * longest <= length
             of_sequence[items[0]] = length
         first += n * longest
     assert sorted(of_sequence.values()) == sorted(length for lengths in rows for length in lengths)

@@ -8,7 +8,7 @@ import pytest
 
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.ragged import Ragged
-from recgpt.features.hybrid_score import FEATURES, USUAL_WEIGHTS, Blend
+from recgpt.features.hybrid_score import FEATURES, PRIOR_WEIGHTS, Blend
 from recgpt.features.text_similarity import whitened_unit_rows
 from recgpt.recommenders import make
 from recgpt.recommenders.hybrid_knn import HybridKNN
@@ -84,7 +84,7 @@ def test_weights_are_shares_and_a_quarter_of_them_is_fixed():
     weights = make("hybrid_knn", embeddings=embeddings()).fit(dataset_of(sequences())).weights
     assert list(weights) == list(FEATURES)
     assert sum(weights.values()) == pytest.approx(1)
-    for weight, usual in zip(weights.values(), USUAL_WEIGHTS, strict=True):
+    for weight, usual in zip(weights.values(), PRIOR_WEIGHTS, strict=True):
         assert weight >= usual / 4 - 1e-12
 
 
@@ -110,7 +110,7 @@ def test_the_search_trusts_what_predicts():
 
 def test_without_a_user_to_tune_on_the_usual_weights_hold():
     fitted = make("hybrid_knn", embeddings=embeddings()).fit(dataset_of([[0, 1], [2, 3]]))
-    assert fitted.weights["text"] == pytest.approx(USUAL_WEIGHTS[0])
+    assert fitted.weights["text"] == pytest.approx(PRIOR_WEIGHTS[0])
     assert (fitted.rank([[0]], 3).ids >= 0).all()
     single = make("hybrid_knn", embeddings=embeddings()).fit(dataset_of([[0], [2]]))
     assert (single.rank([[0]], 3).ids >= 0).all()

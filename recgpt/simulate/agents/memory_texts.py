@@ -15,10 +15,10 @@ import numpy as np
 
 from recgpt.data.ragged import offsets_of
 from recgpt.errors import SimulationError
-from recgpt.features.text_similarity import rough
+from recgpt.features.text_similarity import quantize_rows
 
 Embed = Callable[[list[str]], np.ndarray]
-GRID = 2.0**11  # of `rough`: embeddings are multiples of 1 / GRID
+GRID = 2.0**11  # of `quantize_rows`: embeddings are multiples of 1 / GRID
 
 
 class StringTable:
@@ -157,7 +157,7 @@ def grid_rows(vectors_RE: np.ndarray) -> np.ndarray:
     lengths_R = np.linalg.norm(rows_RE, axis=1)
     if not np.isfinite(lengths_R).all():
         raise SimulationError(f"embedding {int(np.argmin(np.isfinite(lengths_R)))} holds NaN or infinity: encode again")
-    return rough(rows_RE / np.where(lengths_R > 0, lengths_R, 1)[:, None]).astype(np.float32)
+    return quantize_rows(rows_RE / np.where(lengths_R > 0, lengths_R, 1)[:, None]).astype(np.float32)
 
 
 def hashed_words(texts: Sequence[str], width: int) -> np.ndarray:
