@@ -258,12 +258,12 @@ def test_the_foundation_page_says_what_a_reader_must_know(data, tmp_path):
     run_whole(suite.restricted(only=["Short"], seeds=[0]), data, tmp_path)
     head = (tmp_path / "two.html").read_text().partition("<section")[0].replace("&#34;", '"').replace("&#39;", "'")
     for said in (
-        """Rows marked "context" read other users' past""",
+        """Rows marked "in-context" read the past interactions of other users""",
         "Leave-one-out lets every model that learns from other users, published ones too, see what they did later",
         "The global-time part does not.",
         "Orders of one day and variants of one product make many next items easy",
         "Several of the data sets are for research only.",
-        "At most 5,000 users of a data set are asked",
+        "At most 5,000 users of a data set are evaluated",
     ):
         assert said in head
 
