@@ -74,12 +74,10 @@ def _check_steps(spec: WorldSpec, config: WorldConfig) -> None:
         world, now = spec.make_world(config, inputs, run, 1), 0
         while not world.over:
             rows = _played(spec, world)
-            times = rows["time"]
-            _require(
-                not len(rows) or now <= int(times.min()),  # type: ignore[arg-type]
-                f"step {world.step + 1}: the time goes back to {times.min()} from {now}",
-            )
-            now = max(now, int(times.max() or 0))  # type: ignore[arg-type]
+            times_R = rows["time"].to_numpy()
+            earliest = int(times_R.min(initial=now))
+            _require(earliest >= now, f"step {world.step + 1}: the time goes back to {earliest} from {now}")
+            now = int(times_R.max(initial=now))
             run.append(rows)
             step = world.step
             world.apply(rows)
@@ -189,10 +187,10 @@ def _seeded(seed: int) -> Iterator[None]:
     kept: tuple[Any, Any] = (random.getstate(), np.random.get_state())
     random.seed(seed)
     np.random.seed(seed)
-    expected = (random.getstate(), np.random.get_state()[1].tolist())  # type: ignore[index,union-attr]
+    expected = (random.getstate(), np.random.get_state()[1].tolist())  # type: ignore[index]
     try:
         yield
-        found = (random.getstate(), np.random.get_state()[1].tolist())  # type: ignore[index,union-attr]
+        found = (random.getstate(), np.random.get_state()[1].tolist())  # type: ignore[index]
         _require(found == expected, "a draw was made outside of `recgpt.simulate.rng`, from a global generator")
     finally:
         random.setstate(kept[0])
