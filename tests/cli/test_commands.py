@@ -40,7 +40,7 @@ def test_shell_scripts_parse(repo):
         repo / "test.sh",
         repo / ".ci" / "run",
         *repo.glob("configs/*.sh"),
-        *repo.glob("scripts/*"),
+        *repo.glob("scripts/*.sh"),
     ]
     assert len(scripts) >= 6
     for script in scripts:
