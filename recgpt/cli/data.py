@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from recgpt.cli.options import PROTOCOL_NAMES, DatasetDir, RepeatsIfSaid
+from recgpt.cli.options import PROTOCOL_NAMES, DatasetDir, OptionalRepeats, Seed
 from recgpt.tables import print_tables
 
-data_app = typer.Typer(help="Make data set folders from public sources, and look into them.", no_args_is_help=True)
+data_app = typer.Typer(help="Import public data sets, inspect and split them.", no_args_is_help=True)
 
 
 @data_app.command(
@@ -46,7 +46,7 @@ def _as_option(parameter: Any) -> Any:
     optional = type(None) in typing.get_args(parameter.annotation)
     if parameter.name == "source":
         default = None if optional else parameter.default
-        help_text = "where the source's files are" + (" (not needed, or fetched, without it)" if optional else "")
+        help_text = "file or folder of the source" + (" (optional: fetched, or not needed)" if optional else "")
         declared = typer.Argument(help=help_text)
         return parameter.replace(annotation=Annotated[parameter.annotation, declared], default=default)
     declared = typer.Option(f"--{parameter.name.replace('_', '-')}")
@@ -58,7 +58,12 @@ def data_inspect(
     dataset: DatasetDir,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:
-    """Counts, density, repeats, lengths, text coverage and ties in time of a data set folder."""
+    """Show counts, density, repeats, sequence lengths, text coverage and equal timestamps of a data set folder.
+
+    Example: recgpt data inspect data/demo
+
+    Example: recgpt data inspect data/demo --json
+    """
     from recgpt.data.dataset import Dataset
     from recgpt.data.inspect import inspect, render
 
@@ -74,10 +79,12 @@ def data_split(
     dataset: DatasetDir,
     protocol: Annotated[str, typer.Argument(help=PROTOCOL_NAMES)],
     out: Annotated[Path, typer.Option(help="folder for the split")],
-    repeats: RepeatsIfSaid = None,
-    seed: int = 0,
+    repeats: OptionalRepeats = None,
+    seed: Seed = 0,
 ) -> None:
-    """Make a split and store it: histories, targets, and the past that recommenders may learn from.
+    """Make an evaluation split and store it: histories, targets, and the past interactions to learn from.
+
+    Example: recgpt data split data/demo leave_one_out --out data/demo/splits/leave_one_out
 
     Example: recgpt data split data/demo cold_item --seed 1 --out data/demo/splits/cold_item_1
     """
@@ -85,4 +92,4 @@ def data_split(
 
     split = make_split(load_for(protocol, dataset, repeats=repeats), protocol, seed=seed)
     split.save(out)
-    print(f"{out}: {len(split):,} cases, {len(split.past.values):,} interactions in the past")
+    print(f"{out}: {len(split):,} queries, {len(split.past.values):,} past interactions")

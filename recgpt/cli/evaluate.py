@@ -6,30 +6,52 @@ from typing import Annotated, Literal
 
 import typer
 
-from recgpt.cli.options import PROTOCOL_NAMES, DatasetDir, Overrides, Overwrite, RepeatsIfSaid
+from recgpt.cli.options import PROTOCOL_NAMES, DatasetDir, OptionalRepeats, Overrides, Overwrite, Seed
 from recgpt.tables import Wide, print_tables
 
-benchmark_app = typer.Typer(help="Measure many things in one run that resumes.", no_args_is_help=True)
+benchmark_app = typer.Typer(
+    help="Run a whole benchmark, of accuracy or of speed; a killed run resumes.", no_args_is_help=True
+)
 
 
 def evaluate(
     dataset: DatasetDir,
-    model: Annotated[str | None, typer.Option(help="model folder, hub repository, or published .pt")] = None,
-    recommenders: Annotated[str, typer.Option(help="registered names, comma-separated; baselines always join")] = "",
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="model folder, hub repository, or published .pt; by default the shipped foundation model where a named"
+            " recommender needs one, otherwise none: only baselines and the named recommenders take part"
+        ),
+    ] = None,
+    recommenders: Annotated[
+        str,
+        typer.Option(
+            help="further recommenders, comma-separated; copy_last, popularity, text_knn, item_knn and hybrid_knn"
+            " always take part"
+        ),
+    ] = "",
     protocol: Annotated[str, typer.Option(help=PROTOCOL_NAMES)] = "leave_one_out",
     past: Annotated[
         Literal["train", "train+valid"] | None,
-        typer.Option(help="what may be counted: all but two items of a user, or all but one (default)"),
+        typer.Option(
+            help="past interactions: train, without each user's last two interactions, or train+valid, without the last"
+            " one (default)"
+        ),
     ] = None,
-    repeats: RepeatsIfSaid = None,
-    max_users: Annotated[int | None, typer.Option(help="ask only so many users, drawn with --seed")] = None,
-    seed: int = 0,
+    repeats: OptionalRepeats = None,
+    max_users: Annotated[int | None, typer.Option(help="evaluate a random sample of so many users")] = None,
+    seed: Seed = 0,
     negatives: Annotated[int | None, typer.Option(hidden=True)] = None,  # only for the error that says why not
-    json_out: Annotated[Path | None, typer.Option("--json", help="write the report here, and its cases beside")] = None,
-    markdown: Annotated[Path | None, typer.Option(help="write the tables here")] = None,
+    json_out: Annotated[
+        Path | None,
+        typer.Option("--json", help="write the report to this file, and per-user results in a file next to it"),
+    ] = None,
+    markdown: Annotated[Path | None, typer.Option(help="write the tables to this file")] = None,
     wide: Wide = False,
 ) -> None:
-    """Rank the full catalogue for every user, beside the baselines, with 95 % intervals. Figures of whole lists too.
+    """Rank the full catalogue for every user: accuracy of a model and the baselines, with 95 % intervals.
+
+    Also diversity, novelty and coverage of the lists.
 
     Example: recgpt evaluate data/demo --model runs/demo/model/best --json report.json
 
@@ -44,9 +66,9 @@ def evaluate(
     refuse_negatives(negatives)
     data = load_for(protocol, dataset, repeats=repeats)
     split = make_split(data, protocol, past=past, max_users=max_users, seed=seed)
-    asked = [name.strip() for name in recommenders.split(",") if name.strip()]
-    loaded = load_model(model) if model is not None else stand_in(asked)
-    names = names_for(split, asked, model=loaded)
+    named = [name.strip() for name in recommenders.split(",") if name.strip()]
+    loaded = load_model(model) if model is not None else stand_in(named)
+    names = names_for(split, named, model=loaded)
     check_times(split, names)
     embeddings_NE = embeddings_of(data, loaded)
     chosen = recommenders_for(names, embeddings_NE=embeddings_NE, model=loaded, seed=seed)
@@ -61,17 +83,26 @@ def evaluate(
 
 def compare(
     a: Annotated[Path, typer.Argument(help="report of `recgpt evaluate --json`")],
-    b: Annotated[Path, typer.Argument(help="another on the same data, protocol and past; may be the same file")],
+    b: Annotated[Path, typer.Argument(help="another report on the same data, protocol and past; may be the same file")],
     recommenders: Annotated[
-        str, typer.Option(help="pairs `of_a:of_b`, comma-separated; by default each that both have")
+        str,
+        typer.Option(
+            help="pairs NAME_IN_A:NAME_IN_B, comma-separated; by default every recommender that both reports have"
+        ),
     ] = "",
-    part: Annotated[str | None, typer.Option("--slice", help="cases that count; by default the headline's")] = None,
-    metrics: Annotated[str, typer.Option(help="comma-separated")] = "hit@10,ndcg@10",
-    seed: int = 0,
+    part: Annotated[
+        str | None,
+        typer.Option(
+            "--slice",
+            help="slice of the queries: explore, repeat, all, head, tail, ...; by default that of the headline figures",
+        ),
+    ] = None,
+    metrics: Annotated[str, typer.Option(help="metrics to compare, comma-separated")] = "hit@10,ndcg@10",
+    seed: Seed = 0,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
     wide: Wide = False,
 ) -> None:
-    """Paired difference between recommenders on the same cases: interval, p-value, correction for many comparisons.
+    """Paired difference between recommenders on the same queries: interval, p-value, correction for many comparisons.
 
     Example: recgpt compare report.json report.json --recommenders recgpt:text_knn,recgpt:hybrid_knn
     """
@@ -90,17 +121,23 @@ def compare(
 
 @benchmark_app.command("accuracy")
 def benchmark_accuracy(
-    suite: Annotated[str | None, typer.Option(help="accuracy (the default) or foundation")] = None,
+    suite: Annotated[str | None, typer.Option(help="built-in suite: accuracy (default) or foundation")] = None,
     config: Annotated[
         Path | None, typer.Option(help="YAML like recgpt/benchmark/accuracy/accuracy.yaml, instead of --suite")
     ] = None,
     overrides: Overrides = None,
-    only: Annotated[list[str] | None, typer.Option(help="title or number of a part; repeat the flag")] = None,
-    seeds: Annotated[list[int] | None, typer.Option(help="instead of the suite's; repeat the flag")] = None,
-    data: Annotated[Path, typer.Option(help="where the folders of the data sets are", file_okay=False)] = Path("data"),
-    out: Annotated[Path, typer.Option(help="folder for cells and reports", file_okay=False)] = Path("runs/accuracy"),
+    only: Annotated[
+        list[str] | None, typer.Option(help="run only this part, by title or number; repeat the flag")
+    ] = None,
+    seeds: Annotated[
+        list[int] | None, typer.Option(help="seeds, instead of those of the suite; repeat the flag")
+    ] = None,
+    data: Annotated[Path, typer.Option(help="folder with the data set folders", file_okay=False)] = Path("data"),
+    out: Annotated[Path, typer.Option(help="folder for stored results and reports", file_okay=False)] = Path(
+        "runs/accuracy"
+    ),
 ) -> None:
-    """Data sets x recommenders x seeds: JSON, Markdown and an HTML page with plots. A killed run goes on where it was.
+    """Evaluate data sets x recommenders x seeds: JSON, Markdown and an HTML page with plots. A killed run resumes.
 
     Example: recgpt benchmark accuracy --data data --out runs/accuracy
 
@@ -113,7 +150,7 @@ def benchmark_accuracy(
     from recgpt.models import load_model
 
     if suite and config:
-        raise typer.BadParameter("give --suite or --config, not both")
+        raise typer.BadParameter("--suite and --config exclude each other: pass one of them")
     whole = Suite.load(config or Suite.file_of(suite or DEFAULT_SUITE), overrides or ())
     chosen = whole.restricted(only=only or (), seeds=seeds or ())
     found = run_suite(chosen, data=data, out=out, load_model=load_model)
@@ -123,25 +160,25 @@ def benchmark_accuracy(
 
 @benchmark_app.command("speed")
 def benchmark_speed(
-    only: Annotated[list[str] | None, typer.Option(help="name of a part; repeat the flag")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Everything tiny, to see that it runs.")] = False,
+    only: Annotated[list[str] | None, typer.Option(help="run only this part, by name; repeat the flag")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Tiny sizes, as a smoke test.")] = False,
     data: Annotated[
         Path | None,
-        typer.Option(help="data set folder with histories and texts; synthetic without it", file_okay=False),
+        typer.Option(help="data set folder; by default synthetic data", file_okay=False),
     ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="of torch; the default is one a core")] = None,
-    repetitions: Annotated[int, typer.Option(min=1, help="of each measurement, after one that is not kept")] = 3,
-    seed: int = 0,
+    threads: Annotated[int | None, typer.Option(min=1, help="threads of torch; by default one per core")] = None,
+    repetitions: Annotated[int, typer.Option(min=1, help="repetitions of each measurement, after one warm-up")] = 3,
+    seed: Seed = 0,
     out: Annotated[Path, typer.Option(help="folder for speed.json, .md and .png", file_okay=False)] = Path(
         "benchmarks/results"
     ),
     overwrite: Overwrite = False,
     wide: Wide = False,
 ) -> None:
-    """Ours beside the published scheme and the machine's limits. A killed run goes on where it was.
+    """Measure training, ranking and encoding against the published code and the machine's limits. A killed run resumes.
 
-    Parts, with about how many minutes each takes on 2 cores: training 12, ranking 14, scoring 1, large 1, session 1,
-    encoding 2, startup 1, growth 8. Run it alone on the machine.
+    Parts, with approximate minutes on 2 cores: training 12, ranking 14, scoring 1, large 1, session 1,
+    encoding 2, startup 1, growth 8. Run nothing else on the machine meanwhile.
 
     Example: recgpt benchmark speed --data data/steam --out runs/speed
 
@@ -167,4 +204,6 @@ def benchmark_speed(
     print_tables(targets_table(found), wide=wide)
     print(", ".join(map(str, paths)))
     if failed := failed_checks(found):
-        raise DataError(f"{out}/speed.json: the fast way does not give what the plain one gives: {'; '.join(failed)}")
+        raise DataError(
+            f"{out}/speed.json: the optimised code gives other results than the plain code: {'; '.join(failed)}"
+        )

@@ -1,4 +1,4 @@
-"""`recgpt llm ...`: a local language model, and a look at any other."""
+"""`recgpt llm ...`: serve a small language model on this machine, check any server."""
 
 import json
 from typing import Annotated
@@ -7,15 +7,19 @@ import typer
 
 from recgpt.tables import print_tables
 
-llm_app = typer.Typer(help="Language models for agents: serve a small one, check any.", no_args_is_help=True)
+llm_app = typer.Typer(
+    help="Language models for agents: serve a small one on this machine, check any server.", no_args_is_help=True
+)
 
 
 @llm_app.command()
 def serve(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free")] = 8080,
-    host: Annotated[str, typer.Option(help="only 127.0.0.1: the server asks for no key")] = "127.0.0.1",
-    parallel: Annotated[int, typer.Option(min=1, help="replies that are generated together")] = 2,
-    context: Annotated[int, typer.Option(min=256, help="tokens of a question and its reply")] = 2048,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="port of the server; 0: any free one")] = 8080,
+    host: Annotated[
+        str, typer.Option(help="only 127.0.0.1 is allowed, because the server requires no key")
+    ] = "127.0.0.1",
+    parallel: Annotated[int, typer.Option(min=1, help="replies generated at the same time")] = 2,
+    context: Annotated[int, typer.Option(min=256, help="maximum tokens of a prompt and its reply together")] = 2048,
 ) -> None:
     """Serve SmolLM2-135M on this machine, on one thread, until Ctrl-C. Needs no key and no network.
 
@@ -26,7 +30,7 @@ def serve(
     from recgpt.simulate.llm.serve import MODEL, local_server
 
     with local_server(port, host=host, parallel=parallel, context=context) as base_url:
-        print(f"{MODEL} answers at {base_url}, until Ctrl-C. Try, in another terminal:")
+        print(f"{MODEL} is served at {base_url} until Ctrl-C. Try in another terminal:")
         print(f"  recgpt llm check --base-url {base_url} --model {MODEL}", flush=True)
         try:
             threading.Event().wait()
@@ -36,18 +40,18 @@ def serve(
 
 @llm_app.command()
 def check(
-    base_url: Annotated[str, typer.Option(help="address of the server; mostly ends in /v1")],
-    model: Annotated[str, typer.Option(help="its name on the server")],
+    base_url: Annotated[str, typer.Option(help="address of the server, usually ending in /v1")],
+    model: Annotated[str, typer.Option(help="name of the model on the server")],
     key_env: Annotated[
-        str | None, typer.Option(help="environment variable that holds the key; without it no key is sent")
+        str | None, typer.Option(help="environment variable that holds the API key; without it no key is sent")
     ] = None,
-    probes: Annotated[int, typer.Option(min=1, help="questions one at a time, and as many again together")] = 20,
-    concurrency: Annotated[int, typer.Option(min=1, help="calls at a time in the second half")] = 8,
-    max_tokens: Annotated[int, typer.Option(min=1, help="the most that a reply may have")] = 200,
-    timeout: Annotated[float, typer.Option(min=0.001, help="seconds for one call")] = 60.0,
+    probes: Annotated[int, typer.Option(min=1, help="calls sent one at a time, and as many again concurrently")] = 20,
+    concurrency: Annotated[int, typer.Option(min=1, help="calls in flight in the concurrent half")] = 8,
+    max_tokens: Annotated[int, typer.Option(min=1, help="maximum tokens of a reply")] = 200,
+    timeout: Annotated[float, typer.Option(min=0.001, help="seconds allowed for one call")] = 60.0,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:
-    """Measure whether a server obeys the schema, and its latency, speed and throughput. Costs 2 x --probes calls.
+    """Measure how often replies of a server follow a JSON schema, and its speed. Costs 2 x --probes calls.
 
     Example: recgpt llm check --base-url http://127.0.0.1:8080/v1 --model smollm2-135m
 

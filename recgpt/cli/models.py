@@ -5,19 +5,23 @@ from typing import Annotated, Literal
 
 import typer
 
-from recgpt.cli.options import ConfigFile, DatasetDir, ModelIfSaid, Overrides, Overwrite, Seed, Workers, typed
+from recgpt.cli.options import ConfigFile, DatasetDir, OptionalModel, Overrides, Overwrite, Seed, Workers, typed
 from recgpt.tables import print_tables
 
 
 def encode(
     dataset: DatasetDir,
-    encoder: Annotated[str, typer.Option(help="sentence-transformers model, or a folder")] = "all-mpnet-base-v2",
-    template: Annotated[str, typer.Option(help="how an item's fields become a text: fields or published")] = "fields",
-    out: Annotated[Path | None, typer.Option(help="folder for embeddings.npy; by default the data set's")] = None,
+    encoder: Annotated[
+        str, typer.Option(help="sentence-transformers model name or folder; all-MiniLM-L6-v2 for the shipped model")
+    ] = "all-mpnet-base-v2",
+    template: Annotated[
+        str, typer.Option(help="how the fields of an item are joined into one text: fields or published")
+    ] = "fields",
+    out: Annotated[Path | None, typer.Option(help="folder for embeddings.npy; by default the data set folder")] = None,
     overwrite: Overwrite = False,
     workers: Workers = 1,
 ) -> None:
-    """Embed the item texts into embeddings.npy; a killed run resumes.
+    """Encode item texts into embeddings.npy with a text encoder; a killed run resumes.
 
     Example: recgpt encode data/demo --encoder all-MiniLM-L6-v2
     """
@@ -33,10 +37,10 @@ def train_tokenizer_command(
     dataset: DatasetDir,
     out: Annotated[Path, typer.Option(help="folder for the tokenizer and its report")],
     epochs: Annotated[int, typer.Option(min=1, help="passes over the items")] = 100,
-    batch_size: Annotated[int, typer.Option(min=1, help="items a step")] = 256,
+    batch_size: Annotated[int, typer.Option(min=1, help="items per step")] = 256,
     lr: Annotated[float, typer.Option(help="peak learning rate")] = 1e-4,
-    codes: Annotated[int, typer.Option(min=1, help="codes an item")] = 4,
-    levels: Annotated[str, typer.Option(help="FSQ levels; their product is the number of codes a slot")] = "8,8,8,6,5",
+    codes: Annotated[int, typer.Option(min=1, help="codes per item")] = 4,
+    levels: Annotated[str, typer.Option(help="FSQ levels; their product is the size of each codebook")] = "8,8,8,6,5",
     seed: Seed = 0,
     overwrite: Overwrite = False,
 ) -> None:
@@ -53,7 +57,9 @@ def train_tokenizer_command(
     try:
         fsq_levels = [int(level) for level in levels.split(",")]
     except ValueError as error:
-        raise typer.BadParameter(f"{levels!r}: numbers are needed, such as 8,8,8,6,5", param_hint="--levels") from error
+        raise typer.BadParameter(
+            f"{levels!r} is no list of whole numbers, such as 8,8,8,6,5", param_hint="--levels"
+        ) from error
     if (out / "config.json").exists() and not overwrite:
         raise CheckpointError(f"{out} holds a tokenizer already: pass --overwrite, or choose another --out")
     embeddings_NE = Dataset.load(dataset).embeddings()
@@ -68,10 +74,10 @@ def train_tokenizer_command(
 
 def tokenize(
     dataset: DatasetDir,
-    tokenizer: Annotated[str, typer.Option(help="folder or hub name of a tokenizer")],
+    tokenizer: Annotated[str, typer.Option(help="tokenizer folder or hub repository")],
     workers: Workers = 1,
 ) -> None:
-    """Turn embeddings.npy into tokens.npy, K codes an item; a killed run resumes.
+    """Quantise embeddings.npy into tokens.npy, K codes per item; a killed run resumes.
 
     Example: recgpt tokenize data/demo --tokenizer vae_ckpt/demo
     """
@@ -81,24 +87,30 @@ def tokenize(
 
     tokens_NK = tokenize_dataset(Dataset.load(dataset), tokenizer, workers=workers)
     print(
-        f"{dataset}/tokens.npy: {len(tokens_NK):,} items, {collision_rate(tokens_NK):.2%} share all codes with another"
+        f"{dataset}/tokens.npy: {len(tokens_NK):,} items,"
+        f" {collision_rate(tokens_NK):.2%} have the same codes as another item"
     )
 
 
-pretrain_app = typer.Typer(help="Pre-train a model: foundation or generative.", no_args_is_help=True)
+pretrain_app = typer.Typer(help="Pre-train a foundation or a generative model.", no_args_is_help=True)
 
 
 @pretrain_app.command("foundation")
 def pretrain_foundation(
     ctx: typer.Context,
     datasets: Annotated[list[Path], typer.Argument(help="data set folders to train on")],
-    valid: Annotated[list[Path], typer.Option(help="validation data set; repeat the flag")],
+    valid: Annotated[list[Path], typer.Option(help="validation data set folder; repeat the flag for several")],
     out: Annotated[Path, typer.Option(help="run folder", file_okay=False)] = Path("runs/foundation"),
-    encoder: Annotated[str, typer.Option(help="sentence-transformers model, or a folder")] = "all-mpnet-base-v2",
+    encoder: Annotated[
+        str,
+        typer.Option(
+            help="sentence-transformers model name or folder; the shipped model was pre-trained with all-MiniLM-L6-v2"
+        ),
+    ] = "all-mpnet-base-v2",
     steps: Annotated[int, typer.Option(min=1, help="optimizer steps")] = 12_000,
     cases: Annotated[int, typer.Option(min=1, help="maximum queries per episode")] = 6000,
-    d_model: Annotated[int, typer.Option(min=1, help="width of the history's transformer")] = 32,
-    hidden: Annotated[int, typer.Option(min=1, help="width of the candidates' network")] = 64,
+    d_model: Annotated[int, typer.Option(min=1, help="width of the transformer over the history")] = 32,
+    hidden: Annotated[int, typer.Option(min=1, help="hidden width of the network over candidates")] = 64,
     layers: Annotated[int, typer.Option(min=1, help="transformer layers")] = 1,
     lr: Annotated[float, typer.Option(help="peak learning rate")] = 2e-3,
     seed: Seed = 0,
@@ -117,7 +129,7 @@ def pretrain_foundation(
     shape = {"d_model": "network.d_model", "hidden": "network.hidden", "layers": "network.n_layers"}
     names = {name: name for name in ("out", "encoder", "steps", "cases", "lr", "seed")}
     settings = PretrainConfig.load(config, overrides or (), typed(ctx, names | shape))
-    print(f"{pretrain(settings, datasets, valid, overwrite=overwrite)} is the model")
+    print(f"model: {pretrain(settings, datasets, valid, overwrite=overwrite)}")
 
 
 @pretrain_app.command("generative")
@@ -126,29 +138,37 @@ def pretrain_generative(
     dataset: Annotated[Path, typer.Argument(help="data set folder with embeddings.npy and tokens.npy")],
     out: Annotated[Path, typer.Option(help="run folder", file_okay=False)] = Path("runs/pre_train"),
     tokenizer: Annotated[Path | None, typer.Option(help="folder of the tokenizer that made tokens.npy")] = None,
-    checkpoint: Annotated[str | None, typer.Option(help="model to fine-tune; its shape and tokenizer win")] = None,
-    valid: Annotated[list[Path] | None, typer.Option(help="validation data set; by default held-out users")] = None,
+    checkpoint: Annotated[str | None, typer.Option(help="model to fine-tune, with its own sizes and tokenizer")] = None,
+    valid: Annotated[
+        list[Path] | None, typer.Option(help="validation data set folder; repeat the flag; by default held-out users")
+    ] = None,
     holdout: Annotated[
-        Literal["users", "last"], typer.Option(help="a tenth of the users, or the last two items of every user")
+        Literal["users", "last"],
+        typer.Option(help="held out for validation: a tenth of the users, or the last two items of every user"),
     ] = "users",
     repeats: Annotated[
-        Literal["keep", "drop-consecutive", "drop"], typer.Option(help="what becomes of items a user met before")
+        Literal["keep", "drop-consecutive", "drop"],
+        typer.Option(help="repeated items in a user's sequence: keep, drop consecutive ones, or drop all"),
     ] = "drop",
     epochs: Annotated[int, typer.Option(min=1, help="passes over the data")] = 5,
-    batch_size: Annotated[int, typer.Option(min=1, help="sequences a process and step")] = 40,
+    batch_size: Annotated[int, typer.Option(min=1, help="sequences per process and step")] = 40,
     layers: Annotated[int, typer.Option(min=1, help="transformer layers")] = 3,
     d_model: Annotated[int, typer.Option(min=1, help="width of the transformer")] = 768,
     heads: Annotated[int, typer.Option(min=1, help="attention heads")] = 12,
-    max_items: Annotated[int, typer.Option(min=2, help="items of a history that are read")] = 256,
+    max_items: Annotated[int, typer.Option(min=2, help="maximum number of history items the model reads")] = 256,
     lr: Annotated[float, typer.Option(help="peak learning rate")] = 1e-4,
-    select_by: Annotated[str, typer.Option(help="figure that picks OUT/best: loss, ndcg@10 or hit@10")] = "loss",
-    patience: Annotated[int, typer.Option(min=0, help="evaluations without a better one before a stop")] = 0,
+    select_by: Annotated[
+        str, typer.Option(help="validation figure that selects OUT/best: loss, ndcg@10 or hit@10")
+    ] = "loss",
+    patience: Annotated[
+        int, typer.Option(min=0, help="early stopping after so many evaluations without improvement; 0: never")
+    ] = 0,
     seed: Seed = 0,
     config: ConfigFile = None,
     overrides: Overrides = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Pre-train the token model, or fine-tune it (--checkpoint), on one or many processes; a killed run resumes.
+    """Pre-train the generative model, or fine-tune it (--checkpoint), on one or more processes; a killed run resumes.
 
     Example: recgpt pretrain generative data/demo --tokenizer vae_ckpt/demo --out runs/demo --holdout last
 
@@ -169,15 +189,20 @@ def pretrain_generative(
 
 def loss(
     models: Annotated[list[str], typer.Argument(help="model folders or published .pt files")],
-    data: Annotated[list[Path] | None, typer.Option(help="data set folder; repeat; by default data/eval/*")] = None,
-    tokenizer: Annotated[str | None, typer.Option(help="for published .pt files; by default the published one")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="sequences a batch; changes no figure")] = 96,
+    data: Annotated[
+        list[Path] | None, typer.Option(help="data set folder; repeat the flag; by default data/eval/*")
+    ] = None,
+    tokenizer: Annotated[
+        str | None, typer.Option(help="tokenizer for published .pt files; by default the published one")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="sequences per batch; the losses do not depend on it")] = 96,
     repeats: Annotated[
-        Literal["keep", "drop-consecutive", "drop"], typer.Option(help="what becomes of items a user met before")
+        Literal["keep", "drop-consecutive", "drop"],
+        typer.Option(help="repeated items in a user's sequence: keep, drop consecutive ones, or drop all"),
     ] = "drop",
     out: Annotated[Path | None, typer.Option(help="JSON file of the losses", dir_okay=False)] = None,
 ) -> None:
-    """Mean loss of token models on held-out data sets: picks the checkpoint to release.
+    """Mean loss of generative models on held-out data sets, to select a checkpoint.
 
     Example: recgpt loss runs/demo/model/best --data data/demo
     """
@@ -196,19 +221,21 @@ def finetune(
     ctx: typer.Context,
     dataset: DatasetDir,
     out: Annotated[Path, typer.Option(help="folder for the model", file_okay=False)],
-    model: ModelIfSaid = None,
+    model: OptionalModel = None,
     past: Annotated[
         Literal["all", "train"],
-        typer.Option(help="training interactions: all, or all but the last two of a user, so as to evaluate"),
+        typer.Option(
+            help="training interactions: all, or train: without each user's last two, so that they can be evaluated on"
+        ),
     ] = "all",
     steps: Annotated[int, typer.Option(min=1, help="optimizer steps")] = 800,
-    lr: Annotated[float, typer.Option(help="first learning rate; it falls to 0")] = 5e-4,
+    lr: Annotated[float, typer.Option(help="initial learning rate, decayed to 0")] = 5e-4,
     seed: Seed = 0,
     config: ConfigFile = None,
     overrides: Overrides = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Train the foundation model further on one data set: minutes on two cores.
+    """Fine-tune the foundation model on one data set: minutes on two cores.
 
     Example: recgpt finetune data/demo --out runs/demo-tuned --past train
     """
@@ -238,7 +265,7 @@ def convert(
     tokenizer: Annotated[Path, typer.Argument(help="published tokenizer: .pt")],
     out: Annotated[Path, typer.Option(help="new folder")],
 ) -> None:
-    """Turn the published weights into a folder that `GenerativeModel.from_pretrained` reads (safetensors).
+    """Convert the published weights into a folder for `GenerativeModel.from_pretrained` (safetensors).
 
     Example: recgpt convert ckpt/layer_3_epoch_0_model_06.pt.zip.partaa vae_ckpt/vae_len4.pt --out ckpt/recgpt
     """

@@ -9,38 +9,57 @@ import typer
 
 DatasetDir = Annotated[Path, typer.Argument(help="data set folder", exists=True, file_okay=False)]
 Workers = Annotated[
-    int, typer.Option(min=1, help="processes; more than one work on Ray (extra `ray`), RAY_ADDRESS naming a cluster")
+    int,
+    typer.Option(min=1, help="processes; more than one need Ray (extra `ray`), on the cluster at RAY_ADDRESS if set"),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
-RepeatsIfSaid = Annotated[
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing output.")]
+OptionalRepeats = Annotated[
     Literal["keep", "drop-consecutive", "drop"] | None,
-    typer.Option(help="what becomes of items a user met before; by default as the protocol has it, mostly drop"),
+    typer.Option(
+        help="repeated items in a user's sequence: keep, drop consecutive ones, or drop all; by default as the"
+        " protocol prescribes, mostly drop"
+    ),
 ]
-ModelIfSaid = Annotated[
+OptionalModel = Annotated[
     str | None,
-    typer.Option(help="model folder, hub repository, or published .pt; by default ours, ckpt/recgpt-minilm"),
+    typer.Option(
+        help="model folder, hub repository, or published .pt; by default the shipped foundation model,"
+        " ckpt/recgpt-minilm"
+    ),
 ]
 ItemsFile = Annotated[Path, typer.Option(help="catalogue: .csv, .tsv, .jsonl or .parquet with a column `title`")]
 InteractionsFile = Annotated[
     Path | None,
-    typer.Option(help="what is known of the past: a file with user_id, item_id (the catalogue's) and maybe timestamp"),
+    typer.Option(
+        help="past interactions of all users: user_id, item_id (as in the catalogue) and, if known, timestamp"
+    ),
 ]
-History = Annotated[str, typer.Option(help="titles, oldest first, separated by `;`")]
+History = Annotated[
+    str,
+    typer.Option(
+        help="titles, oldest first, separated by semicolons; a part of a title will do if only one title contains it"
+    ),
+]
 PROTOCOL_NAMES = (
-    "leave_one_out, global_time, zero_shot, cold_user, cold_item, held_out_users, windows or published_steam_style"
+    "evaluation protocol, see docs/evaluation.md: leave_one_out, global_time, zero_shot, cold_user, cold_item,"
+    " held_out_users, windows or published_steam_style"
 )
 Seed = Annotated[int, typer.Option(help="seed of all random numbers")]
 ConfigFile = Annotated[
-    Path | None, typer.Option("--config", help="YAML file of settings; --set and flags win over it", dir_okay=False)
+    Path | None, typer.Option("--config", help="YAML file of settings; --set and flags override it", dir_okay=False)
 ]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", help="KEY=VALUE of any setting, dotted where it is in a group; repeat", metavar="KEY=VALUE"),
+    typer.Option(
+        "--set",
+        help="any setting of the config file, nested ones with dots; repeat the flag for several",
+        metavar="KEY=VALUE",
+    ),
 ]
 
 
 def typed(context: typer.Context, settings: Mapping[str, str]) -> dict[str, Any]:
-    """Values of the flags that the command line names, by setting: only those win over a file and `--set`.
+    """Values of the flags given on the command line, by setting: only they override a file and `--set`.
 
     Parameters
     ----------
@@ -60,6 +79,6 @@ def resumable(run_id: str, step_name: str) -> Iterator[None]:
     except KeyboardInterrupt:
         from recgpt.simulate.store.file import run_path
 
-        kept = f"every finished {step_name} is kept. To go on: recgpt runs resume {run_id}"
+        kept = f"every finished {step_name} is stored. To continue: recgpt runs resume {run_id}"
         print(f"\nstopped; {kept if run_path(run_id).is_file() else 'the run had not begun'}")
         raise typer.Exit(130) from None

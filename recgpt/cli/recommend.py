@@ -13,19 +13,23 @@ if TYPE_CHECKING:
 
     from recgpt.models import Catalogue
 
-from recgpt.cli.options import DatasetDir, History, InteractionsFile, ItemsFile, ModelIfSaid, Overwrite, Workers
+from recgpt.cli.options import DatasetDir, History, InteractionsFile, ItemsFile, OptionalModel, Overwrite, Workers
 
 
 def recommend(
     items: ItemsFile,
     history: History,
-    model: ModelIfSaid = None,
+    model: OptionalModel = None,
     interactions: InteractionsFile = None,
-    k: Annotated[int, typer.Option("-k", help="how many")] = 10,
-    keep_history: Annotated[bool, typer.Option("--keep-history", help="Items of the history may come again.")] = False,
+    k: Annotated[int, typer.Option("-k", help="number of recommendations")] = 10,
+    keep_history: Annotated[
+        bool, typer.Option("--keep-history", help="Allow items of the history to be recommended.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:
-    """Recommend from a catalogue the model has never seen, by its texts and, where it is given, its past.
+    """Recommend items of a new catalogue from their texts and, with --interactions, from past interactions.
+
+    Example: recgpt recommend --items items.csv --history "Toy Story (1995); Heat (1995)"
 
     Example: recgpt recommend --items items.csv --interactions past.csv --history "Toy Story (1995); Heat (1995)"
 
@@ -49,7 +53,9 @@ def recommend(
         if item >= 0
     ]
     if not rows and not best:
-        raise DataError("the history is empty, and no interactions are known: name a title, or pass --interactions")
+        raise DataError(
+            "the history is empty and there are no interactions: name a title in --history, or pass --interactions"
+        )
     if as_json:
         print(json.dumps({"history": [titles[row] for row in rows], "recommendations": best}, ensure_ascii=False))
         return
@@ -63,17 +69,20 @@ def recommend(
 def rank(
     dataset: DatasetDir,
     out: Annotated[Path, typer.Option(help="folder for rankings.parquet", file_okay=False)],
-    model: ModelIfSaid = None,
-    k: Annotated[int, typer.Option("-k", help="how many for each user")] = 100,
-    keep_history: Annotated[bool, typer.Option("--keep-history", help="Items of the history may come again.")] = False,
+    model: OptionalModel = None,
+    k: Annotated[int, typer.Option("-k", help="number of recommendations per user")] = 100,
+    keep_history: Annotated[
+        bool, typer.Option("--keep-history", help="Allow items of the history to be recommended.")
+    ] = False,
     repeats: Annotated[
-        Literal["keep", "drop-consecutive", "drop"], typer.Option(help="what becomes of items a user met before")
+        Literal["keep", "drop-consecutive", "drop"],
+        typer.Option(help="repeated items in a user's sequence: keep, drop consecutive ones, or drop all"),
     ] = "drop",
-    batch_size: Annotated[int, typer.Option(min=1, help="users ranked at once")] = 64,
+    batch_size: Annotated[int, typer.Option(min=1, help="users ranked per batch")] = 64,
     workers: Workers = 1,
     overwrite: Overwrite = False,
 ) -> None:
-    """Rank the catalogue for every user of a data set, after the whole history; a killed run goes on where it stopped.
+    """Rank the catalogue for every user of a data set, after the whole history; a killed run resumes.
 
     Example: recgpt rank data/demo --out runs/demo-ranked -k 20
 
@@ -94,11 +103,11 @@ def rank(
         overwrite=overwrite,
         workers=workers,
     )
-    print(f"{path}: {data.n_users:,} users, the best {k} of {data.n_items:,} items each")
+    print(f"{path}: {data.n_users:,} users, the top {k} of {data.n_items:,} items for each")
 
 
 def _indexed(model: str | None, catalogue_table: "pl.DataFrame", interactions: Path | None) -> "Catalogue":
-    """Index the catalogue with the model, or where none is named with the one that comes with the project."""
+    """Index the catalogue with the named model, by default the shipped one."""
     from recgpt.errors import DataError
     from recgpt.models import load_model
 
@@ -115,7 +124,7 @@ def _indexed(model: str | None, catalogue_table: "pl.DataFrame", interactions: P
 
 
 def _read_catalogue(path: Path) -> "pl.DataFrame":
-    """A table of items, its texts as text: 1984 is a title, too."""
+    """Read a table of items with text columns as strings: a title may be the number 1984."""
     import polars as pl
 
     from recgpt.data.readers.tables import read_items
@@ -129,12 +138,14 @@ def _read_catalogue(path: Path) -> "pl.DataFrame":
 def explain(
     items: ItemsFile,
     history: History,
-    item: Annotated[str, typer.Option(help="title of the item to explain")],
-    model: ModelIfSaid = None,
+    item: Annotated[str, typer.Option(help="title of the item to explain, or a part that only one title contains")],
+    model: OptionalModel = None,
     interactions: InteractionsFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of tables.")] = False,
 ) -> None:
-    """Why an item gets its score after a history: what each item of the history adds, and what speaks for the item.
+    """Explain an item's score after a history: the contribution of each kind of evidence and of each history item.
+
+    Example: recgpt explain --items items.csv --history "Heat (1995)" --item "Casino"
 
     Example: recgpt explain --items items.csv --interactions past.csv --history "Heat (1995)" --item "Casino"
 

@@ -1,4 +1,4 @@
-"""`recgpt runs ...`: what runs there are, what came of them, and to go on with one, fork, verify or export it."""
+"""`recgpt runs ...`: list, show, resume, fork, verify and export simulation runs."""
 
 import json
 from pathlib import Path
@@ -12,15 +12,17 @@ from recgpt.tables import print_tables
 if TYPE_CHECKING:
     from recgpt.simulate.store import RunSummary
 
-runs_app = typer.Typer(help="Look into simulated runs, resume, fork, verify and export them.", no_args_is_help=True)
+runs_app = typer.Typer(help="List, show, resume, fork, verify and export simulation runs.", no_args_is_help=True)
 
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="id of a run; its folder is in $RECGPT_RUNS, or `runs`")]
+RunId = Annotated[
+    str, typer.Argument(metavar="RUN", help="id of the run; runs are folders below $RECGPT_RUNS, by default `runs`")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 
 
 @runs_app.command("list")
 def list_command(as_json: AsJson = False) -> None:
-    """All runs, by id.
+    """List all runs, sorted by id.
 
     Example: recgpt runs list
     """
@@ -41,13 +43,13 @@ def list_command(as_json: AsJson = False) -> None:
 
 def _state(summary: "RunSummary") -> str:
     if summary.error is not None:
-        return f"unreadable: `recgpt runs show {summary.run}` says why"
+        return f"unreadable: `recgpt runs show {summary.run}` gives the reason"
     return "finished" if summary.finished else "not finished"
 
 
 @runs_app.command()
 def show(run_id: RunId, as_json: AsJson = False) -> None:
-    """What a run is made from, how far it is, what came of it and what its calls to language models cost.
+    """Show configuration, progress, metrics and language-model cost of a run.
 
     Example: recgpt runs show demo --json
     """
@@ -85,11 +87,13 @@ def _plain(value: Any) -> str:
 @runs_app.command()
 def resume(
     run_id: RunId,
-    max_calls: Annotated[int | None, typer.Option(min=0, help="another cap on calls, over the whole run")] = None,
-    max_usd: Annotated[float | None, typer.Option(min=0, help="another cap on money, over the whole run")] = None,
-    concurrency: Annotated[int, typer.Option(min=1, help="calls, or blocks of agents, at a time")] = 8,
+    max_calls: Annotated[int | None, typer.Option(min=0, help="new upper limit of calls over the whole run")] = None,
+    max_usd: Annotated[
+        float | None, typer.Option(min=0, help="new upper limit of cost in USD over the whole run")
+    ] = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="calls, or blocks of agents, processed at a time")] = 8,
 ) -> None:
-    """Go on with a run that was stopped or killed; it ends as if it had never been.
+    """Continue a stopped or killed run; the result is the same as if it had never been stopped.
 
     Example: recgpt runs resume demo
     """
@@ -100,33 +104,35 @@ def resume(
     with Run.open(run_id) as run:
         world, finished = world_of(run.manifest.world), run.finished
     if finished:
-        print(f"{run_id} is finished already: nothing to do")
+        print(f"{run_id} is already finished: nothing to do")
     with resumable(run_id, world.step_name), Run.open(run_id, write=not finished) as run:
         if not finished:
             runner.resume(run, concurrency=concurrency, max_calls=max_calls, max_usd=max_usd)
         print(f"{run_id}: {run.n_steps:,} steps, {run.n_rows:,} events, hash {run.hash}")
-        print(f"to read: {world.report(run)}")
+        print(f"report: {world.report(run)}")
 
 
 @runs_app.command()
 def fork(
     run_id: RunId,
     new_id: Annotated[str, typer.Argument(metavar="NEW", help="id of the new run")],
-    at: Annotated[int, typer.Option(min=0, help="last step that the new run shares; 0 for none")],
+    at: Annotated[
+        int, typer.Option(min=0, help="last step that the new run shares with RUN; 0: before the first step")
+    ],
 ) -> None:
-    """Begin a new run with the first steps of another.
+    """Make a new run from the first steps of another one.
 
     Example: recgpt runs fork demo demo-2 --at 3
     """
     from recgpt.simulate.store import Run
 
     with Run.open(run_id) as run, run.fork(new_id, at) as new:
-        print(f"{new_id}: {new.n_steps:,} steps of {run_id}. To go on: recgpt runs resume {new_id}")
+        print(f"{new_id}: {new.n_steps:,} steps of {run_id}. To continue: recgpt runs resume {new_id}")
 
 
 @runs_app.command()
 def verify(run_id: RunId) -> None:
-    """Compute the hashes of the log and every metric again, and compare them with those that were stored.
+    """Recompute the hashes of the log and all metrics, and compare them with the stored ones.
 
     Example: recgpt runs verify demo
     """
@@ -135,7 +141,7 @@ def verify(run_id: RunId) -> None:
 
     with Run.open(run_id) as run:
         found = verify_run(run)
-    print(f"{run_id}: {found.n_steps:,} steps are whole, hash {found.hash}")
+    print(f"{run_id}: {found.n_steps:,} steps verified, hash {found.hash}")
     if found.n_metrics is None:
         print("the run is not finished and has no metrics yet")
         return
@@ -147,11 +153,11 @@ def export(
     run_id: RunId,
     out: Annotated[Path, typer.Option(help="folder for the data set", file_okay=False)],
     only_simulated: Annotated[
-        bool, typer.Option("--only-simulated", help="Leave out what was known of the agents before the run.")
+        bool, typer.Option("--only-simulated", help="Leave out the histories that agents had before the run.")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing output.")] = False,
 ) -> None:
-    """Write a data set folder: the agents' known histories, then what they watched and how they rated it.
+    """Export a run as a data set folder: the agents' histories, then the items they watched and their ratings.
 
     Example: recgpt runs export demo --out data/simulated
     """

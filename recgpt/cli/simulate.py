@@ -1,4 +1,4 @@
-"""`recgpt simulate`, `recgpt agent4rec`, `recgpt agents`: the command line of simulated people, thin over the rest."""
+"""`recgpt simulate`, `recgpt agent4rec`, `recgpt agents`, `recgpt experiment`: the command line of simulated users."""
 
 import json
 from pathlib import Path
@@ -7,66 +7,97 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from recgpt.cli.options import ConfigFile, Overrides, Seed, resumable, typed
+from recgpt.errors import ConfigError
 from recgpt.tables import print_tables
 
 if TYPE_CHECKING:
     from recgpt.simulate.worlds.feed.config import FeedConfig
 
-simulate_app = typer.Typer(help="Put simulated people before a recommender.", no_args_is_help=True)
-agents_app = typer.Typer(help="Look at agents, and fit how they behave to data.", no_args_is_help=True)
+simulate_app = typer.Typer(help="Simulate users of a recommender.", no_args_is_help=True)
+agents_app = typer.Typer(help="Show agents (simulated users), and fit their behaviour to data.", no_args_is_help=True)
 
 Data = Annotated[Path, typer.Option(help="data set folder", exists=True, file_okay=False)]
 RunName = Annotated[str, typer.Option("--run", help="id of the run")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run of this id.")]
-BaseUrl = Annotated[list[str] | None, typer.Option(help="OpenAI-compatible server; repeat the flag for several")]
-KeyEnv = Annotated[str, typer.Option(help="environment variable with the key; empty for a server without")]
+BaseUrl = Annotated[
+    list[str] | None, typer.Option(help="address of an OpenAI-compatible server; repeat the flag for several")
+]
+KeyEnv = Annotated[str, typer.Option(help="environment variable that holds the API key; empty: no key")]
+
+
+MEMORY_PRESETS = "recgpt, agent4rec, recagent, generative_agents, generative_agents_code, emosim, emosim_arousal"
 
 
 @simulate_app.callback()
 def simulate() -> None:
-    """Keep `recgpt simulate` a group while it has one world."""
+    """Make `recgpt simulate` a group of commands although it has one world."""
 
 
 @simulate_app.command()
 def feed(
     ctx: typer.Context,
     run_id: RunName,
-    dataset: Annotated[Path | None, typer.Option(help="data set folder", exists=True, file_okay=False)] = None,
+    dataset: Annotated[
+        Path | None,
+        typer.Option(help="data set folder; needed, here or as `dataset` in --config", exists=True, file_okay=False),
+    ] = None,
     recommender: Annotated[
-        str, typer.Option(help="a registered name, such as recgpt, item_knn or popularity")
+        str, typer.Option(help="name of a recommender, such as recgpt, item_knn or popularity")
     ] = "recgpt",
     model: Annotated[
-        str | None, typer.Option(help="folder of the model, for recommenders that have one; by default ours")
+        str | None, typer.Option(help="model folder, for recommenders that use one; by default the shipped one")
     ] = None,
-    agents: Annotated[int, typer.Option(min=1)] = 100,
-    pages: Annotated[int, typer.Option(min=1, help="at most, of one agent")] = 5,
-    page_size: Annotated[int, typer.Option(min=1)] = 4,
+    agents: Annotated[int, typer.Option(min=1, help="number of agents (simulated users)")] = 100,
+    pages: Annotated[int, typer.Option(min=1, help="maximum pages per agent")] = 5,
+    page_size: Annotated[int, typer.Option(min=1, help="items per page")] = 4,
     mind: Annotated[
-        Literal["scripted", "llm", "replay", "person"], typer.Option(help="how agents decide")
+        Literal["scripted", "llm", "replay", "person"],
+        typer.Option(
+            help="how agents decide: by fitted models, by a language model, as in a stored run, or you at the terminal"
+        ),
     ] = "scripted",
-    people: Annotated[Literal["real", "synthetic"], typer.Option(help="users of the data set, or drawn ones")] = "real",
-    memory: Annotated[str, typer.Option(help="preset of the agents' memory; none for none")] = "recgpt",
-    retrain_every: Annotated[int, typer.Option(min=0, help="fit the recommender anew after so many pages")] = 0,
-    truth_first: Annotated[bool, typer.Option("--truth-first", help="Show held-out items first.")] = False,
+    people: Annotated[
+        Literal["real", "synthetic"], typer.Option(help="real: users of the data set; synthetic: sampled")
+    ] = "real",
+    memory: Annotated[
+        str, typer.Option(help=f"preset of the agents' memory: {MEMORY_PRESETS}; none switches memory off")
+    ] = "recgpt",
+    retrain_every: Annotated[int, typer.Option(min=0, help="refit the recommender after so many pages; 0: never")] = 0,
+    truth_first: Annotated[
+        bool,
+        typer.Option(
+            "--truth-first",
+            help="First show what the user really took later (held out): an upper bound for the recommender.",
+        ),
+    ] = False,
     advert: Annotated[
         Literal["none", "all", "pop_high", "pop_low", "unpop_high", "unpop_low"],
-        typer.Option(help="which items take the first slot as an advertisement"),
+        typer.Option(
+            help="items advertised in the first slot: pop/unpop: more/fewer interactions than the median item;"
+            " high/low: mean rating above/below the median"
+        ),
     ] = "none",
-    advert_text: Annotated[str | None, typer.Option(help="written beside an advertisement")] = None,
-    replay: Annotated[str | None, typer.Option(help="run whose decisions the mind replay repeats")] = None,
+    advert_text: Annotated[str | None, typer.Option(help="text shown next to an advertisement")] = None,
+    replay: Annotated[str | None, typer.Option(help="run whose decisions --mind replay repeats")] = None,
     base_url: BaseUrl = None,
     llm_model: Annotated[str, typer.Option(help="name of the language model on its server")] = "gpt-4o-mini",
     key_env: KeyEnv = "OPENAI_API_KEY",
-    max_calls: Annotated[int | None, typer.Option(min=0, help="stop before more calls")] = None,
-    max_usd: Annotated[float | None, typer.Option(min=0, help="stop before more is spent")] = None,
-    reflect: Annotated[bool, typer.Option("--reflect", help="One more call where a reflection is due.")] = False,
-    concurrency: Annotated[int, typer.Option(min=1, help="calls, or blocks of agents, at a time")] = 8,
+    max_calls: Annotated[int | None, typer.Option(min=0, help="upper limit of calls to the language model")] = None,
+    max_usd: Annotated[float | None, typer.Option(min=0, help="upper limit of cost in USD")] = None,
+    reflect: Annotated[
+        bool,
+        typer.Option(
+            "--reflect",
+            help="Agents of --mind llm draw conclusions once enough has happened: one more call each time.",
+        ),
+    ] = False,
+    concurrency: Annotated[int, typer.Option(min=1, help="calls, or blocks of agents, processed at a time")] = 8,
     seed: Seed = 0,
     config: ConfigFile = None,
     overrides: Overrides = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Agents browse what a recommender serves, page by page; it sees what they watch. A killed run resumes.
+    """Simulate users who browse a recommender's pages; it sees the items they watch. A killed run resumes.
 
     Example: recgpt simulate feed --dataset data/demo --recommender recgpt --agents 1000 --run demo
 
@@ -75,6 +106,8 @@ def feed(
     """
     from recgpt.simulate.worlds.feed.config import FeedConfig
 
+    if dataset is None and config is None and not any(text.startswith("dataset=") for text in overrides or ()):
+        raise ConfigError("a data set is needed: pass --dataset FOLDER, or set `dataset` in the file of --config")
     flags = typed(ctx, FEED_FLAGS)
     if config is None:
         flags["llm.concurrency"] = concurrency
@@ -114,28 +147,47 @@ PUBLISHED_RECOMMENDERS = {
 def agent4rec(
     simulation_name: Annotated[str, typer.Option("--simulation_name", help="id of the run")] = "Test",
     modeltype: Annotated[
-        str, typer.Option(help=f"{', '.join(PUBLISHED_RECOMMENDERS)}, or a name of recgpt's own")
+        str, typer.Option(help=f"{', '.join(PUBLISHED_RECOMMENDERS)}, or the name of a recommender")
     ] = "MF",
-    n_avatars: Annotated[int, typer.Option("--n_avatars", min=1, help="agents")] = 10,
-    max_pages: Annotated[int, typer.Option("--max_pages", min=1)] = 5,
-    items_per_page: Annotated[int, typer.Option("--items_per_page", min=1)] = 4,
+    n_avatars: Annotated[int, typer.Option("--n_avatars", min=1, help="number of agents")] = 10,
+    max_pages: Annotated[int, typer.Option("--max_pages", min=1, help="maximum pages per agent")] = 5,
+    items_per_page: Annotated[int, typer.Option("--items_per_page", min=1, help="items per page")] = 4,
     execution_mode: Annotated[
-        Literal["serial", "parallel"], typer.Option("--execution_mode", help="one call at a time, or many")
+        Literal["serial", "parallel"], typer.Option("--execution_mode", help="one call at a time, or 64")
     ] = "parallel",
     dataset: Data = Path("data/agent4rec_ml1m"),
     model_path: Annotated[str | None, typer.Option("--model_path", help="folder of a foundation model")] = None,
-    seed: int = 101,
+    seed: Seed = 101,
     val_users: Annotated[
-        int, typer.Option("--val_users", min=0, help="taste alignment instead: so many agents judge 20 items")
+        int,
+        typer.Option(
+            "--val_users",
+            min=0,
+            help="run taste alignment instead, with so many agents judging 20 items each; 0: run the feed",
+        ),
     ] = 0,
-    val_ratio: Annotated[int, typer.Option("--val_ratio", min=1, help="unseen items to one real one")] = 1,
-    rec_gt: Annotated[bool, typer.Option("--rec_gt", help="Show held-out items first.")] = False,
-    add_advert: Annotated[bool, typer.Option("--add_advert", help="The first slot is an advertisement.")] = False,
-    display_advert: Annotated[bool, typer.Option("--display_advert", help="Say so, with a text.")] = False,
+    val_ratio: Annotated[
+        int,
+        typer.Option("--val_ratio", min=1, help="unseen items per item that the user really took, in taste alignment"),
+    ] = 1,
+    rec_gt: Annotated[
+        bool,
+        typer.Option(
+            "--rec_gt",
+            help="First show what the user really took later (held out): an upper bound for the recommender.",
+        ),
+    ] = False,
+    add_advert: Annotated[bool, typer.Option("--add_advert", help="Put an advertisement in the first slot.")] = False,
+    display_advert: Annotated[
+        bool, typer.Option("--display_advert", help="Mark the advertisement with a text.")
+    ] = False,
     advert_type: Annotated[
-        Literal["all", "pop_high", "pop_low", "unpop_high", "unpop_low"], typer.Option("--advert_type")
+        Literal["all", "pop_high", "pop_low", "unpop_high", "unpop_low"],
+        typer.Option("--advert_type", help="items to advertise; see recgpt simulate feed --help"),
     ] = "all",
-    mind: Annotated[Literal["scripted", "llm"], typer.Option(help="scripted asks no language model")] = "scripted",
+    mind: Annotated[
+        Literal["scripted", "llm"], typer.Option(help="how agents decide: by fitted models, or by a language model")
+    ] = "scripted",
     base_url: BaseUrl = None,
     llm_model: str = "gpt-3.5-turbo",
     key_env: KeyEnv = "OPENAI_API_KEY",
@@ -143,7 +195,7 @@ def agent4rec(
     max_usd: Annotated[float | None, typer.Option(min=0)] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """The published Agent4Rec command, with its flags.
+    """Run a feed with the flags of the published Agent4Rec command.
 
     Example: recgpt agent4rec --simulation_name MyExp --modeltype MF --n_avatars 10 --max_pages 5 --items_per_page 4
     """
@@ -153,8 +205,8 @@ def agent4rec(
 
         options = {"agents": val_users, "ratios": (val_ratio,), "seed": seed, "model": model_path}
         if mind == "llm":
-            asked = {"base_url": (base_url or [OPENAI])[0], "llm_model": llm_model, "key_env": key_env}
-            options |= asked if max_calls is None else {**asked, "max_calls": max_calls}
+            server = {"base_url": (base_url or [OPENAI])[0], "llm_model": llm_model, "key_env": key_env}
+            options |= server if max_calls is None else {**server, "max_calls": max_calls}
         print_tables(run_experiment("taste-alignment", dataset, None, options).table())
         return
     from recgpt.simulate.worlds.feed.config import FeedConfig
@@ -202,19 +254,21 @@ def _play(run_id: str, config: "FeedConfig", *, concurrency: int, overwrite: boo
         runner.start(world.name, run_id, config, overwrite=overwrite, concurrency=concurrency) as run,
     ):
         print_tables(world.summary(run))
-        print(f"hash {run.hash}; to read: {runner.report(run)}")
+        print(f"hash {run.hash}; report: {runner.report(run)}")
 
 
 @agents_app.command()
 def show(
     dataset: Data,
     agent: Annotated[int, typer.Argument(min=0, help="number of the agent")] = 0,
-    agents: Annotated[int, typer.Option(min=1, help="how many there are; the first are always the same")] = 100,
-    people: Annotated[Literal["real", "synthetic"], typer.Option(help="users of the data set, or drawn ones")] = "real",
-    seed: int = 0,
+    agents: Annotated[int, typer.Option(min=1, help="number of agents; the first ones do not depend on it")] = 100,
+    people: Annotated[
+        Literal["real", "synthetic"], typer.Option(help="real: users of the data set; synthetic: sampled")
+    ] = "real",
+    seed: Seed = 0,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:
-    """One agent's traits, tastes and last known items.
+    """Show the traits, tastes and latest history items of one agent.
 
     Example: recgpt agents show 3 --dataset data/demo
     """
@@ -227,7 +281,7 @@ def show(
     from recgpt.titles import printable
 
     if agent >= agents:
-        raise SimulationError(f"agent {agent} of {agents}: agents count from 0; ask for more with --agents")
+        raise SimulationError(f"agent {agent} of {agents}: agents are numbered from 0; raise --agents")
     found = load_setting(FeedConfig(dataset=str(dataset), agents=agents, people=people, seed=seed))
     titles = found.facts.items["title"]
     about = json.loads(found.population.profile(agent).model_dump_json())  # in JSON, what is unknown is null
@@ -248,11 +302,11 @@ def fit_command(
     agent4rec: Annotated[
         Path, typer.Option(help="folder of the published Agent4Rec profiles and trace", exists=True, file_okay=False)
     ],
-    out: Annotated[Path, typer.Option(help="where the parameters go")] = Path("scripted.json"),
-    encoder: Annotated[str, typer.Option(help="sentence-transformers model, or a folder")] = "all-MiniLM-L6-v2",
-    seed: int = 0,
+    out: Annotated[Path, typer.Option(help="file for the parameters")] = Path("scripted.json"),
+    encoder: Annotated[str, typer.Option(help="sentence-transformers model name or folder")] = "all-MiniLM-L6-v2",
+    seed: Seed = 0,
 ) -> None:
-    """Fit the scripted mind to real ratings and to the published trace, and report it on people it has not seen.
+    """Fit the scripted mind to real ratings and to the published trace; report its accuracy on held-out users.
 
     Example: recgpt agents fit --ratings data/movielens_small --agent4rec data/agent4rec_ml1m --out scripted.json
     """
@@ -261,7 +315,7 @@ def fit_command(
     content = fit(ratings, agent4rec, encoder=encoder, seed=seed)
     save(content, out)
     print_tables(report_tables(content["report"]))
-    print(f"{out}: read it with `Parameters.load`; the default is scripted.json in recgpt/simulate/worlds/feed/minds")
+    print(f"{out}: load it with `Parameters.load`; the shipped one is recgpt/simulate/worlds/feed/minds/scripted.json")
 
 
 def experiment(
@@ -280,9 +334,9 @@ def experiment(
     seed: Seed = 0,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:
-    """Run a published or new experiment with simulated people. `--set help` lists its settings.
+    """Run an experiment with simulated users; `--set help` lists its settings.
 
-    The folder gets figures as JSON, a short report and a picture.
+    Writes figures (JSON), a short report (Markdown) and a plot to --out.
 
     Example: recgpt experiment filter-bubble --dataset data/demo --set agents=200 --set rounds=4
     """
@@ -296,4 +350,4 @@ def experiment(
     if as_json:
         print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
         return
-    print_tables(found.table(), f"to read: {out / found.stem}.md")
+    print_tables(found.table(), f"report: {out / found.stem}.md")

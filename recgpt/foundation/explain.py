@@ -1,16 +1,16 @@
 """Additive contribution of each feature to an item's score under the foundation model.
 
     explanation = catalogue.explain([0, 2], 5, titles)      # catalogue rows, oldest first; the row to explain
-    explanation.groups[0].share                             # of all that moves the score, what similar texts do
+    explanation.groups[0].share                             # share of similar texts in all changes of the score
     Console().print(explanation.render())
 
     recgpt explain --items items.csv --interactions past.csv --history "Toy Story (1995); Heat (1995)" --item "Casino"
 
 Contributions are integrated gradients of the item's logit (Sundararajan, Taly & Yan 2017, arXiv 1703.01365, section 3)
-on the straight path from no evidence for the item, the history being what it is, to the evidence that there is. They
-add up to the score less that of an item without evidence. Where counting alone gave the score, they are exact.
+on the straight path from no evidence for the item to its evidence, with the same history. They add up to the score
+minus the score of an item without evidence. They are exact for items scored by the hybrid score or by popularity.
 
-Shapes: N items, S history items the network reads, R relations, F figures of the item, T steps, C features of the
+Shapes: N items, S history items the network reads, R relations, F candidate features, T steps, C features of the
 blend.
 """
 
@@ -61,15 +61,21 @@ GROUPS = {
         "age_years",
     ),
 }
-"""What is said of an item, by the relations and figures that say it; the figure `blend` is divided into its parts."""
+"""Group of evidence -> its relations and candidate features; the feature `blend` is divided into its parts."""
 
 _TEXT = RELATIONS.index("text")
 _WORDS = RELATIONS.index("words")
 _NEIGHBOURHOOD = RELATIONS.index("neighbourhood")
-_HOW = {
-    "network": "The network weighed its evidence.",
-    "blend": "It is not on the shortlist: the network was not asked, and the blend of counts alone ranks it.",
-    "popularity": "The history is empty: popularity alone is the reason. The score is the number of interactions.",
+_COSINES = ("text", "words", "neighbourhood")
+_SCORED_BY = {
+    "blend": "It is not on the shortlist that the network re-ranks: its score is a weighted sum of text and counts.",
+    "popularity": "The history is empty, so items are ranked by popularity: the score is the number of interactions.",
+}
+_GROUP_TITLES = {
+    "similar_texts": "text similar to the history",
+    "bought_after": "taken near items of the history",
+    "similar_histories": "taken by users with similar histories",
+    "popularity": "popularity and recency",
 }
 
 
@@ -82,11 +88,11 @@ class EvidenceGroup:
     name
         One of `GROUPS`.
     contribution
-        What it adds to the score; below 0 it speaks against the item.
+        Contribution to the score; negative evidence lowers it.
     share
         The contribution divided by the sum of all groups' absolute contributions; 0 where that is 0.
     figures
-        What each relation or figure adds; where both go by one name, and in the blend, together.
+        Contribution by relation or candidate feature; those of the same name, and the parts of the blend, are summed.
     """
 
     name: str
@@ -97,24 +103,25 @@ class EvidenceGroup:
 
 @dataclass(frozen=True)
 class HistoryEvidence:
-    """One position of the history, and what relates it to the explained item.
+    """One history item and its relations to the explained item.
 
     Attributes
     ----------
     position
         0-based place in the history as it was given.
     row, title
-        The item there.
+        Catalogue row and title of the history item.
     contribution
-        What its relations with the explained item add to the score. None where the network was not asked.
+        Contribution of its relations with the explained item; None where the network did not score the item.
     times_after, times_before
         How often the explained item came at most 5 places after it, or before it, in a user's sequence.
     users_with_both
-        Who have both among their last 100 items.
-    text_cosine, neighbourhood_cosine
-        Of the whitened texts; of what both are taken with.
+        Number of users with both among their last 100 items.
+    text_cosine, words_cosine, neighbourhood_cosine
+        Cosine of the whitened texts, of the TF-IDF words, and of the co-visitation rows.
     strongest
-        The relation that adds or takes most (that is greatest, where the network was not asked); None without.
+        The relation of the greatest absolute contribution (greatest absolute value, where the network did not score
+        the item); None if all are 0.
     """
 
     position: int
@@ -133,39 +140,41 @@ class HistoryEvidence:
         """The strongest relation with its raw number."""
         match self.strongest:
             case "bought_after":
-                return f"came soon after it {_times(self.times_after)}"
+                return f"taken {_times(self.times_after)} at most {NEAR} places after it"
             case "bought_before":
-                return f"came soon before it {_times(self.times_before)}"
+                return f"taken {_times(self.times_before)} at most {NEAR} places before it"
             case "co_visited_after" | "co_visited_before":
-                return f"came near it {_times(self.times_after + self.times_before)}"
+                return f"taken {_times(self.times_after + self.times_before)} at most {NEAR} places from it"
             case "taken_by_the_same":
-                return f"{self.users_with_both:,} {'user has' if self.users_with_both == 1 else 'users have'} both"
+                return (
+                    f"{self.users_with_both:,} {'user has' if self.users_with_both == 1 else 'users have'} taken both"
+                )
             case "text":
                 return f"text cosine {self.text_cosine:.2f}"
             case "words":
-                return f"words in common, cosine {self.words_cosine:.2f}"
+                return f"common words, cosine {self.words_cosine:.2f}"
             case "neighbourhood":
-                return f"taken with the same, cosine {self.neighbourhood_cosine:.2f}"
-        return "nothing relates them"
+                return f"taken with the same items, cosine {self.neighbourhood_cosine:.2f}"
+        return "none"
 
 
 @dataclass(frozen=True)
 class EvidenceExplanation:
-    """Where the score of one item after one history comes from.
+    """Additive explanation of one item's score after one history.
 
     Attributes
     ----------
     row, title
         The explained item.
     score
-        What `FoundationCatalogue.recommend` gives it.
+        The score in `FoundationCatalogue.recommend`.
     baseline
-        The score of an item without evidence; where the blend ranks it, that of the average item; 0 after an empty
+        Score without evidence: of an item without any; of the average item, if scored by the blend; 0 after an empty
         history.
     rank
         1-based place in the full ranking, history left out; the explained item itself is always ranked.
     items_ranked
-        How many items `rank` counts among.
+        Number of ranked items.
     in_history
         Whether the history holds the item, so that `recommend` would leave it out.
     scored_by
@@ -206,39 +215,63 @@ class EvidenceExplanation:
         lines = [
             Text(printable(self.title), style="bold"),
             Text(f"score {self.score:.2f}, rank {self.rank:,} of {self.items_ranked:,}"),
-            Text(_HOW[self.scored_by], "" if self.scored_by == "network" else "yellow"),
         ]
+        if self.scored_by in _SCORED_BY:
+            lines.append(Text(_SCORED_BY[self.scored_by], "yellow"))
         if self.in_history:
-            lines.append(Text("It is in the history, so that it is recommended only where that is allowed.", "yellow"))
+            lines.append(Text("It is in the history, so it is recommended only with --keep-history.", "yellow"))
         return lines
 
-    def _group_table(self) -> tuple[Text, Table]:
-        without = "the average item" if self.scored_by == "blend" else "an item without evidence"
-        title = Text(f"What moves it from {self.baseline:.2f}, the score of {without}", "bold")
-        table = Table(box=None)
-        table.add_column("evidence")
-        table.add_column("adds", justify="right", no_wrap=True)
-        table.add_column("share", justify="right", no_wrap=True)
-        for group in self.groups:
+    def _group_table(self) -> list[Text | Table]:
+        table = Table(title="Where the score comes from", title_justify="left", title_style="bold", box=None)
+        table.add_column("")
+        table.add_column("score", justify="right", no_wrap=True)
+        table.add_column("share of the changes", justify="right")
+        table.add_row(f"score of {self._baseline_item()}", f"{self.baseline:.2f}", "")
+        for group in (group for group in self.groups if group.contribution):
             style = "red" if group.contribution < 0 else "green"
-            name = group.name.replace("_", " ")
-            table.add_row(name, Text(f"{group.contribution:+z.2f}", style), f"{abs(group.share):.0%}")
-        return title, table
+            changed = Text(f"{group.contribution:+z.2f}", style)
+            table.add_row(_GROUP_TITLES[group.name], changed, f"{abs(group.share):.0%}")
+        table.add_row("sum: score of this item", f"{self.score:.2f}", "", style="bold")
+        return [table, *self._group_notes()]
+
+    def _baseline_item(self) -> str:
+        if self.scored_by == "blend":
+            return "the average item"
+        return "this item without any evidence" if self.in_history else "any item without evidence"
+
+    def _group_notes(self) -> list[Text]:
+        if self.scored_by != "network" or self.in_history or self.score >= self.baseline:
+            return []
+        start = f"Without evidence every shortlisted item would score {self.baseline:.2f}"
+        return [Text(f"{start}; lower-ranked ones lose more than this one.", "dim")]
 
     def _history_table(self) -> Table:
-        table = Table(title="After this history, oldest first", title_justify="left", title_style="bold", box=None)
+        table = Table(title="History, oldest first", title_justify="left", title_style="bold", box=None)
+        has_contributions = self.scored_by == "network"
         table.add_column("")
         table.add_column("title")
-        table.add_column("adds", justify="right", no_wrap=True)
-        table.add_column("strongest relation", no_wrap=True)
+        if has_contributions:
+            table.add_column("changes", justify="right", no_wrap=True)
+        table.add_column("strongest relation to this item", no_wrap=True)
         for each in self.history:
             title = Text(printable(each.title), no_wrap=True, overflow="ellipsis")
-            adds = "-" if each.contribution is None else f"{each.contribution:+z.2f}"
-            table.add_row(str(each.position + 1), title, adds, each.in_words())
+            changed = [f"{each.contribution:+z.2f}"] if has_contributions else []
+            table.add_row(str(each.position + 1), title, *changed, each.in_words())
+        if has_contributions:
+            by_history = sum(each.contribution or 0.0 for each in self.history)
+            table.add_row("", "sum of the history items", f"{by_history:+z.2f}", "", style="bold")
+            rest = self.score - self.baseline - by_history
+            table.add_row(
+                "", "the item's own features", f"{rest:+z.2f}", "popularity, recency, fit to the whole history"
+            )
+            table.add_row("", "all changes together", f"{self.score - self.baseline:+z.2f}", "", style="bold")
         return table
 
     def _history_notes(self) -> list[Text]:
-        notes = [f"adds: by its own relations; soon, near: at most {NEAR} places apart"]
+        notes = []
+        if any(each.strongest in _COSINES for each in self.history):
+            notes.append("cosine: 1 for the same, 0 for unrelated, below 0 for less alike than two items on average")
         if self.unread:
             read = f"the network reads the last {len(self.history)}"
             notes.append(f"The oldest {self.unread} of {self.unread + len(self.history)} items are not read: {read}.")
@@ -262,7 +295,7 @@ def explain(
     Returns
     -------
     EvidenceExplanation
-        Its score and rank are those that `catalogue.recommend` gives.
+        With the score and rank of `catalogue.recommend`.
 
     Raises
     ------
@@ -279,7 +312,9 @@ def explain(
     ids_N, scores_N = ids_N[compared], scores_N[compared]
     place = np.flatnonzero(ids_N == item)
     if not len(place):
-        raise DataError("the history is empty, and no interactions are known: name an item, or index with interactions")
+        raise DataError(
+            "the history is empty and there are no interactions: name a history item, or index with interactions"
+        )
     score = float(scores_N[place[0]])
     found = _Found.of(catalogue, request.histories, item, score)
     return EvidenceExplanation(
@@ -299,7 +334,7 @@ def explain(
 
 @dataclass(frozen=True)
 class _Found:
-    """What each figure adds, by name, and each relation of the S positions, latest first; None without the network."""
+    """Contributions by feature name, and by relation and history position, latest first (None without the network)."""
 
     scored_by: Literal["network", "blend", "popularity"]
     baseline: float
@@ -331,12 +366,12 @@ class _Found:
         of_figures = {
             name: added for name, added in zip(CANDIDATE_FEATURES, added_F.tolist(), strict=True) if name != "blend"
         }
-        # The figure is standardised, which is linear: the same slope goes for each of its parts.
+        # The feature is standardised, which is linear: each of its parts has the same slope.
         of_blend = dict(zip(FEATURES, (slope_F[BLEND] * parts_C / (blend_N.std() or 1)).tolist(), strict=True))
         for more in (of_figures, of_blend):
             for name, added in more.items():
                 by_name[name] = by_name.get(name, 0.0) + added
-        if item in histories[0]:  # how seldom an item is taken again is no evidence for this one
+        if item in histories[0]:  # how rarely items are repeated says nothing about this one: it goes into the baseline
             baseline = score - sum(by_name.values())
         return cls("network", baseline, by_name, relations_SR, added_SR)
 
@@ -344,20 +379,20 @@ class _Found:
 def integrated_slopes(
     network: EvidenceDecoder, evidence: Evidence, local: LocalWeights | None = None, steps: int = STEPS
 ) -> tuple[float, np.ndarray, np.ndarray]:
-    """The mean gradient of a logit between no evidence and `evidence`, by the midpoint rule.
+    """Mean gradient of a logit between no evidence and `evidence`, by the midpoint rule.
 
     Parameters
     ----------
     evidence
-        Of one case with one candidate.
+        Of one query with one candidate.
     local
-        What the catalogue adds to the logits.
+        Calibration of the logits to the catalogue.
 
     Returns
     -------
     tuple
-        The logit without evidence; float64 gradients by the relations (S, R) and by the figures (F,). Each times the
-        evidence is the contribution; all of them add up to the logit less that without evidence.
+        The logit without evidence; float64 gradients by relation (S, R) and by candidate feature (F,). Gradient times
+        evidence is the contribution; all contributions add up to the logit minus the logit without evidence.
     """
     midpoints_T = (torch.arange(steps) + 0.5) / steps
 
@@ -419,9 +454,9 @@ def _history(
 
 
 def came_near(sequences: Ragged, item: int, n_items: int) -> tuple[np.ndarray, np.ndarray]:
-    """How often `item` came 1 to 5 places after each item, and before it, in one sequence; (N,) int64 each.
+    """Number of times `item` is 1 to 5 places after each item, and before it, in one sequence; (N,) int64 each.
 
-    What `InteractionCounts.after` and `InteractionCounts.before` weigh by distance, counted as it is.
+    The unweighted counts behind `InteractionCounts.after` and `InteractionCounts.before`.
     """
     values = np.asarray(sequences.values)
     places = np.flatnonzero(values == item)

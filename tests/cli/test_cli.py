@@ -326,7 +326,7 @@ def test_explain_names_the_evidence(run_recgpt, foundation, shop):
     assert found["history"][1]["times_after"] > 0
     shown = run_recgpt(*ask)
     assert shown.code == 0
-    assert "bought after" in shown.stdout
+    assert "taken near items of the history" in shown.stdout
 
 
 def test_interactions_that_do_not_fit_are_refused(run_recgpt, foundation, tiny, shop, tmp_path):

@@ -203,7 +203,7 @@ def test_resume_ends_as_if_the_run_had_not_been_stopped(begun: str) -> None:
         expected = undisturbed.hash
     assert expected in runs("resume", begun).stdout
     again = runs("resume", begun).stdout
-    assert "finished already" in again
+    assert "already finished" in again
     assert expected in again
 
 

@@ -14,10 +14,11 @@ from typer.testing import CliRunner
 
 from recgpt import models
 from recgpt.cli import main as cli
-from recgpt.cli.simulate import PUBLISHED_RECOMMENDERS
+from recgpt.cli.simulate import MEMORY_PRESETS, PUBLISHED_RECOMMENDERS
 from recgpt.foundation.model import FoundationModel
 from recgpt.recommenders import REGISTRY
 from recgpt.simulate import experiments, world
+from recgpt.simulate.agents.memory import PRESETS
 from recgpt.simulate.store import Run
 from recgpt.simulate.worlds.feed import spec
 from recgpt.simulate.worlds.feed.world import Feed
@@ -52,6 +53,16 @@ def test_help_lists_options_and_an_example(command: list[str], words: tuple[str,
     assert not [word for word in words if word not in shown.output]
 
 
+def test_help_of_feed_lists_every_memory_preset() -> None:
+    assert sorted(MEMORY_PRESETS.split(", ")) == sorted(PRESETS)
+
+
+def test_feed_without_data_set_names_the_option(run_recgpt: Recgpt) -> None:
+    done = run_recgpt("simulate", "feed", "--run", "demo")
+    assert done.code == 2
+    assert "--dataset" in done.stderr and "--config" in done.stderr
+
+
 def test_the_commands_import_little() -> None:
     """`recgpt --help` has to come at once."""
     script = (
@@ -70,7 +81,7 @@ def test_a_feed_is_played_and_reported(run_recgpt: Recgpt, feed_folder: Path, ru
         assert run.finished
         assert f"hash {run.hash}" in done.stdout
         assert run.manifest.config["page_size"] == 3
-    report = done.stdout.rsplit("to read: ", 1)[1]
+    report = done.stdout.rsplit("report: ", 1)[1]
     assert Path("".join(report.split())).is_file()
     assert run_recgpt("runs", "verify", "demo").code == 0
 
@@ -131,7 +142,7 @@ def test_ctrl_c_says_how_to_go_on(run_recgpt: Recgpt, feed_folder: Path, monkeyp
         command = ["simulate", "feed", "--dataset", feed_folder, "--run", "demo", "--recommender", "popularity"]
         done = run_recgpt(*command, "--agents", 20)
     assert done.code == 130
-    assert "every finished page is kept. To go on: recgpt runs resume demo" in done.stdout
+    assert "every finished page is stored. To continue: recgpt runs resume demo" in done.stdout
     assert run_recgpt("runs", "resume", "demo").code == 0
 
 
@@ -201,7 +212,7 @@ def test_an_agent_is_shown(run_recgpt: Recgpt, feed_folder: Path) -> None:
 def test_an_agent_that_is_not_there_is_named(run_recgpt: Recgpt, feed_folder: Path) -> None:
     done = run_recgpt("agents", "show", 100, "--dataset", feed_folder)
     assert (done.code, done.stdout) == (2, "")
-    assert "agent 100 of 100: agents count from 0; ask for more with --agents" in done.stderr
+    assert "agent 100 of 100: agents are numbered from 0; raise --agents" in done.stderr
 
 
 def test_ctrl_c_before_anything_was_made_says_so(

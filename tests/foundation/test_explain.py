@@ -219,14 +219,14 @@ def test_numbers_of_the_history_are_those_of_the_past_also_after_observing():
 def test_the_strongest_relation_is_said_with_its_number(catalogue):
     found = explain(catalogue, [10, 11], 12, TITLES)
     said = {
-        "bought_after": "after it",
-        "bought_before": "before it",
-        "co_visited_after": "near it",
-        "co_visited_before": "near it",
-        "taken_by_the_same": "both",
+        "bought_after": "places after it",
+        "bought_before": "places before it",
+        "co_visited_after": "places from it",
+        "co_visited_before": "places from it",
+        "taken_by_the_same": "taken both",
         "text": "text cosine",
-        "words": "words in common",
-        "neighbourhood": "taken with the same",
+        "words": "common words",
+        "neighbourhood": "taken with the same items",
     }
     assert set(said) == set(RELATIONS)
     for each in found.history:
@@ -259,7 +259,7 @@ def test_after_an_empty_history_popularity_is_the_reason(catalogue):
     assert found.rank == catalogue.recommend([[]], N).ids[0].tolist().index(12) + 1
     assert {group.name: group.share for group in found.groups if group.share} == {"popularity": 1}
     assert found.history == ()
-    assert "popularity alone is the reason" in shown(found)
+    assert "ranked by popularity" in shown(found)
     assert all(group.share == 0 for group in explain(catalogue, [], N - 1, TITLES).groups), "nobody has taken it"
 
 
@@ -319,7 +319,7 @@ def test_fits_the_terminal_and_titles_are_shown_as_they_are(short, width, histor
         ([-1], 5, TITLES, "history 0 holds the item id -1"),
         ([1], N, TITLES, f"the item id {N}, but the catalogue has the ids 0 to {N - 1}"),
         ([1], 5, TITLES[1:], f"{N - 1} titles for a catalogue of {N} items: pass one title a row"),
-        ([], 5, TITLES, "the history is empty, and no interactions are known"),
+        ([], 5, TITLES, "the history is empty and there are no interactions"),
     ],
 )
 def test_what_cannot_be_explained(texts, history, item, titles, message):

@@ -314,7 +314,7 @@ def test_no_reply_is_paid_for_twice(
         output = child.communicate(timeout=60)
         if sent == signal.SIGINT:
             assert child.returncode == 130, output
-            assert "To go on: recgpt runs resume stopped" in output[0]
+            assert "To continue: recgpt runs resume stopped" in output[0]
         with Run.open("stopped") as run:
             assert 1 <= run.n_steps < 4
             so_far = run.calls_summary()
