@@ -21,10 +21,13 @@ from accelerate.commands.config.config_args import load_config_from_file
 from recgpt.errors import DataError
 from recgpt.generative.distributed import _sharding
 from recgpt.training import checkpoint
+from tests.conftest import REPO
+from tests.generative import in_turn
 
 ALONE = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 SHORT = {"epochs": 4, "evaluations_per_epoch": 1}
 LONG = {"epochs": 60, "evaluations_per_epoch": 0.1, "seed": 5}
+SHARDS = ["shard-00000-of-00002.safetensors", "shard-00001-of-00002.safetensors", "training.json"]
 PUBLISHED = {"epochs": "epoch", "n_layers": "tf_layer", "n_heads": "heads"}
 """Setting -> flag of pre_train.py."""
 
@@ -43,28 +46,37 @@ def settings(tiny, out: Path, more: dict[str, float], *, processes: int) -> dict
 
 
 def script(tiny, out: Path, more: dict[str, float]) -> list[str]:
-    """Arguments of `pre_train.py` for one process."""
+    """`pre_train.py` for one process."""
     flags = settings(tiny, out, more, processes=1)
-    return ["--data", str(tiny.data), *(f"--{PUBLISHED.get(name, name)}={value}" for name, value in flags.items())]
+    named = (f"--{PUBLISHED.get(name, name)}={value}" for name, value in flags.items())
+    return ["pre_train.py", "--data", str(tiny.data), *named]
 
 
-def start_two(repo: Path, kind: str, tiny, out: Path, more: dict[str, float]) -> subprocess.Popen:
-    """`accelerate launch -m recgpt.cli.main pretrain generative` on two processes; their output is `<out>.log`."""
-    configured = ("--config_file", repo / "configs" / "accelerate" / f"{kind}.yaml")
+def command(tiny, out: Path, more: dict[str, float]) -> list[str]:
+    """`recgpt pretrain generative` for each of two processes."""
+    flags = settings(tiny, out, more, processes=2)
+    named = (f"--set={name}={value}" for name, value in flags.items())
+    return ["recgpt", "pretrain", "generative", str(tiny.data), *named]
+
+
+def start_two(kind: str, log: Path, *program: object) -> subprocess.Popen:
+    """`accelerate launch PROGRAM` on two processes; their output goes to the log."""
+    configured = ("--config_file", REPO / "configs" / "accelerate" / f"{kind}.yaml")
     launch = ("accelerate.commands.launch", *configured, "--num_processes=2", f"--main_process_port={free_port()}")
-    flags = [f"--set={name}={value}" for name, value in settings(tiny, out, more, processes=2).items()]
-    command = ("-m", "recgpt.cli.main", "pretrain", "generative", tiny.data, *flags)
-    arguments = map(str, (*launch, *command))
-    with out.with_suffix(".log").open("w") as log:
+    with log.open("w") as file:
         return subprocess.Popen(
-            [sys.executable, "-m", *arguments], stdout=log, stderr=log, env={**os.environ, **ALONE}, cwd=repo
+            [sys.executable, "-m", *map(str, (*launch, *program))],
+            stdout=file,
+            stderr=file,
+            env={**os.environ, **ALONE},
+            cwd=REPO,
         )
 
 
-def run_two(repo: Path, kind: str, tiny, out: Path, more: dict[str, float]) -> None:
-    process = start_two(repo, kind, tiny, out, more)
+def run_two(kind: str, log: Path, *program: object) -> None:
+    process = start_two(kind, log, *program)
     try:
-        assert process.wait(timeout=200) == 0, out.with_suffix(".log").read_text()
+        assert process.wait(timeout=200) == 0, log.read_text()
     finally:
         kill_all(process)
 
@@ -112,57 +124,99 @@ def test_sharded_gradients_are_summed_in_float32_and_the_first_version_is_refuse
         _sharding("no")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["ddp", "fsdp"])
-def test_two_processes_give_the_losses_of_one(repo, tiny, tmp_path, run_script, kind):
-    assert run_script("pre_train.py", *script(tiny, tmp_path / "one", SHORT)).code == 0
-    run_two(repo, kind, tiny, tmp_path / "two", SHORT)
-    assert_same_course(tmp_path / "two", tmp_path / "one")
-    newest = checkpoint.complete(tmp_path / "two" / "checkpoints")[-1]
-    shards = ["shard-00000-of-00002.safetensors", "shard-00001-of-00002.safetensors", "training.json"]
-    assert (sorted(path.name for path in newest.iterdir()) == shards) == (kind == "fsdp")
-    weights = [checkpoint.safe_open(tmp_path / out / "last" / "model.safetensors", "pt") for out in ("one", "two")]
-    for name in weights[0].keys():  # noqa: SIM118 - no mapping
-        ours, theirs = (each.get_tensor(name) for each in weights)
-        assert (ours - theirs).abs().max() < 1e-4, "`last` is a whole model"
+@pytest.fixture(scope="module")
+def one(tiny, tmp_path_factory) -> Path:
+    """A short run of one process. Copy before writing into it."""
+    out = tmp_path_factory.mktemp("one") / "one"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", sys.argv)  # which `run` changes
+        in_turn.run(*script(tiny, out, SHORT))
+    return out
+
+
+@pytest.fixture(scope="module")
+def killed(tiny, tmp_path_factory) -> Path:
+    """A long run of two processes that share the model, killed after its first checkpoint. Copy before resuming it."""
+    out = tmp_path_factory.mktemp("killed") / "killed"
+    log = out.with_suffix(".log")
+    process = start_two("fsdp", log, "-m", "recgpt.cli.main", *command(tiny, out, LONG)[1:])
+    try:
+        while process.poll() is None and not checkpoint.complete(out / "checkpoints"):
+            time.sleep(0.002)
+        assert process.poll() is None, log.read_text()
+    finally:
+        kill_all(process)
+    assert checkpoint.complete(out / "checkpoints")
+    assert not (out / "last").exists(), "it was too quick to be killed: give it more epochs"
+    return out
+
+
+@pytest.fixture(scope="module")
+def sharded(tiny, one, killed, tmp_path_factory) -> Path:
+    """Runs of one launch of two processes that share the model.
+
+    `fresh` is a short run, `resumed` goes on with the killed one, `continued` with `one` from its last checkpoint but
+    one.
+    """
+    folder = tmp_path_factory.mktemp("sharded")
+    shutil.copytree(killed, folder / "resumed")
+    shutil.copytree(one, folder / "continued")
+    shutil.rmtree(checkpoint.complete(folder / "continued" / "checkpoints")[-1])
+    lengths = {"fresh": SHORT, "resumed": LONG, "continued": SHORT}
+    (folder / "commands.json").write_text(json.dumps([command(tiny, folder / name, lengths[name]) for name in lengths]))
+    run_two("fsdp", folder / "log", in_turn.__file__, folder / "commands.json")
+    return folder
+
+
+def assert_whole_model_of(out: Path, expected: Path) -> None:
+    """`last` holds whole weights, those of the other run."""
+    ours, theirs = (checkpoint.safe_open(each / "last" / "model.safetensors", "pt") for each in (out, expected))
+    for name in theirs.keys():  # noqa: SIM118 - no mapping
+        assert (ours.get_tensor(name) - theirs.get_tensor(name)).abs().max() < 1e-4
+
+
+def files_of_newest_checkpoint(out: Path) -> list[str]:
+    return sorted(path.name for path in checkpoint.complete(out / "checkpoints")[-1].iterdir())
 
 
 @pytest.mark.slow
-def test_sharded_runs_are_killed_and_resumed_on_two_processes_and_on_one(repo, tiny, tmp_path, run_script):
-    unbroken, killed = tmp_path / "unbroken", tmp_path / "killed"
-    assert run_script("pre_train.py", *script(tiny, unbroken, LONG)).code == 0
+def test_two_processes_with_whole_models_give_the_losses_of_one(tiny, one, tmp_path):
+    run_two("ddp", tmp_path / "log", "-m", "recgpt.cli.main", *command(tiny, tmp_path / "two", SHORT)[1:])
+    assert_same_course(tmp_path / "two", one)
+    assert_whole_model_of(tmp_path / "two", one)
+    assert files_of_newest_checkpoint(tmp_path / "two") != SHARDS
 
-    process = start_two(repo, "fsdp", tiny, killed, LONG)
-    while process.poll() is None and not checkpoint.complete(killed / "checkpoints"):
-        time.sleep(0.002)
-    assert process.poll() is None, killed.with_suffix(".log").read_text()
-    kill_all(process)
-    assert checkpoint.complete(killed / "checkpoints")
-    assert not (killed / "last").exists(), "it was too quick to be killed: give it more epochs"
-    on_one, damaged = (Path(shutil.copytree(killed, tmp_path / name)) for name in ("on_one", "damaged"))
 
-    run_two(repo, "fsdp", tiny, killed, LONG)
-    assert_same_course(killed, unbroken)
+@pytest.mark.slow
+def test_two_processes_with_a_sharded_model_give_the_losses_of_one(one, sharded):
+    assert_same_course(sharded / "fresh", one)
+    assert_whole_model_of(sharded / "fresh", one)
+    assert files_of_newest_checkpoint(sharded / "fresh") == SHARDS
 
-    resumed = run_script("pre_train.py", *script(tiny, on_one, LONG))
+
+@pytest.mark.slow
+def test_killed_sharded_run_resumes_on_two_processes_and_on_one(tiny, killed, sharded, tmp_path, run_script):
+    unbroken, on_one = tmp_path / "unbroken", Path(shutil.copytree(killed, tmp_path / "on_one"))
+    assert run_script(*script(tiny, unbroken, LONG)).code == 0
+    assert_same_course(sharded / "resumed", unbroken)
+    resumed = run_script(*script(tiny, on_one, LONG))
     assert resumed.code == 0
     assert "resuming" in resumed.stderr
     assert_same_course(on_one, unbroken)
 
-    shard = checkpoint.complete(damaged / "checkpoints")[-1] / "shard-00001-of-00002.safetensors"
+
+@pytest.mark.slow
+def test_damaged_shard_of_a_killed_run_is_named_with_the_remedy(tiny, killed, tmp_path, run_script):
+    damaged = Path(shutil.copytree(killed, tmp_path / "damaged"))
+    shard = checkpoint.complete(damaged / "checkpoints")[-1] / SHARDS[1]
     shard.write_bytes(shard.read_bytes()[:-40])
-    refused = run_script("pre_train.py", *script(tiny, damaged, LONG))
+    refused = run_script(*script(tiny, damaged, LONG))
     assert refused.code == 1
     assert shard.name in refused.stderr
     assert "delete it to resume from an earlier one" in refused.stderr
 
 
 @pytest.mark.slow
-def test_a_run_of_one_process_goes_on_sharded_over_two(repo, tiny, tmp_path, run_script):
-    one = tmp_path / "one"
-    assert run_script("pre_train.py", *script(tiny, one, SHORT)).code == 0
-    two = Path(shutil.copytree(one, tmp_path / "two"))
-    shutil.rmtree(checkpoint.complete(two / "checkpoints")[-1])
-    run_two(repo, "fsdp", tiny, two, SHORT)
-    assert "at step 3 of 4" in " ".join(two.with_suffix(".log").read_text().split())
-    assert_same_course(two, one)
+def test_run_of_one_process_goes_on_sharded_over_two(one, sharded):
+    assert "at step 3 of 4" in " ".join((sharded / "log").read_text().split())
+    assert_same_course(sharded / "continued", one)

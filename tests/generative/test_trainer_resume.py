@@ -15,6 +15,7 @@ import pytest
 from recgpt.errors import CheckpointError
 from recgpt.generative.trainer import Trainer
 from recgpt.training import checkpoint
+from tests.generative import in_turn
 from tests.generative.walks import CODES_NK, DATA, files, losses, model, table, walks
 
 
@@ -147,18 +148,19 @@ def test_a_damaged_checkpoint_is_refused_and_deleting_it_resumes_from_the_one_be
 NO_GPU = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 
 
-def command(repo: Path, tiny, out: Path, *flags: object) -> list[str]:
-    """`accelerate launch pre_train.py ...` on the tiny data set."""
-    launch = ("--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no", "--num_processes=1")
+def arguments_of(tiny, out: Path) -> list[str]:
+    """Of `pre_train.py` on the tiny data set."""
     where = ("--data", tiny.data, "--tokenizer", tiny.tokenizer, "--out", out)
     shape = ("--tf_layer=1", "--d_model=32", "--heads=2", "--max_items=8", "--mixed_precision=no", "--lr=0.01")
-    script = (repo / "pre_train.py", *where, *shape, *flags)
-    return [sys.executable, "-m", "accelerate.commands.launch", *map(str, (*launch, *script))]
+    length = ("--epoch=80", "--batch_size=8", "--evaluations_per_epoch=0.1", "--dropout=0.1")
+    return [str(each) for each in (*where, *shape, *length)]
 
 
-def run_program(arguments: list[str]) -> None:
-    done = subprocess.run(arguments, capture_output=True, text=True, env={**os.environ, **NO_GPU}, timeout=300)
-    assert done.returncode == 0, done.stderr
+def start(script: Path, *arguments: object) -> subprocess.Popen:
+    """A program in a process group of its own; its messages go nowhere."""
+    command = [sys.executable, script, *map(str, arguments)]
+    environment = {**os.environ, **NO_GPU}
+    return subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL, env=environment)
 
 
 def curve_of(out: Path) -> dict[str, list]:
@@ -168,23 +170,20 @@ def curve_of(out: Path) -> dict[str, list]:
 
 @pytest.mark.slow
 def test_kill_9_in_training_then_resume_gives_the_same_losses_and_the_same_best_model(repo, tiny, tmp_path):
-    flags = ("--epoch=150", "--batch_size=8", "--evaluations_per_epoch=0.1", "--dropout=0.1")
-    run_program(command(repo, tiny, tmp_path / "unbroken", *flags))
-    out = tmp_path / "killed"
-    arguments = command(repo, tiny, out, *flags)
+    unbroken, out = tmp_path / "unbroken", tmp_path / "killed"
     for at_least in (1, 2):
-        process = subprocess.Popen(
-            arguments, start_new_session=True, stderr=subprocess.DEVNULL, env={**os.environ, **NO_GPU}
-        )
+        process = start(repo / "pre_train.py", *arguments_of(tiny, out))
         while process.poll() is None:
             steps = [int(path.name[5:]) for path in checkpoint.complete(out / "checkpoints")]
-            if steps and max(steps) >= 100 * at_least:
+            if steps and max(steps) >= 50 * at_least:
                 os.killpg(process.pid, signal.SIGKILL)
             time.sleep(0.002)
         assert process.wait() == -signal.SIGKILL, "it was too quick to be killed: give it more epochs"
         assert not (out / "last").exists()
-    run_program(arguments)
-    assert curve_of(out) == curve_of(tmp_path / "unbroken")
+    commands = [["pre_train.py", *arguments_of(tiny, each)] for each in (unbroken, out)]
+    (tmp_path / "commands.json").write_text(json.dumps(commands))
+    assert start(Path(in_turn.__file__), tmp_path / "commands.json").wait(timeout=400) == 0
+    assert curve_of(out) == curve_of(unbroken)
     for name in ("best", "last"):
         model_file = Path(name) / "model.safetensors"
-        assert (out / model_file).read_bytes() == (tmp_path / "unbroken" / model_file).read_bytes()
+        assert (out / model_file).read_bytes() == (unbroken / model_file).read_bytes()
