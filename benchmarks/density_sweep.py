@@ -18,7 +18,7 @@ import numpy as np
 from recgpt.data.dataset import Dataset
 from recgpt.data.splits import leave_one_out
 from recgpt.device import hardware
-from recgpt.evaluate.lineup import embeddings_of, recommenders_for
+from recgpt.evaluate.lineup import model_embeddings, recommenders_for
 from recgpt.evaluate.metrics import ndcg_at, target_ranks
 from recgpt.evaluate.significance import bootstrap_ci
 from recgpt.foundation.episodes import thinned
@@ -36,7 +36,7 @@ def sweep(path: Path, max_users: int, seed: int) -> dict[str, Any]:
     """The figures of one data set, by recommender and share."""
     dataset, model = Dataset.load(path, repeats="drop"), shipped()
     split = leave_one_out(dataset, max_users=max_users, seed=seed)
-    embeddings_NE = embeddings_of(dataset, model)
+    embeddings_NE = model_embeddings(dataset, model)
     asked = np.flatnonzero(~split.histories.contains(split.targets) & (split.histories.lengths > 0))
     figures: dict[str, list[dict[str, Any]]] = {name: [] for name in NAMES}
     for share in SHARES:

@@ -5,9 +5,8 @@
 
 For every row a network is trained anew on the episodes that `recgpt pretrain` made, less those of four domains, and
 ranks the cases of those four and of the two watched ones. What a row lacks is set to 0 in training and in ranking; the
-shortlist, and so which cases can be hit, is that of the whole model. Gains are over the blend of counts, whose own
-figure is row `blend alone`: the mean over domains of log NDCG@10, as a percentage; beside them the difference to the
-first row, paired over resampled cases.
+shortlist, and so which cases can be hit, is that of the whole model. Gains are over row `hybrid score alone`: the mean
+over domains of log NDCG@10, as a percentage; beside them the difference to the first row, paired over resampled cases.
 """
 
 import argparse
@@ -31,7 +30,7 @@ from recgpt.foundation.network import (
     RELATIONS,
     TIME_FEATURES,
     Evidence,
-    EvidenceDecoder,
+    FoundationNetwork,
     NetworkConfig,
 )
 from recgpt.foundation.pretrain import PretrainConfig, ranked_ndcg
@@ -73,11 +72,11 @@ ROWS = (
     Row("no times", without=TIME_FEATURES),
     Row("no words", without=("words",)),
     Row("no similar items of new ones", without=SIMILAR),
-    Row("no blend", without=("blend",)),
-    Row("no blend, no text", without=("blend", *TEXT)),
-    Row("no blend, no co-visitation", without=("blend", *CO_VISITATION)),
-    Row("no blend, no neighbours", without=("blend", *NEIGHBOURS)),
-    Row("no blend, no popularity", without=("blend", *POPULARITY, *TIME_FEATURES)),
+    Row("no hybrid score", without=("hybrid_score",)),
+    Row("no hybrid score, no text", without=("hybrid_score", *TEXT)),
+    Row("no hybrid score, no co-visitation", without=("hybrid_score", *CO_VISITATION)),
+    Row("no hybrid score, no neighbours", without=("hybrid_score", *NEIGHBOURS)),
+    Row("no hybrid score, no popularity", without=("hybrid_score", *POPULARITY, *TIME_FEATURES)),
 )
 NOT_AMAZON = ("food_recipes", "lastfm", "online_retail")
 CURVES = (
@@ -124,7 +123,7 @@ def trained(row: Row, episodes: Sequence[Episode], weights: np.ndarray, steps: i
     """A network trained as `recgpt pretrain foundation` does, on evidence that lacks what `row` says."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    network = EvidenceDecoder(row.network)
+    network = FoundationNetwork(row.network)
     config = PretrainConfig(out=Path(), steps=steps)
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=config.weight_decay)
     with Meter(row.name, steps) as meter:
@@ -182,8 +181,8 @@ def main() -> None:
         elif domain not in LEFT_OUT:
             weight = EPISODE_WEIGHTS[protocol, float(share)] / (parts[domain] if part else 1)
             learned.append(Learned(domain, bool(part), weight, Episode.load(path)))
-    blend = {domain: ranked_ndcg(None, episode, torch.device("cpu")) for domain, episode in asked}
-    rows = [{"row": "blend alone", "gain": 0.0, **blend}]
+    hybrid = {domain: ranked_ndcg(None, episode, torch.device("cpu")) for domain, episode in asked}
+    rows = [{"row": "hybrid score alone", "gain": 0.0, **hybrid}]
     whole: np.ndarray | None = None
     wanted = args.rows.split(",")
     for row in (row for row in (CURVES if args.curves else ROWS) if any(part in row.name for part in wanted)):
@@ -199,7 +198,7 @@ def main() -> None:
             logs = []
             for domain, values in cases.items():
                 drawn = values if draw == 0 else rng.choice(values, len(values))
-                logs.append(math.log(max(float(drawn.mean()), 1e-6) / blend[domain]))
+                logs.append(math.log(max(float(drawn.mean()), 1e-6) / hybrid[domain]))
             gains.append(math.expm1(float(np.mean(logs))))
         low, high = np.quantile(gains[1:], [0.025, 0.975])
         whole = np.array(gains) if whole is None else whole

@@ -21,7 +21,7 @@ import torch
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.splits import leave_one_out
 from recgpt.device import hardware
-from recgpt.evaluate.lineup import embeddings_of
+from recgpt.evaluate.lineup import model_embeddings
 from recgpt.foundation.model import shipped
 
 USERS, EVENTS, RUNS = 1_280, 1_000, 3
@@ -42,7 +42,11 @@ def measured(path: Path) -> dict[str, Any]:
     """The figures of one data set."""
     dataset, model = Dataset.load(path, repeats="drop"), shipped()
     split = leave_one_out(dataset, max_users=USERS, seed=0)
-    texts, embeddings_NE, past = dataset.texts(model.template), embeddings_of(dataset, model), split.known.interactions
+    texts, embeddings_NE, past = (
+        dataset.texts(model.template),
+        model_embeddings(dataset, model),
+        split.known.interactions,
+    )
     catalogue = model.index(texts, interactions=past, embeddings=embeddings_NE)
     events = Interactions(past.user[:EVENTS], past.item[-EVENTS:], None)
 

@@ -17,10 +17,10 @@ import numpy as np
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.splits import leave_one_out
 from recgpt.device import hardware
-from recgpt.evaluate.lineup import embeddings_of
+from recgpt.evaluate.lineup import model_embeddings
 from recgpt.evaluate.metrics import ndcg_at, target_ranks
 from recgpt.evaluate.significance import paired_bootstrap
-from recgpt.foundation.calibration import MOST_USERS
+from recgpt.foundation.calibration import MAX_USERS
 from recgpt.foundation.catalogue import FoundationCatalogue
 from recgpt.foundation.model import shipped
 
@@ -29,7 +29,7 @@ def measured(path: Path) -> dict[str, Any]:
     """The figures of one data set."""
     dataset, model = Dataset.load(path, repeats="drop"), shipped()
     split = leave_one_out(dataset, max_users=5_000, seed=0)
-    texts, embeddings_NE = dataset.texts(model.template), embeddings_of(dataset, model)
+    texts, embeddings_NE = dataset.texts(model.template), model_embeddings(dataset, model)
     known = split.known.interactions
     timeless = Interactions(known.user, known.item)
     catalogue = model.index(texts, interactions=timeless, embeddings=embeddings_NE)
@@ -39,13 +39,13 @@ def measured(path: Path) -> dict[str, Any]:
     def ndcg(of: FoundationCatalogue) -> np.ndarray:
         return ndcg_at(target_ranks(of.recommend(histories, 10).ids, targets), 10)
 
-    without_B = ndcg(FoundationCatalogue(model.network, catalogue.reading, shortlist=catalogue.shortlist))
-    with_B = without_B if catalogue.local is None else ndcg(catalogue)
+    without_B = ndcg(FoundationCatalogue(model.network, catalogue.features, shortlist=catalogue.shortlist))
+    with_B = without_B if catalogue.calibration is None else ndcg(catalogue)
     difference = paired_bootstrap(with_B, without_B, split.users[asked])
     return {
         "name": dataset.name,
         "cases": len(asked),
-        "kept": catalogue.local is not None,
+        "kept": catalogue.calibration is not None,
         "without": float(without_B.mean()),
         "with": float(with_B.mean()),
         "difference": difference.difference,
@@ -71,7 +71,7 @@ def main() -> None:
         )
         found.append(figures)
     if args.json:
-        about = {"date": datetime.now(UTC).date().isoformat(), "hardware": hardware(), "most_users": MOST_USERS}
+        about = {"date": datetime.now(UTC).date().isoformat(), "hardware": hardware(), "most_users": MAX_USERS}
         args.json.parent.mkdir(parents=True, exist_ok=True)
         args.json.write_text(json.dumps({**about, "sets": found}, indent=2) + "\n", encoding="utf-8")
 

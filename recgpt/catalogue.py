@@ -1,11 +1,11 @@
-"""What both kinds of model have in common: `Model.index` makes a `Catalogue`, which ranks and explains its items.
+"""Protocols of both kinds of model: `Model.index` makes a `Catalogue`, which ranks its items and explains scores.
 
     model = load_model("ckpt/recgpt-minilm")
     catalogue = model.index(["Toy Story (1995)", "Heat (1995)", "Jumanji (1995)"])
     ranking = catalogue.recommend([[0, 2]], k=1)
     print(catalogue.explain([0, 2], item=1).to_dict())
 
-`recgpt.foundation` and `recgpt.generative` keep these protocols; nothing else needs to know which kind a model is of.
+`recgpt.foundation` and `recgpt.generative` implement these protocols; other code is independent of a model's kind.
 """
 
 import hashlib
@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtim
 
 import numpy as np
 from rich.console import RenderableType
+from rich.text import Text
 from torch import Tensor
 
 from recgpt.data.dataset import Interactions
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
 from recgpt.ranking import Exclude, Ranking
+from recgpt.titles import printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,12 +30,14 @@ if TYPE_CHECKING:
 
 Kind = Literal["foundation", "generative"]
 
+IN_HISTORY_NOTE = "It is in the history, so it is recommended only with --keep-history."
+
 
 class Explanation(Protocol):
-    """Why an item has its score after a history."""
+    """Explanation of an item's score after a history."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain types, for JSON; all numbers are finite."""
+        """Fields as plain types, for JSON; all numbers are finite."""
         ...
 
     def render(self) -> RenderableType:
@@ -48,7 +52,7 @@ class Catalogue(Protocol):
     Attributes
     ----------
     score_name
-        What a score of `recommend` is: "score" or "log_probability".
+        Kind of score that `recommend` returns: "score" or "log_probability".
     """
 
     score_name: ClassVar[str]
@@ -77,7 +81,7 @@ class Catalogue(Protocol):
         exclude
             "history" leaves out the items of the history, "nothing" ranks them too.
         candidates
-            (C,) the only rows that may be recommended; None for all.
+            (C,) rows that may be recommended; None for all.
         batch_size
             Histories scored at once.
 
@@ -94,7 +98,7 @@ class Catalogue(Protocol):
         ...
 
     def observe(self, events: Interactions) -> None:
-        """Count new interactions where the model reads interactions; otherwise ignore them."""
+        """Add new interactions to the index of a model that reads interactions; otherwise ignore them."""
         ...
 
     def explain(self, history: Sequence[int], item: int, titles: Sequence[str] | None = None) -> Explanation:
@@ -132,7 +136,7 @@ class Model(Protocol):
     reads_interactions
         Whether `index` reads past interactions besides the items' texts.
     config
-        The settings that its `config.json` holds.
+        Configuration, stored as `config.json`.
     """
 
     kind: ClassVar[Kind]
@@ -146,12 +150,12 @@ class Model(Protocol):
 
     @property
     def training_record(self) -> Mapping[str, Any]:
-        """How the weights were made; `catalogues` holds the hashes of the items it was trained on."""
+        """Training record; `catalogues` holds the hashes of the catalogues that it was trained on."""
         ...
 
     @property
     def sha256(self) -> str:
-        """Hash of everything that decides a ranking: weights, settings and, where there is one, the tokenizer."""
+        """Hash of all inputs of a ranking: weights, configuration and, in a generative model, the tokenizer."""
         ...
 
     def index(
@@ -169,7 +173,7 @@ class Model(Protocol):
             N texts; or a table with `title` and, if there are any, `categories, brand, description`; or text embeddings
             (N, E) from the encoder that the model was trained with.
         interactions
-            Past interactions; an error where the model does not read them (`reads_interactions`).
+            Past interactions; an error if the model does not read them (`reads_interactions`).
         embeddings
             (N, E) embeddings of these texts, if they were computed before; otherwise the texts are encoded.
 
@@ -196,12 +200,12 @@ class Model(Protocol):
         ...
 
     def push_to_hub(self, repo_id: str, *, private: bool | None = None, token: str | bool | None = None) -> str:
-        """Upload what `save_pretrained` writes to a repository of the hub; returns the address of the commit."""
+        """Upload the folder of `save_pretrained` to a repository of the hub; returns the address of the commit."""
         ...
 
 
 def rankings_sha256(settings: object, tensors: Mapping[str, Tensor]) -> str:
-    """Hash of the weights and of the settings that the weights do not show, for `Model.sha256`."""
+    """Hash of the weights and of the settings that their names and shapes do not contain, for `Model.sha256`."""
     digest = hashlib.sha256(repr(settings).encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(name.encode())
@@ -210,7 +214,7 @@ def rankings_sha256(settings: object, tensors: Mapping[str, Tensor]) -> str:
 
 
 def checked_titles(titles: Sequence[str] | None, n_items: int) -> Sequence[str]:
-    """The titles of a catalogue's rows, or numbers in their place.
+    """Titles of a catalogue's rows; numbers if there are none.
 
     Raises
     ------
@@ -222,3 +226,13 @@ def checked_titles(titles: Sequence[str] | None, n_items: int) -> Sequence[str]:
     if len(titles) != n_items:
         raise DataError(f"{len(titles)} titles for a catalogue of {n_items} items: pass one title a row")
     return titles
+
+
+def title_cell(title: str) -> Text:
+    """Table cell of a title, printed literally and cut with an ellipsis on a narrow terminal."""
+    return Text(printable(title), no_wrap=True, overflow="ellipsis")
+
+
+def unread_note(reader: str, n_unread: int, n_read: int) -> str:
+    """Sentence on the oldest history items, which an explanation leaves out."""
+    return f"The oldest {n_unread} of {n_unread + n_read} items are not read: {reader} reads the last {n_read}."

@@ -59,7 +59,7 @@ def evaluate(
     """
     from recgpt.data.splits import load_for, make_split
     from recgpt.evaluate import evaluate as run
-    from recgpt.evaluate.lineup import check_times, embeddings_of, names_for, recommenders_for, stand_in
+    from recgpt.evaluate.lineup import check_times, default_model, model_embeddings, names_for, recommenders_for
     from recgpt.evaluate.protocols import refuse_negatives
     from recgpt.models import load_model
 
@@ -67,10 +67,10 @@ def evaluate(
     data = load_for(protocol, dataset, repeats=repeats)
     split = make_split(data, protocol, past=past, max_users=max_users, seed=seed)
     named = [name.strip() for name in recommenders.split(",") if name.strip()]
-    loaded = load_model(model) if model is not None else stand_in(named)
+    loaded = load_model(model) if model is not None else default_model(named)
     names = names_for(split, named, model=loaded)
     check_times(split, names)
-    embeddings_NE = embeddings_of(data, loaded)
+    embeddings_NE = model_embeddings(data, loaded)
     chosen = recommenders_for(names, embeddings_NE=embeddings_NE, model=loaded, seed=seed)
     report = run(split, chosen, embeddings_NE=embeddings_NE, seed=seed)
     print_tables(report.table(), wide=wide)

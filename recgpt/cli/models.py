@@ -242,7 +242,7 @@ def finetune(
     from recgpt.data.dataset import Dataset
     from recgpt.data.splits import leave_one_out
     from recgpt.errors import CheckpointError
-    from recgpt.evaluate.lineup import embeddings_of
+    from recgpt.evaluate.lineup import model_embeddings
     from recgpt.foundation.finetune import FinetuneConfig
     from recgpt.foundation.finetune import finetune as run
     from recgpt.models import load_foundation_model
@@ -253,7 +253,7 @@ def finetune(
         raise CheckpointError(f"{out} is not empty: pass --overwrite, or choose another --out")
     loaded = load_foundation_model(model)
     data = Dataset.load(dataset, repeats="drop")
-    embeddings_NE = embeddings_of(data, loaded)
+    embeddings_NE = model_embeddings(data, loaded)
     known = leave_one_out(data, past="train").known if settings.past == "train" else data
     tuned = run(loaded, known, embeddings_NE, steps=settings.steps, lr=settings.lr, seed=settings.seed)
     tuned.save_pretrained(out)

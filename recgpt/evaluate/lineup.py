@@ -1,7 +1,7 @@
 """Selects the recommenders of a comparison: the model, and always the baselines that a model has to beat.
 
 names = names_for(split, ["sasrec"], model=model)
-embeddings_NE = embeddings_of(dataset, model)
+embeddings_NE = model_embeddings(dataset, model)
 recommenders = recommenders_for(names, embeddings_NE=embeddings_NE, model=model)
 report = evaluate(split, recommenders, embeddings_NE=embeddings_NE)
 """
@@ -44,7 +44,11 @@ def names_for(split: Split, names: Sequence[str] = (), *, model: Model | None = 
     """
     names = [registered_name(name) for name in names]
     has_past = bool(split.in_past.any())
-    standard = [name for name in (*BASELINES, *rows_of(model)) if has_past or REGISTRY[name].supervision == "zero-shot"]
+    standard = [
+        name
+        for name in (*BASELINES, *model_recommenders(model))
+        if has_past or REGISTRY[name].supervision == "zero-shot"
+    ]
     baselines = [name for name in standard if name in BASELINES]
     wanted = list(dict.fromkeys([*baselines, *names, *standard]))
     if RecGPTGenerative.name in wanted and (model is None or model.kind != RecGPTGenerative.model_kind):
@@ -75,7 +79,7 @@ def recommenders_for(
     Parameters
     ----------
     embeddings_NE
-        (N, E) text embeddings of the catalogue, see `embeddings_of`.
+        (N, E) text embeddings of the catalogue, see `model_embeddings`.
     model
         For recommenders that use a model of its kind; where a foundation model is needed and not given, the one that
         comes with the project is used.
@@ -93,19 +97,19 @@ def recommenders_for(
     return [make(name, **options(name)) for name in map(registered_name, names)]
 
 
-def stand_in(names: Sequence[str]) -> Model | None:
+def default_model(names: Sequence[str]) -> Model | None:
     """The model that comes with the project, where one of the recommenders uses a model of its kind; otherwise None."""
     kinds = {REGISTRY[registered_name(name)].model_kind for name in names}
     return load_model() if RecGPTContext.model_kind in kinds else None
 
 
-def embeddings_of(dataset: Dataset, model: Model | None = None) -> np.ndarray:
+def model_embeddings(dataset: Dataset, model: Model | None = None) -> np.ndarray:
     """(N, E) text embeddings by the encoder that `model` was trained on, or by the default one; cached on disk."""
     encoder = {} if model is None else model.text_encoder
     return embeddings_for(dataset, encoder.get("encoder", DEFAULT), encoder.get("template", "fields"))
 
 
-def rows_of(model: Model | None) -> tuple[str, ...]:
+def model_recommenders(model: Model | None) -> tuple[str, ...]:
     """Names of the recommenders that a model has in every table: those of its kind that train nothing."""
     if model is None:
         return ()

@@ -11,7 +11,7 @@ from recgpt.data.splits import Split, cold_user, leave_one_out
 from recgpt.errors import DataError
 from recgpt.evaluate.control import ShuffledHistories
 from recgpt.evaluate.examples import show_examples
-from recgpt.evaluate.lineup import embeddings_of, names_for, recommenders_for
+from recgpt.evaluate.lineup import model_embeddings, names_for, recommenders_for
 from recgpt.evaluate.report import Report
 from recgpt.evaluate.run import evaluate
 from recgpt.generative.published import PUBLISHED_TOKENIZER
@@ -68,7 +68,7 @@ def predict(
     device = torch.device("cuda", gpu) if torch.cuda.is_available() else None
     model = load_model(model_path, tokenizer=tokenizer, n_layers=n_layers, device=device)
     split = published_split(dataset, cold=cold, past=past, seed=seed)
-    embeddings_NE = embeddings_of(dataset, model)
+    embeddings_NE = model_embeddings(dataset, model)
     recommenders = recommenders_for(names_for(split, model=model), embeddings_NE=embeddings_NE, model=model)
     model_row = recommenders[-1]
     if control:

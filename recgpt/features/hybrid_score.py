@@ -6,7 +6,7 @@ Suffixes: B histories, N items, F features, E embedding width.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -19,7 +19,18 @@ from recgpt.features.interaction_counts import InteractionCounts
 from recgpt.features.text_similarity import pooled, quantize_rows
 from recgpt.features.weight_search import Cases, averaged_weights
 
-FEATURES = ("text", "popularity", "co_visitation", "cosine_co_visitation", "co_occurrence")
+
+class HybridFeatures(NamedTuple):
+    """The five features of the hybrid score, (B, N) float32 each: of every item after each history."""
+
+    text: np.ndarray
+    popularity: np.ndarray
+    co_visitation: np.ndarray
+    cosine_co_visitation: np.ndarray
+    co_occurrence: np.ndarray
+
+
+FEATURES = HybridFeatures._fields
 PRIOR_WEIGHTS = (0.14, 0.06, 0.1, 0.4, 0.3)
 _USUAL_SHARE = 0.25
 _TUNING_CASES = 3000
@@ -32,25 +43,25 @@ ROWS = 64  # histories whose features are computed at a time
 
 
 @dataclass(frozen=True)
-class Blend:
-    """What is known of the catalogue and its past, ready to compute features from.
+class HybridIndex:
+    """Inputs of the hybrid features: text embeddings and interaction counts of one catalogue.
 
     Attributes
     ----------
     unit_NE
-        Whitened text, unit rows.
-    rough_NE
-        The same in steps in which cosines are exact.
+        (N, E) whitened text embeddings, unit rows.
+    quantized_NE
+        (N, E) the same after `quantize_rows`, so that cosines are exact.
     past
-        All that is counted; what is appended to it shows in the next features.
+        Interaction counts; later `past.append` calls change the next features.
     """
 
     unit_NE: np.ndarray
-    rough_NE: np.ndarray
+    quantized_NE: np.ndarray
     past: InteractionCounts
 
     @classmethod
-    def of(cls, unit_NE: np.ndarray, sequences: Ragged, times: np.ndarray | None = None) -> Self:
+    def from_sequences(cls, unit_NE: np.ndarray, sequences: Ragged, times: np.ndarray | None = None) -> Self:
         """Count `sequences`, one a user, over the catalogue with the whitened text `unit_NE`."""
         return cls(unit_NE, quantize_rows(unit_NE), InteractionCounts(len(unit_NE), sequences, times))
 
@@ -59,8 +70,8 @@ class Blend:
         """N, the size of the catalogue."""
         return len(self.unit_NE)
 
-    def features(self, histories: Ragged) -> list[np.ndarray]:
-        """(B, N) float32 for each of `FEATURES`; no history is empty."""
+    def features(self, histories: Ragged) -> HybridFeatures:
+        """(B, N) float32 for each feature; histories must not be empty."""
         past = self.past
         query_BE = quantize_rows(pooled(histories, self.unit_NE))
         recent_BN = recent_items(histories, self.n_items)
@@ -70,21 +81,21 @@ class Blend:
         cosines_BN = past.near.product(_columns_scaled(recent_BN, damping_N / UNITS))
         together_BN = past.together.product(_columns_scaled(long_BN, damping_N))
         popularity_N = _standardised(np.log1p(past.count_N))
-        return [
-            _standardised(_product(query_BE, self.rough_NE)),
-            np.broadcast_to(popularity_N, (len(histories), self.n_items)),
-            _log1p(RATE_SCALE, past.near.product(_columns_scaled(recent_BN, rate_N))),
-            _log1p(COSINE_SCALE, _columns_scaled(cosines_BN, damping_N)),
-            _log1p(COSINE_SCALE, _columns_scaled(together_BN, damping_N)),
-        ]
+        return HybridFeatures(
+            text=_standardised(_product(query_BE, self.quantized_NE)),
+            popularity=np.broadcast_to(popularity_N, (len(histories), self.n_items)),
+            co_visitation=_log1p(RATE_SCALE, past.near.product(_columns_scaled(recent_BN, rate_N))),
+            cosine_co_visitation=_log1p(COSINE_SCALE, _columns_scaled(cosines_BN, damping_N)),
+            co_occurrence=_log1p(COSINE_SCALE, _columns_scaled(together_BN, damping_N)),
+        )
 
 
 def weighted_sum(features: Sequence[np.ndarray], weights_F: np.ndarray) -> np.ndarray:
-    """(B, N) float32 the blend: each feature (B, N) times its weight."""
-    blend_BN = np.zeros(features[0].shape, dtype=np.float32)
+    """(B, N) float32 hybrid score: the sum of the features, each (B, N) times its weight."""
+    score_BN = np.zeros(features[0].shape, dtype=np.float32)
     for weight, feature_BN in zip(weights_F, features, strict=True):
-        blend_BN += np.float32(weight) * feature_BN
-    return blend_BN
+        score_BN += np.float32(weight) * feature_BN
+    return score_BN
 
 
 def tuned_weights(sequences: Ragged, unit_NE: np.ndarray, *, most_cases: int = _TUNING_CASES) -> np.ndarray:
@@ -103,7 +114,7 @@ def tuned_weights(sequences: Ragged, unit_NE: np.ndarray, *, most_cases: int = _
     if not len(new):
         return usual_F
     histories, targets = histories[new], targets[new]
-    index = Blend.of(unit_NE, sequences.spans(starts, stops - asked))
+    index = HybridIndex.from_sequences(unit_NE, sequences.spans(starts, stops - asked))
     features_BFN = np.empty((len(new), len(FEATURES), n_items), dtype=np.float32)
     for start in range(0, len(new), ROWS):
         rows = slice(start, start + ROWS)

@@ -1,9 +1,9 @@
 """The catalogue of the foundation model: a shortlist by the hybrid score, reranked by the network.
 
-All items are scored by the tuned sum of text and count features (`recgpt.features.hybrid_score`), the best `shortlist`
-of them by the network, and these come first.
+All items get the hybrid score, a tuned weighted sum of text and count features (`recgpt.features.hybrid_score`). The
+best `shortlist` of them are ranked first, by the logits of the network; the others follow by their hybrid score.
 
-Shapes: B histories, N items, M shortlisted, H distinct items of a history.
+Shapes: B histories, N items, M candidates, H distinct items of a history.
 """
 
 import math
@@ -19,16 +19,16 @@ from torch import Tensor
 from recgpt.data.dataset import Interactions
 from recgpt.data.ragged import Ragged, offsets_of
 from recgpt.errors import DataError
-from recgpt.foundation.catalogue_features import Reading, shortlisted
-from recgpt.foundation.network import EvidenceDecoder, LocalWeights
+from recgpt.foundation.catalogue_features import CatalogueFeatures, HybridScores, shortlist_candidates
+from recgpt.foundation.network import CalibrationWeights, FoundationNetwork
 from recgpt.ranking import Exclude, Ranking, Request, first_unknown, top_k
 
 if TYPE_CHECKING:
-    from recgpt.foundation.explain import EvidenceExplanation
+    from recgpt.foundation.explain import FoundationExplanation
 
 INDEX_FILE = "index.safetensors"
 BATCH = 64  # histories scored at once
-UNRANKED_OFFSET = -1_000.0  # added to the hybrid score of items without a logit; logits lie far above
+UNRANKED_OFFSET = -1_000.0  # added to the hybrid score of items without a logit: all logits are above
 _WEIGHTS, _OFFSETS = "local_weight_I", "local_offsets"
 
 
@@ -37,38 +37,44 @@ class FoundationCatalogue:
 
     Attributes
     ----------
-    reading
+    features
         Features of its items, from texts and past interactions.
-    local
-        Weights that calibrate the network's logits to this catalogue; None for none.
+    calibration
+        Weights that calibrate the network's logits to this catalogue; None without calibration.
     shortlist
-        M, how many items the network scores after each history.
+        M, the number of items that the network scores after each history.
     """
 
     score_name: ClassVar[str] = "score"
 
     def __init__(
-        self, network: EvidenceDecoder, reading: Reading, local: LocalWeights | None = None, *, shortlist: int
+        self,
+        network: FoundationNetwork,
+        features: CatalogueFeatures,
+        calibration: CalibrationWeights | None = None,
+        *,
+        shortlist: int,
     ) -> None:
         self.network = network
-        self.reading = reading
-        self.local = local
+        self.features = features
+        self.calibration = calibration
         self.shortlist = shortlist
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """Arrays of `from_arrays`, which index the catalogue again without its texts and embeddings."""
-        arrays = self.reading.to_arrays()
-        if self.local is not None:
-            arrays |= {_WEIGHTS: self.local.weight_I.numpy(), _OFFSETS: np.array([self.local.bias, self.local.new])}
+        """Arrays for `from_arrays`, which needs no texts and embeddings."""
+        arrays = self.features.to_arrays()
+        if self.calibration is not None:
+            weight_I, *offsets = self.calibration
+            arrays |= {_WEIGHTS: weight_I.numpy(), _OFFSETS: np.array(offsets)}
         return arrays
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray], network: EvidenceDecoder, *, shortlist: int) -> Self:
-        """The catalogue that `to_arrays` described."""
-        local = None
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray], network: FoundationNetwork, *, shortlist: int) -> Self:
+        """Rebuild a catalogue from `to_arrays`."""
+        calibration = None
         if _WEIGHTS in arrays:
-            local = LocalWeights(torch.from_numpy(arrays[_WEIGHTS]), *arrays[_OFFSETS].tolist())
-        return cls(network, Reading.from_arrays(arrays), local, shortlist=shortlist)
+            calibration = CalibrationWeights(torch.from_numpy(arrays[_WEIGHTS]), *arrays[_OFFSETS].tolist())
+        return cls(network, CatalogueFeatures.from_arrays(arrays), calibration, shortlist=shortlist)
 
     def save(self, folder: Path) -> None:
         """Write the index as `index.safetensors`, for `FoundationModel.open_index`."""
@@ -78,12 +84,12 @@ class FoundationCatalogue:
         draft.replace(folder / INDEX_FILE)
 
     @classmethod
-    def open(cls, folder: Path, network: EvidenceDecoder, *, shortlist: int) -> Self:
+    def open(cls, folder: Path, network: FoundationNetwork, *, shortlist: int) -> Self:
         """Read the index that `save` wrote."""
         return cls.from_arrays(load_file(folder / INDEX_FILE), network, shortlist=shortlist)
 
     def __len__(self) -> int:
-        return self.reading.past.n_items
+        return self.features.past.n_items
 
     def recommend(
         self,
@@ -99,22 +105,22 @@ class FoundationCatalogue:
         Parameters
         ----------
         histories
-            B sequences of catalogue rows, oldest first. After an empty one items come by their number of interactions;
-            without any interaction nothing is ranked (ids -1).
+            B sequences of catalogue rows, oldest first. After an empty one items are ranked by their number of
+            interactions; in a catalogue without interactions nothing is ranked (ids -1).
         k
             Between 1 and N.
         exclude
             "history" leaves out the items of the history, "nothing" ranks them too.
         candidates
-            (C,) the only rows that may be recommended; None for all.
+            (C,) rows that may be recommended; None for all.
         batch_size
             Histories scored at once; the ranking does not depend on it.
 
         Returns
         -------
         Ranking
-            ids and scores (B, k). Scores are the network's logits for shortlisted items, and the hybrid score less
-            1,000 for the others; they order the items of one history. Where `exclude` is "nothing", the items of the
+            ids and scores (B, k). Scores are the network's logits for items of the shortlist, and the hybrid score less
+            1,000 for the others; they order the items of one history. If `exclude` is "nothing", the items of the
             history together get the probability of a repeat, which is the share of repeats in the past interactions.
 
         Raises
@@ -130,7 +136,7 @@ class FoundationCatalogue:
             rows = with_history[start : start + batch_size]
             part = self._ranked(request, rows)
             ranking.ids[rows], ranking.scores[rows] = part.ids, part.scores
-        count_N = self.reading.past.count_N
+        count_N = self.features.past.count_N
         if count_N.any() and not has_history.all():
             rows = np.flatnonzero(~has_history)
             counts_BN = np.tile(count_N.astype(np.float32), (len(rows), 1))
@@ -138,21 +144,23 @@ class FoundationCatalogue:
             ranking.ids[rows], ranking.scores[rows] = part.ids, part.scores
         return ranking
 
-    def explain(self, history: Sequence[int], item: int, titles: Sequence[str] | None = None) -> "EvidenceExplanation":
+    def explain(
+        self, history: Sequence[int], item: int, titles: Sequence[str] | None = None
+    ) -> "FoundationExplanation":
         """Explain the score of `item` after `history`. See `recgpt.foundation.explain`."""
         from recgpt.foundation.explain import explain
 
         return explain(self, history, item, titles)
 
     def session(self, histories: Sequence[Sequence[int]] | Ragged) -> "FoundationSession":
-        """Follow users whose histories grow one item at a time."""
+        """Start a session: rankings of histories that grow one item at a time."""
         return FoundationSession(self, histories)
 
     def observe(self, events: Interactions) -> None:
-        """Append `events`, in their order, to the sequences of their users: tens of microseconds an event.
+        """Append `events`, in their order, to the sequences of their users; tens of microseconds an event.
 
-        The next ranking counts them, as if the catalogue had been indexed with them, except that the weights of the
-        hybrid score, the neighbourhoods and the calibration stay until it is indexed again.
+        The next ranking is that of a catalogue indexed with them, except that the weights of the hybrid score, the
+        neighbourhoods and the calibration stay until the catalogue is indexed again.
 
         Raises
         ------
@@ -165,29 +173,29 @@ class FoundationCatalogue:
                 f"event {unknown} is on the item id {events.item[unknown]}, but the catalogue has the ids 0 to "
                 f"{len(self) - 1}: index the larger catalogue"
             )
-        self.reading.append(events)
+        self.features.append(events)
 
     @torch.inference_mode()
     def _ranked(self, request: Request, rows: np.ndarray) -> Ranking:
-        """Rank for the histories `rows`, none of them empty."""
+        """Rank after the histories `rows`, none of them empty."""
         histories = request.histories[rows]
-        blended = self.reading.blended(histories)
+        scores = self.features.hybrid_scores(histories)
         may_repeat = request.exclude == "nothing"
         candidates_BM, logits_BM, in_history_BM = self._rerank(
-            histories, blended, request.allowed_N, with_history=may_repeat
+            histories, scores, request.allowed_N, with_history=may_repeat
         )
         if may_repeat:
-            # Over all that could be recommended, so that to restrict the candidates reorders nothing.
+            # Normalised over the whole catalogue, so that restricting the candidates does not reorder them.
             whole = (logits_BM, in_history_BM)
             if request.allowed_N is not None:
-                whole = self._rerank(histories, blended, None, with_history=True)[1:]
+                whole = self._rerank(histories, scores, None, with_history=True)[1:]
             logits_BM = torch.where(
-                in_history_BM, logits_BM + _repeat_shift(*whole, self.reading.repeat_share), logits_BM
+                in_history_BM, logits_BM + _repeat_shift(*whole, self.features.repeat_share), logits_BM
             )
         if ((candidates_BM >= 0).sum(axis=1) >= request.k).all():
             part = top_k(logits_BM, request.k)
             return Ranking(np.take_along_axis(candidates_BM, part.ids, axis=1), part.scores)
-        scores_BN = torch.from_numpy(blended[1] + np.float32(UNRANKED_OFFSET))
+        scores_BN = torch.from_numpy(scores.score_BN + np.float32(UNRANKED_OFFSET))
         case, place = np.nonzero(candidates_BM >= 0)
         scores_BN[case, candidates_BM[case, place]] = logits_BM[case, place]
         return top_k(request.mask(scores_BN, rows), request.k)
@@ -195,7 +203,7 @@ class FoundationCatalogue:
     def _rerank(
         self,
         histories: Ragged,
-        blended: tuple[list[np.ndarray], np.ndarray],
+        scores: HybridScores,
         allowed_N: np.ndarray | None,
         with_history: bool,
     ) -> tuple[np.ndarray, Tensor, Tensor]:
@@ -204,30 +212,29 @@ class FoundationCatalogue:
         Returns
         -------
         tuple
-            (B, M) candidates by id, -1 for none; their logits, -inf for none; whether they are in the history.
+            (B, M) candidates in order of their ids, -1 for padding; their logits, -inf for padding; whether they are in
+            the history.
         """
-        candidates_BM = shortlisted(histories, blended, self.shortlist, self.reading.past.count_N, allowed_N)
+        candidates_BM = shortlist_candidates(histories, scores, self.shortlist, self.features.past.count_N, allowed_N)
         history_BH = np.empty((len(histories), 0), dtype=np.int64)
         if with_history:
             history_BH = _distinct_items(histories, len(self), allowed_N)
             candidates_BM = np.concatenate([candidates_BM, history_BH], axis=1)
-        candidates_BM.sort(axis=1)  # ties then fall to the smaller id, and rows of tables are read in order
+        candidates_BM.sort(axis=1)  # top_k breaks ties by column, so that the smaller id comes first
         n_positions = self.network.config.history_items
-        evidence = self.reading.evidence(histories, candidates_BM, blended, n_positions)
-        logits_BM: Tensor = self.network(evidence, self.local)
+        evidence = self.features.evidence(histories, candidates_BM, scores, n_positions)
+        logits_BM: Tensor = self.network(evidence, self.calibration)
         in_history_BM = (candidates_BM[:, :, None] == history_BH[:, None]).any(axis=2) & (candidates_BM >= 0)
         return candidates_BM, logits_BM.masked_fill_(~evidence.allowed_BM, -torch.inf), torch.from_numpy(in_history_BM)
 
 
 class FoundationSession:
-    """Users whose histories grow: each ranking is a fresh one of what they have grown to.
-
-    There is nothing to keep between rankings: the network reads the latest items only.
+    """Rankings of histories that grow one item at a time; each is computed anew, as the network reads few items.
 
     Attributes
     ----------
     histories
-        The users' items so far.
+        The users' items so far, oldest first.
     """
 
     def __init__(self, catalogue: FoundationCatalogue, histories: Sequence[Sequence[int]] | Ragged) -> None:
@@ -250,15 +257,15 @@ class FoundationSession:
             history.append(item)
 
     def recommend(self, k: int = 10, *, exclude: Exclude = "history", candidates: np.ndarray | None = None) -> Ranking:
-        """Rank after what each history has grown to. See `FoundationCatalogue.recommend`."""
+        """Rank the catalogue after each history as it is now. See `FoundationCatalogue.recommend`."""
         return self._catalogue.recommend(self.histories, k, exclude=exclude, candidates=candidates)
 
 
 def _repeat_shift(logits_BM: Tensor, in_history_BM: Tensor, repeat_share: float) -> Tensor:
-    """(B, 1) shift of the logits of the history's items that gives them together the probability of a repeat.
+    """(B, 1) shift of the history items' logits that gives them together the probability p of a repeat.
 
-    The network was trained on items new to their user, so its logits do not hold the probability p of a repeat; the
-    past interactions do (`repeat_share`). softmax gives the history's items p in all if their logits are shifted by
+    The network was trained on targets new to their user, so its logits do not contain p; it is estimated from the past
+    interactions (`repeat_share`). softmax gives the history's items p in all if their logits are shifted by
     logsumexp(others) - logsumexp(history) + log(p / (1 - p)).
     """
     repeats_B1 = logits_BM.masked_fill(~in_history_BM, -torch.inf).logsumexp(1, keepdim=True)
@@ -268,7 +275,7 @@ def _repeat_shift(logits_BM: Tensor, in_history_BM: Tensor, repeat_share: float)
 
 
 def _distinct_items(histories: Ragged, n_items: int, allowed_N: np.ndarray | None) -> np.ndarray:
-    """(B, H) distinct items of each history that are allowed; -1 for none."""
+    """(B, H) distinct allowed items of each history; -1 for padding."""
     taken_BN = np.zeros((len(histories), n_items), dtype=bool)
     taken_BN[np.repeat(np.arange(len(histories)), histories.lengths), histories.values] = True
     if allowed_N is not None:

@@ -1,28 +1,28 @@
 """Candidate features of one catalogue: relations between history items and candidates, from texts and counts.
 
-    reading = Reading.of(embeddings_NE, sequences, times)               # seconds; nothing is learned by gradient
-    blended = reading.blended(histories)                                # hybrid score of every item
-    evidence = reading.evidence(histories, candidates_BM, blended, 12)  # inputs of the network
+    features = CatalogueFeatures.from_sequences(embeddings_NE, sequences, times)    # seconds, no gradient step
+    scores = features.hybrid_scores(histories)                                      # hybrid score of every item
+    evidence = features.evidence(histories, candidates_BM, scores, 12)              # inputs of the network
 
 All features are relations within the catalogue, so that they mean the same in another one. The `RELATIONS` between a
 history item i and a candidate j:
 
-- bought_after, bought_before: log(1 + 200 x share) of what came up to 5 places after (before) i that was j.
+- bought_after, bought_before: log(1 + 200 x share), the share of j among the items up to 5 places after (before) i.
 - co_visited_after, co_visited_before: log(1 + 30 x cosine) of the same counts, the other direction counted half.
-- taken_by_the_same: log(1 + 30 x cosine) of how many users have both among their last 100 items.
+- taken_by_the_same: log(1 + 30 x cosine) of the number of users with both among their last 100 items.
 - text: cosine of the whitened text embeddings.
-- words: cosine of the telling words, see `recgpt.features.tfidf`; 0 where texts are unknown.
+- words: cosine of the tf-idf vectors, see `recgpt.features.tfidf`; 0 without texts.
 - neighbourhood: cosine in the leading singular directions of the co-visitation graph.
 
 Cold items, without interactions, take the counts of the items with most similar texts (`ColdItems`).
 
-Shapes: B histories, N items, M candidates, S history items, R relations, E embedding width, Z singular directions,
-L items without a past, K similar items of each, W dimensions of words.
+Shapes: as `recgpt.foundation` defines them; besides, Z singular directions, L cold items, K similar items of each,
+W tf-idf dimensions.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -38,43 +38,70 @@ from recgpt.features.hybrid_score import (
     FEATURES,
     RATE_SCALE,
     SHRINKAGE,
-    Blend,
+    HybridFeatures,
+    HybridIndex,
     tuned_weights,
     weighted_sum,
 )
 from recgpt.features.interaction_counts import InteractionCounts
 from recgpt.features.text_similarity import whitened_unit_rows
 from recgpt.features.tfidf import WIDTH, word_rows
-from recgpt.foundation.network import CANDIDATE_FEATURES, QUERY_FEATURES, RELATIONS, Evidence
+from recgpt.foundation.network import (
+    CANDIDATE_FEATURES,
+    HISTORY_FEATURES,
+    QUERY_FEATURES,
+    RELATIONS,
+    Evidence,
+    HistoryFeature,
+    Relation,
+)
 from recgpt.ranking import top_k
 
 NEIGHBOURHOOD_WIDTH = 64
 SIMILAR_ITEMS = 10
-NEW_CANDIDATES = 64  # beside the shortlist: the best by text of the items that nobody has taken
-_TUNING_CASES = 1_500  # half of what hybrid_knn takes: the network corrects what they miss
-_YEARS = 8  # differences in age beyond are all the same
-_OTHER_DIRECTION = 1.5  # `near` counts so much of what `after` counts, on average
+COLD_CANDIDATES = 64  # cold items of most similar text, added to the shortlist
+_TUNING_CASES = 1_500  # half as many as hybrid_knn: the network corrects the rest of the error
+_MAX_YEARS = 8  # differences in age are clipped to +-8 years
+_OTHER_DIRECTION = 1.5  # `near` counts both directions, 1 + 1/2: `after` alone gets 1 / 1.5 of its scale
 _WEIGHT_SCALE = 3  # brings five weights that sum to 1 to about 1 each
-_NO_LENGTH = 1e-6
-_TEXT = FEATURES.index("text")
-_COUNTED = ("co_visitation", "cosine_co_visitation", "co_occurrence")
-_SHARPNESS = 20.0  # of the softmax over the cosines of similar items
+_MIN_NORM = 1e-6
+_COUNT_FEATURES = ("co_visitation", "cosine_co_visitation", "co_occurrence")
+_INVERSE_TEMPERATURE = 20.0  # of the softmax over the cosines of similar items
 _ROWS = 1024
-_USUAL_REPEATS, _USUAL_CASES = 0.02, 50
+_PRIOR_REPEAT_SHARE, _PRIOR_WEIGHT = 0.02, 50  # the share, and the number of interactions that it counts as
+
+
+class HybridScores(NamedTuple):
+    """Hybrid score of every item after each history.
+
+    Attributes
+    ----------
+    features
+        The five features, (B, N) each.
+    score_BN
+        (B, N) float32, their weighted sum.
+    """
+
+    features: HybridFeatures
+    score_BN: np.ndarray
+
+    def rows(self, rows: np.ndarray) -> "HybridScores":
+        """Scores of the histories at `rows`."""
+        return HybridScores(HybridFeatures(*(each_BN[rows] for each_BN in self.features)), self.score_BN[rows])
 
 
 @dataclass(frozen=True)
 class ColdItems:
-    """Cold items, without interactions, each with the items of most similar text that have some.
+    """Text neighbours of the cold items, the items without interactions; they lend them their counts.
 
     Attributes
     ----------
     place_N
-        (N,) int64 row of an item below; -1 for items with a past.
+        (N,) int64 row of an item in the two tables below; -1 for items with interactions.
     similar_LK
-        (L, K) int64 known items.
+        (L, K) int64 the items with interactions of most similar text.
     weight_LK
-        (L, K) float32 softmax of 20 x the cosine of the texts.
+        (L, K) float32 their weights, softmax(20 x text cosine).
     """
 
     place_N: np.ndarray
@@ -82,54 +109,54 @@ class ColdItems:
     weight_LK: np.ndarray
 
     @classmethod
-    def of(cls, rough_NE: np.ndarray, count_N: np.ndarray) -> Self:
-        """Find the similar items; K is less where fewer items have interactions."""
+    def from_counts(cls, quantized_NE: np.ndarray, count_N: np.ndarray) -> Self:
+        """Find the text neighbours of items with count 0; K is below 10 if fewer items have interactions."""
         new, known = np.flatnonzero(count_N == 0), np.flatnonzero(count_N)
         place_N = np.full(len(count_N), -1, dtype=np.int64)
         place_N[new] = np.arange(len(new))
-        known_EN = torch.from_numpy(rough_NE[known]).T
+        known_EN = torch.from_numpy(quantized_NE[known]).T
         width = min(SIMILAR_ITEMS, len(known))
         similar_LK = np.empty((len(new), width), dtype=np.int64)
         weight_LK = np.empty((len(new), width), dtype=np.float32)
         for start in range(0, len(new), _ROWS):
             rows = slice(start, start + _ROWS)
-            best = (torch.from_numpy(rough_NE[new[rows]]) @ known_EN).topk(width, dim=1)
+            best = (torch.from_numpy(quantized_NE[new[rows]]) @ known_EN).topk(width, dim=1)
             similar_LK[rows] = known[best.indices.numpy()]
-            weight_LK[rows] = torch.softmax(_SHARPNESS * best.values, dim=1).numpy()
+            weight_LK[rows] = torch.softmax(_INVERSE_TEMPERATURE * best.values, dim=1).numpy()
         return cls(place_N, similar_LK, weight_LK)
 
-    def figures(self, feature_BN: np.ndarray, candidates_BM: np.ndarray, count_N: np.ndarray) -> np.ndarray:
-        """(B, M) float32 weighted mean of `feature_BN` over the similar items; 0 for candidates with interactions."""
-        figures_BM = np.zeros(candidates_BM.shape, dtype=np.float32)
-        asked_BM = (self.place_N[candidates_BM] >= 0) & (count_N[candidates_BM] == 0)
-        if self.similar_LK.size and asked_BM.any():
-            case, place = np.nonzero(asked_BM)
-            row = self.place_N[candidates_BM[case, place]]
-            figures_BM[case, place] = (feature_BN[case[:, None], self.similar_LK[row]] * self.weight_LK[row]).sum(1)
-        return figures_BM
+    def neighbour_means(self, feature_BN: np.ndarray, candidates_BM: np.ndarray, count_N: np.ndarray) -> np.ndarray:
+        """(B, M) float32 weighted mean of a feature over the text neighbours; 0 for candidates with interactions."""
+        means_BM = np.zeros(candidates_BM.shape, dtype=np.float32)
+        is_cold_BM = (self.place_N[candidates_BM] >= 0) & (count_N[candidates_BM] == 0)
+        if self.similar_LK.size and is_cold_BM.any():
+            query, place = np.nonzero(is_cold_BM)
+            row = self.place_N[candidates_BM[query, place]]
+            means_BM[query, place] = (feature_BN[query[:, None], self.similar_LK[row]] * self.weight_LK[row]).sum(1)
+        return means_BM
 
 
 @dataclass
-class Reading:
-    """Features of one catalogue: whitened texts, counts and neighbourhoods.
+class CatalogueFeatures:
+    """Text and interaction features of one catalogue.
 
     Attributes
     ----------
-    blend
-        Whitened text and counted past; `blend.past.append` adds to it at once.
+    hybrid_index
+        Whitened texts and interaction counts.
     weights_F
-        How much each feature of the blend counts here, tuned on what is known.
+        (5,) weights of the hybrid score, tuned on this catalogue's interactions.
     neighbourhood_NZ
-        (N, Z) float32 unit rows, zero for items without a past.
+        (N, Z) float32 unit rows, zero for cold items; see `neighbourhood`.
     cold_items
-        The items without a past when the catalogue was read.
+        Text neighbours of the items that had no interactions when the catalogue was indexed.
     words_NW
-        See `recgpt.features.tfidf`; None where the texts are unknown.
+        (N, W) tf-idf vectors, see `recgpt.features.tfidf`; None without texts.
     repeat_share
-        Of the known interactions after a user's first, those with an item that the user had before.
+        Share of repeats among the interactions after each user's first.
     """
 
-    blend: Blend
+    hybrid_index: HybridIndex
     weights_F: np.ndarray
     neighbourhood_NZ: np.ndarray
     cold_items: ColdItems
@@ -137,25 +164,25 @@ class Reading:
     repeat_share: float = 0.0
 
     @classmethod
-    def of(
+    def from_sequences(
         cls,
         embeddings_NE: np.ndarray,
         sequences: Ragged,
         times: np.ndarray | None = None,
         texts: Sequence[str] | None = None,
     ) -> Self:
-        """Read a catalogue.
+        """Index a catalogue from its text embeddings and past interactions.
 
         Parameters
         ----------
         embeddings_NE
-            (N, E) text embeddings, of any length.
+            (N, E) text embeddings, of any norm.
         sequences
             Dense item ids, one sequence a user, oldest first; may be empty.
         times
-            Unix seconds of `sequences.values`, -1 where unknown; None where no time is known.
+            Unix seconds of `sequences.values`, -1 if unknown; None without times.
         texts
-            N, as they were embedded; None where they are not at hand.
+            The N embedded texts; None leaves out the tf-idf vectors.
 
         Raises
         ------
@@ -163,17 +190,17 @@ class Reading:
             An embedding with NaN or infinity.
         """
         unit_NE = whitened_unit_rows(embeddings_NE)
-        blend = Blend.of(unit_NE, sequences, times)
+        index = HybridIndex.from_sequences(unit_NE, sequences, times)
         weights_F = tuned_weights(sequences, unit_NE, most_cases=_TUNING_CASES)
-        cold_items = ColdItems.of(blend.rough_NE, blend.past.count_N)
+        cold_items = ColdItems.from_counts(index.quantized_NE, index.past.count_N)
         words_NW = None if texts is None else word_rows(texts)
-        return cls(blend, weights_F, neighbourhood(blend.past), cold_items, words_NW, repeat_share(sequences))
+        return cls(index, weights_F, neighbourhood(index.past), cold_items, words_NW, repeat_share(sequences))
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """What `from_arrays` needs to read the catalogue again without its embeddings."""
+        """Arrays for `from_arrays`, which needs no embeddings and texts."""
         sequences, times = self.past.sequences, self.past.times
         return {
-            "unit_NE": self.blend.unit_NE,
+            "unit_NE": self.hybrid_index.unit_NE,
             "weights_F": self.weights_F,
             "neighbourhood_NZ": self.neighbourhood_NZ,
             "place_N": self.cold_items.place_N,
@@ -188,45 +215,45 @@ class Reading:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Self:
-        """The reading that `to_arrays` described, counted anew."""
+        """Rebuild the features from `to_arrays`; the interactions are counted again."""
         times = arrays["times"] if len(arrays["times"]) else None
-        blend = Blend.of(arrays["unit_NE"], Ragged(arrays["values"], arrays["offsets"]), times)
+        index = HybridIndex.from_sequences(arrays["unit_NE"], Ragged(arrays["values"], arrays["offsets"]), times)
         cold_items = ColdItems(arrays["place_N"], arrays["similar_LK"], arrays["weight_LK"])
         words_NW = arrays["words_NW"] if len(arrays["words_NW"]) else None
         share = float(arrays["repeat_share"][0])
-        return cls(blend, arrays["weights_F"], arrays["neighbourhood_NZ"], cold_items, words_NW, share)
+        return cls(index, arrays["weights_F"], arrays["neighbourhood_NZ"], cold_items, words_NW, share)
 
     @property
     def past(self) -> InteractionCounts:
-        """What is counted."""
-        return self.blend.past
+        """Interaction counts of the catalogue."""
+        return self.hybrid_index.past
 
     def append(self, events: Interactions) -> None:
-        """Count `events` at once; weights and neighbourhoods stay as they were found."""
+        """Add `events` to the counts; tuned weights, neighbourhoods and text neighbours stay."""
         self.past.append(events)
 
-    def blended(self, histories: Ragged) -> tuple[list[np.ndarray], np.ndarray]:
-        """The features of the blend, (B, N) each, and their weighted sum; no history is empty."""
-        features = self.blend.features(histories)
-        return features, weighted_sum(features, self.weights_F)
+    def hybrid_scores(self, histories: Ragged) -> HybridScores:
+        """Hybrid scores of all items and their five features; histories must not be empty."""
+        features = self.hybrid_index.features(histories)
+        return HybridScores(features, weighted_sum(features, self.weights_F))
 
     def evidence(
         self,
         histories: Ragged,
         candidates_BM: np.ndarray,
-        blended: tuple[list[np.ndarray], np.ndarray],
+        scores: HybridScores,
         n_positions: int,
     ) -> Evidence:
-        """What relates each history to its candidates.
+        """Inputs of the network for histories and their candidates.
 
         Parameters
         ----------
         candidates_BM
-            (B, M) items, none twice in a row; -1 for none.
-        blended
-            What `blended` gave for these histories.
+            (B, M) item ids, distinct within a row; -1 for padding.
+        scores
+            `hybrid_scores(histories)`.
         n_positions
-            S, how many of the latest items are read.
+            S, the number of latest history items to use.
         """
         items_BS = latest_items(histories, n_positions)
         relations_BSMR = self._relations(items_BS, candidates_BM)
@@ -235,16 +262,16 @@ class Reading:
         return Evidence(
             torch.from_numpy(relations_BSMR),
             torch.from_numpy(positions_BSP),
-            torch.from_numpy(self._items(items_BS, np.maximum(candidates_BM, 0), blended, log_count_N)),
+            torch.from_numpy(self._items(items_BS, np.maximum(candidates_BM, 0), scores, log_count_N)),
             torch.from_numpy(self._case(positions_BSP, histories.lengths)),
             torch.from_numpy(candidates_BM >= 0),
         )
 
     def _relations(self, items_BS: np.ndarray, candidates_BM: np.ndarray) -> np.ndarray:
-        """(B, S, M, R) float32."""
+        """(B, S, M, R) float32 relations of each history item with each candidate."""
         past = self.past
         n_cases, n_candidates = candidates_BM.shape
-        none = past.n_items  # a column beside the catalogue's, for places without a candidate
+        none = past.n_items  # an extra column that takes the padding
         place_BN = np.full((n_cases, past.n_items + 1), -1, dtype=np.int32)
         places_1M = np.arange(n_candidates, dtype=np.int32)[None]
         np.put_along_axis(place_BN, np.where(candidates_BM >= 0, candidates_BM, none), places_1M, axis=1)
@@ -262,65 +289,76 @@ class Reading:
         rate_scale = RATE_SCALE / _OTHER_DIRECTION
         relations_BSMR = np.zeros((*after_BSM.shape, len(RELATIONS)), dtype=np.float32)
 
-        def put(name: str, values_BSM: np.ndarray) -> None:
-            relations_BSMR[..., RELATIONS.index(name)] = values_BSM
+        def put(relation: Relation, values_BSM: np.ndarray) -> None:
+            relations_BSMR[..., relation] = values_BSM
 
         # Shares and cosines span decades: log(1 + scale x value) brings them to the range of the text cosines.
-        put("bought_after", np.log1p(rate_scale * after_BSM / follows_BS1))
-        put("bought_before", np.log1p(rate_scale * before_BSM / precedes_BS1))
-        put("co_visited_after", np.log1p(COSINE_SCALE * (after_BSM + before_BSM / 2) * damping_BSM))
-        put("co_visited_before", np.log1p(COSINE_SCALE * (before_BSM + after_BSM / 2) * damping_BSM))
-        put("taken_by_the_same", np.log1p(COSINE_SCALE * together_BSM * damping_BSM))
-        put("text", _cosines(self.blend.rough_NE, rows_BS, candidates_BM) * there_BS1)
+        put(Relation.BOUGHT_AFTER, np.log1p(rate_scale * after_BSM / follows_BS1))
+        put(Relation.BOUGHT_BEFORE, np.log1p(rate_scale * before_BSM / precedes_BS1))
+        put(Relation.CO_VISITED_AFTER, np.log1p(COSINE_SCALE * (after_BSM + before_BSM / 2) * damping_BSM))
+        put(Relation.CO_VISITED_BEFORE, np.log1p(COSINE_SCALE * (before_BSM + after_BSM / 2) * damping_BSM))
+        put(Relation.TAKEN_BY_THE_SAME, np.log1p(COSINE_SCALE * together_BSM * damping_BSM))
+        put(Relation.TEXT, _cosines(self.hybrid_index.quantized_NE, rows_BS, candidates_BM) * there_BS1)
         if self.words_NW is not None:
-            put("words", _cosines(self.words_NW, rows_BS, candidates_BM) * there_BS1)
-        put("neighbourhood", _cosines(self.neighbourhood_NZ, rows_BS, candidates_BM) * there_BS1)
+            put(Relation.WORDS, _cosines(self.words_NW, rows_BS, candidates_BM) * there_BS1)
+        put(Relation.NEIGHBOURHOOD, _cosines(self.neighbourhood_NZ, rows_BS, candidates_BM) * there_BS1)
         return relations_BSMR
 
     def _positions(self, items_BS: np.ndarray, log_count_N: np.ndarray) -> np.ndarray:
-        """(B, S, P) float32, 0 where there is no item."""
+        """(B, S, P) float32 features of the history items; 0 for padding."""
         rows_BS = np.where(items_BS >= 0, items_BS, 0)
         count_BS = log_count_N[rows_BS]
-        text_BSE, near_BSZ = self.blend.rough_NE[rows_BS], self.neighbourhood_NZ[rows_BS]
+        text_BSE, near_BSZ = self.hybrid_index.quantized_NE[rows_BS], self.neighbourhood_NZ[rows_BS]
         text_BS = np.einsum("bse,be->bs", text_BSE, text_BSE[:, 0])
         neighbourhood_BS = np.einsum("bsz,bz->bs", near_BSZ, near_BSZ[:, 0])
-        figures_BSP = np.stack([np.ones_like(count_BS), count_BS, count_BS > 0, text_BS, neighbourhood_BS], axis=-1)
-        return (figures_BSP * (items_BS >= 0)[..., None]).astype(np.float32)
+        by_name = {
+            "is_item": np.ones_like(count_BS),
+            "log_count": count_BS,
+            "is_known": count_BS > 0,
+            "text_to_latest": text_BS,
+            "neighbourhood_to_latest": neighbourhood_BS,
+        }
+        positions_BSP = np.stack([by_name[name] for name in HISTORY_FEATURES], axis=-1)
+        return (positions_BSP * (items_BS >= 0)[..., None]).astype(np.float32)
 
     def _items(
         self,
         items_BS: np.ndarray,
         candidates_BM: np.ndarray,
-        blended: tuple[list[np.ndarray], np.ndarray],
+        scores: HybridScores,
         log_count_N: np.ndarray,
     ) -> np.ndarray:
-        """(B, M, F) float32."""
+        """(B, M, F) float32 features of the candidates."""
         mean_year_N, last_year_N = self.past.years()
-        features, blend_BN = blended
-        spread_B1 = blend_BN.std(axis=1, keepdims=True)
-        standing_BN = (blend_BN - blend_BN.mean(axis=1, keepdims=True)) / np.where(spread_B1 > 0, spread_B1, 1)
+        score_BN = scores.score_BN
+        # The scale of hybrid scores differs between catalogues: z = (score - mean) / standard deviation over the items.
+        spread_B1 = score_BN.std(axis=1, keepdims=True)
+        z_score_BN = (score_BN - score_BN.mean(axis=1, keepdims=True)) / np.where(spread_B1 > 0, spread_B1, 1)
         latest_year_B1 = mean_year_N[items_BS[:, 0]][:, None]
-        since_mean_BM = np.clip(mean_year_N[candidates_BM] - latest_year_B1, -_YEARS, _YEARS)
-        since_last_BM = np.clip(last_year_N[candidates_BM] - latest_year_B1, -_YEARS, _YEARS)
+        since_mean_BM = np.clip(mean_year_N[candidates_BM] - latest_year_B1, -_MAX_YEARS, _MAX_YEARS)
+        since_last_BM = np.clip(last_year_N[candidates_BM] - latest_year_B1, -_MAX_YEARS, _MAX_YEARS)
         by_name = {
             name: np.take_along_axis(each_BN, candidates_BM, axis=1)
-            for name, each_BN in zip((*FEATURES, "blend"), (*features, standing_BN), strict=True)
+            for name, each_BN in zip((*FEATURES, "hybrid_score"), (*scores.features, z_score_BN), strict=True)
         } | {
             "log_count": log_count_N[candidates_BM],
             "log_recent_count": np.log1p(self.past.recent_count_N)[candidates_BM],
             "years_after_latest": since_mean_BM,
             "last_seen_years_after_latest": since_last_BM if self.past.has_times else np.zeros_like(since_last_BM),
             "is_known": log_count_N[candidates_BM] > 0,
-            "age_years": np.clip(mean_year_N[candidates_BM], -_YEARS, 0),
+            "age_years": np.clip(mean_year_N[candidates_BM], -_MAX_YEARS, 0),
         }
-        for name in _COUNTED:
-            counted_BN = features[FEATURES.index(name)]
-            by_name[f"similar_{name}"] = self.cold_items.figures(counted_BN, candidates_BM, self.past.count_N)
+        for name in _COUNT_FEATURES:
+            count_BN = getattr(scores.features, name)
+            by_name[f"similar_{name}"] = self.cold_items.neighbour_means(count_BN, candidates_BM, self.past.count_N)
         return np.stack([by_name[name] for name in CANDIDATE_FEATURES], axis=-1).astype(np.float32)
 
     def _case(self, positions_BSP: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """(B, X) float32."""
-        is_item_BS, log_count_BS, _, text_BS, neighbourhood_BS = np.moveaxis(positions_BSP, -1, 0)
+        """(B, X) float32 features of the queries."""
+        is_item_BS = positions_BSP[..., HistoryFeature.IS_ITEM]
+        log_count_BS = positions_BSP[..., HistoryFeature.LOG_COUNT]
+        text_BS = positions_BSP[..., HistoryFeature.TEXT_TO_LATEST]
+        neighbourhood_BS = positions_BSP[..., HistoryFeature.NEIGHBOURHOOD_TO_LATEST]
         n_read_B = np.maximum(is_item_BS.sum(axis=1), 1)
         count_N = self.past.count_N
         weights_F = _WEIGHT_SCALE * self.weights_F
@@ -339,21 +377,24 @@ class Reading:
 
 
 def repeat_share(sequences: Ragged) -> float:
-    """Share of repeats among all but the first of each sequence; as if one in 50 of 50 more were one."""
+    """Share of repeats among the interactions after each user's first, shrunk toward a prior of .02.
+
+    (repeats + .02 x 50) / (interactions + 50): the prior counts as 50 interactions.
+    """
     if not len(sequences.values):
-        return _USUAL_REPEATS
+        return _PRIOR_REPEAT_SHARE
     user = np.repeat(np.arange(len(sequences)), sequences.lengths)
     different = len(np.unique(user * (int(sequences.values.max()) + 1) + sequences.values))
     could_repeat = len(sequences.values) - int((sequences.lengths > 0).sum())
     repeats = len(sequences.values) - different
-    return (repeats + _USUAL_REPEATS * _USUAL_CASES) / (could_repeat + _USUAL_CASES)
+    return (repeats + _PRIOR_REPEAT_SHARE * _PRIOR_WEIGHT) / (could_repeat + _PRIOR_WEIGHT)
 
 
 def neighbourhood(past: InteractionCounts) -> np.ndarray:
-    """(N, Z) float32 unit rows: each item by the leading singular directions of what it is taken with.
+    """(N, Z) float32 unit rows: items in the leading singular directions of the co-visitation graph.
 
-    Of co-visitation in both directions and of co-occurrence, divided by sqrt(count + 10) of both items. Items without
-    a past have zero rows. Items that share no user can lie near each other by what both are taken with.
+    The graph is D (co-occurrence + co-visitation in both directions) D, D = diag(1 / sqrt(count + 10)). Cold items have
+    zero rows. Two items without a common user are similar here if they co-occur with the same other items.
     """
     damping_NN = sparse.diags_array(1 / np.sqrt(past.count_N + COUNT_DAMPING))
     (after_NN,), (before_NN,), (together_NN,) = past.after.parts, past.before.parts, past.together.parts
@@ -364,47 +405,48 @@ def neighbourhood(past: InteractionCounts) -> np.ndarray:
     left_NZ, strength_Z, _ = randomized_svd(sparse.csr_matrix(graph_NN), width, n_iter=3, random_state=0)
     rows_NZ = left_NZ * np.sqrt(strength_Z)
     length_N1 = np.linalg.norm(rows_NZ, axis=1, keepdims=True)
-    return np.where(length_N1 > _NO_LENGTH, rows_NZ / np.maximum(length_N1, _NO_LENGTH), 0).astype(np.float32)
+    return np.where(length_N1 > _MIN_NORM, rows_NZ / np.maximum(length_N1, _MIN_NORM), 0).astype(np.float32)
 
 
-def shortlisted(
+def shortlist_candidates(
     histories: Ragged,
-    blended: tuple[list[np.ndarray], np.ndarray],
+    scores: HybridScores,
     most: int,
     count_N: np.ndarray,
     allowed_N: np.ndarray | None = None,
 ) -> np.ndarray:
-    """(B, M) candidates: the best items by the hybrid score, best first, then the cold items of most similar text.
+    """(B, M) shortlist: the best items by the hybrid score, best first, then the cold items of most similar text.
 
-    -1 for none. Items of the history are not among them, so that leaving these out of a ranking changes nothing else.
+    -1 is padding. Items of the history are excluded, so that the shortlist is the same whether or not they are ranked.
 
     Parameters
     ----------
-    blended
-        What `Reading.blended` gave for these histories.
+    scores
+        `CatalogueFeatures.hybrid_scores(histories)`.
     most
-        How many of the best by the hybrid score.
+        Number of items by the hybrid score.
     count_N
-        (N,) interactions known of each item.
+        (N,) interactions of each item.
+    allowed_N
+        (N,) bool, the items that may be recommended; None for all.
     """
-    features, blend_BN = blended
-    best_BN = blend_BN.copy()
+    best_BN = scores.score_BN.copy()
     best_BN[np.repeat(np.arange(len(histories)), histories.lengths), histories.values] = -np.inf
     if allowed_N is not None:
         best_BN[:, ~allowed_N] = -np.inf
     best_BM = top_k(best_BN, min(most, best_BN.shape[1])).ids
-    new = np.flatnonzero(count_N == 0)
-    if len(new) in (0, len(count_N)) or best_BM.shape[1] == len(count_N):
+    cold = np.flatnonzero(count_N == 0)
+    if len(cold) in (0, len(count_N)) or best_BM.shape[1] == len(count_N):
         return best_BM
     case, place = np.nonzero(best_BM >= 0)
     best_BN[case, best_BM[case, place]] = -np.inf
-    text_BL = np.where(np.isfinite(best_BN[:, new]), features[_TEXT][:, new], -np.inf)
-    newest = top_k(text_BL, min(NEW_CANDIDATES, len(new))).ids
-    return np.concatenate([best_BM, np.where(newest >= 0, new[newest], -1)], axis=1)
+    text_BL = np.where(np.isfinite(best_BN[:, cold]), scores.features.text[:, cold], -np.inf)
+    best_cold = top_k(text_BL, min(COLD_CANDIDATES, len(cold))).ids
+    return np.concatenate([best_BM, np.where(best_cold >= 0, cold[best_cold], -1)], axis=1)
 
 
 def latest_items(histories: Ragged, n_positions: int) -> np.ndarray:
-    """(B, S) int64, the latest item of each history first, -1 where it has no more."""
+    """(B, S) int64 last items of each history, the latest first; -1 for padding."""
     tails = histories.tail(n_positions)
     items_BS = np.full((len(tails), n_positions), -1, dtype=np.int64)
     age = np.repeat(tails.offsets[1:], tails.lengths) - 1 - np.arange(len(tails.values))
@@ -413,11 +455,11 @@ def latest_items(histories: Ragged, n_positions: int) -> np.ndarray:
 
 
 def _cosines(rows_NE: np.ndarray, items_BS: np.ndarray, candidates_BM: np.ndarray) -> np.ndarray:
-    """(B, S, M) products of the rows of items and candidates."""
+    """(B, S, M) inner products of the rows of history items and candidates."""
     table_NE = torch.from_numpy(rows_NE)
     products_BSM = torch.empty((*items_BS.shape, candidates_BM.shape[1]))
     for case, (items_S, candidates_M) in enumerate(zip(items_BS, candidates_BM, strict=True)):
-        # One case at a time: its candidates' rows then stay in the cache.
+        # One query at a time: its candidates' rows then stay in the cache.
         candidates_ME = table_NE.index_select(0, torch.from_numpy(candidates_M))
         torch.mm(table_NE[torch.from_numpy(items_S)], candidates_ME.T, out=products_BSM[case])
     return products_BSM.numpy()

@@ -28,8 +28,8 @@ from recgpt.data.ragged import Ragged
 from recgpt.data.splits import Split, make_split
 from recgpt.data.splits.base import draw, sample
 from recgpt.errors import CheckpointError
-from recgpt.foundation.catalogue_features import Reading, shortlisted
-from recgpt.foundation.network import BLEND, Evidence
+from recgpt.foundation.catalogue_features import CatalogueFeatures, shortlist_candidates
+from recgpt.foundation.network import CandidateFeature, Evidence
 
 SHARES = (1.0, 0.3, 0.1, 0.01, 0.0)
 """Shares of the users whose past is known."""
@@ -210,10 +210,10 @@ def make_episode(
         split = make_split(dataset, spec.protocol, max_users=spec.cases, seed=spec.seed)
     split = thinned(split, spec.share, spec.seed)
     known = split.known.interactions
-    reading = Reading.of(embeddings_NE, split.past, known.timestamp, texts)
+    features = CatalogueFeatures.from_sequences(embeddings_NE, split.past, known.timestamp, texts)
     asked = np.flatnonzero(~split.histories.contains(split.targets) & (split.histories.lengths > 0))
     return collected(
-        reading,
+        features,
         split.histories[asked],
         split.targets[asked],
         n_positions=n_positions,
@@ -223,7 +223,7 @@ def make_episode(
 
 
 def collected(
-    reading: Reading,
+    features: CatalogueFeatures,
     histories: Ragged,
     targets: np.ndarray,
     *,
@@ -240,7 +240,7 @@ def collected(
     rng
         Draws candidates for training, see `make_episode`; None keeps all cases and the whole shortlist.
     """
-    parts = list(_read(reading, histories, targets, n_positions, shortlist, rng))
+    parts = list(_read(features, histories, targets, n_positions, shortlist, rng))
     if not parts:
         return None
     evidence = Evidence(*(torch.cat(values) for values in zip(*(part.evidence for part in parts), strict=True)))
@@ -252,7 +252,7 @@ def collected(
 
 
 def _read(
-    reading: Reading,
+    features: CatalogueFeatures,
     histories: Ragged,
     targets: np.ndarray,
     n_positions: int,
@@ -261,18 +261,18 @@ def _read(
 ) -> Iterator[Episode]:
     for start in range(0, len(histories), _BATCH):
         rows = np.arange(start, min(start + _BATCH, len(histories)))
-        features, blend_BN = reading.blended(histories[rows])
-        candidates_BM = shortlisted(histories[rows], (features, blend_BN), shortlist, reading.past.count_N)
+        scores = features.hybrid_scores(histories[rows])
+        candidates_BM = shortlist_candidates(histories[rows], scores, shortlist, features.past.count_N)
         place_B = _places(candidates_BM, targets[rows])
         correction_BM = np.zeros(candidates_BM.shape, dtype=np.float32)
         if rng is not None:
             on_list = np.flatnonzero(place_B >= 0)
             if not len(on_list):
                 continue
-            rows, features, blend_BN = rows[on_list], [each_BN[on_list] for each_BN in features], blend_BN[on_list]
+            rows, scores = rows[on_list], scores.rows(on_list)
             candidates_BM, correction_BM = _sampled(candidates_BM[on_list], place_B[on_list], rng)
             place_B = _places(candidates_BM, targets[rows])
-        evidence = reading.evidence(histories[rows], candidates_BM, (features, blend_BN), n_positions)
+        evidence = features.evidence(histories[rows], candidates_BM, scores, n_positions)
         halves = Evidence(*(v.half() if v.is_floating_point() else v for v in evidence))
         yield Episode(halves, torch.from_numpy(place_B), torch.from_numpy(correction_BM).half())
 
@@ -307,5 +307,5 @@ def ndcg_at_10(logits_CM: Tensor, target_C: Tensor) -> Tensor:
 
 
 def blend_logits(evidence: Evidence) -> Tensor:
-    """(C, M) what counting alone says, as logits."""
-    return evidence.items_BMF[..., BLEND].float().masked_fill(~evidence.allowed_BM, -1e9)
+    """(C, M) standardised hybrid scores as logits; -1e9 for padding."""
+    return evidence.items_BMF[..., CandidateFeature.HYBRID_SCORE].float().masked_fill(~evidence.allowed_BM, -1e9)

@@ -10,8 +10,7 @@ Contributions are integrated gradients of the item's logit (Sundararajan, Taly &
 on the straight path from no evidence for the item to its evidence, with the same history. They add up to the score
 minus the score of an item without evidence. They are exact for items scored by the hybrid score or by popularity.
 
-Shapes: N items, S history items the network reads, R relations, F candidate features, T steps, C features of the
-blend.
+Shapes: as `recgpt.foundation` defines them; besides, T steps of the integral, C features of the hybrid score.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,13 +23,21 @@ from rich.console import Group as Lines
 from rich.table import Table
 from rich.text import Text
 
-from recgpt.catalogue import checked_titles
+from recgpt.catalogue import IN_HISTORY_NOTE, checked_titles, title_cell, unread_note
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
 from recgpt.features.co_visitation import NEAR
 from recgpt.features.hybrid_score import FEATURES
-from recgpt.foundation.catalogue_features import Reading, shortlisted
-from recgpt.foundation.network import BLEND, CANDIDATE_FEATURES, RELATIONS, Evidence, EvidenceDecoder, LocalWeights
+from recgpt.foundation.catalogue_features import CatalogueFeatures, shortlist_candidates
+from recgpt.foundation.network import (
+    CANDIDATE_FEATURES,
+    RELATIONS,
+    CalibrationWeights,
+    CandidateFeature,
+    Evidence,
+    FoundationNetwork,
+    Relation,
+)
 from recgpt.ranking import Request
 from recgpt.titles import printable
 
@@ -61,11 +68,8 @@ GROUPS = {
         "age_years",
     ),
 }
-"""Group of evidence -> its relations and candidate features; the feature `blend` is divided into its parts."""
+"""Group of evidence -> its relations and candidate features; the hybrid score is divided into its five features."""
 
-_TEXT = RELATIONS.index("text")
-_WORDS = RELATIONS.index("words")
-_NEIGHBOURHOOD = RELATIONS.index("neighbourhood")
 _COSINES = ("text", "words", "neighbourhood")
 _SCORED_BY = {
     "blend": "It is not on the shortlist that the network re-ranks: its score is a weighted sum of text and counts.",
@@ -80,7 +84,7 @@ _GROUP_TITLES = {
 
 
 @dataclass(frozen=True)
-class EvidenceGroup:
+class FeatureGroup:
     """Evidence of one kind.
 
     Attributes
@@ -92,7 +96,7 @@ class EvidenceGroup:
     share
         The contribution divided by the sum of all groups' absolute contributions; 0 where that is 0.
     figures
-        Contribution by relation or candidate feature; those of the same name, and the parts of the blend, are summed.
+        Contribution by relation or candidate feature; those of the same name, and hybrid features, are summed.
     """
 
     name: str
@@ -102,7 +106,7 @@ class EvidenceGroup:
 
 
 @dataclass(frozen=True)
-class HistoryEvidence:
+class HistoryContribution:
     """One history item and its relations to the explained item.
 
     Attributes
@@ -159,7 +163,7 @@ class HistoryEvidence:
 
 
 @dataclass(frozen=True)
-class EvidenceExplanation:
+class FoundationExplanation:
     """Additive explanation of one item's score after one history.
 
     Attributes
@@ -169,7 +173,7 @@ class EvidenceExplanation:
     score
         The score in `FoundationCatalogue.recommend`.
     baseline
-        Score without evidence: of an item without any; of the average item, if scored by the blend; 0 after an empty
+        Score without evidence: of an item without any; of the average item, if ranked by the hybrid score; 0 after an empty
         history.
     rank
         1-based place in the full ranking, history left out; the explained item itself is always ranked.
@@ -178,12 +182,12 @@ class EvidenceExplanation:
     in_history
         Whether the history holds the item, so that `recommend` would leave it out.
     scored_by
-        "network" for an item that is on the shortlist or in the history, "blend" for one that is neither, "popularity"
+        "network" for an item that is on the shortlist or in the history, "blend" (hybrid score) for any other, "popularity"
         after an empty history.
     groups
         In the order of `GROUPS`; their contributions add up to score - baseline.
     unread
-        How many of the oldest items of the history the network does not read; the blend counts some of them.
+        Number of oldest history items beyond the network's input; the hybrid score counts some of them.
     history
         The positions that it reads, oldest first.
     """
@@ -196,9 +200,9 @@ class EvidenceExplanation:
     items_ranked: int
     in_history: bool
     scored_by: Literal["network", "blend", "popularity"]
-    groups: tuple[EvidenceGroup, ...]
+    groups: tuple[FeatureGroup, ...]
     unread: int
-    history: tuple[HistoryEvidence, ...]
+    history: tuple[HistoryContribution, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types, for JSON; all numbers are finite."""
@@ -219,7 +223,7 @@ class EvidenceExplanation:
         if self.scored_by in _SCORED_BY:
             lines.append(Text(_SCORED_BY[self.scored_by], "yellow"))
         if self.in_history:
-            lines.append(Text("It is in the history, so it is recommended only with --keep-history.", "yellow"))
+            lines.append(Text(IN_HISTORY_NOTE, "yellow"))
         return lines
 
     def _group_table(self) -> list[Text | Table]:
@@ -255,9 +259,8 @@ class EvidenceExplanation:
             table.add_column("changes", justify="right", no_wrap=True)
         table.add_column("strongest relation to this item", no_wrap=True)
         for each in self.history:
-            title = Text(printable(each.title), no_wrap=True, overflow="ellipsis")
             changed = [f"{each.contribution:+z.2f}"] if has_contributions else []
-            table.add_row(str(each.position + 1), title, *changed, each.in_words())
+            table.add_row(str(each.position + 1), title_cell(each.title), *changed, each.in_words())
         if has_contributions:
             by_history = sum(each.contribution or 0.0 for each in self.history)
             table.add_row("", "sum of the history items", f"{by_history:+z.2f}", "", style="bold")
@@ -273,14 +276,13 @@ class EvidenceExplanation:
         if any(each.strongest in _COSINES for each in self.history):
             notes.append("cosine: 1 for the same, 0 for unrelated, below 0 for less alike than two items on average")
         if self.unread:
-            read = f"the network reads the last {len(self.history)}"
-            notes.append(f"The oldest {self.unread} of {self.unread + len(self.history)} items are not read: {read}.")
+            notes.append(unread_note("the network", self.unread, len(self.history)))
         return [Text(note, style="dim") for note in notes]
 
 
 def explain(
     catalogue: "FoundationCatalogue", history: Sequence[int], item: int, titles: Sequence[str] | None = None
-) -> EvidenceExplanation:
+) -> FoundationExplanation:
     """Explain the score of `item` after `history`.
 
     Parameters
@@ -294,7 +296,7 @@ def explain(
 
     Returns
     -------
-    EvidenceExplanation
+    FoundationExplanation
         With the score and rank of `catalogue.recommend`.
 
     Raises
@@ -316,8 +318,8 @@ def explain(
             "the history is empty and there are no interactions: name a history item, or index with interactions"
         )
     score = float(scores_N[place[0]])
-    found = _Found.of(catalogue, request.histories, item, score)
-    return EvidenceExplanation(
+    found = _Attribution.from_catalogue(catalogue, request.histories, item, score)
+    return FoundationExplanation(
         row=int(item),
         title=titles[item],
         score=score,
@@ -328,12 +330,12 @@ def explain(
         scored_by=found.scored_by,
         groups=_groups(found.by_name),
         unread=len(history_H) - len(found.relations_SR),
-        history=_history(catalogue.reading, history_H, item, titles, found),
+        history=_history(catalogue.features, history_H, item, titles, found),
     )
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Attribution:
     """Contributions by feature name, and by relation and history position, latest first (None without the network)."""
 
     scored_by: Literal["network", "blend", "popularity"]
@@ -343,32 +345,34 @@ class _Found:
     added_SR: np.ndarray | None
 
     @classmethod
-    def of(cls, catalogue: "FoundationCatalogue", histories: Ragged, item: int, score: float) -> "_Found":
+    def from_catalogue(
+        cls, catalogue: "FoundationCatalogue", histories: Ragged, item: int, score: float
+    ) -> "_Attribution":
         """Attribute the score of `item` after the one history in `histories`."""
         if not histories.lengths[0]:
             return cls("popularity", 0.0, {"popularity": score}, np.zeros((0, len(RELATIONS))), None)
-        reading, n_positions = catalogue.reading, catalogue.network.config.history_items
-        blended = reading.blended(histories)
-        features, (blend_N,) = blended
-        above_mean_C = np.array([each_BN[0, item] - each_BN[0].mean(dtype=np.float64) for each_BN in features])
-        parts_C = reading.weights_F * above_mean_C
-        evidence = reading.evidence(histories, np.array([[item]]), blended, n_positions)
+        features, n_positions = catalogue.features, catalogue.network.config.history_items
+        scores = features.hybrid_scores(histories)
+        # The hybrid score is linear: feature f adds w_f (x_f - mean over the items of x_f).
+        above_mean_C = np.array([each_BN[0, item] - each_BN[0].mean(dtype=np.float64) for each_BN in scores.features])
+        parts_C = features.weights_F * above_mean_C
+        evidence = features.evidence(histories, np.array([[item]]), scores, n_positions)
         n_read = min(int(histories.lengths[0]), n_positions)
         relations_SR = evidence.relations_BSMR[0, :n_read, 0].numpy()
-        own_M = shortlisted(histories, blended, catalogue.shortlist, reading.past.count_N)[0]
-        if item not in own_M and item not in histories[0]:
+        shortlist_M = shortlist_candidates(histories, scores, catalogue.shortlist, features.past.count_N)[0]
+        if item not in shortlist_M and item not in histories[0]:
             by_name = dict(zip(FEATURES, parts_C.tolist(), strict=True))
             return cls("blend", score - float(parts_C.sum()), by_name, relations_SR, None)
-        baseline, slope_SR, slope_F = integrated_slopes(catalogue.network, evidence, catalogue.local)
+        baseline, slope_SR, slope_F = integrated_slopes(catalogue.network, evidence, catalogue.calibration)
         added_SR = slope_SR[:n_read] * relations_SR
         added_F = slope_F * evidence.items_BMF[0, 0].numpy()
         by_name = dict(zip(RELATIONS, added_SR.sum(axis=0).tolist(), strict=True))
-        of_figures = {
-            name: added for name, added in zip(CANDIDATE_FEATURES, added_F.tolist(), strict=True) if name != "blend"
-        }
-        # The feature is standardised, which is linear: each of its parts has the same slope.
-        of_blend = dict(zip(FEATURES, (slope_F[BLEND] * parts_C / (blend_N.std() or 1)).tolist(), strict=True))
-        for more in (of_figures, of_blend):
+        by_feature = dict(zip(CANDIDATE_FEATURES, added_F.tolist(), strict=True))
+        del by_feature[CandidateFeature.HYBRID_SCORE.name.lower()]
+        # Standardising the hybrid score is linear: its slope, divided by its spread, holds for each of its features.
+        slope = slope_F[CandidateFeature.HYBRID_SCORE]
+        by_hybrid = (slope * parts_C / (scores.score_BN[0].std() or 1)).tolist()
+        for more in (by_feature, dict(zip(FEATURES, by_hybrid, strict=True))):
             for name, added in more.items():
                 by_name[name] = by_name.get(name, 0.0) + added
         if item in histories[0]:  # how rarely items are repeated says nothing about this one: it goes into the baseline
@@ -377,7 +381,7 @@ class _Found:
 
 
 def integrated_slopes(
-    network: EvidenceDecoder, evidence: Evidence, local: LocalWeights | None = None, steps: int = STEPS
+    network: FoundationNetwork, evidence: Evidence, calibration: CalibrationWeights | None = None, steps: int = STEPS
 ) -> tuple[float, np.ndarray, np.ndarray]:
     """Mean gradient of a logit between no evidence and `evidence`, by the midpoint rule.
 
@@ -385,7 +389,7 @@ def integrated_slopes(
     ----------
     evidence
         Of one query with one candidate.
-    local
+    calibration
         Calibration of the logits to the catalogue.
 
     Returns
@@ -405,38 +409,38 @@ def integrated_slopes(
 
     path = scaled(midpoints_T)
     read = [path.relations_BSMR.requires_grad_(), path.items_BMF.requires_grad_()]
-    slopes = torch.autograd.grad(network(path, local).sum(), read)
+    slopes = torch.autograd.grad(network(path, calibration).sum(), read)
     with torch.no_grad():
-        baseline = float(network(scaled(torch.zeros(1)), local))
+        baseline = float(network(scaled(torch.zeros(1)), calibration))
     slope_SR, slope_F = (slope.double().mean(0).numpy() for slope in slopes)
     return baseline, slope_SR[:, 0], slope_F[0]
 
 
-def _groups(by_name: Mapping[str, float]) -> tuple[EvidenceGroup, ...]:
+def _groups(by_name: Mapping[str, float]) -> tuple[FeatureGroup, ...]:
     figures = [{name: by_name[name] for name in names if name in by_name} for names in GROUPS.values()]
     sums = [sum(each.values()) for each in figures]
     moved = sum(map(abs, sums)) or 1.0
     return tuple(
-        EvidenceGroup(name, added, added / moved, each) for name, added, each in zip(GROUPS, sums, figures, strict=True)
+        FeatureGroup(name, added, added / moved, each) for name, added, each in zip(GROUPS, sums, figures, strict=True)
     )
 
 
 def _history(
-    reading: Reading, history_H: np.ndarray, item: int, titles: Sequence[str], found: _Found
-) -> tuple[HistoryEvidence, ...]:
+    features: CatalogueFeatures, history_H: np.ndarray, item: int, titles: Sequence[str], found: _Attribution
+) -> tuple[HistoryContribution, ...]:
     """The positions that the network reads, oldest first."""
     n_read = len(found.relations_SR)
     rows_S = history_H[::-1][:n_read]
-    past = reading.past
+    past = features.past
     after_N, before_N = came_near(past.sequences, item, len(titles))
     place_1N = np.full((1, len(titles)), -1, dtype=np.int32)
     place_1N[0, item] = 0
     both_S = past.together.looked_up(rows_S[None], place_1N, 1)[0, :, 0]
     strength_SR = np.abs(found.relations_SR if found.added_SR is None else found.added_SR)
 
-    def position(age: int) -> HistoryEvidence:
+    def position(age: int) -> HistoryContribution:
         row, relation_R = int(rows_S[age]), found.relations_SR[age]
-        return HistoryEvidence(
+        return HistoryContribution(
             position=len(history_H) - 1 - age,
             row=row,
             title=titles[row],
@@ -444,9 +448,9 @@ def _history(
             times_after=int(after_N[row]),
             times_before=int(before_N[row]),
             users_with_both=int(both_S[age]),
-            text_cosine=float(relation_R[_TEXT]),
-            words_cosine=float(relation_R[_WORDS]),
-            neighbourhood_cosine=float(relation_R[_NEIGHBOURHOOD]),
+            text_cosine=float(relation_R[Relation.TEXT]),
+            words_cosine=float(relation_R[Relation.WORDS]),
+            neighbourhood_cosine=float(relation_R[Relation.NEIGHBOURHOOD]),
             strongest=RELATIONS[strength_SR[age].argmax()] if strength_SR[age].any() else None,
         )
 

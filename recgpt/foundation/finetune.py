@@ -21,10 +21,10 @@ from recgpt.data.ragged import Ragged
 from recgpt.data.splits.base import sample
 from recgpt.device import default_device
 from recgpt.errors import DataError
-from recgpt.foundation.catalogue_features import Reading
+from recgpt.foundation.catalogue_features import CatalogueFeatures
 from recgpt.foundation.episodes import Episode, collected
 from recgpt.foundation.model import FoundationModel
-from recgpt.foundation.network import EvidenceDecoder
+from recgpt.foundation.network import FoundationNetwork
 from recgpt.foundation.pretrain import case_loss, ranked_ndcg
 from recgpt.progress import Meter
 from recgpt.training.loop import BestWeights, learning_rate
@@ -100,14 +100,14 @@ def _episodes(
     starts_U, ends_U = sequences.offsets[:-1], sequences.offsets[1:] - np.where(long_enough_U, cut, 0)
     past_times = None if times is None else Ragged(times, sequences.offsets).spans(starts_U, ends_U).values
     texts = dataset.texts(model.template)
-    reading = Reading.of(embeddings_NE, sequences.spans(starts_U, ends_U), past_times, texts)
+    features = CatalogueFeatures.from_sequences(embeddings_NE, sequences.spans(starts_U, ends_U), past_times, texts)
 
     def episode(asked_U: np.ndarray) -> Episode | None:
         users = sample(np.flatnonzero(long_enough_U & asked_U), MAX_CASES, seed)
         histories, targets = sequences.spans(starts_U[users], ends_U[users]), sequences.values[ends_U[users]]
         new = ~histories.contains(targets)
         return collected(
-            reading,
+            features,
             histories[new],
             targets[new],
             n_positions=model.config.network.history_items,
@@ -120,7 +120,7 @@ def _episodes(
 
 def _trained(
     model: FoundationModel, episodes: list[Episode], watched: list[Episode], *, steps: int, lr: float, seed: int
-) -> EvidenceDecoder:
+) -> FoundationNetwork:
     device = default_device()
     network = model.network.to(device)
     optimizer = torch.optim.AdamW(network.parameters(), lr=lr, weight_decay=0.02)

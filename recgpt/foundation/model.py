@@ -7,7 +7,7 @@
 
 The ranking is in `recgpt.foundation.catalogue`, the network in `recgpt.foundation.network`.
 
-Shapes: N items, M shortlisted, E embedding width.
+Shapes: N items, M candidates, E embedding width.
 """
 
 import json
@@ -29,9 +29,9 @@ from recgpt.data.ragged import Ragged, offsets_of
 from recgpt.data.text import catalogue_texts
 from recgpt.encode import TextEncoder
 from recgpt.errors import CheckpointError, DataError
-from recgpt.foundation.calibration import read_and_solve
+from recgpt.foundation.calibration import index_and_calibrate
 from recgpt.foundation.catalogue import FoundationCatalogue
-from recgpt.foundation.network import EvidenceDecoder, NetworkConfig
+from recgpt.foundation.network import FoundationNetwork, NetworkConfig
 from recgpt.hub import SHIPPED_MODEL, local_folder, shipped_folder, uploaded
 from recgpt.ranking import first_unknown
 
@@ -45,18 +45,18 @@ SHIPPED = shipped_folder(SHIPPED_MODEL)
 
 @dataclass(frozen=True)
 class FoundationConfig:
-    """What a checkpoint folder says in `config.json`.
+    """Configuration of a foundation model, stored as `config.json`.
 
     Attributes
     ----------
     network
-        Shape of the network.
+        Sizes of the network.
     shortlist
-        M, how many items the network scores after each history.
+        M, the number of items that the network scores after each history.
     text_encoder
-        Encoder, template and width of the embeddings that it was trained with.
+        Encoder, template and width of the embeddings that the network was trained with.
     training
-        Catalogues (hashes of their items), seed, steps and what else made the weights.
+        Training record: hashes of the catalogues, seed, steps and further settings.
     """
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
@@ -92,7 +92,7 @@ class FoundationModel(nn.Module):
     def __init__(self, config: FoundationConfig) -> None:
         super().__init__()
         self.config = config
-        self.network = EvidenceDecoder(config.network)
+        self.network = FoundationNetwork(config.network)
         self.eval()
 
     @property
@@ -102,7 +102,7 @@ class FoundationModel(nn.Module):
 
     @property
     def training_record(self) -> Mapping[str, Any]:
-        """How the weights were made; `catalogues` holds the hashes of the items it was trained on."""
+        """Training record; `catalogues` holds the hashes of the catalogues that it was trained on."""
         return self.config.training
 
     @property
@@ -119,18 +119,18 @@ class FoundationModel(nn.Module):
     ) -> FoundationCatalogue:
         """Index a catalogue, which may be new to the model, by its texts and past interactions; no gradient step.
 
-        Where interactions have no times and at least a hundred users, one linear system is solved for weights that
-        calibrate the network's logits to this catalogue, see `recgpt.foundation.calibration`.
+        Given interactions of at least a hundred users without times, the network's logits are calibrated to this
+        catalogue by one linear system, see `recgpt.foundation.calibration`.
 
         Parameters
         ----------
         items
             N texts; or a table with `title` and, if there are any, `categories, brand, description`; or text embeddings
-            (N, E) from the encoder that the model was trained with, which hold less than texts.
+            (N, E) from the encoder that the model was trained with, without the tf-idf relation that texts give.
         interactions
-            Dense `Interactions` in the order they happened; or a table with `user_id`, `item_id` and, where known,
-            `timestamp` (Unix seconds), in that order, its ids those of the items table's column `item_id` (row numbers
-            where it has none). None ranks by texts alone.
+            Dense `Interactions`, oldest first; or a table, oldest first, with `user_id`, `item_id` and optionally
+            `timestamp` (Unix seconds). `item_id` refers to the column `item_id` of the items table, or to row numbers
+            without such a column. None ranks by texts alone.
         embeddings
             (N, E) embeddings of these texts, if they were computed before; otherwise the texts are encoded.
 
@@ -157,18 +157,18 @@ class FoundationModel(nn.Module):
         order = np.argsort(events.user, kind="stable")
         sequences = Ragged(events.item[order].astype(np.int64), offsets_of(np.bincount(events.user)))
         times = None if events.timestamp is None else events.timestamp[order]
-        read, local = read_and_solve(
+        features, calibration = index_and_calibrate(
             self.network, embeddings_NE, sequences, times, texts, shortlist=self.config.shortlist
         )
-        return FoundationCatalogue(self.network, read, local, shortlist=self.config.shortlist)
+        return FoundationCatalogue(self.network, features, calibration, shortlist=self.config.shortlist)
 
     def open_index(self, folder: Path, embeddings: np.ndarray) -> FoundationCatalogue:
-        """Read the index that `FoundationCatalogue.save` wrote; it holds all that ranking needs of the embeddings."""
+        """Read the index that `FoundationCatalogue.save` wrote; `embeddings` are not needed."""
         return FoundationCatalogue.open(folder, self.network, shortlist=self.config.shortlist)
 
     @property
     def template(self) -> str:
-        """How an item's fields become the text that is embedded."""
+        """Name of the template that makes an item's text from its fields."""
         return str(self.config.text_encoder.get("template", "fields"))
 
     def _embeddings(self, items: Any, texts: Sequence[str] | None, given_NE: np.ndarray | None) -> np.ndarray:
@@ -200,12 +200,12 @@ class FoundationModel(nn.Module):
     def push_to_hub(
         self, repo_id: str, *, private: bool | None = None, token: str | bool | None = None, **upload: Any
     ) -> str:
-        """Upload what `save_pretrained` writes to a repository of the hub; returns the address of the commit.
+        """Upload the folder of `save_pretrained` to a repository of the hub; returns the address of the commit.
 
         Parameters
         ----------
         repo_id
-            "owner/name", made if it is not there; `private` is for a new one.
+            "owner/name", created if it does not exist, then private if `private`.
         upload
             Further options of `huggingface_hub.HfApi.upload_folder`: `commit_message`, `revision`, `create_pr`.
         """
@@ -251,7 +251,7 @@ def shipped() -> FoundationModel:
 
 
 def model_card(config: FoundationConfig) -> str:
-    """README.md of a saved model: what it is, how it was trained, how to use it."""
+    """README.md of a saved model: description, usage and training record."""
     data = ModelCardData(license="mit", library_name="recgpt", tags=["recommendation", "zero-shot", "cold-start"])
     rows = "\n".join(f"| {key} | {value} |" for key, value in config.training.items() if key != "catalogues")
     facts = f"## Training\n\n| | |\n|-|-|\n{rows}\n" if rows else "Training is not recorded in this folder.\n"
@@ -276,7 +276,7 @@ print(catalogue.recommend([[0, 2]], k=1).ids)
 
 
 def _dense(interactions: Any, items: Any, n_items: int) -> Interactions:
-    """Interactions with dense ids, whatever they were given as."""
+    """Convert interactions to dense ids; checks their range."""
     if interactions is None:
         return Interactions(np.empty(0, np.int32), np.empty(0, np.int32))
     if not isinstance(interactions, Interactions):
@@ -295,7 +295,7 @@ def _from_table(table: Any, items: Any, n_items: int) -> Interactions:
             raise DataError(f"the interactions have no column {column!r}, only {frame.columns}: rename the one meant")
         if frame[column].null_count():
             row = frame[column].is_null().arg_max()
-            raise DataError(f"interaction {row} has no {column}: leave it out or say whose it is")
+            raise DataError(f"interaction {row} has no {column}: leave it out or fill in the {column}")
     if hasattr(items, "columns") and "item_id" in items.columns:
         known = items if isinstance(items, pl.DataFrame) else pl.from_pandas(items)
         ids = IdMap(known["item_id"], "the items table")

@@ -1,94 +1,117 @@
-"""The network: a transformer over the history, and an MLP over each candidate's relations to it, give one logit.
+"""The network: a transformer over the history, then an MLP over each candidate's features, give one logit a candidate.
 
-What carries over from one catalogue to the next is not where a text lies in some space, nor a code, but *relations*:
-how near two texts are, how often one item follows another, how both compare with the rest of their catalogue. These
-are its only inputs (`recgpt.foundation.catalogue_features`), so it applies to any catalogue.
+Its inputs are *relations* between items of one catalogue (`recgpt.foundation.catalogue_features`): text similarity,
+co-visitation rates, counts relative to the catalogue. It reads no embedding and no item id, so the same weights apply
+to any catalogue.
 
-1. A transformer reads the last S items of the history: how far back, how well known, how like the latest.
-2. For each kind of relation it weighs the items of the history; a candidate's relations are summed with these weights.
-3. A candidate's sums, the strongest relation of each kind and its own features go through an MLP that the history and
-   the catalogue modulate; its output is added to the scaled hybrid score. The result is a logit.
-4. Where the catalogue was calibrated on its own users (`recgpt.foundation.calibration`), a linear function of the same
+1. A transformer encodes the last S history items: their age, count and similarity to the latest item.
+2. It gives each history item a weight for each kind of relation; a candidate's relations are summed with these weights.
+3. The sums, the maximum over the history of each relation, and the candidate's own features go through an MLP that is
+   modulated by features of the query. The logit is its output plus the scaled hybrid score.
+4. If the catalogue was calibrated on its own users (`recgpt.foundation.calibration`), a linear function of the same
    sums and features is added.
 
-Shapes: B queries, M candidates, S history items, R kinds of relation, P features of a history item, F of a candidate,
-X of the query, G attention patterns, D width of the transformer, H of the MLP, I inputs of the MLP for a candidate.
+Shapes: as `recgpt.foundation` defines them.
 """
 
 from dataclasses import asdict, dataclass
+from enum import IntEnum
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-RELATIONS = (
-    "bought_after",
-    "bought_before",
-    "co_visited_after",
-    "co_visited_before",
-    "taken_by_the_same",
-    "text",
-    "words",
-    "neighbourhood",
-)
-"""The R kinds of relation between a history item and a candidate, see `recgpt.foundation.catalogue_features`."""
 
-HISTORY_FEATURES = ("is_item", "log_count", "is_known", "text_to_latest", "neighbourhood_to_latest")
-CANDIDATE_FEATURES = (
-    "text",
-    "popularity",
-    "co_visitation",
-    "cosine_co_visitation",
-    "co_occurrence",
-    "blend",
-    "log_count",
-    "log_recent_count",
-    "years_after_latest",
-    "last_seen_years_after_latest",
-    "is_known",
-    "age_years",
-    "similar_co_visitation",
-    "similar_cosine_co_visitation",
-    "similar_co_occurrence",
-)
-QUERY_FEATURES = (
-    "has_times",
-    "has_words",
-    "weight_text",
-    "weight_popularity",
-    "weight_co_visitation",
-    "weight_cosine_co_visitation",
-    "weight_co_occurrence",
-    "share_known",
-    "log_events_per_item",
-    "log_history_length",
-    "text_coherence",
-    "neighbourhood_coherence",
-    "mean_log_count",
-)
+class Relation(IntEnum):
+    """Axis R: kinds of relation between a history item and a candidate, see `recgpt.foundation.catalogue_features`."""
+
+    BOUGHT_AFTER = 0
+    BOUGHT_BEFORE = 1
+    CO_VISITED_AFTER = 2
+    CO_VISITED_BEFORE = 3
+    TAKEN_BY_THE_SAME = 4
+    TEXT = 5
+    WORDS = 6
+    NEIGHBOURHOOD = 7
+
+
+class HistoryFeature(IntEnum):
+    """Axis P: features of a history item."""
+
+    IS_ITEM = 0
+    LOG_COUNT = 1
+    IS_KNOWN = 2
+    TEXT_TO_LATEST = 3
+    NEIGHBOURHOOD_TO_LATEST = 4
+
+
+class CandidateFeature(IntEnum):
+    """Axis F: features of a candidate after a history."""
+
+    TEXT = 0
+    POPULARITY = 1
+    CO_VISITATION = 2
+    COSINE_CO_VISITATION = 3
+    CO_OCCURRENCE = 4
+    HYBRID_SCORE = 5
+    LOG_COUNT = 6
+    LOG_RECENT_COUNT = 7
+    YEARS_AFTER_LATEST = 8
+    LAST_SEEN_YEARS_AFTER_LATEST = 9
+    IS_KNOWN = 10
+    AGE_YEARS = 11
+    SIMILAR_CO_VISITATION = 12
+    SIMILAR_COSINE_CO_VISITATION = 13
+    SIMILAR_CO_OCCURRENCE = 14
+
+
+class QueryFeature(IntEnum):
+    """Axis X: features of a query, that is of one history in one catalogue."""
+
+    HAS_TIMES = 0
+    HAS_WORDS = 1
+    WEIGHT_TEXT = 2
+    WEIGHT_POPULARITY = 3
+    WEIGHT_CO_VISITATION = 4
+    WEIGHT_COSINE_CO_VISITATION = 5
+    WEIGHT_CO_OCCURRENCE = 6
+    SHARE_KNOWN = 7
+    LOG_EVENTS_PER_ITEM = 8
+    LOG_HISTORY_LENGTH = 9
+    TEXT_COHERENCE = 10
+    NEIGHBOURHOOD_COHERENCE = 11
+    MEAN_LOG_COUNT = 12
+
+
+def _names(axis: type[IntEnum]) -> tuple[str, ...]:
+    return tuple(member.name.lower() for member in axis)
+
+
+RELATIONS = _names(Relation)
+HISTORY_FEATURES = _names(HistoryFeature)
+CANDIDATE_FEATURES = _names(CandidateFeature)
+QUERY_FEATURES = _names(QueryFeature)
 TIME_FEATURES = ("log_recent_count", "years_after_latest", "last_seen_years_after_latest", "age_years")
 """Features of a candidate that are 0 where interactions have no times."""
-BLEND = CANDIDATE_FEATURES.index("blend")
-IS_KNOWN = CANDIDATE_FEATURES.index("is_known")
 _MASKED = -1e9
 
 
 class Evidence(NamedTuple):
-    """Features of B queries and their candidates; any floating type, float16 on disk.
+    """Inputs of the network for B queries and their candidates; any floating type, float16 on disk.
 
     Attributes
     ----------
     relations_BSMR
-        Of history item s, 0 the latest, with candidate m; 0 where there is no history item.
+        (B, S, M, R) relations of history item s, 0 the latest, with candidate m; 0 without a history item.
     positions_BSP
-        `HISTORY_FEATURES`.
+        (B, S, P) features of the history items.
     items_BMF
-        `CANDIDATE_FEATURES`.
+        (B, M, F) features of the candidates.
     case_BX
-        `QUERY_FEATURES`.
+        (B, X) features of the queries.
     allowed_BM
-        Bool, whether candidate m is one.
+        (B, M) bool, False for padding.
     """
 
     relations_BSMR: Tensor
@@ -98,11 +121,11 @@ class Evidence(NamedTuple):
     allowed_BM: Tensor
 
     def rows(self, rows: "Tensor | slice") -> "Evidence":
-        """The queries at `rows`."""
+        """Inputs of the queries at `rows`."""
         return Evidence(*(values[rows] for values in self))
 
     def without(self, *, times_B: Tensor, words_B: Tensor) -> "Evidence":
-        """Hide times and words in the queries where `times_B` and `words_B` (bool) are true."""
+        """Set features of times and words to 0 in the queries with `times_B` and `words_B` (bool) true."""
         hidden_BX = times_B[:, None] & _named(QUERY_FEATURES, ("has_times",))
         hidden_BX = hidden_BX | words_B[:, None] & _named(QUERY_FEATURES, ("has_words",))
         hidden_BF = times_B[:, None] & _named(CANDIDATE_FEATURES, TIME_FEATURES)
@@ -114,7 +137,7 @@ class Evidence(NamedTuple):
         )
 
     def to(self, device: torch.device) -> "Evidence":
-        """The same on another device."""
+        """Copy all inputs to a device."""
         return Evidence(*(values.to(device) for values in self))
 
 
@@ -122,17 +145,17 @@ def _named(names: tuple[str, ...], wanted: tuple[str, ...]) -> Tensor:
     return torch.tensor([name in wanted for name in names])
 
 
-class LocalWeights(NamedTuple):
-    """Calibration of the logits to one catalogue, linear in the inputs for a candidate.
+class CalibrationWeights(NamedTuple):
+    """Calibration of the logits to one catalogue, linear in the MLP's inputs for a candidate.
 
     Attributes
     ----------
     weight_I
-        float32, for the sums, the strongest relations and the features of a candidate with interactions.
+        (I,) float32 weights of the inputs, for candidates with interactions.
     bias
-        Added for such a candidate.
+        Shift in nats for candidates with interactions.
     new
-        Added for a cold candidate, without interactions, in place of both.
+        Shift in nats for cold candidates, in place of both.
     """
 
     weight_I: Tensor
@@ -140,18 +163,18 @@ class LocalWeights(NamedTuple):
     new: float
 
     def shift(self, read_BMI: Tensor) -> Tensor:
-        """(B, M) shift of the logits."""
+        """(B, M) shift of the logits: x w + bias for candidates with interactions, `new` for cold ones."""
         return self.new + is_known(read_BMI) * (read_BMI @ self.weight_I + self.bias - self.new)
 
 
 def is_known(read_BMI: Tensor) -> Tensor:
-    """(B, M) 1 for candidates with interactions, 0 for cold ones, from the inputs that `EvidenceDecoder.read` gives."""
-    return read_BMI[..., IS_KNOWN - len(CANDIDATE_FEATURES)]  # the candidate's features are the last of the inputs
+    """(B, M) 1 for candidates with interactions, 0 for cold ones, from the inputs of `FoundationNetwork.read`."""
+    return read_BMI[..., CandidateFeature.IS_KNOWN - len(CANDIDATE_FEATURES)]  # the F features are the last inputs
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Shape of the network; the relations and features that it reads are part of its weights."""
+    """Sizes of the network; the sets of relations and features are fixed."""
 
     history_items: int = 12  # S
     d_model: int = 32  # D
@@ -162,14 +185,14 @@ class NetworkConfig:
     dropout: float = 0.1
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Sizes by name, for JSON."""
         return asdict(self)
 
 
-class EvidenceDecoder(nn.Module):
-    """One logit a candidate from `Evidence`; it does not depend on the other candidates.
+class FoundationNetwork(nn.Module):
+    """One logit a candidate from `Evidence`, independent of the other candidates.
 
-    At initialisation the logit is 1.5 x the standardised hybrid score, so that training starts from that ranking.
+    At initialisation the logit is 1.5 x the standardised hybrid score, so that training starts from its ranking.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -196,21 +219,21 @@ class EvidenceDecoder(nn.Module):
                 nn.init.zeros_(layer.weight)
                 nn.init.zeros_(layer.bias)
 
-    def forward(self, evidence: Evidence, local: LocalWeights | None = None) -> Tensor:
-        """(B, M) logits, shifted by `local`; -1e9 where there is no candidate."""
+    def forward(self, evidence: Evidence, calibration: CalibrationWeights | None = None) -> Tensor:
+        """(B, M) logits, shifted by `calibration`; -1e9 for padding."""
         logits_BM, read_BMI = self.read(evidence)
-        if local is None:
+        if calibration is None:
             return logits_BM
-        return (logits_BM + local.shift(read_BMI)).masked_fill(~evidence.allowed_BM, _MASKED)
+        return (logits_BM + calibration.shift(read_BMI)).masked_fill(~evidence.allowed_BM, _MASKED)
 
     def read(self, evidence: Evidence) -> tuple[Tensor, Tensor]:
         """(B, M) logits before calibration, and (B, M, I) their inputs.
 
-        The inputs: G x R relations summed over the history, the R strongest of each kind, the F features.
+        The inputs, in this order: G x R weighted sums over the history, R maxima over the history, F features.
         """
         relations_BSMR, positions_BSP, items_BMF, case_BX = (values.float() for values in evidence[:4])
         n_cases, n_items = items_BMF.shape[:2]
-        is_item_BS = positions_BSP[..., 0] > 0
+        is_item_BS = positions_BSP[..., HistoryFeature.IS_ITEM] > 0
         states_BSD = self._read_history(positions_BSP, is_item_BS)
         weights_BSGR = self._weights(states_BSD, is_item_BS)
         summed_BMGR = torch.einsum("bsgr,bsmr->bmgr", weights_BSGR, relations_BSMR)
@@ -222,12 +245,12 @@ class EvidenceDecoder(nn.Module):
         hidden_BMH = self.drop(F.gelu(self.item_in(read_BMI) + case_BH[:, None]))
         scale_BH = 1 + self.modulation(F.gelu(case_BH))
         hidden_BMH = F.gelu(self.item_hidden(hidden_BMH) * scale_BH[:, None])
-        logits_BM = self.item_out(hidden_BMH)[..., 0] + self.blend_scale * items_BMF[..., BLEND]
+        logits_BM = self.item_out(hidden_BMH)[..., 0] + self.blend_scale * items_BMF[..., CandidateFeature.HYBRID_SCORE]
         return logits_BM.masked_fill(~evidence.allowed_BM, _MASKED), read_BMI
 
     def _read_history(self, positions_BSP: Tensor, is_item_BS: Tensor) -> Tensor:
         states_BSD = self.position_in(positions_BSP) + self.age
-        # An empty history has nothing to attend to: its first place stands for it, and counts for nothing below.
+        # Softmax over no item is NaN: an empty history attends to its first, padded place, which the sums leave out.
         seen_BS = is_item_BS.clone()
         seen_BS[:, 0] = True
         for block in self.blocks:
@@ -243,7 +266,7 @@ class EvidenceDecoder(nn.Module):
 
 
 class Block(nn.Module):
-    """Pre-norm transformer block over the items of a history, each of which sees all (Vaswani et al. 2017)."""
+    """Pre-norm transformer block with full attention over the items of a history (Vaswani et al. 2017)."""
 
     def __init__(self, width: int, n_heads: int, dropout: float) -> None:
         super().__init__()
@@ -257,7 +280,7 @@ class Block(nn.Module):
         self.drop = nn.Dropout(dropout)
 
     def forward(self, x_BSD: Tensor, seen_BS: Tensor) -> Tensor:
-        """(B, S, D) -> (B, S, D); positions that are not seen are masked."""
+        """(B, S, D) -> (B, S, D); places with `seen_BS` false are masked."""
         n_cases, length, width = x_BSD.shape
         qkv = self.qkv(self.attention_norm(x_BSD)).view(n_cases, length, 3, self.n_heads, -1)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)

@@ -38,7 +38,7 @@ from recgpt.foundation.network import (
     Evidence,
     NetworkConfig,
 )
-from recgpt.foundation.subdomains import alike, n_parts, parts_of
+from recgpt.foundation.subdomains import cluster_items, n_subdomains, split_by_cluster
 from recgpt.progress import console
 from recgpt.training.curves import pretraining_curve
 from recgpt.training.loop import TrainingLoop, learning_rate, parameter_groups, step_seed
@@ -150,9 +150,9 @@ def _learned_from(config: PretrainConfig, dataset: Dataset) -> list[tuple[Episod
     embeddings_NE = embeddings_for(dataset, config.encoder, TEMPLATE)
     specs = specs_for(dataset, config.cases, config.seed)
     found = _made(config, dataset, embeddings_NE, specs, for_training=True)
-    n = n_parts(dataset.n_items)
+    n = n_subdomains(dataset.n_items)
     if n > 1:
-        for part, rows in parts_of(dataset, _divided(config, dataset, embeddings_NE)):
+        for part, rows in split_by_cluster(dataset, _divided(config, dataset, embeddings_NE)):
             specs = specs_for(part, config.cases, config.seed, parts=n)
             found += _made(config, part, embeddings_NE[rows], specs, for_training=True)
     return found
@@ -163,7 +163,7 @@ def _divided(config: PretrainConfig, dataset: Dataset, embeddings_NE: np.ndarray
     made_of = {"items_sha256": dataset.items_sha256, "encoder": config.encoder, "seed": config.seed}
     path = config.out / "parts" / f"{dataset.name}-{_digest(made_of)}.npy"
     if not path.is_file():
-        save_array(path, alike(embeddings_NE, config.seed), made_of)
+        save_array(path, cluster_items(embeddings_NE, config.seed), made_of)
     return load_array(path, made_of, remedy=f"delete {path}")
 
 

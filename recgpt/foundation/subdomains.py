@@ -1,10 +1,10 @@
-"""Parts of a domain: catalogues of their own, each of items whose texts are alike.
+"""Subdomains: splits of a training data set into smaller catalogues by text similarity.
 
-    for part, rows in parts_of(dataset, alike(embeddings_NE, seed=0)):
-        embeddings_NE[rows]                                # those of the part's items
+    for part, rows in split_by_cluster(dataset, cluster_items(embeddings_NE, seed=0)):
+        embeddings_NE[rows]                                # embeddings of the subdomain's items
 
-What a network learns is what evidence is worth in a catalogue, so it is catalogues that it cannot have enough of. A
-shop's novels and its cookery books differ in density, in how fast taste moves, and in how much a text tells.
+Meta-training needs many catalogues, as each is one example of how predictive texts and counts are. Subdomains of one
+shop, such as novels and cookery books, differ in density, in drift over time and in the value of texts.
 """
 
 from collections.abc import Iterator
@@ -15,47 +15,47 @@ from sklearn.cluster import KMeans
 from recgpt.data.dataset import Dataset
 from recgpt.features.text_similarity import unit_rows
 
-PART_ITEMS = 5_000  # a domain of fewer than twice as many is not divided
-MOST_PARTS = 4
-FEWEST_RECORDS = 3  # of a user in a part
+SUBDOMAIN_ITEMS = 5_000  # least mean size; data sets of fewer than 10,000 items are not split
+MAX_SUBDOMAINS = 4
+MIN_USER_EVENTS = 3  # interactions of a user in a subdomain
 
 
-def n_parts(n_items: int) -> int:
-    """Into how many parts a catalogue is divided; 1 for not at all."""
-    return min(MOST_PARTS, max(1, n_items // PART_ITEMS))
+def n_subdomains(n_items: int) -> int:
+    """Number of subdomains of a data set with `n_items` items; 1 if it is not split."""
+    return min(MAX_SUBDOMAINS, max(1, n_items // SUBDOMAIN_ITEMS))
 
 
-def alike(embeddings_NE: np.ndarray, seed: int = 0) -> np.ndarray:
-    """(N,) uint8 which part each item is in, by what its text is about (k-means).
+def cluster_items(embeddings_NE: np.ndarray, seed: int = 0) -> np.ndarray:
+    """(N,) uint8 cluster of each item, by k-means on unit text embeddings.
 
     Parameters
     ----------
     embeddings_NE
-        (N, E) of the domain's items.
+        (N, E) text embeddings of the data set's items.
     seed
-        Of the first centres.
+        Seed of the initial centres.
     """
-    wanted = n_parts(len(embeddings_NE))
-    found_N = KMeans(wanted, n_init=1, random_state=seed).fit_predict(unit_rows(np.asarray(embeddings_NE)))
+    n_clusters = n_subdomains(len(embeddings_NE))
+    found_N = KMeans(n_clusters, n_init=1, random_state=seed).fit_predict(unit_rows(np.asarray(embeddings_NE)))
     return found_N.astype(np.uint8)
 
 
-def parts_of(dataset: Dataset, part_N: np.ndarray) -> Iterator[tuple[Dataset, np.ndarray]]:
-    """Divide a domain; users with fewer than three events in a part are left out.
+def split_by_cluster(dataset: Dataset, part_N: np.ndarray) -> Iterator[tuple[Dataset, np.ndarray]]:
+    """Split a data set into subdomains; users with fewer than three interactions in one are left out of it.
 
     Parameters
     ----------
     part_N
-        (N,) which part each item is in.
+        (N,) cluster of each item.
 
     Yields
     ------
-    The part, and the rows of its items in the domain, ascending.
+    The subdomain, and the rows of its items in `dataset`, ascending.
     """
     user, item = dataset.interactions.user, dataset.interactions.item
     for number in np.unique(part_N):
         inside = part_N[item] == number
-        kept = inside & (np.bincount(user[inside], minlength=dataset.n_users)[user] >= FEWEST_RECORDS)
+        kept = inside & (np.bincount(user[inside], minlength=dataset.n_users)[user] >= MIN_USER_EVENTS)
         if not kept.any():
             continue
         part = dataset.select(kept, unmet_items=False)

@@ -33,7 +33,7 @@ from recgpt.generative.tokenizer import FSQTokenizer, collision_rate
 from recgpt.ranking import SCORES_IN_MEMORY, Exclude, Ranking, Request, top_k
 
 if TYPE_CHECKING:
-    from recgpt.generative.explain import CodeExplanation
+    from recgpt.generative.explain import GenerativeExplanation
 
 Mode = Literal["exact", "beam"]
 
@@ -128,7 +128,9 @@ class GenerativeCatalogue:
     def observe(self, events: Interactions) -> None:
         """Ignore `events`: the model reads no interactions but those in a history."""
 
-    def explain(self, history: Sequence[int], item: int, titles: Sequence[str] | None = None) -> "CodeExplanation":
+    def explain(
+        self, history: Sequence[int], item: int, titles: Sequence[str] | None = None
+    ) -> "GenerativeExplanation":
         """Explain the score of `item` after `history`. See `recgpt.generative.explain`."""
         from recgpt.generative.explain import explain
 

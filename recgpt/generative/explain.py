@@ -7,11 +7,10 @@
     recgpt explain --model M --items items.csv --history "Toy Story (1995); Heat (1995)" --item "Casino (1995)"
 
 Contributions are leave-one-out differences of exact scores (erasure: Li, Monroe & Jurafsky, arXiv 1612.08220). They
-need not add up to the score: of two items that say the same, neither is missed alone, and leaving one out moves what
-follows one position forward.
+need not add up to the score: of two redundant items, leaving out either changes little, and leaving out an item moves
+the later ones one position forward.
 
-Shapes: B histories, S items a history, K codes an item, V codes a slot, D model width, N items in the catalogue, C of
-them that tie, E embedding width.
+Shapes: as `recgpt.generative` defines them; besides, C items with tied scores.
 """
 
 from collections.abc import Sequence
@@ -25,7 +24,7 @@ from rich.table import Table
 from rich.text import Text
 from torch.nn import functional as F
 
-from recgpt.catalogue import checked_titles
+from recgpt.catalogue import IN_HISTORY_NOTE, checked_titles, title_cell, unread_note
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
 from recgpt.generative.tokenizer import finite_rows
@@ -47,23 +46,23 @@ _PLAIN: dict[str, Any] = {"title_justify": "left", "title_style": "bold", "box":
 
 @dataclass(frozen=True)
 class HistoryItem:
-    """One position of the history, and what it does for the explained item.
+    """Contribution of one history item, and its similarity to the explained item.
 
     Attributes
     ----------
     position
         0-based place in the history as it was given.
     row, title
-        The item there.
+        The history item.
     contribution
-        Nats, the score minus `log_probability_without`; above 0 it speaks for the explained item. None, like the next
-        two, where nothing would be left to read (see `CodeExplanation.no_contribution`).
+        Score minus `log_probability_without`, nats. None, like the next two, for the only item of a history (see
+        `GenerativeExplanation.no_contribution`).
     log_probability_without, rank_without
-        Score and rank of the explained item when this position alone is left out.
+        Score and rank of the explained item after the history without this item.
     cosine
-        Of its text embedding with that of the explained item.
+        Cosine of the two text embeddings.
     shared_slots
-        The slots, from 0, in which both items have the same code.
+        0-based slots in which both items have the same code.
     """
 
     position: int
@@ -86,33 +85,33 @@ class Neighbour:
 
 
 @dataclass(frozen=True)
-class CodeExplanation:
-    """Where the score of one item after one history comes from.
+class GenerativeExplanation:
+    """Contributions of history items to the score of one item, with its codes and nearest texts.
 
     Attributes
     ----------
     row, title
         The explained item.
     log_probability
-        Nats, its exact score.
+        Its exact score, nats.
     rank
         1-based place in the full ranking, history left out; the explained item itself is always ranked.
     items_ranked
-        How many items `rank` counts among.
+        Number of items in that ranking.
     in_history
         Whether the history holds the item, so that `recommend` would leave it out.
     codes, code_log_probabilities
         Its K codes; the K log-probabilities in nats, which sum to the score.
     unread
-        How many of the oldest items of the history the model does not read, for it reads `max_items`.
+        Number of oldest history items beyond `max_items`, which the model does not read.
     history
-        The positions that it reads, oldest first.
+        The history items that the model reads, oldest first.
     no_contribution
-        Why the positions have no contribution; None where they have.
+        Reason for missing contributions; None if there are contributions.
     nearest
         The items with the most similar texts, nearest first.
     same_codes
-        The other items with the same K codes, which the model cannot tell from it.
+        The other items with the same K codes, which have the same score.
     """
 
     row: int
@@ -134,7 +133,7 @@ class CodeExplanation:
         return asdict(self)
 
     def render(self) -> Group:
-        """For the terminal; titles are shown as they are, never read as styles."""
+        """Tables for the terminal; titles are printed literally, never as markup."""
         return Group(*self._head(), Text(), self._history_table(), *self._history_notes(), Text(), *self._neighbours())
 
     def _head(self) -> list[Text]:
@@ -148,7 +147,7 @@ class CodeExplanation:
             Text(f"by code  {slots}"),
         ]
         if self.in_history:
-            lines.append(Text("It is in the history, so that it is recommended only where that is allowed.", "yellow"))
+            lines.append(Text(IN_HISTORY_NOTE, "yellow"))
         return lines
 
     def _history_table(self) -> Table:
@@ -165,7 +164,7 @@ class CodeExplanation:
         for each, adds in zip(self.history, added, strict=True):
             table.add_row(
                 str(each.position + 1),
-                _one_line(each.title),
+                title_cell(each.title),
                 _or_dash(each.contribution, "+z.2f"),
                 _bar(adds / longest),
                 _or_dash(each.rank_without, ","),
@@ -179,15 +178,16 @@ class CodeExplanation:
         if self.no_contribution:
             notes.append(f"No contribution: {self.no_contribution}.")
         if self.unread:
-            read = f"the model reads the last {len(self.history)}"
-            notes.append(f"The oldest {self.unread} of {self.unread + len(self.history)} items are not read: {read}.")
+            notes.append(unread_note("the model", self.unread, len(self.history)))
         return [Text(note, style="dim") for note in notes]
 
     def _neighbours(self) -> list[Table | Text]:
-        had = {each.row for each in self.history}
+        history_rows = {each.row for each in self.history}
         table = Table(title="Nearest texts of the catalogue", show_header=False, **_PLAIN)
         for each in self.nearest:
-            table.add_row(f"{each.cosine:.2f}", _one_line(each.title), "in the history" if each.row in had else "")
+            table.add_row(
+                f"{each.cosine:.2f}", title_cell(each.title), "in the history" if each.row in history_rows else ""
+            )
         shown = "; ".join(printable(each.title) for each in self.same_codes[:SHOWN_SAME])
         more = len(self.same_codes) - SHOWN_SAME
         same = f"{shown}{f' and {more:,} more' if more > 0 else ''}" if shown else "none"
@@ -196,13 +196,13 @@ class CodeExplanation:
 
 def explain(
     catalogue: "GenerativeCatalogue", history: Sequence[int], item: int, titles: Sequence[str] | None = None
-) -> CodeExplanation:
+) -> GenerativeExplanation:
     """Explain the score of `item` after `history`.
 
     Parameters
     ----------
     history
-        Catalogue rows, oldest first; the last `max_items` are read, also when one of them is left out.
+        Catalogue rows, oldest first; the last `max_items` are read, and leaving one out adds no older item.
     item
         The catalogue row to explain, which may be in the history.
     titles
@@ -210,8 +210,8 @@ def explain(
 
     Returns
     -------
-    CodeExplanation
-        Its score and rank are those that `catalogue.recommend` gives.
+    GenerativeExplanation
+        Its score and rank equal those of `catalogue.recommend`.
 
     Raises
     ------
@@ -259,7 +259,7 @@ def explain(
     others_N = np.arange(len(catalogue)) != item
     nearest = top_k(np.where(others_N, cosines_N, -np.inf)[None], min(NEAREST, len(catalogue))).ids[0]
     same_codes = np.flatnonzero((codes_NK == codes_NK[item]).all(1) & others_N)
-    return CodeExplanation(
+    return GenerativeExplanation(
         row=int(item),
         title=titles[item],
         log_probability=score,
@@ -278,7 +278,7 @@ def explain(
 
 @dataclass(frozen=True)
 class _Standings:
-    """One item after each of B histories: score, log-probability of each of its codes, and 1-based rank."""
+    """Score, log-probabilities of the K codes, and 1-based rank of one item after each of B histories."""
 
     scores_B: np.ndarray
     code_log_probs_BK: np.ndarray
@@ -287,7 +287,7 @@ class _Standings:
 
 @torch.inference_mode()
 def _standings(catalogue: "GenerativeCatalogue", histories: Ragged, item: int, ranked_N: np.ndarray) -> _Standings:
-    """Score and rank `item` without sorting the catalogue: what is above it is what scores more, or ties before it."""
+    """Score and rank `item` without sorting: rank = 1 + number of higher scores + number of ties ordered before it."""
     codes_NK = catalogue.codes_NK
     slots_K = torch.arange(codes_NK.shape[1], device=codes_NK.device)
     rankable_N = torch.from_numpy(ranked_N).to(codes_NK.device)
@@ -320,7 +320,7 @@ def _standings(catalogue: "GenerativeCatalogue", histories: Ragged, item: int, r
 
 
 def _cosines(embeddings_NE: np.ndarray, item: int) -> np.ndarray:
-    """(N,) float32 cosines of `item`'s embedding with every item's; 0 with a zero embedding."""
+    """(N,) float32 cosines of the embedding of `item` with all embeddings; 0 with a zero embedding."""
     own_1E = finite_rows(embeddings_NE, slice(item, item + 1))
     blocks = (slice(start, start + COSINE_ROWS) for start in range(0, len(embeddings_NE), COSINE_ROWS))
     parts = [F.cosine_similarity(finite_rows(embeddings_NE, block), own_1E, dim=1) for block in blocks]
@@ -329,11 +329,6 @@ def _cosines(embeddings_NE: np.ndarray, item: int) -> np.ndarray:
 
 def _or_dash(number: float | None, form: str) -> str:
     return "-" if number is None else format(number, form)
-
-
-def _one_line(title: str) -> Text:
-    """A cell that gives way, cut with an ellipsis, where the terminal is narrow."""
-    return Text(printable(title), no_wrap=True, overflow="ellipsis")
 
 
 def _bar(share: float) -> Text:

@@ -282,7 +282,7 @@ def supervision_named(name: str) -> Supervision:
     return cast(Supervision, name)
 
 
-def supervision_with(training_record: Mapping[str, Any], dataset: Dataset, otherwise: Supervision) -> Supervision:
+def model_supervision(training_record: Mapping[str, Any], dataset: Dataset, otherwise: Supervision) -> Supervision:
     """Supervision of a recommender with a model: "trained" where the model was trained on the data set's catalogue."""
     return "trained" if dataset.items_sha256 in training_record.get("catalogues", ()) else otherwise
 

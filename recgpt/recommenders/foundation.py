@@ -12,7 +12,7 @@ import numpy as np
 
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.ranking import Ranking, Request
-from recgpt.recommenders.base import RecommenderBase, Supervision, item_embeddings, supervision_with
+from recgpt.recommenders.base import RecommenderBase, Supervision, item_embeddings, model_supervision
 
 if TYPE_CHECKING:  # the baselines need no encoder
     from recgpt.foundation.catalogue import FoundationCatalogue
@@ -50,7 +50,7 @@ class RecGPTContext(RecommenderBase):
 
     def _fit(self, dataset: Dataset) -> None:
         self._index(self._model(), dataset, dataset.interactions)
-        self.supervision = supervision_with(self._model().training_record, dataset, self.supervision)
+        self.supervision = model_supervision(self._model().training_record, dataset, self.supervision)
 
     def _rank(self, request: Request) -> Ranking:
         return self._catalogue.recommend(
@@ -102,7 +102,7 @@ class RecGPTText(RecGPTContext):
 
     def _fit(self, dataset: Dataset) -> None:
         self._index(self._model(), dataset, None)
-        self.supervision = supervision_with(self._model().training_record, dataset, self.supervision)
+        self.supervision = model_supervision(self._model().training_record, dataset, self.supervision)
 
     def _observe(self, events: Interactions) -> None:
         """Ignore `events`."""

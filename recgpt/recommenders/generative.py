@@ -9,7 +9,7 @@ import numpy as np
 from recgpt.data.dataset import Dataset
 from recgpt.errors import DataError
 from recgpt.ranking import Ranking, Request
-from recgpt.recommenders.base import RecommenderBase, Supervision, item_embeddings, supervision_with
+from recgpt.recommenders.base import RecommenderBase, Supervision, item_embeddings, model_supervision
 
 if TYPE_CHECKING:  # the baselines need neither transformers nor an encoder
     from recgpt.generative.model import GenerativeModel
@@ -61,7 +61,7 @@ class RecGPTGenerative(RecommenderBase):
 
     def _fit(self, dataset: Dataset) -> None:
         self._index(item_embeddings(dataset, self._embeddings_NE))
-        self.supervision = supervision_with(self._model.training_record, dataset, self.supervision)
+        self.supervision = model_supervision(self._model.training_record, dataset, self.supervision)
 
     def _rank(self, request: Request) -> Ranking:
         ranking = request.unranked()

@@ -12,7 +12,7 @@ import numpy as np
 
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.ragged import Ragged
-from recgpt.features.hybrid_score import FEATURES, ROWS, Blend, tuned_weights, weighted_sum
+from recgpt.features.hybrid_score import FEATURES, ROWS, HybridIndex, tuned_weights, weighted_sum
 from recgpt.features.text_similarity import whitened_unit_rows
 from recgpt.recommenders.base import RecommenderBase, Supervision, item_embeddings
 
@@ -56,7 +56,7 @@ class HybridKNN(RecommenderBase):
     def _fit(self, dataset: Dataset) -> None:
         unit_NE = whitened_unit_rows(item_embeddings(dataset, self._embeddings_NE))
         self._weights_F = tuned_weights(dataset.sequences, unit_NE)
-        self._index = Blend.of(unit_NE, dataset.sequences)
+        self._index = HybridIndex.from_sequences(unit_NE, dataset.sequences)
 
     @property
     def weights(self) -> dict[str, float]:
@@ -80,7 +80,7 @@ class HybridKNN(RecommenderBase):
 
     def _restore(self, arrays: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
         self._weights_F = arrays["weights_F"]
-        self._index = Blend.of(arrays["unit_NE"], Ragged(arrays["values"], arrays["offsets"]))
+        self._index = HybridIndex.from_sequences(arrays["unit_NE"], Ragged(arrays["values"], arrays["offsets"]))
 
     def _scores(self, histories: Ragged) -> np.ndarray:
         scores_BN = np.empty((len(histories), self._index.n_items), dtype=np.float32)

@@ -122,7 +122,7 @@ class LightGCN(PopularityIfEmpty):
 
     def _set_vectors(self, passed_on_NF: np.ndarray, item_NF: np.ndarray) -> None:
         self._passed_on_NF, self._item_NF = passed_on_NF, item_NF
-        self._items = ItemVectors.of(item_NF)
+        self._items = ItemVectors.from_vectors(item_NF)
 
     def _scores(self, histories: Ragged) -> np.ndarray:
         weights_BN = decayed(histories, _DECAY, _MAX_ITEMS, len(self._count_N))

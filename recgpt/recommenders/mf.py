@@ -54,7 +54,7 @@ class ItemVectors:
     length: float
 
     @classmethod
-    def of(cls, vectors_NF: np.ndarray) -> Self:
+    def from_vectors(cls, vectors_NF: np.ndarray) -> Self:
         """Round vectors to 2^-24 of the longest of them."""
         vectors_NF = vectors_NF.astype(np.float64)
         length = float(np.linalg.norm(vectors_NF, axis=1).max()) or 1.0
@@ -154,7 +154,7 @@ class MF(PopularityIfEmpty):
 
     def _set_items(self, item_NF: np.ndarray) -> None:
         self._item_NF = item_NF
-        self._items = ItemVectors.of(item_NF)
+        self._items = ItemVectors.from_vectors(item_NF)
         wide_NF = item_NF.astype(np.float64)
         self._ridge_FF = wide_NF.T @ wide_NF + _REGULARIZATION * np.eye(wide_NF.shape[1])
 

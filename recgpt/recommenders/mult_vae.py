@@ -128,7 +128,7 @@ class MultVAE(PopularityIfEmpty):
         self._weights = weights
         # A bias is the product with one more input, which is always 1.
         self._mean, self._decoder, self._output = (
-            ItemVectors.of(np.column_stack([weights[f"{layer}.weight"], weights[f"{layer}.bias"]]))
+            ItemVectors.from_vectors(np.column_stack([weights[f"{layer}.weight"], weights[f"{layer}.bias"]]))
             for layer in ("mean", "decoder", "output")
         )
 

@@ -62,7 +62,7 @@ def data(tmp_path_factory) -> Path:
 def embeddings(monkeypatch):
     """No encoder: eight random numbers an item."""
     rows = np.random.default_rng(1).standard_normal((25, 8)).astype(np.float16)
-    monkeypatch.setattr(benchmark, "embeddings_of", lambda dataset, model: rows)
+    monkeypatch.setattr(benchmark, "model_embeddings", lambda dataset, model: rows)
 
 
 def refuse(path: str | None) -> NoReturn:
@@ -159,7 +159,7 @@ import sys, numpy as np
 from pathlib import Path
 from typing import NoReturn
 from recgpt.benchmark.accuracy import suite as benchmark
-benchmark.embeddings_of = lambda dataset, model: np.random.default_rng(1).standard_normal((25, 8)).astype(np.float16)
+benchmark.model_embeddings = lambda dataset, model: np.random.default_rng(1).standard_normal((25, 8)).astype(np.float16)
 config = benchmark.BenchmarkConfig(datasets=["films"], recommenders=["random"], past="train", seeds=list(range(60)))
 benchmark.run_suite(benchmark.Suite.of(config), data=Path(sys.argv[1]), out=Path(sys.argv[2]), load_model=None)
 """
@@ -305,7 +305,7 @@ def test_other_embeddings_make_other_cells(data, tmp_path, monkeypatch):
     make_cells(suite, data, tmp_path)
     first = stored_cells(tmp_path)
     rows = np.random.default_rng(2).standard_normal((25, 8)).astype(np.float16)
-    monkeypatch.setattr(benchmark, "embeddings_of", lambda dataset, model: rows)
+    monkeypatch.setattr(benchmark, "model_embeddings", lambda dataset, model: rows)
     make_cells(suite, data, tmp_path)
     assert len(stored_cells(tmp_path)) == 2 * len(first)
 

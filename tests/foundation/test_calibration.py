@@ -8,20 +8,20 @@ from torch.nn import functional as F
 from recgpt.data.dataset import Interactions
 from recgpt.data.ragged import Ragged
 from recgpt.foundation import calibration as module
-from recgpt.foundation.calibration import FEWEST_USERS, MOST_USERS, read_and_solve, solved
-from recgpt.foundation.catalogue_features import Reading, repeat_share
+from recgpt.foundation.calibration import MAX_USERS, MIN_USERS, calibrate, index_and_calibrate
+from recgpt.foundation.catalogue_features import CatalogueFeatures, repeat_share
 from recgpt.foundation.episodes import Episode
 from recgpt.foundation.explain import explain
 from recgpt.foundation.model import FoundationCatalogue, FoundationConfig, FoundationModel
 from recgpt.foundation.network import (
     CANDIDATE_FEATURES,
     HISTORY_FEATURES,
-    IS_KNOWN,
     QUERY_FEATURES,
     RELATIONS,
+    CalibrationWeights,
+    CandidateFeature,
     Evidence,
-    EvidenceDecoder,
-    LocalWeights,
+    FoundationNetwork,
     NetworkConfig,
 )
 
@@ -31,20 +31,20 @@ WIDTH = (NETWORK.patterns + 1) * len(RELATIONS) + len(CANDIDATE_FEATURES)
 N, USERS, E = 90, 400, 12
 
 
-def network_of(noise: float = 0.05) -> EvidenceDecoder:
+def network_of(noise: float = 0.05) -> FoundationNetwork:
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(0)
-        network = EvidenceDecoder(NETWORK).eval()
+        network = FoundationNetwork(NETWORK).eval()
         for parameter in network.parameters():
             parameter.add_(noise * torch.randn(parameter.shape))
     return network
 
 
-def episode_of(network: EvidenceDecoder, n_cases: int, weight_I: torch.Tensor, seed: int = 0) -> Episode:
+def episode_of(network: FoundationNetwork, n_cases: int, weight_I: torch.Tensor, seed: int = 0) -> Episode:
     """Cases whose targets are drawn as if `weight_I` had to be added to the network's logits; some items are new."""
     rng = torch.Generator().manual_seed(seed)
     items_BMF = torch.randn(n_cases, M, len(CANDIDATE_FEATURES), generator=rng)
-    items_BMF[..., IS_KNOWN] = (torch.rand(n_cases, M, generator=rng) < 0.9).float()
+    items_BMF[..., CandidateFeature.IS_KNOWN] = (torch.rand(n_cases, M, generator=rng) < 0.9).float()
     positions_BSP = torch.randn(n_cases, S, len(HISTORY_FEATURES), generator=rng)
     positions_BSP[..., 0] = 1
     evidence = Evidence(
@@ -56,7 +56,9 @@ def episode_of(network: EvidenceDecoder, n_cases: int, weight_I: torch.Tensor, s
     )
     with torch.no_grad():
         logits_BM, read_BMI = network.read(evidence)
-        logits_BM = (logits_BM + read_BMI @ weight_I).masked_fill(items_BMF[..., IS_KNOWN] == 0, -torch.inf)
+        logits_BM = (logits_BM + read_BMI @ weight_I).masked_fill(
+            items_BMF[..., CandidateFeature.IS_KNOWN] == 0, -torch.inf
+        )
         logits_BM = logits_BM.masked_fill(~evidence.allowed_BM, -torch.inf)
     target_B = torch.multinomial(torch.softmax(logits_BM, 1), 1, generator=rng)[:, 0]
     return Episode(evidence, target_B, torch.zeros(n_cases, M).half())
@@ -68,16 +70,16 @@ def true_weights() -> torch.Tensor:
     return weight_I
 
 
-def loss(network: EvidenceDecoder, episode: Episode, local: LocalWeights | None) -> float:
+def loss(network: FoundationNetwork, episode: Episode, local: CalibrationWeights | None) -> float:
     with torch.no_grad():
         return float(F.cross_entropy(network(episode.evidence, local), episode.target_C))
 
 
 def test_what_a_catalogue_does_otherwise_is_found():
     network, weight_I = network_of(), true_weights()
-    local = solved(network, episode_of(network, 1_500, weight_I))
+    local = calibrate(network, episode_of(network, 1_500, weight_I))
     fresh = episode_of(network, 1_500, weight_I, seed=1)
-    perfect = loss(network, fresh, LocalWeights(weight_I, 0.0, -1e9))
+    perfect = loss(network, fresh, CalibrationWeights(weight_I, 0.0, -1e9))
     untouched = loss(network, fresh, None)
     known = local._replace(new=-1e9)  # new items are never taken here
     assert untouched - loss(network, fresh, known) > 0.7 * (untouched - perfect) > 0.05
@@ -85,8 +87,8 @@ def test_what_a_catalogue_does_otherwise_is_found():
 
 def test_nothing_is_added_where_the_network_is_right_or_cases_are_few():
     network = network_of()
-    assert solved(network, episode_of(network, 1_500, torch.zeros(WIDTH))) is None
-    assert solved(network, episode_of(network, FEWEST_USERS // 2 - 1, true_weights())) is None
+    assert calibrate(network, episode_of(network, 1_500, torch.zeros(WIDTH))) is None
+    assert calibrate(network, episode_of(network, MIN_USERS // 2 - 1, true_weights())) is None
 
 
 def test_the_solution_is_one_newton_step_of_the_penalised_loss(monkeypatch):
@@ -94,13 +96,13 @@ def test_the_solution_is_one_newton_step_of_the_penalised_loss(monkeypatch):
     monkeypatch.setattr(module, "PENALTIES", (25.0,))
     network = network_of()
     episode = episode_of(network, 300, true_weights())
-    local = solved(network, episode)
+    local = calibrate(network, episode)
     with torch.no_grad():
         logits_BM, read_BMI = network.read(episode.evidence)
-    usable_BM = episode.evidence.allowed_BM & (read_BMI[..., IS_KNOWN - len(CANDIDATE_FEATURES)] > 0)
+    usable_BM = episode.evidence.allowed_BM & (read_BMI[..., CandidateFeature.IS_KNOWN - len(CANDIDATE_FEATURES)] > 0)
     mean_I, spread_I = read_BMI[usable_BM].mean(0), read_BMI[usable_BM].std(0)
     varies_I = spread_I > 1e-3
-    assert not varies_I[IS_KNOWN - len(CANDIDATE_FEATURES)]
+    assert not varies_I[CandidateFeature.IS_KNOWN - len(CANDIDATE_FEATURES)]
     figures_BMI = ((read_BMI - mean_I) / spread_I)[..., varies_I].double()
     logits_BM = logits_BM.double().masked_fill(~usable_BM, -1e9)
 
@@ -118,11 +120,11 @@ def test_the_solution_is_one_newton_step_of_the_penalised_loss(monkeypatch):
 def test_new_items_keep_their_odds():
     network = network_of()
     episode = episode_of(network, 1_500, true_weights())
-    local = solved(network, episode)
+    local = calibrate(network, episode)
     with torch.no_grad():
         logits_BM, read_BMI = network.read(episode.evidence)
         shift_BM = local.shift(read_BMI)
-    is_new_BM = read_BMI[..., IS_KNOWN - len(CANDIDATE_FEATURES)] == 0
+    is_new_BM = read_BMI[..., CandidateFeature.IS_KNOWN - len(CANDIDATE_FEATURES)] == 0
     assert (shift_BM[is_new_BM] == local.new).all()
     known_BM = logits_BM.masked_fill(is_new_BM | ~episode.evidence.allowed_BM, -torch.inf)
     log_odds = (torch.logsumexp(known_BM + shift_BM, 1) - torch.logsumexp(known_BM, 1)).mean()
@@ -161,8 +163,8 @@ def adapted() -> FoundationCatalogue:
 
 
 def test_a_catalogue_without_times_gets_weights_and_ranks_its_users_better(adapted):
-    assert adapted.local is not None
-    unadapted = FoundationCatalogue(adapted.network, adapted.reading, shortlist=adapted.shortlist)
+    assert adapted.calibration is not None
+    unadapted = FoundationCatalogue(adapted.network, adapted.features, shortlist=adapted.shortlist)
     walks = sequences_of(900)[USERS:]
     histories, targets = [walk[:-1] for walk in walks], np.array([walk[-1] for walk in walks])
 
@@ -173,40 +175,40 @@ def test_a_catalogue_without_times_gets_weights_and_ranks_its_users_better(adapt
 
 
 def test_with_times_or_few_users_nothing_is_solved_for():
-    assert index(sequences_of(), times=True).local is None
-    assert index(sequences_of(FEWEST_USERS - 1)).local is None
-    assert index([[3, 3]] * USERS).local is None, "users who only repeat have nothing to tell"
+    assert index(sequences_of(), times=True).calibration is None
+    assert index(sequences_of(MIN_USERS - 1)).calibration is None
+    assert index([[3, 3]] * USERS).calibration is None, "users who only repeat have nothing to tell"
 
 
 def test_what_was_held_out_is_counted_in_the_end(adapted):
     """All counts are those of a catalogue that was read at once; only what is found by search may differ."""
-    whole = Reading.of(EMBEDDINGS_NE, Ragged.from_lists(sequences_of()))
-    reading = adapted.reading
-    assert reading.past.sequences.values.tolist() == whole.past.sequences.values.tolist()
-    assert reading.past.sequences.offsets.tolist() == whole.past.sequences.offsets.tolist()
+    whole = CatalogueFeatures.from_sequences(EMBEDDINGS_NE, Ragged.from_lists(sequences_of()))
+    features = adapted.features
+    assert features.past.sequences.values.tolist() == whole.past.sequences.values.tolist()
+    assert features.past.sequences.offsets.tolist() == whole.past.sequences.offsets.tolist()
     for name in ("near", "after", "before", "together"):
-        (ours_NN,), (theirs_NN,) = getattr(reading.past, name).parts, getattr(whole.past, name).parts
+        (ours_NN,), (theirs_NN,) = getattr(features.past, name).parts, getattr(whole.past, name).parts
         assert abs(ours_NN - theirs_NN).max() == 0, name
     for name in ("count_N", "near_sum_N", "after_sum_N", "before_sum_N"):
-        np.testing.assert_array_equal(getattr(reading.past, name), getattr(whole.past, name))
-    assert reading.repeat_share == repeat_share(Ragged.from_lists(sequences_of()))
+        np.testing.assert_array_equal(getattr(features.past, name), getattr(whole.past, name))
+    assert features.repeat_share == repeat_share(Ragged.from_lists(sequences_of()))
 
 
 def test_what_is_held_out_is_bounded_and_not_in_the_past_that_is_read(monkeypatch):
     asked = {}
 
-    def spy(reading: Reading, histories: Ragged, targets: np.ndarray, **_: object) -> None:
-        known = [each.tolist() for each in reading.past.sequences]
+    def spy(features: CatalogueFeatures, histories: Ragged, targets: np.ndarray, **_: object) -> None:
+        known = [each.tolist() for each in features.past.sequences]
         shorter = [u for u, (now, whole) in enumerate(zip(known, walks, strict=True)) if now != whole]
         asked["known"] = [known[user] for user in shorter]
         asked["whole"] = [walks[user] for user in shorter]
         asked["cases"] = [[*h.tolist(), int(t)] for h, t in zip(histories, targets, strict=True)]
 
-    walks = sequences_of(MOST_USERS + 500)
+    walks = sequences_of(MAX_USERS + 500)
     monkeypatch.setattr(module, "collected", spy)
-    _, local = read_and_solve(network_of(), EMBEDDINGS_NE, Ragged.from_lists(walks), None, None, shortlist=60)
+    _, local = index_and_calibrate(network_of(), EMBEDDINGS_NE, Ragged.from_lists(walks), None, None, shortlist=60)
     assert local is None
-    assert len(asked["cases"]) == MOST_USERS
+    assert len(asked["cases"]) == MAX_USERS
     assert asked["cases"] == asked["whole"]
     assert [[*known, whole[-1]] for known, whole in zip(asked["known"], asked["whole"], strict=True)] == asked["cases"]
 
@@ -222,7 +224,7 @@ def test_a_ranking_does_not_depend_on_the_batch_and_sessions_agree(adapted):
 def test_saved_catalogue_opened_ranks_the_same(adapted, tmp_path):
     adapted.save(tmp_path)
     again = FoundationCatalogue.open(tmp_path, adapted.network, shortlist=adapted.shortlist)
-    assert again.local.bias == adapted.local.bias
+    assert again.calibration.bias == adapted.calibration.bias
     ours, theirs = adapted.recommend(HISTORIES, 10), again.recommend(HISTORIES, 10)
     np.testing.assert_array_equal(ours.ids, theirs.ids)
     np.testing.assert_array_equal(ours.scores, theirs.scores)
@@ -235,7 +237,7 @@ def test_an_explanation_holds_what_the_catalogue_adds(adapted, item):
     added = sum(group.contribution for group in found.groups)
     assert added == pytest.approx(found.score - found.baseline, abs=5e-3)
     plain = explain(
-        FoundationCatalogue(adapted.network, adapted.reading, shortlist=adapted.shortlist),
+        FoundationCatalogue(adapted.network, adapted.features, shortlist=adapted.shortlist),
         [3, 5, 7],
         item,
         [str(i) for i in range(N)],

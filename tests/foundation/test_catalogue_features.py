@@ -11,9 +11,16 @@ import torch
 from recgpt.data.dataset import Interactions
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
-from recgpt.features.hybrid_score import Blend
+from recgpt.features.hybrid_score import HybridFeatures, HybridIndex
 from recgpt.features.interaction_counts import HALF_LIFE
-from recgpt.foundation.catalogue_features import Reading, latest_items, neighbourhood, repeat_share, shortlisted
+from recgpt.foundation.catalogue_features import (
+    CatalogueFeatures,
+    HybridScores,
+    latest_items,
+    neighbourhood,
+    repeat_share,
+    shortlist_candidates,
+)
 from recgpt.foundation.network import CANDIDATE_FEATURES, HISTORY_FEATURES, QUERY_FEATURES, RELATIONS, Evidence
 
 N, E, S = 24, 6, 4
@@ -39,13 +46,17 @@ def flat(times: list[list[int]] | None) -> np.ndarray | None:
     return None if times is None else np.array([t for each in times for t in each])
 
 
-def read(times: list[list[int]] | None = TIMES) -> Reading:
-    return Reading.of(EMBEDDINGS_NE, Ragged.from_lists(PAST), flat(times), TEXTS if times is TIMES else None)
+def read(times: list[list[int]] | None = TIMES) -> CatalogueFeatures:
+    return CatalogueFeatures.from_sequences(
+        EMBEDDINGS_NE, Ragged.from_lists(PAST), flat(times), TEXTS if times is TIMES else None
+    )
 
 
-def evidence_of(reading: Reading, histories: list[list[int]] = HISTORIES, candidates_BM=CANDIDATES_BM) -> Evidence:
+def evidence_of(
+    features: CatalogueFeatures, histories: list[list[int]] = HISTORIES, candidates_BM=CANDIDATES_BM
+) -> Evidence:
     asked = Ragged.from_lists(histories)
-    return reading.evidence(asked, candidates_BM, reading.blended(asked), S)
+    return features.evidence(asked, candidates_BM, features.hybrid_scores(asked), S)
 
 
 def assert_same(first: Evidence, second: Evidence, atol: float = 0) -> None:
@@ -56,9 +67,13 @@ def assert_same(first: Evidence, second: Evidence, atol: float = 0) -> None:
 class Slow:
     """Everything by its definition, one pair of items at a time."""
 
-    def __init__(self, reading: Reading, past: list[list[int]], times: list[list[int]] | None) -> None:
-        self.unit_NE, self.near_NZ, self.weights_F = reading.blend.unit_NE, reading.neighbourhood_NZ, reading.weights_F
-        self.words_NW = np.zeros((N, 1)) if reading.words_NW is None else reading.words_NW
+    def __init__(self, features: CatalogueFeatures, past: list[list[int]], times: list[list[int]] | None) -> None:
+        self.unit_NE, self.near_NZ, self.weights_F = (
+            features.hybrid_index.unit_NE,
+            features.neighbourhood_NZ,
+            features.weights_F,
+        )
+        self.words_NW = np.zeros((N, 1)) if features.words_NW is None else features.words_NW
         self.times = times
         self.count = np.bincount(list(itertools.chain.from_iterable(past)), minlength=N)
         self.after = np.zeros((N, N))
@@ -102,12 +117,12 @@ class Slow:
     def mean_year(self, item: int) -> float:
         return (np.mean(self.met[item]) - self.now) / YEAR if self.met[item] else 0.0
 
-    def item(self, j: int, latest: int, features: list[np.ndarray], blend_N: np.ndarray) -> list[float]:
+    def item(self, j: int, latest: int, features: list[np.ndarray], score_N: np.ndarray) -> list[float]:
         last = (max(self.met[j]) - self.now) / YEAR if self.met[j] else -20.0
         recent = sum(0.5 ** ((self.now - t) / HALF_LIFE) for t in self.met[j])
         return [
             *(feature_N[j] for feature_N in features),
-            (blend_N[j] - blend_N.mean()) / blend_N.std(),
+            (score_N[j] - score_N.mean()) / score_N.std(),
             math.log(1 + self.count[j]),
             math.log(1 + recent),
             np.clip(self.mean_year(j) - self.mean_year(latest), -8, 8),
@@ -143,9 +158,9 @@ class Slow:
 
 @pytest.mark.parametrize("times", [TIMES, None], ids=["timed", "without times"])
 def test_evidence_is_as_documented(times):
-    reading = read(times)
-    found, slow = evidence_of(reading), Slow(reading, PAST, times)
-    features, blend_BN = reading.blended(Ragged.from_lists(HISTORIES))
+    features = read(times)
+    found, slow = evidence_of(features), Slow(features, PAST, times)
+    hybrid, score_BN = features.hybrid_scores(Ragged.from_lists(HISTORIES))
     # Cosines are of rounded text.
     tolerance = {"rtol": 1e-4, "atol": 1e-4}
     rounded = {"rtol": 0, "atol": 2e-3}
@@ -160,8 +175,8 @@ def test_evidence_is_as_documented(times):
             close = rounded if name == "text" else tolerance
             np.testing.assert_allclose(found.relations_BSMR[row, ..., r], relations_SMR[..., r], **close, err_msg=name)
         np.testing.assert_allclose(found.positions_BSP[row], positions_SP, **rounded)
-        of_case = [feature_BN[row] for feature_BN in features]
-        items_MF = np.array([slow.item(j, history[-1], of_case, blend_BN[row]) for j in candidates])
+        of_case = [feature_BN[row] for feature_BN in hybrid]
+        items_MF = np.array([slow.item(j, history[-1], of_case, score_BN[row]) for j in candidates])
         for f, name in enumerate(CANDIDATE_FEATURES):
             # Weights of similar items come from rounded cosines, too.
             close = {"rtol": 0, "atol": 1e-2} if name.startswith("similar") else tolerance
@@ -172,27 +187,27 @@ def test_evidence_is_as_documented(times):
     assert all(values.dtype == torch.float32 for values in found[:4])
 
 
-def test_the_blend_is_the_weighted_sum_of_its_features():
-    reading = read()
-    features, blend_BN = reading.blended(Ragged.from_lists(HISTORIES))
-    np.testing.assert_allclose(blend_BN, np.einsum("f,fbn->bn", reading.weights_F, np.stack(features)), atol=1e-5)
+def test_hybrid_score_is_the_weighted_sum_of_its_features():
+    features = read()
+    hybrid, score_BN = features.hybrid_scores(Ragged.from_lists(HISTORIES))
+    np.testing.assert_allclose(score_BN, np.einsum("f,fbn->bn", features.weights_F, np.stack(hybrid)), atol=1e-5)
 
 
 def test_a_case_alone_has_the_same_evidence():
-    reading = read()
-    together = evidence_of(reading)
+    features = read()
+    together = evidence_of(features)
     for row, history in enumerate(HISTORIES):
-        alone = evidence_of(reading, [history], CANDIDATES_BM[row : row + 1])
+        alone = evidence_of(features, [history], CANDIDATES_BM[row : row + 1])
         assert_same(alone, together.rows(slice(row, row + 1)), atol=1e-6)
 
 
 def test_places_without_a_candidate_are_not_allowed_and_change_nothing():
-    reading = read()
-    full = evidence_of(reading)
+    features = read()
+    full = evidence_of(features)
     holes_BM = CANDIDATES_BM.copy()
     holes_BM[:, [0, 5, 11]] = -1
     holes_BM[1] = -1
-    found = evidence_of(reading, candidates_BM=holes_BM)
+    found = evidence_of(features, candidates_BM=holes_BM)
     np.testing.assert_array_equal(found.allowed_BM, holes_BM >= 0)
     kept_BM = torch.from_numpy(holes_BM >= 0)
     torch.testing.assert_close(found.items_BMF[kept_BM], full.items_BMF[kept_BM], rtol=0, atol=0)
@@ -216,38 +231,38 @@ def continued() -> tuple[list[list[int]], list[list[int]]]:
     return past, times
 
 
-def test_what_is_appended_counts_as_if_it_had_been_read():
+def test_append_equals_indexing_the_longer_sequences():
     grown = read()
     before = evidence_of(grown)
     grown.append(EVENTS)
     past, times = continued()
-    blend = Blend.of(grown.blend.unit_NE, Ragged.from_lists(past), flat(times))
-    anew = dataclasses.replace(grown, blend=blend)
+    index = HybridIndex.from_sequences(grown.hybrid_index.unit_NE, Ragged.from_lists(past), flat(times))
+    anew = dataclasses.replace(grown, hybrid_index=index)
     assert_same(evidence_of(grown), evidence_of(anew), atol=1e-5)
     assert not torch.equal(before.items_BMF, evidence_of(grown).items_BMF)
 
 
 @pytest.mark.parametrize("times", [TIMES, None], ids=["timed", "without times"])
-def test_arrays_give_the_same_reading_back(times):
-    reading = read(times)
-    again = Reading.from_arrays(reading.to_arrays())
-    assert_same(evidence_of(again), evidence_of(reading))
-    for each in (reading, again):
+def test_from_arrays_restores_the_features(times):
+    features = read(times)
+    again = CatalogueFeatures.from_arrays(features.to_arrays())
+    assert_same(evidence_of(again), evidence_of(features))
+    for each in (features, again):
         each.append(EVENTS)
-    once_more = Reading.from_arrays(reading.to_arrays())
-    assert_same(evidence_of(again), evidence_of(reading))
-    assert_same(evidence_of(once_more), evidence_of(reading), atol=1e-5)
-    assert all(isinstance(array, np.ndarray) for array in reading.to_arrays().values())
+    once_more = CatalogueFeatures.from_arrays(features.to_arrays())
+    assert_same(evidence_of(again), evidence_of(features))
+    assert_same(evidence_of(once_more), evidence_of(features), atol=1e-5)
+    assert all(isinstance(array, np.ndarray) for array in features.to_arrays().values())
 
 
 def test_neighbourhoods_are_singular_directions_of_the_graph():
-    reading = read()
-    slow = Slow(reading, PAST, TIMES)
+    features = read()
+    slow = Slow(features, PAST, TIMES)
     damping_N = 1 / np.sqrt(slow.count + 10)
     left_NZ, strength_Z, _ = np.linalg.svd(damping_N[:, None] * (slow.together + slow.after + slow.before) * damping_N)
     rows_NZ = (left_NZ * np.sqrt(strength_Z))[:20, : N - 2]
     rows_NZ /= np.linalg.norm(rows_NZ, axis=1, keepdims=True)
-    found_NZ = reading.neighbourhood_NZ
+    found_NZ = features.neighbourhood_NZ
     np.testing.assert_allclose(found_NZ[:20] @ found_NZ[:20].T, rows_NZ @ rows_NZ.T, atol=1e-3)
     assert not found_NZ[20:].any()
     assert found_NZ.dtype == np.float32
@@ -256,10 +271,10 @@ def test_neighbourhoods_are_singular_directions_of_the_graph():
 def test_items_without_a_past_have_no_neighbourhood_however_poor_the_graph():
     # Far fewer directions than are asked for: what is left over is noise, and must not become a direction.
     past = [np.random.default_rng(user).permutation(150)[:100].tolist() for user in range(3)] * 40
-    blend = Blend.of(np.ones((400, 2), np.float32), Ragged.from_lists(past))
-    rows_NZ = neighbourhood(blend.past)
+    index = HybridIndex.from_sequences(np.ones((400, 2), np.float32), Ragged.from_lists(past))
+    rows_NZ = neighbourhood(index.past)
     assert not rows_NZ[150:].any()
-    met = blend.past.count_N > 0
+    met = index.past.count_N > 0
     np.testing.assert_allclose(np.linalg.norm(rows_NZ[met], axis=1), 1, atol=1e-5)
 
 
@@ -267,9 +282,9 @@ def test_items_without_a_past_have_no_neighbourhood_however_poor_the_graph():
 @pytest.mark.parametrize("n_items", [1, 2, 3])
 def test_the_smallest_catalogues_are_read(n_items, past):
     past = [[item % n_items for item in sequence] for sequence in past]
-    reading = Reading.of(EMBEDDINGS_NE[:n_items], Ragged.from_lists(past))
+    features = CatalogueFeatures.from_sequences(EMBEDDINGS_NE[:n_items], Ragged.from_lists(past))
     candidates_BM = np.arange(n_items)[None]
-    found = evidence_of(reading, [[n_items - 1]], candidates_BM)
+    found = evidence_of(features, [[n_items - 1]], candidates_BM)
     assert all(torch.isfinite(values).all() for values in found[:4])
 
 
@@ -277,7 +292,7 @@ def test_an_embedding_that_is_no_number_is_named():
     broken_NE = EMBEDDINGS_NE.copy()
     broken_NE[7, 1] = np.nan
     with pytest.raises(DataError, match="item 7 holds NaN"):
-        Reading.of(broken_NE, Ragged.from_lists(PAST))
+        CatalogueFeatures.from_sequences(broken_NE, Ragged.from_lists(PAST))
 
 
 def test_repeats_are_counted_after_the_first_item():
@@ -292,48 +307,56 @@ def test_latest_items_come_first():
     np.testing.assert_array_equal(items_BS, [[5, 4, 3], [7, -1, -1], [-1, -1, -1]])
 
 
+def hybrid_scores(text_BN: np.ndarray, score_BN: np.ndarray) -> HybridScores:
+    return HybridScores(HybridFeatures(*[text_BN] * 5), score_BN)
+
+
 def test_the_shortlist_is_best_first_without_the_history():
-    blend_BN = np.array([[5, 1, 4, 2, 3], [1, 2, 2, 0, 9]], dtype=np.float32)
+    score_BN = np.array([[5, 1, 4, 2, 3], [1, 2, 2, 0, 9]], dtype=np.float32)
     histories = Ragged.from_lists([[0, 2, 0], [4]])
-    given_BN = blend_BN.copy()
-    blended, taken_N = ([np.zeros((2, 5))], blend_BN), np.ones(5)
-    np.testing.assert_array_equal(shortlisted(histories, blended, 2, taken_N), [[4, 3], [1, 2]])
-    np.testing.assert_array_equal(shortlisted(histories, blended, 9, taken_N), [[4, 3, 1, -1, -1], [1, 2, 0, 3, -1]])
+    given_BN = score_BN.copy()
+    scores, taken_N = hybrid_scores(np.zeros((2, 5)), score_BN), np.ones(5)
+    np.testing.assert_array_equal(shortlist_candidates(histories, scores, 2, taken_N), [[4, 3], [1, 2]])
+    np.testing.assert_array_equal(
+        shortlist_candidates(histories, scores, 9, taken_N), [[4, 3, 1, -1, -1], [1, 2, 0, 3, -1]]
+    )
     allowed_N = np.array([True, True, False, True, False])
-    np.testing.assert_array_equal(shortlisted(histories, blended, 3, taken_N, allowed_N), [[3, 1, -1], [1, 0, 3]])
-    np.testing.assert_array_equal(blend_BN, given_BN)
+    np.testing.assert_array_equal(
+        shortlist_candidates(histories, scores, 3, taken_N, allowed_N), [[3, 1, -1], [1, 0, 3]]
+    )
+    np.testing.assert_array_equal(score_BN, given_BN)
 
 
-def test_items_that_nobody_has_taken_come_after_the_shortlist_by_their_text():
-    blend_BN = np.array([[5, 1, 4, 2, 3, 0], [1, 2, 2, 0, 9, 0]], dtype=np.float32)
+def test_shortlist_ends_with_cold_items_by_text():
+    score_BN = np.array([[5, 1, 4, 2, 3, 0], [1, 2, 2, 0, 9, 0]], dtype=np.float32)
     text_BN = np.array([[0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0]], dtype=np.float32)
-    histories, blended = Ragged.from_lists([[0], [4]]), ([text_BN], blend_BN)
+    histories, scores = Ragged.from_lists([[0], [4]]), hybrid_scores(text_BN, score_BN)
     count_N = np.array([1, 0, 3, 0, 1, 0])
-    found_BM = shortlisted(histories, blended, 2, count_N)
+    found_BM = shortlist_candidates(histories, scores, 2, count_N)
     np.testing.assert_array_equal(found_BM, [[2, 4, 5, 3, 1], [1, 2, 3, 5, -1]])
     allowed_N = np.array([True, False, True, True, True, True])
-    found_BM = shortlisted(histories, blended, 2, count_N, allowed_N)
+    found_BM = shortlist_candidates(histories, scores, 2, count_N, allowed_N)
     np.testing.assert_array_equal(found_BM, [[2, 4, 5, 3, -1], [2, 0, 3, 5, -1]])
-    assert shortlisted(histories, blended, 2, np.zeros(6)).shape == (2, 2), "where all are new, none is newer"
+    assert shortlist_candidates(histories, scores, 2, np.zeros(6)).shape == (2, 2), "where all are new, none is newer"
 
 
-def test_of_an_item_without_past_the_items_of_similar_text_speak():
-    reading = read()
-    cold_items, count_N = reading.cold_items, reading.past.count_N
+def test_cold_item_takes_the_features_of_its_text_neighbours():
+    features = read()
+    cold_items, count_N = features.cold_items, features.past.count_N
     new, known = np.flatnonzero(count_N == 0), np.flatnonzero(count_N)
     assert len(new) >= 2
     np.testing.assert_array_equal(np.flatnonzero(cold_items.place_N >= 0), new)
     feature_BN = RNG.random((2, N), dtype=np.float32)
     candidates_BM = np.array([[new[0], known[0], new[1]], [known[1], new[1], known[2]]])
-    figures_BM = cold_items.figures(feature_BN, candidates_BM, count_N)
+    figures_BM = cold_items.neighbour_means(feature_BN, candidates_BM, count_N)
     for case, place in np.ndindex(2, 3):
         item = candidates_BM[case, place]
         if count_N[item]:
             assert figures_BM[case, place] == 0
             continue
-        cosine = reading.blend.rough_NE[known] @ reading.blend.rough_NE[item]
+        cosine = features.hybrid_index.quantized_NE[known] @ features.hybrid_index.quantized_NE[item]
         best = np.argsort(-cosine)[:10]
         weight = np.exp(20 * cosine[best]) / np.exp(20 * cosine[best]).sum()
         assert figures_BM[case, place] == pytest.approx(feature_BN[case, known[best]] @ weight, rel=1e-5)
     count_N[new[1]] = 1  # observed meanwhile
-    assert not cold_items.figures(feature_BN, candidates_BM, count_N)[0, 2]
+    assert not cold_items.neighbour_means(feature_BN, candidates_BM, count_N)[0, 2]

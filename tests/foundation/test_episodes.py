@@ -11,7 +11,7 @@ from recgpt.data.dataset import Dataset
 from recgpt.data.ragged import Ragged
 from recgpt.data.splits import make_split
 from recgpt.errors import CheckpointError
-from recgpt.foundation.catalogue_features import NEW_CANDIDATES, Reading, shortlisted
+from recgpt.foundation.catalogue_features import COLD_CANDIDATES, CatalogueFeatures, shortlist_candidates
 from recgpt.foundation.episodes import (
     OTHER_CANDIDATES,
     SHARES,
@@ -26,7 +26,7 @@ from recgpt.foundation.episodes import (
     specs_for,
     thinned,
 )
-from recgpt.foundation.network import BLEND, CANDIDATE_FEATURES, RELATIONS, Evidence
+from recgpt.foundation.network import CANDIDATE_FEATURES, RELATIONS, CandidateFeature, Evidence
 
 N_SHARED, N_USERS, S = 20, 30, 4
 YEAR = 365 * 86_400
@@ -150,24 +150,26 @@ def wide() -> Dataset:
 def read(monkeypatch) -> list[tuple[Ragged, np.ndarray]]:
     """The histories and candidates that evidence was read of."""
     found = []
-    evidence = Reading.evidence
+    evidence = CatalogueFeatures.evidence
 
-    def spy(self: Reading, histories: Ragged, candidates_BM: np.ndarray, *others: object) -> Evidence:
+    def spy(self: CatalogueFeatures, histories: Ragged, candidates_BM: np.ndarray, *others: object) -> Evidence:
         found.append((histories, candidates_BM))
         return evidence(self, histories, candidates_BM, *others)
 
-    monkeypatch.setattr(Reading, "evidence", spy)
+    monkeypatch.setattr(CatalogueFeatures, "evidence", spy)
     return found
 
 
 def test_candidates_are_the_best_and_a_sample_of_the_others_with_the_target(read):
     dataset, shortlist = wide(), 200
     split = make_split(dataset, "leave_one_out", seed=0)
-    reading = Reading.of(embeddings(300), split.past)
+    features = CatalogueFeatures.from_sequences(embeddings(300), split.past)
     episode = collected(
-        reading, split.histories, split.targets, n_positions=S, shortlist=shortlist, rng=np.random.default_rng(0)
+        features, split.histories, split.targets, n_positions=S, shortlist=shortlist, rng=np.random.default_rng(0)
     )
-    full_BM = shortlisted(split.histories, reading.blended(split.histories), shortlist, reading.past.count_N)
+    full_BM = shortlist_candidates(
+        split.histories, features.hybrid_scores(split.histories), shortlist, features.past.count_N
+    )
     on_list = np.flatnonzero((full_BM == split.targets[:, None]).any(axis=1))
     assert 0 < len(on_list) < len(split.targets), "both kinds of cases are among these"
     candidates_CM = np.concatenate([candidates_BM for _, candidates_BM in read])
@@ -205,7 +207,7 @@ def test_to_evaluate_all_cases_and_the_whole_shortlist_stay():
     assert len(episode) == 90
     met = make_split(dataset, "leave_one_out", max_users=90, seed=0).past.values
     n_new = dataset.n_items - len(np.unique(met))
-    assert episode.evidence.allowed_BM.shape == (90, 150 + min(NEW_CANDIDATES, n_new))
+    assert episode.evidence.allowed_BM.shape == (90, 150 + min(COLD_CANDIDATES, n_new))
     assert not episode.correction_CM.any()
     missed = episode.target_C < 0
     assert missed.any()
@@ -228,9 +230,9 @@ def test_items_that_users_had_are_not_asked():
 
 def test_nothing_to_learn_is_no_episode():
     assert episode_of(dataset_of([[0, 1, 0], [1, 2, 1]], 6), spec()) is None
-    reading = Reading.of(embeddings(6), Ragged.from_lists([[0, 1]]))
+    features = CatalogueFeatures.from_sequences(embeddings(6), Ragged.from_lists([[0, 1]]))
     nothing, nobody = np.empty(0, dtype=np.int64), Ragged.from_lists([])
-    assert collected(reading, nobody, nothing, n_positions=S, shortlist=5, rng=None) is None
+    assert collected(features, nobody, nothing, n_positions=S, shortlist=5, rng=None) is None
 
 
 def test_the_same_seed_makes_the_same_episode():
@@ -289,10 +291,12 @@ def test_ndcg_is_that_of_the_target_among_the_first_ten():
     torch.testing.assert_close(ndcg_at_10(logits_CM, torch.tensor([0, 9, 10, -1])), torch.tensor(expected))
 
 
-def test_the_blend_ranks_candidates_alone():
+def test_hybrid_score_alone_ranks_candidates():
     evidence = episode_of(planted(), spec()).evidence
     logits_CM = blend_logits(evidence)
     assert logits_CM.dtype == torch.float32
     assert (logits_CM[~evidence.allowed_BM] == -1e9).all()
     allowed_CM = evidence.allowed_BM
-    assert torch.equal(logits_CM[allowed_CM], evidence.items_BMF[..., BLEND].float()[allowed_CM])
+    assert torch.equal(
+        logits_CM[allowed_CM], evidence.items_BMF[..., CandidateFeature.HYBRID_SCORE].float()[allowed_CM]
+    )

@@ -14,10 +14,10 @@ from recgpt.data.dataset import Interactions
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
 from recgpt.features.hybrid_score import FEATURES
-from recgpt.foundation.catalogue_features import shortlisted
+from recgpt.foundation.catalogue_features import shortlist_candidates
 from recgpt.foundation.explain import GROUPS, came_near, explain, integrated_slopes
 from recgpt.foundation.model import FoundationCatalogue, FoundationConfig, FoundationModel
-from recgpt.foundation.network import BLEND, CANDIDATE_FEATURES, RELATIONS, NetworkConfig
+from recgpt.foundation.network import CANDIDATE_FEATURES, RELATIONS, CandidateFeature, NetworkConfig
 
 N, WIDTH, USERS, LENGTH, POSITIONS = 60, 16, 80, 8, 6
 TITLES = [f"film {row}" for row in range(N)]
@@ -83,9 +83,9 @@ def test_score_and_rank_are_those_that_recommend_gives(request, kind):
     catalogue, history = request.getfixturevalue(kind), [5, 9, 30]
     ranking = catalogue.recommend([history], N)
     ids = ranking.ids[0].tolist()
-    asked, reading = Ragged.from_lists([history]), catalogue.reading
-    count_N, most = reading.past.count_N, catalogue.shortlist
-    own = shortlisted(asked, reading.blended(asked), most, count_N)[0]
+    asked, features = Ragged.from_lists([history]), catalogue.features
+    count_N, most = features.past.count_N, catalogue.shortlist
+    own = shortlist_candidates(asked, features.hybrid_scores(asked), most, count_N)[0]
     for item in range(0, N, 4):
         found = explain(catalogue, history, item, TITLES)
         assert found.rank == ids.index(item) + 1
@@ -119,19 +119,19 @@ def test_contributions_add_up_to_the_score_less_the_baseline(catalogue, short, t
         assert sum(abs(group.share) for group in found.groups) == pytest.approx(1)
 
 
-def test_a_network_that_repeats_the_blend_is_explained_by_the_blend_alone(catalogue):
+def test_network_that_repeats_the_hybrid_score_is_explained_by_it_alone(catalogue):
     """With a linear network the contributions are known: 1.5 x weight x (feature less its mean) / spread."""
-    reading = catalogue.reading
+    features = catalogue.features
     with torch.random.fork_rng():
         torch.manual_seed(0)
         plain = FoundationModel(FoundationConfig(network=NetworkConfig(history_items=POSITIONS)))
     history, item = [5, 9, 30], 12
     found = explain(
-        FoundationCatalogue(plain.network, reading, shortlist=plain.config.shortlist), history, item, TITLES
+        FoundationCatalogue(plain.network, features, shortlist=plain.config.shortlist), history, item, TITLES
     )
-    features, blend_1N = reading.blended(Ragged.from_lists([history]))
-    for name, weight, feature_1N in zip(FEATURES, reading.weights_F, features, strict=True):
-        expected = 1.5 * weight * (feature_1N[0, item] - feature_1N[0].mean()) / blend_1N.std()
+    hybrid, score_1N = features.hybrid_scores(Ragged.from_lists([history]))
+    for name, weight, feature_1N in zip(FEATURES, features.weights_F, hybrid, strict=True):
+        expected = 1.5 * weight * (feature_1N[0, item] - feature_1N[0].mean()) / score_1N.std()
         (figures,) = [group.figures for group in found.groups if name in group.figures]
         assert figures[name] == pytest.approx(expected, abs=1e-5)
     assert found.baseline == 0
@@ -140,8 +140,8 @@ def test_a_network_that_repeats_the_blend_is_explained_by_the_blend_alone(catalo
 
 def test_slopes_agree_with_finite_differences_along_the_path(catalogue):
     history = Ragged.from_lists([[5, 9, 30]])
-    reading, network, steps, width = catalogue.reading, catalogue.network, 100, 0.01
-    evidence = reading.evidence(history, np.array([[12]]), reading.blended(history), POSITIONS)
+    features, network, steps, width = catalogue.features, catalogue.network, 100, 0.01
+    evidence = features.evidence(history, np.array([[12]]), features.hybrid_scores(history), POSITIONS)
     slope_F = integrated_slopes(network, evidence, steps=steps)[2]
 
     def logit(scale: float, figure: int, more: float) -> float:
@@ -151,7 +151,7 @@ def test_slopes_agree_with_finite_differences_along_the_path(catalogue):
             return float(network(evidence._replace(items_BMF=items, relations_BSMR=evidence.relations_BSMR * scale)))
 
     middles = (np.arange(steps) + 0.5) / steps
-    for figure in (BLEND, CANDIDATE_FEATURES.index("text")):
+    for figure in (CandidateFeature.HYBRID_SCORE, CandidateFeature.TEXT):
         rises = [logit(middle, figure, width) - logit(middle, figure, -width) for middle in middles]
         assert slope_F[figure] == pytest.approx(np.mean(rises) / (2 * width), abs=2e-3)
 
@@ -159,7 +159,7 @@ def test_slopes_agree_with_finite_differences_along_the_path(catalogue):
 def test_every_relation_and_figure_is_in_one_group():
     named = [name for names in GROUPS.values() for name in names]
     assert len(named) == len(set(named))
-    assert set(named) == {*RELATIONS, *CANDIDATE_FEATURES, *FEATURES} - {"blend"}
+    assert set(named) == {*RELATIONS, *CANDIDATE_FEATURES, *FEATURES} - {"hybrid_score"}
 
 
 def test_positions_add_what_the_relations_of_the_groups_do(texts):
@@ -207,7 +207,7 @@ def test_numbers_of_the_history_are_those_of_the_past_also_after_observing():
     catalogue = make_catalogue(interactions=past())
     catalogue.observe(Interactions(np.array([0, USERS]), np.array([7, 7])))
     catalogue.observe(Interactions(np.array([USERS, USERS]), np.array([8, 12])))
-    sequences = [sequence.tolist() for sequence in catalogue.reading.past.sequences]
+    sequences = [sequence.tolist() for sequence in catalogue.features.past.sequences]
     found = explain(catalogue, [7, 8, 40], 12, TITLES)
     for each in found.history:
         assert each.users_with_both == sum(each.row in sequence and 12 in sequence for sequence in sequences)
@@ -237,15 +237,15 @@ def test_the_strongest_relation_is_said_with_its_number(catalogue):
 # --- where the network was not asked ---
 
 
-def test_off_the_shortlist_the_blend_alone_is_the_reason(short):
+def test_item_off_the_shortlist_is_explained_by_the_hybrid_score(short):
     history = [5, 9, 30]
     item = int(short.recommend([history], N).ids[0, 30])
     found = explain(short, history, item, TITLES)
     assert found.scored_by == "blend"
-    features, _ = short.reading.blended(Ragged.from_lists([history]))
+    hybrid, _ = short.features.hybrid_scores(Ragged.from_lists([history]))
     by_name = {name: value for group in found.groups for name, value in group.figures.items()}
     assert set(by_name) == set(FEATURES)
-    for name, weight, feature_1N in zip(FEATURES, short.reading.weights_F, features, strict=True):
+    for name, weight, feature_1N in zip(FEATURES, short.features.weights_F, hybrid, strict=True):
         expected = weight * (feature_1N[0, item] - feature_1N[0].mean())
         assert by_name[name] == pytest.approx(expected, abs=1e-5)
     assert all(each.contribution is None for each in found.history)
@@ -255,7 +255,7 @@ def test_off_the_shortlist_the_blend_alone_is_the_reason(short):
 def test_after_an_empty_history_popularity_is_the_reason(catalogue):
     found = explain(catalogue, [], 12, TITLES)
     assert found.scored_by == "popularity"
-    assert found.score == catalogue.reading.past.count_N[12] > 0
+    assert found.score == catalogue.features.past.count_N[12] > 0
     assert found.rank == catalogue.recommend([[]], N).ids[0].tolist().index(12) + 1
     assert {group.name: group.share for group in found.groups if group.share} == {"popularity": 1}
     assert found.history == ()

@@ -13,10 +13,10 @@ from recgpt.data.dataset import Interactions
 from recgpt.data.ragged import Ragged
 from recgpt.encode import PACKAGED
 from recgpt.errors import CheckpointError, DataError, EncoderError
-from recgpt.features.hybrid_score import Blend
+from recgpt.features.hybrid_score import HybridIndex
 from recgpt.foundation import model as module
 from recgpt.foundation.catalogue import FoundationCatalogue
-from recgpt.foundation.catalogue_features import shortlisted
+from recgpt.foundation.catalogue_features import shortlist_candidates
 from recgpt.foundation.model import MODEL_TYPE, FoundationConfig, FoundationModel, shipped
 from recgpt.foundation.network import NetworkConfig
 
@@ -75,9 +75,9 @@ def encodes(monkeypatch) -> None:
 def test_every_item_but_the_history_comes_once_and_the_shortlist_first():
     catalogue = index(model_of(shortlist=5))
     asked = Ragged.from_lists(HISTORIES)
-    blended = catalogue.reading.blended(asked)
-    blend_BN, count_N = blended[1], catalogue.reading.past.count_N
-    own_BM = shortlisted(asked, blended, 5, count_N)
+    scores_of_all = catalogue.features.hybrid_scores(asked)
+    score_BN, count_N = scores_of_all.score_BN, catalogue.features.past.count_N
+    own_BM = shortlist_candidates(asked, scores_of_all, 5, count_N)
     ranking = catalogue.recommend(HISTORIES, N)
     for row, history in enumerate(HISTORIES):
         others = [item for item in range(N) if item not in history]
@@ -88,8 +88,8 @@ def test_every_item_but_the_history_comes_once_and_the_shortlist_first():
         assert set(ids[: len(own)].tolist()) == set(own) >= set(np.flatnonzero(count_N == 0)) - set(history)
         assert (scores[: len(own)] > -500).all()
         assert (scores[len(own) : len(others)] < -900).all()
-        by_rest = blend_BN[row, ids[len(own) : len(others)]]
-        assert (np.diff(by_rest) < 1e-3).all(), "beyond the shortlist the blend decides"
+        by_rest = score_BN[row, ids[len(own) : len(others)]]
+        assert (np.diff(by_rest) < 1e-3).all(), "beyond the shortlist the hybrid score decides"
     assert len(catalogue) == N
 
 
@@ -186,9 +186,9 @@ def test_observing_equals_indexing_again(shortlist):
     catalogue.observe(new)
     longer = [*PAST, [], [], [], [20, 4, 4]]
     longer[0] = [*longer[0], 4, 37]
-    old = catalogue.reading
-    blend = Blend.of(old.blend.unit_NE, Ragged.from_lists(longer))
-    again = dataclasses.replace(old, blend=blend)
+    old = catalogue.features
+    hybrid_index = HybridIndex.from_sequences(old.hybrid_index.unit_NE, Ragged.from_lists(longer))
+    again = dataclasses.replace(old, hybrid_index=hybrid_index)
     assert_same(
         catalogue.recommend(HISTORIES, N),
         FoundationCatalogue(model.network, again, shortlist=catalogue.shortlist).recommend(HISTORIES, N),
@@ -217,10 +217,10 @@ def test_a_session_ranks_as_the_grown_histories_do():
 
 def test_an_observed_item_outside_the_catalogue_is_named_and_nothing_is_counted():
     catalogue = index(model_of())
-    before = catalogue.reading.past.count_N.copy()
+    before = catalogue.features.past.count_N.copy()
     with pytest.raises(DataError, match=f"event 1 is on the item id {N}.*0 to {N - 1}"):
         catalogue.observe(Interactions(np.array([0, 0]), np.array([1, N])))
-    np.testing.assert_array_equal(catalogue.reading.past.count_N, before)
+    np.testing.assert_array_equal(catalogue.features.past.count_N, before)
 
 
 # --- what a catalogue is made of ---
@@ -244,7 +244,7 @@ def test_interactions_come_as_arrays_or_as_tables(encodes):
     flat = Interactions(
         np.unique(users, return_inverse=True)[1].astype(np.int32), np.array(dense), np.arange(len(rows))
     )
-    assert sorted(s.tolist() for s in first.reading.past.sequences) == sorted(PAST)
+    assert sorted(s.tolist() for s in first.features.past.sequences) == sorted(PAST)
     texts = items["title"].to_list()
     by_rows = table.with_columns(item_id=pl.Series(dense))
     others = [
@@ -259,17 +259,17 @@ def test_interactions_come_as_arrays_or_as_tables(encodes):
     for other in others:
         assert_same(other.recommend(HISTORIES, 10), expected)
     of_embeddings = model.index(FakeEncoder().encode(texts, progress=False), interactions=flat)
-    assert of_embeddings.reading.words_NW is None
-    np.testing.assert_array_equal(of_embeddings.reading.blend.unit_NE, first.reading.blend.unit_NE)
+    assert of_embeddings.features.words_NW is None
+    np.testing.assert_array_equal(of_embeddings.features.hybrid_index.unit_NE, first.features.hybrid_index.unit_NE)
     without_times = model.index(items, interactions=table.drop("timestamp"))
-    assert not without_times.reading.past.has_times
-    assert first.reading.past.has_times
+    assert not without_times.features.past.has_times
+    assert first.features.past.has_times
 
 
 def test_missing_times_are_unknown(encodes):
     table = pl.DataFrame({"user_id": [1, 1, 2], "item_id": [0, 1, 2], "timestamp": [100, None, 300]})
     catalogue = model_of().index(["a", "b", "c"], interactions=table)
-    assert catalogue.reading.past.times.tolist() == [100, -1, 300]
+    assert catalogue.features.past.times.tolist() == [100, -1, 300]
 
 
 @pytest.mark.parametrize(

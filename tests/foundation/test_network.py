@@ -4,13 +4,13 @@ import pytest
 import torch
 
 from recgpt.foundation.network import (
-    BLEND,
     CANDIDATE_FEATURES,
     HISTORY_FEATURES,
     QUERY_FEATURES,
     RELATIONS,
+    CandidateFeature,
     Evidence,
-    EvidenceDecoder,
+    FoundationNetwork,
     NetworkConfig,
 )
 
@@ -49,10 +49,10 @@ def of_candidates(given: Evidence, places: torch.Tensor) -> Evidence:
 
 
 @pytest.fixture
-def network() -> EvidenceDecoder:
+def network() -> FoundationNetwork:
     """Far from its initialisation, so that every part of it speaks."""
     generator = torch.Generator().manual_seed(1)
-    made = EvidenceDecoder(CONFIG).eval()
+    made = FoundationNetwork(CONFIG).eval()
     with torch.no_grad():
         for parameter in made.parameters():
             parameter.copy_(0.3 * torch.randn(parameter.shape, generator=generator))
@@ -125,9 +125,9 @@ def test_an_empty_history_is_finite_even_in_training(network):
 
 
 @torch.inference_mode()
-def test_untouched_it_is_the_blend():
-    untouched, given = EvidenceDecoder(CONFIG).eval(), evidence()
-    expected_BM = 1.5 * given.items_BMF[..., BLEND]
+def test_untrained_network_is_the_scaled_hybrid_score():
+    untouched, given = FoundationNetwork(CONFIG).eval(), evidence()
+    expected_BM = 1.5 * given.items_BMF[..., CandidateFeature.HYBRID_SCORE]
     close(untouched(given)[given.allowed_BM], expected_BM[given.allowed_BM])
 
 

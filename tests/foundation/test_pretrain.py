@@ -309,11 +309,11 @@ def test_checkpoints_hold_the_model_and_the_moments(run, tmp_path):
 
 
 def test_large_domains_are_learned_from_in_parts_too(run, monkeypatch):
-    monkeypatch.setattr(parts_module, "PART_ITEMS", N_ITEMS // 2)
+    monkeypatch.setattr(parts_module, "SUBDOMAIN_ITEMS", N_ITEMS // 2)
     with stopped_at(12):
         run()
     # Another machine may divide otherwise: a run goes on with the parts it began with.
-    monkeypatch.setattr(module, "alike", lambda *_: pytest.fail("divided again"))
+    monkeypatch.setattr(module, "cluster_items", lambda *_: pytest.fail("divided again"))
     folder = run()
     paths = [path.name for path in (folder.parent / "episodes").iterdir()]
     domains = {name.partition("-")[0] for name in paths}

@@ -8,7 +8,7 @@ import pytest
 
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.ragged import Ragged
-from recgpt.features.hybrid_score import FEATURES, PRIOR_WEIGHTS, Blend
+from recgpt.features.hybrid_score import FEATURES, PRIOR_WEIGHTS, HybridIndex
 from recgpt.features.text_similarity import whitened_unit_rows
 from recgpt.recommenders import make
 from recgpt.recommenders.hybrid_knn import HybridKNN
@@ -71,7 +71,7 @@ def test_features_are_as_documented():
     rng = np.random.default_rng(2)
     past = [*sequences(), rng.integers(0, N_ITEMS // 2, 150).tolist()]  # one with repeats, longer than what counts
     asked = [[3], [5, 9, 5, 17], list(range(12)), rng.integers(0, N_ITEMS, 140).tolist()]
-    index = Blend.of(whitened_unit_rows(embeddings()), Ragged.from_lists(past))
+    index = HybridIndex.from_sequences(whitened_unit_rows(embeddings()), Ragged.from_lists(past))
     features = dict(zip(FEATURES, index.features(Ragged.from_lists(asked)), strict=True))
     for row, history in enumerate(asked):
         for name, expected in slow_features(past, history).items():
@@ -91,10 +91,13 @@ def test_weights_are_shares_and_a_quarter_of_them_is_fixed():
 def test_the_index_that_weights_are_tuned_with_ends_before_what_is_asked(monkeypatch):
     known = sequences()
     indexed = []
-    of = Blend.of.__func__
-    monkeypatch.setattr(
-        Blend, "of", classmethod(lambda cls, unit_NE, past: indexed.append(past) or of(cls, unit_NE, past))
-    )
+    original = HybridIndex.from_sequences.__func__
+
+    def spy(cls: type[HybridIndex], unit_NE: np.ndarray, past: Ragged) -> HybridIndex:
+        indexed.append(past)
+        return original(cls, unit_NE, past)
+
+    monkeypatch.setattr(HybridIndex, "from_sequences", classmethod(spy))
     make("hybrid_knn", embeddings=embeddings()).fit(dataset_of(known))
     for_tuning, for_ranking = ([s.tolist() for s in past] for past in indexed)
     assert for_tuning == [s[:-1] if len(s) >= 3 else s for s in known]

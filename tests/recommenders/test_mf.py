@@ -124,17 +124,17 @@ def test_scores_are_the_same_to_the_last_bit_in_every_batch(fitted):
 def test_products_are_exact_whatever_their_neighbours(seed, n_items, n_queries, size):
     rng = np.random.default_rng(seed)
     vectors, queries = size * rng.standard_normal((n_items, 7)), rng.standard_normal((n_queries, 7))
-    together = ItemVectors.of(vectors).products(queries)
+    together = ItemVectors.from_vectors(vectors).products(queries)
     lengths = np.linalg.norm(queries, axis=1, keepdims=True) * np.linalg.norm(vectors, axis=1).max()
     np.testing.assert_array_less(
         np.abs(together - queries @ vectors.T), 1e-6 * np.broadcast_to(lengths, together.shape)
     )
-    alone = np.concatenate([ItemVectors.of(vectors).products(query[None]) for query in queries])
+    alone = np.concatenate([ItemVectors.from_vectors(vectors).products(query[None]) for query in queries])
     np.testing.assert_array_equal(alone, together)
 
 
 def test_items_without_a_vector_score_zero():
-    np.testing.assert_array_equal(ItemVectors.of(np.zeros((2, 3))).products(np.ones((1, 3))), [[0, 0]])
+    np.testing.assert_array_equal(ItemVectors.from_vectors(np.zeros((2, 3))).products(np.ones((1, 3))), [[0, 0]])
 
 
 def test_empty_histories_get_what_is_popular_now(fitted, tastes):

@@ -25,7 +25,7 @@ from recgpt.config import Config, read_yaml
 from recgpt.data.fingerprint import read_json, write_json
 from recgpt.data.splits import Split, check_protocol, load_for, make_split
 from recgpt.errors import DataError
-from recgpt.evaluate.lineup import BASELINES, embeddings_of, names_for, recommenders_for, rows_of
+from recgpt.evaluate.lineup import BASELINES, model_embeddings, model_recommenders, names_for, recommenders_for
 from recgpt.evaluate.protocols import refuse_negatives
 from recgpt.evaluate.report import StoredReport
 from recgpt.evaluate.run import evaluate
@@ -306,7 +306,7 @@ def _needs_model(config: BenchmarkConfig) -> bool:
 
 
 def _n_cells(config: BenchmarkConfig, model: Model | None) -> int:
-    names = {*BASELINES, *map(registered_name, config.recommenders), *rows_of(model)}
+    names = {*BASELINES, *map(registered_name, config.recommenders), *model_recommenders(model)}
     return len(config.datasets) * sum(len(_seeds(name, config)) for name in names)
 
 
@@ -316,7 +316,7 @@ def _run_dataset(
     dataset = load_for(config.protocol, folder)
     split = make_split(dataset, config.protocol, past=config.past, max_users=config.max_users, seed=config.seeds[0])
     found = DatasetCells(dataset.name, folder)
-    embeddings_NE = embeddings_of(dataset, model)
+    embeddings_NE = model_embeddings(dataset, model)
     for cell in _cells(config, split, out, embeddings_NE, model):
         label = f"{dataset.name}, {cell.recommender}, seed {cell.seed}"
         if cell.is_done:

@@ -26,7 +26,7 @@ from rich.text import Text
 from recgpt.config import Config, config_error
 from recgpt.data.ragged import Ragged
 from recgpt.errors import SimulationError
-from recgpt.evaluate.lineup import embeddings_of, recommenders_for
+from recgpt.evaluate.lineup import model_embeddings, recommenders_for
 from recgpt.evaluate.metrics import per_case_of_sets
 from recgpt.evaluate.significance import bootstrap_ci, paired_bootstrap
 from recgpt.models import load_model
@@ -200,7 +200,7 @@ class Lab:
         if agents > setting.known.n_users:
             raise SimulationError(f"agents={agents}: {setting.known.name} has {setting.known.n_users} users, use fewer")
         loaded = load_model(model)
-        embeddings_NE = embeddings_of(setting.known, loaded)
+        embeddings_NE = model_embeddings(setting.known, loaded)
 
         def make(name: str) -> Recommender:
             check_names([name])

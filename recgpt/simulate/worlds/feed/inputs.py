@@ -15,7 +15,7 @@ import polars as pl
 from recgpt.data.dataset import Dataset
 from recgpt.data.ragged import Ragged
 from recgpt.errors import SimulationError
-from recgpt.evaluate.lineup import embeddings_of, recommenders_for
+from recgpt.evaluate.lineup import model_embeddings, recommenders_for
 from recgpt.models import Model, load_model
 from recgpt.recommenders import check_names
 from recgpt.recommenders.base import Recommender
@@ -83,7 +83,7 @@ def _read(config: FeedConfig) -> tuple[Setting, np.ndarray, Model]:
     published = (folder / "users.parquet").is_file()
     dataset, tables = agent4rec(folder) if published else (Dataset.load(folder, repeats="drop"), {})
     model = load_model(config.model)
-    embeddings_NE = embeddings_of(dataset, model)
+    embeddings_NE = model_embeddings(dataset, model)
     known = known_part(dataset)
     facts = ItemFacts.of(known, embeddings_NE)
     if config.people == "synthetic":
