@@ -1,9 +1,12 @@
-"""Recommenders behind one protocol: one file and one line here for each.
+"""Recommenders with one protocol, and their registry; a new one is one file and one line here.
 
-recommender = make("popularity").fit(dataset)
-ranking = recommender.rank([[3, 1, 4]], k=10)
-recommender.save("runs/popularity")
-recommender = load("runs/popularity")
+    recommender = make("popularity").fit(dataset)
+    ranking = recommender.rank([[3, 1, 4]], k=10)
+    recommender.save("runs/popularity")
+    recommender = load("runs/popularity")
+
+Shapes, beside B histories, N items, U users, E text width, D model width and K results: F factors or features of an
+item or user. Each file states further letters.
 """
 
 from collections.abc import Iterable
@@ -49,7 +52,7 @@ FROM_MODEL = tuple(name for name, recommender in REGISTRY.items() if recommender
 """Names of the recommenders that use a model's checkpoint."""
 
 ALIASES = {earlier: name for name, recommender in REGISTRY.items() for earlier in recommender.earlier_names}
-"""Earlier name -> name: still accepted, and read in stored reports and folders."""
+"""Earlier name -> current name: still accepted, also in stored reports and folders."""
 
 
 def make(name: str, **options: Any) -> RecommenderBase:
@@ -58,7 +61,7 @@ def make(name: str, **options: Any) -> RecommenderBase:
     Raises
     ------
     DataError
-        No recommender has that name, or it has no such option; the message lists those there are.
+        Unknown name or option; the message lists the known ones.
     """
     recommender = REGISTRY[registered_name(name)]
     known = option_names(recommender)
@@ -70,23 +73,23 @@ def make(name: str, **options: Any) -> RecommenderBase:
 
 
 def load(path: str | Path) -> RecommenderBase:
-    """Read a fitted recommender of any kind from the folder that its `save` wrote.
+    """Read a fitted recommender from the folder that its `save` wrote.
 
     Raises
     ------
     DataError
-        The folder holds none, one of an unknown name, or damaged files.
+        The folder holds no recommender, one of an unknown name, or damaged files.
     """
     return REGISTRY[registered_name(stored_name(path))].load(path)
 
 
 def registered_name(name: str) -> str:
-    """The name in the registry of a recommender, also by an earlier name (`ALIASES`).
+    """Current registry name of a recommender, given its current or an earlier name (`ALIASES`).
 
     Raises
     ------
     DataError
-        No recommender has that name; the message lists those there are.
+        Unknown name; the message lists the known ones.
     """
     name = ALIASES.get(name, name)
     if name not in REGISTRY:
@@ -95,6 +98,6 @@ def registered_name(name: str) -> str:
 
 
 def check_names(names: Iterable[str]) -> None:
-    """Raise DataError for the first name that no recommender has; the message lists those there are."""
+    """Raise DataError for the first unknown name; the message lists the known ones."""
     for name in names:
         registered_name(name)

@@ -1,10 +1,10 @@
-"""The protocol that every recommender keeps, and the base that ours share: `rank`, `observe`, `save`, `load` once.
+"""Protocol of recommenders, and the base class that implements `rank`, `observe`, `save` and `load`.
 
     class MyRecommender(RecommenderBase):
         name, supervision = "mine", "in-context"
 
         def _fit(self, dataset): ...                    # learn or index
-        def _scores(self, histories): ...               # (B, N) float32; or `_rank(request)`, to rank in another way
+        def _scores(self, histories): ...               # (B, N) float32; or override `_rank(request)`
 
 Item ids are dense catalogue rows here; outside ids live in `recgpt.data`.
 Suffixes: B histories, N items in the catalogue, E text-embedding width.
@@ -25,7 +25,7 @@ from recgpt.ranking import Exclude, Ranking, Request, first_unknown, rank_by_sco
 from recgpt.recommenders.store import read_state, write_state
 
 Supervision = Literal["zero-shot", "in-context", "trained"]
-"""What a recommender uses of the data set that it ranks, by which tables are grouped.
+"""Use of the data set's interactions, by which tables of results are grouped.
 
 `zero-shot`: the texts of the catalogue and the user's own history. `in-context`: also the past interactions of all
 users, without a gradient step. `trained`: gradient steps on those interactions.
@@ -36,16 +36,16 @@ _EARLIER_NAMES = {"text": "zero-shot", "context": "in-context"}
 
 @runtime_checkable
 class Recommender(Protocol):
-    """Ranks the catalogue for histories of dense item ids, oldest first.
+    """Ranks the catalogue after histories of dense item ids, oldest first.
 
-    A ranking depends on its own history only: never on the other histories of the batch, nor on the batch size.
+    A ranking depends on its own history only, not on other histories of the batch or the batch size.
     """
 
     name: str
     supervision: Supervision
 
     def fit(self, dataset: Dataset) -> Self:
-        """Learn from, or index, the interactions and items of `dataset`, all of which may be used. Returns itself."""
+        """Train on, or index, all interactions and items of `dataset`. Returns itself."""
         ...
 
     def rank(
@@ -63,17 +63,17 @@ class Recommender(Protocol):
         histories
             B sequences of dense item ids, oldest first; may be empty.
         k
-            How many items to return, between 1 and the size of the catalogue.
+            Number of items to return, between 1 and the size of the catalogue.
         exclude
             "history" leaves out the items of the history, "nothing" ranks them too.
         candidates
-            (C,) integer array of the only items that may be recommended; None for all.
+            (C,) integer ids of the items that may be recommended; None for all.
 
         Returns
         -------
         Ranking
-            ids (B, k) int64 and scores (B, k) float32, ties by item id; where fewer than k items can be ranked,
-            the rest is id -1 with score -inf.
+            ids (B, k) int64 and scores (B, k) float32, ties by item id; padded with id -1 and score -inf if fewer
+            than k items can be ranked.
 
         Raises
         ------
@@ -83,12 +83,12 @@ class Recommender(Protocol):
         ...
 
     def observe(self, events: Interactions) -> None:
-        """Take in new feedback; each recommender states whether it appends, refits or ignores it."""
+        """Update with new interactions; each recommender documents whether it appends, refits or ignores them."""
         ...
 
 
 class RecommenderBase(ABC):
-    """A registered recommender; a subclass gives `_fit`, and `_scores` or `_rank`.
+    """Base class of registered recommenders; a subclass implements `_fit`, and `_scores` or `_rank`.
 
     Attributes
     ----------
@@ -97,9 +97,9 @@ class RecommenderBase(ABC):
     model_kind
         The kind of model (see `recgpt.models`) that the constructor takes as `model`; None for no model.
     is_seeded
-        Whether the constructor takes `seed`, so that another seed gives other figures.
+        Whether the constructor takes `seed`, of all random numbers.
     earlier_names
-        Names under which it was registered before: still read in stored reports and folders.
+        Former registry names, still read in stored reports and folders.
     """
 
     name: str
@@ -110,10 +110,10 @@ class RecommenderBase(ABC):
     earlier_names: ClassVar[tuple[str, ...]] = ()
 
     _n_items: int | None = None  # None until fitted
-    _options: Mapping[str, Any] = {}  # arguments of the constructor that JSON can hold, stored by `save`
+    _options: Mapping[str, Any] = {}  # JSON-serialisable arguments of the constructor, stored by `save`
 
     def fit(self, dataset: Dataset) -> Self:
-        """Learn from, or index, the interactions and items of `dataset`. Returns itself."""
+        """Train on, or index, the interactions and items of `dataset`. Returns itself."""
         self._n_items = None
         self._fit(dataset)
         self._n_items = dataset.n_items
@@ -139,7 +139,7 @@ class RecommenderBase(ABC):
         return self._rank(Request.checked(histories, k, exclude, candidates, n_items=self.n_items))
 
     def observe(self, events: Interactions) -> None:
-        """Take in new feedback, as the class states.
+        """Update with new interactions, as the class documents.
 
         Raises
         ------
@@ -165,24 +165,24 @@ class RecommenderBase(ABC):
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read what `save` wrote: the result ranks, and observes, exactly as the one that was saved.
+        """Read a recommender from the folder of `save`; it ranks and observes exactly as the saved one.
 
         Raises
         ------
         DataError
-            The folder holds no recommender, another one, or damaged files.
+            The folder holds no recommender, one of another class, or damaged files.
         """
         arrays, facts = read_state(path, cls.name, earlier_names=cls.earlier_names)
         known = option_names(cls)
-        recommender = cls._made_again(Path(path), {name: facts[name] for name in facts if name in known})
+        recommender = cls._from_options(Path(path), {name: facts[name] for name in facts if name in known})
         recommender.supervision = supervision_named(facts.get("supervision", facts.get("knows", cls.supervision)))
         recommender._restore(arrays, facts)
-        recommender._n_items = facts["n_items"] if "n_items" in facts else _n_items_of(arrays)
+        recommender._n_items = facts["n_items"] if "n_items" in facts else _stored_n_items(arrays)
         return recommender
 
     @property
     def n_items(self) -> int:
-        """N, the size of the catalogue it was fitted on.
+        """N, the number of items of the data set that it was fitted on.
 
         Raises
         ------
@@ -196,49 +196,49 @@ class RecommenderBase(ABC):
             )
         return self._n_items
 
-    # --- what a subclass gives ---
+    # --- to be implemented or overridden by a subclass ---
 
     @abstractmethod
     def _fit(self, dataset: Dataset) -> None:
-        """Learn from, or index, `dataset`."""
+        """Train on, or index, `dataset`."""
 
     def _scores(self, histories: Ragged) -> np.ndarray:
-        """Fresh (B, N) float32 scores after B histories, none empty; -inf for items that cannot be ranked."""
-        raise NotImplementedError(f"{type(self).__name__} gives neither _scores nor _rank: write one of them")
+        """(B, N) float32 scores after B non-empty histories, in a new array; -inf for items that cannot be ranked."""
+        raise NotImplementedError(f"{type(self).__name__} has neither _scores nor _rank: implement one of them")
 
     def _scores_if_empty(self) -> np.ndarray | None:
-        """(N,) scores after an empty history; None ranks nothing after one."""
+        """(N,) scores after an empty history; None ranks nothing (ids -1)."""
         return None
 
     def _rank(self, request: Request) -> Ranking:
-        """Rank by `_scores`."""
+        """Rank by decreasing `_scores`."""
         return rank_by_scores(request, self.n_items, self._scores, if_empty_N=self._scores_if_empty())
 
     def _observe(self, events: Interactions) -> None:  # noqa: B027
-        """Ignore `events`; to be overridden by a recommender that counts or learns."""
+        """Ignore `events`; overridden by recommenders that count or train on them."""
 
     def _arrays(self) -> dict[str, Any]:
-        """Fitted arrays, dense or sparse, by the names under which `_restore` gets them."""
+        """Fitted arrays, dense or sparse, by name; the argument of `_restore`."""
         return {}
 
     def _facts(self) -> dict[str, Any]:
-        """Fitted values that JSON holds, beside the arrays."""
+        """Fitted JSON values beside the arrays."""
         return {}
 
     def _restore(self, arrays: Mapping[str, Any], facts: Mapping[str, Any]) -> None:  # noqa: B027
-        """Take in what `_arrays` and `_facts` gave."""
+        """Set the fitted state from `_arrays` and `_facts`."""
 
     def _save_models(self, path: Path) -> None:  # noqa: B027
-        """Write models that are not arrays into folders under `path`."""
+        """Write checkpoints of models into folders under `path`."""
 
     @classmethod
-    def _made_again(cls, path: Path, options: Mapping[str, Any]) -> Self:
-        """An unfitted recommender with the stored options, and the models that `_save_models` wrote."""
+    def _from_options(cls, path: Path, options: Mapping[str, Any]) -> Self:
+        """Make an unfitted recommender with the stored options, and the checkpoints of `_save_models`."""
         return cls(**options)
 
 
 class PopularityIfEmpty(RecommenderBase):
-    """A recommender that ranks by popularity, the number of interactions, after an empty history.
+    """Base of recommenders that rank by popularity, the number of interactions, after an empty history.
 
     `observe` adds events to these counts.
     """
@@ -246,7 +246,7 @@ class PopularityIfEmpty(RecommenderBase):
     _count_N: np.ndarray
 
     def fit(self, dataset: Dataset) -> Self:
-        """Learn from, or index, `dataset`, and count the interactions of each item. Returns itself."""
+        """Count the interactions of each item, then train on, or index, `dataset`. Returns itself."""
         self._count_N = np.bincount(dataset.interactions.item, minlength=dataset.n_items)
         return super().fit(dataset)
 
@@ -269,12 +269,12 @@ def option_names(recommender: type[RecommenderBase]) -> list[str]:
 
 
 def supervision_named(name: str) -> Supervision:
-    """A supervision by its name, also by the names in reports and folders of before version 0.2 (text, context).
+    """Supervision by its name, or by its name before version 0.2 (text, context).
 
     Raises
     ------
     DataError
-        There is no such supervision.
+        Unknown name.
     """
     name = _EARLIER_NAMES.get(name, name)
     if name not in get_args(Supervision):
@@ -283,7 +283,7 @@ def supervision_named(name: str) -> Supervision:
 
 
 def model_supervision(training_record: Mapping[str, Any], dataset: Dataset, otherwise: Supervision) -> Supervision:
-    """Supervision of a recommender with a model: "trained" where the model was trained on the data set's catalogue."""
+    """"trained" for a model that was trained on the data set's catalogue, else `otherwise`."""
     return "trained" if dataset.items_sha256 in training_record.get("catalogues", ()) else otherwise
 
 
@@ -298,12 +298,12 @@ def check_events(events: Interactions, n_items: int) -> None:
 
 
 def item_embeddings(dataset: Dataset, given_NE: np.ndarray | None) -> np.ndarray:
-    """(N, E) text embeddings of the catalogue: those given, else the `embeddings.npy` of the data-set folder.
+    """(N, E) text embeddings of the catalogue: `given_NE`, else the `embeddings.npy` of the data-set folder.
 
     Raises
     ------
     DataError
-        If they are not one row an item, or the folder has none that fit.
+        The number of rows is not N, or the folder has no matching embeddings.
     """
     embeddings_NE = dataset.embeddings() if given_NE is None else given_NE
     if embeddings_NE.ndim != 2 or len(embeddings_NE) != dataset.n_items:
@@ -314,7 +314,7 @@ def item_embeddings(dataset: Dataset, given_NE: np.ndarray | None) -> np.ndarray
     return embeddings_NE
 
 
-def _n_items_of(arrays: Mapping[str, Any]) -> int:
-    """N of a folder that was stored before the number of items was."""
+def _stored_n_items(arrays: Mapping[str, Any]) -> int:
+    """N, from the arrays of a folder of an earlier version, which did not store it."""
     by_item = ("count_N", "unit_NE", "embeddings_NE", "rough_NE")
     return next(len(arrays[name]) for name in by_item if name in arrays)

@@ -1,4 +1,4 @@
-"""Copy-Last: recommends the latest items of the history again. The control for how much of a score is repetition."""
+"""Copy-Last: recommends the latest items of the history again; a baseline that measures repeat consumption."""
 
 import numpy as np
 
@@ -10,15 +10,15 @@ from recgpt.recommenders.base import RecommenderBase, Supervision
 class CopyLast(RecommenderBase):
     """The distinct items of the history, most recent first; an item's score is minus its age in events.
 
-    It can only repeat: nothing is ranked under `exclude="history"` and after an empty history (ids -1). `observe`
-    ignores events: all that is ranked comes with the histories.
+    Nothing is ranked under `exclude="history"` or after an empty history (ids -1). `observe` ignores events: rankings
+    depend on the histories only.
     """
 
     name = "copy_last"
     supervision: Supervision = "zero-shot"
 
     def _fit(self, dataset: Dataset) -> None:
-        """Read nothing but the size of the catalogue, which the base keeps."""
+        """Nothing to fit: the base class keeps the size of the catalogue."""
 
     def _rank(self, request: Request) -> Ranking:
         ranking = request.unranked()

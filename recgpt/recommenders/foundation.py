@@ -1,4 +1,4 @@
-"""The foundation model at its three levels of supervision: a row each in every table.
+"""Foundation model as a recommender, at three levels of supervision.
 
 `recgpt_text` uses the catalogue's texts and the user's own history, `recgpt` also the past interactions of all users,
 without a gradient step, and `recgpt_finetuned` is trained on those interactions.
@@ -22,7 +22,7 @@ _MODEL = "model"
 
 
 class RecGPTContext(RecommenderBase):
-    """Items by the foundation model, with the catalogue's texts and past interactions. No gradient step is made.
+    """Items ranked by the foundation model, given the catalogue's texts and past interactions; no gradient step.
 
     After an empty history items are ranked by their number of interactions. Fitting takes seconds for hundreds of
     thousands of interactions; where the model was trained on this catalogue, `supervision` is "trained" from then on.
@@ -31,7 +31,7 @@ class RecGPTContext(RecommenderBase):
     Parameters
     ----------
     model
-        The model; None takes the one that comes with the project.
+        The model; None takes the one shipped with the package.
     embeddings
         (N, E) floats from the encoder that the model was trained with, row i for dense item i; None takes the
         `embeddings.npy` of the data-set folder.
@@ -45,7 +45,7 @@ class RecGPTContext(RecommenderBase):
     _catalogue: "FoundationCatalogue"
 
     def __init__(self, model: "FoundationModel | None" = None, embeddings: np.ndarray | None = None) -> None:
-        self._given = model
+        self._pretrained = model
         self._embeddings_NE = embeddings
 
     def _fit(self, dataset: Dataset) -> None:
@@ -73,17 +73,17 @@ class RecGPTContext(RecommenderBase):
         self._model().save_pretrained(path / _MODEL)
 
     @classmethod
-    def _made_again(cls, path: Path, options: Mapping[str, Any]) -> Self:
+    def _from_options(cls, path: Path, options: Mapping[str, Any]) -> Self:
         from recgpt.foundation.model import FoundationModel
 
         return cls(FoundationModel.from_pretrained(path / _MODEL), **options)
 
     def _model(self) -> "FoundationModel":
-        if self._given is None:
+        if self._pretrained is None:
             from recgpt.foundation.model import shipped
 
-            self._given = shipped()
-        return self._given
+            self._pretrained = shipped()
+        return self._pretrained
 
     def _index(self, model: "FoundationModel", dataset: Dataset, interactions: Interactions | None) -> None:
         embeddings_NE = item_embeddings(dataset, self._embeddings_NE)
@@ -92,7 +92,7 @@ class RecGPTContext(RecommenderBase):
 
 
 class RecGPTText(RecGPTContext):
-    """Items by the foundation model, with the catalogue's texts alone. Otherwise as `RecGPTContext`.
+    """Items ranked by the foundation model, given the catalogue's texts alone. Otherwise as `RecGPTContext`.
 
     Nothing is ranked after an empty history (ids -1). `observe` ignores events.
     """
@@ -109,14 +109,14 @@ class RecGPTText(RecGPTContext):
 
 
 class RecGPTFineTuned(RecGPTContext):
-    """As `RecGPTContext`, its network trained on the interactions of this catalogue: minutes on two cores.
+    """As `RecGPTContext`, with the network fine-tuned on the interactions of this catalogue; minutes on two cores.
 
     Parameters
     ----------
     seed
-        Of the users held out and the batches drawn.
+        Seed of the held-out users and of the batches.
     steps
-        Of the optimizer; the weights of the best evaluation on held-out users are kept.
+        Number of optimiser steps; the weights with the best NDCG@10 on held-out users are kept.
     """
 
     name = "recgpt_finetuned"

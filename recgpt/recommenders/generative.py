@@ -1,4 +1,4 @@
-"""The generative model, a decoder over item tokens, as a recommender."""
+"""Generative model, a decoder over item tokens, as a recommender."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +19,7 @@ _MODEL, _TOKENIZER = "model", "tokenizer"
 
 
 class RecGPTGenerative(RecommenderBase):
-    """Items by their log-probability under the model; equal codes are ordered as `recgpt.generative.catalogue` states.
+    """Items by their log-probability under the model; ties of equal codes as in `recgpt.generative.catalogue`.
 
     Nothing is ranked after an empty history (ids -1). Fitting indexes the catalogue's embeddings and trains nothing;
     where the model was trained on this catalogue, `supervision` is "trained" from then on. `observe` ignores events:
@@ -28,7 +28,7 @@ class RecGPTGenerative(RecommenderBase):
     Parameters
     ----------
     model
-        A trained model; it is not trained further.
+        A trained model; its weights are not changed.
     embeddings
         (N, E) floats from the encoder that the model was trained on, row i for dense item i; None takes the
         `embeddings.npy` of the data-set folder.
@@ -84,7 +84,7 @@ class RecGPTGenerative(RecommenderBase):
         self._catalogue.tokenizer.save_pretrained(path / _TOKENIZER)
 
     @classmethod
-    def _made_again(cls, path: Path, options: Mapping[str, Any]) -> Self:
+    def _from_options(cls, path: Path, options: Mapping[str, Any]) -> Self:
         from recgpt.generative.model import GenerativeModel
         from recgpt.generative.tokenizer import FSQTokenizer
 

@@ -1,8 +1,8 @@
-"""Hybrid-kNN: text, popularity and co-visitation in one sum, with weights found on the data set itself.
+"""Hybrid-kNN: weighted sum of text similarity, popularity and co-visitation, with weights tuned on the data set.
 
-No gradient step is made: interactions are counted, and five weights are chosen by trying them. How much to trust text
-depends on the catalogue, which is why the weights are searched and not set.
-Suffixes: B histories, N items, F features, E embedding width.
+No gradient step: interactions are counted, and five weights are found by a search on held-out last items. The best
+weight of text depends on the catalogue, so the weights are tuned on each data set.
+Shapes: B histories, N items, F features, E embedding width.
 """
 
 from collections.abc import Mapping
@@ -24,26 +24,25 @@ class HybridKNN(RecommenderBase):
     - popularity: log(1 + count); standardised.
     - co_visitation: log(1 + 300 x the score of `item_knn`).
     - cosine_co_visitation: log(1 + 30 x the same sum over counts divided by sqrt(count + 10) of both items).
-    - co_occurrence: log(1 + 30 x sum), over the last 100 items with weights .9^age, of how many users took both items
-      among their last 100, divided likewise.
+    - co_occurrence: log(1 + 30 x sum), over the last 100 items with weights .9^age, of the number of users with both
+      items among their last 100, divided likewise.
 
-    Standardised is over the catalogue. After an empty history items are ranked by their number of interactions.
+    Standardising is over the catalogue. After an empty history items are ranked by their number of interactions.
 
-    `fit` chooses the weights. Three quarters are the weights that rank last items best, NDCG@10 over the full
-    catalogue, with an index of the interactions before them: the last items of up to 3,000 users (fewer on a large
-    catalogue), where new to their user. One quarter is fixed weights that serve most catalogues; where there is no such
-    user, they are all. `observe` appends events to the sequences of their users, a new user begins one; the weights
-    stay.
+    `fit` tunes the weights: w = .75 w_best + .25 w_prior. w_best maximises NDCG@10 over the full catalogue on the last
+    items, where new to their user, of up to 3,000 users (fewer on a large catalogue), given an index of the earlier
+    interactions. w_prior is fixed; without such a user w = w_prior. `observe` appends events to the sequences of their
+    users; the weights stay.
 
     Parameters
     ----------
     embeddings
-        (N, E) floats, row i for dense item i, of any length; None takes the `embeddings.npy` of the data-set folder.
+        (N, E) floats, row i for dense item i, of any norm; None takes the `embeddings.npy` of the data-set folder.
 
     Attributes
     ----------
     weights
-        Feature -> its weight, non-negative, summing to 1; there after `fit`.
+        Feature -> its weight, non-negative, summing to 1; set by `fit`.
     """
 
     name = "hybrid_knn"
@@ -60,7 +59,7 @@ class HybridKNN(RecommenderBase):
 
     @property
     def weights(self) -> dict[str, float]:
-        """Feature -> its weight, as found by `fit`."""
+        """Feature -> its weight, tuned by `fit`."""
         return dict(zip(FEATURES, self._weights_F.tolist(), strict=True))
 
     def _observe(self, events: Interactions) -> None:

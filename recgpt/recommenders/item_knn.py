@@ -1,6 +1,6 @@
-"""Item-kNN: recommends items that users took near the items of the history. Counting, and hard to beat.
+"""Item-kNN: recommends items that co-occur with the items of the history, at most 5 places apart in users' sequences.
 
-Co-visitation is directional: an item that followed counts twice as much as one that came before.
+Co-visitation is directional: an item that came after counts twice as much as one that came before.
 """
 
 from collections.abc import Mapping
@@ -17,10 +17,10 @@ from recgpt.recommenders.base import PopularityIfEmpty, Supervision
 class ItemKNN(PopularityIfEmpty):
     """Items by their co-visitation with the history's last 30 items, each with weight .7^age.
 
-    Co-visitation is `CoVisitation` with each row divided by (its sum + 5). Items without any have score 0 and come
-    last, by id. After an empty history items are ranked by their number of interactions. Fitting takes seconds for
-    hundreds of thousands of interactions. `observe` appends events to the sequences of their users (a new user begins
-    one) and counts them: the same as to fit on the longer sequences.
+    Co-visitation counts (`CoVisitation`) are normalised: each row is divided by (its sum + 5). Items without
+    co-visitation have score 0 and come last, by id. After an empty history items are ranked by their number of
+    interactions. Fitting takes seconds for hundreds of thousands of interactions. `observe` appends events to the
+    sequences of their users and equals fitting on the longer sequences.
     """
 
     name = "item_knn"

@@ -1,9 +1,9 @@
-"""LightGCN: vectors of users and items, smoothed over the graph of who took what.
+"""LightGCN: embeddings of users and items, smoothed over the user-item interaction graph.
 
     lightgcn = LightGCN().fit(dataset)
-    lightgcn.rank([[3, 1, 4]], k=10)              # users never met are folded in from their history
+    lightgcn.rank([[3, 1, 4]], k=10)              # new users are folded in from their history
 
-Suffixes: B histories, U users, N items in the catalogue, M = U + N nodes, F factors, P positive pairs, S samples.
+Shapes: B histories, U users, N items, M = U + N nodes, F factors, P positive pairs, S sampled items.
 """
 
 from collections.abc import Iterator, Mapping
@@ -35,25 +35,25 @@ _MAX_ITEMS = 50
 
 
 class LightGCN(PopularityIfEmpty):
-    """Items by the inner product of their smoothed vector with the user's, which the history alone determines.
+    """Items by the inner product of their smoothed vector with that of the user, computed from the history alone.
 
     He et al. 2020, "LightGCN: Simplifying and Powering Graph Convolution Network for Recommendation", section 3.1: the
     vector of a node is the mean over the layers 0 to 3, each the normalised sum of its neighbours' in the layer below.
     Trained by the softmax over sampled items of cosines (Wu et al. 2024, "On the Effectiveness of Sampled Softmax Loss
-    for Item Recommendation", section 3) in place of the paper's BPR. A user's own vector of layer 0 is not used: the
-    user is the sum of what the history's items pass on, each with .7^age, so that users never met rank as those who
-    were. Empty histories are ranked by popularity.
+    for Item Recommendation", section 3) in place of the paper's BPR. The user vector is the sum of the history items'
+    messages, each with weight .7^age; a user's own vector of layer 0 is not used, so that new and known users are
+    ranked alike. Empty histories are ranked by popularity.
 
-    Trained for as many epochs as rank held-out last items best; DataError where no user goes on to a second item, so
-    that there is nothing to learn from. `observe` adds events to the counts that rank after an empty history; the
+    The number of epochs maximises NDCG@10 on held-out last items. DataError if no user has two items. `observe` adds
+    events to the counts that rank after an empty history; the
     vectors stay until the next fit, and new feedback of a user reaches the ranking through the history.
 
     Parameters
     ----------
     factors
-        Length of the vectors.
+        Dimension of the vectors.
     seed
-        Of the initial vectors, of the order of the pairs and of the sampled items.
+        Seed of the initial vectors, the order of the pairs and the sampled items.
     """
 
     name = "lightgcn"
@@ -93,6 +93,7 @@ class LightGCN(PopularityIfEmpty):
                 user_PF, item_PF = smooth_MF[user_P[batch]], smooth_MF[len(known) + item_P[batch]]
                 sampled_S = torch.randint(n_items, (_NEGATIVES,))
                 sampled_SF = smooth_MF[len(known) + sampled_S]
+                # softmax over the positive and S sampled items of cosine / temperature; draws of the positive are masked
                 logits_PS = user_PF @ sampled_SF.T / _TEMPERATURE
                 logits_PS = logits_PS.masked_fill(item_P[batch, None] == sampled_S, -torch.inf)
                 positive_P1 = (user_PF * item_PF).sum(-1, keepdim=True) / _TEMPERATURE
@@ -103,14 +104,14 @@ class LightGCN(PopularityIfEmpty):
                 optimizer.step()
                 yield loss.detach()
 
-        def scores_of(histories: Ragged) -> np.ndarray:
+        def score_histories(histories: Ragged) -> np.ndarray:
             self._set_vectors(*graph.item_vectors(vectors_MF))
             return self._scores(histories)
 
         train_to_best(
             module,
             epoch,
-            scores_of,
+            score_histories,
             held_out,
             n_items=n_items,
             name=self.name,
@@ -130,7 +131,7 @@ class LightGCN(PopularityIfEmpty):
 
 
 class Graph:
-    """Users and items as nodes, users first; who took what as edges, each weighing 1 / sqrt(degree x degree).
+    """Bipartite graph of users and items, users first; an interaction is an edge of weight 1 / sqrt(degree x degree).
 
     Parameters
     ----------
@@ -143,7 +144,7 @@ class Graph:
     def __init__(self, sequences: Ragged, n_items: int) -> None:
         n_users = len(sequences)
         user = np.repeat(np.arange(n_users), sequences.lengths)
-        pairs = np.unique(user * n_items + sequences.values)  # an item taken twice is one edge
+        pairs = np.unique(user * n_items + sequences.values)  # repeated interactions are one edge
         user, item = pairs // n_items, n_users + pairs % n_items
         ends = (np.concatenate([user, item]), np.concatenate([item, user]))
         n_nodes = n_users + n_items
@@ -154,7 +155,7 @@ class Graph:
         self._n_users = n_users
 
     def layers(self, vectors_MF: Tensor) -> list[Tensor]:
-        """The vectors of each layer, from the given ones of layer 0 on."""
+        """(M, F) vectors of each layer, 0 to 3; layer 0 is `vectors_MF`."""
         layers = [vectors_MF]
         for _ in range(_LAYERS):
             layers.append(_Propagate.apply(self._edges_MM, layers[-1]))
@@ -166,9 +167,10 @@ class Graph:
 
     @torch.no_grad()
     def item_vectors(self, vectors_MF: Tensor) -> tuple[np.ndarray, np.ndarray]:
-        """What each item passes on to a user who took it, and its own vector of unit length: (N, F) each.
+        """(N, F) each: the messages of items to their users, and the smoothed item vectors of unit length.
 
-        A user's vector less its own layer 0 is, but for a factor, the sum of what the history's items pass on.
+        A user's vector without its own layer 0 is proportional to the sum of its items' messages,
+        sum over the layers 0 to 2 of the item's vector, divided by sqrt(degree of the item).
         """
         layers = [layer[self._n_users :].numpy() for layer in self.layers(vectors_MF)]
         passed_on_NF = sum(layers[:-1]) / np.sqrt(self._degree_N)[:, None]
@@ -176,15 +178,15 @@ class Graph:
 
 
 class _Propagate(torch.autograd.Function):
-    """Product with a symmetric sparse matrix, which is its own gradient."""
+    """Product with a symmetric sparse matrix A: the gradient of A x by x is A as well."""
 
     @staticmethod
     def forward(ctx: Any, edges_MM: sparse.csr_array, vectors_MF: Tensor) -> Tensor:
-        """Product of edges and vectors."""
+        """(M, F) edges @ vectors."""
         ctx.edges_MM = edges_MM
         return torch.from_numpy(edges_MM @ vectors_MF.detach().numpy())
 
     @staticmethod
     def backward(ctx: Any, gradient_MF: Tensor) -> tuple[None, Tensor]:
-        """Product of edges @ gradient."""
+        """(M, F) edges @ gradient."""
         return None, torch.from_numpy(ctx.edges_MM @ gradient_MF.contiguous().numpy())

@@ -1,9 +1,9 @@
-"""Matrix factorisation: a vector for each item, learned from who took what; a user is what the history adds up to.
+"""Matrix factorisation of implicit feedback (ALS, BPR); user vectors are computed from the history.
 
     mf = MF().fit(dataset)                        # alternating least squares, by the library implicit
-    mf.rank([[3, 1, 4]], k=10)                    # users never met are folded in from their history
+    mf.rank([[3, 1, 4]], k=10)                    # new users are folded in from their history
 
-Suffixes: B histories, U users, N items in the catalogue, F factors.
+Shapes: B histories, U users, N items, F factors, S distinct items of a history.
 """
 
 import importlib
@@ -40,14 +40,14 @@ _BPR_ITERATIONS = 200
 
 @dataclass(frozen=True)
 class ItemVectors:
-    """Vectors whose inner products with a query are the same to the last bit in every batch.
+    """Item vectors, rounded so that inner products with a query are bit-identical in every batch.
 
     Attributes
     ----------
     rows_NF
         (N, F) float32 multiples of 2^-24; the longest row has length 1.
     length
-        By which the rows are to be multiplied to give the vectors back.
+        Scale: vectors = rows x length.
     """
 
     rows_NF: np.ndarray
@@ -55,22 +55,22 @@ class ItemVectors:
 
     @classmethod
     def from_vectors(cls, vectors_NF: np.ndarray) -> Self:
-        """Round vectors to 2^-24 of the longest of them."""
+        """Round vectors to multiples of 2^-24 of the longest vector's length."""
         vectors_NF = vectors_NF.astype(np.float64)
         length = float(np.linalg.norm(vectors_NF, axis=1).max()) or 1.0
         return cls((np.round(vectors_NF / length * _GRID) / _GRID).astype(np.float32), length)
 
     def products(self, query_BF: np.ndarray) -> np.ndarray:
-        """(B, N) float32 inner products with (B, F) queries, which are rounded to 2^-24 of their own length."""
+        """(B, N) float32 inner products with (B, F) queries, each rounded to multiples of 2^-24 of its length."""
         norms_B1 = np.linalg.norm(query_BF, axis=1, keepdims=True)
         return cosines(unit_rows(query_BF), self.rows_NF) * (norms_B1 * self.length).astype(np.float32)
 
 
 class MF(PopularityIfEmpty):
-    """Items by the inner product of their vector with the user's, which the history alone determines.
+    """Items by the inner product of their vector with that of the user, computed from the history alone.
 
-    Feedback is implicit: every interaction counts as positive, whatever its rating. The vectors of items are learned by
-    the library `implicit`; those it learns for users are not used. Recent items weigh more in a history: .6^age, age 0
+    Feedback is implicit: every interaction counts as positive, whatever its rating. The item vectors are learned by
+    the library `implicit`; its user vectors are not used. Recent items weigh more in a history: .6^age, age 0
     for the last item, which doubles the NDCG@10 of second-last items on MovieLens-small ("als": .038 without, .075
     with) and raises it by about a fifth on Amazon Beauty. Empty histories are ranked by popularity.
 
@@ -85,14 +85,14 @@ class MF(PopularityIfEmpty):
         "als": alternating least squares (Hu, Koren and Volinsky, "Collaborative Filtering for Implicit Feedback
         Datasets", ICDM 2008). An item that a user took r times has confidence 20 r. A history's items have confidence
         c = 20 * .6^age, and its user vector is the least-squares solution for the item vectors Y (section 4),
-        (Y'Y + Y'(C - I)Y + 30 I)^-1 Y'c. What lies long back then counts neither as taken nor as left.
+        (Y'Y + Y'(C - I)Y + 30 I)^-1 Y'c. The weight of old items, positive or negative, tends to 0.
         "bpr": Bayesian personalised ranking (Rendle et al., "BPR: Bayesian Personalized Ranking from Implicit
         Feedback", UAI 2009). It has no closed form for a new user: the user vector is the weighted mean of the item
-        vectors, as long as those learned for users are on average. It ranks better than those do.
+        vectors, scaled to the mean length of the learned user vectors, and ranks better than these.
     factors
-        Length of the vectors.
+        Dimension of the vectors.
     seed
-        Of the initial vectors, and of the negatives that "bpr" samples.
+        Seed of the initial vectors and of the negatives of "bpr".
     """
 
     name = "mf"
@@ -114,7 +114,7 @@ class MF(PopularityIfEmpty):
             (ones, sequences.values.copy(), sequences.offsets), (len(sequences), dataset.n_items)
         )
         taken_UN.sum_duplicates()  # sorts in place: hence the copy
-        # On several BLAS threads a product has other last bits, and is slower beside the library's own threads.
+        # One BLAS thread: more would change the last bits of products, and compete with the library's own threads.
         with _library("threadpoolctl").threadpool_limits(1, "blas"):
             model = self._model()
             with Meter(f"mf: {self._algorithm} iterations", model.iterations) as meter:
@@ -148,7 +148,7 @@ class MF(PopularityIfEmpty):
             learning_rate=_LEARNING_RATE,
             regularization=_BPR_REGULARIZATION,
             iterations=_BPR_ITERATIONS,
-            num_threads=1,  # several write to the same vectors in an order of their own
+            num_threads=1,  # with several threads the order of updates is random
             random_state=self._seed,
         )
 
@@ -168,11 +168,12 @@ class MF(PopularityIfEmpty):
             norms_B1 = np.linalg.norm(sum_BF, axis=1, keepdims=True)
             user_BF = sum_BF * (self._user_length / np.where(norms_B1 > 0, norms_B1, 1))
             return np.column_stack([user_BF, np.ones(len(user_BF))])  # the last item factor is the item's bias
-        weights_BN.sum_duplicates()  # an item met twice is one term of the sum over items
+        weights_BN.sum_duplicates()  # a repeated item is one term of the sum over items
         user_BF = np.empty((len(histories), self._factors))
         for row, (start, stop) in enumerate(pairwise(weights_BN.indptr)):
             item_SF = self._item_NF[weights_BN.indices[start:stop]].astype(np.float64)
             confidence_S = _ALPHA * weights_BN.data[start:stop]
+            # (Y'Y + 30 I + Y'(C - I)Y) u = Y'c over the history's items, Hu et al. 2008, section 4
             system_FF = self._ridge_FF + (item_SF.T * (confidence_S - 1)) @ item_SF
             user_BF[row] = np.linalg.solve(system_FF, confidence_S @ item_SF)
         return user_BF

@@ -1,9 +1,9 @@
-"""Mult-VAE: a variational autoencoder of histories, which gives to each item the odds that it is among them.
+"""Mult-VAE: variational autoencoder of histories with a multinomial likelihood over the catalogue.
 
     mult_vae = MultVAE().fit(dataset)
-    mult_vae.rank([[3, 1, 4]], k=10)              # users never met are encoded like any other
+    mult_vae.rank([[3, 1, 4]], k=10)              # new users are encoded like any other
 
-Suffixes: B histories, U users, N items in the catalogue, H hidden width, L latent width, R distinct items of a batch.
+Shapes: B histories, U users, N items, H hidden width, L latent width, R non-zero entries of a batch.
 """
 
 from collections.abc import Iterator, Mapping
@@ -36,7 +36,7 @@ _PATIENCE = 10
 
 
 class MultVAE(PopularityIfEmpty):
-    """Items by the logits that the autoencoder gives them, decoded from the mean of the posterior: nothing is sampled.
+    """Items by the autoencoder's logits, decoded from the posterior mean, without sampling.
 
     Liang, Krishnan, Hoffman and Jebara, "Variational Autoencoders for Collaborative Filtering", WWW 2018: multinomial
     likelihood (section 2.1), KL term annealed to .2 (section 2.2.2), one hidden layer of tanh units on either side.
@@ -45,21 +45,21 @@ class MultVAE(PopularityIfEmpty):
     second-last items from .034 to .053 on MovieLens-small and from .039 to .045 on Amazon Beauty. Empty histories are
     ranked by popularity.
 
-    Trained for as many epochs as rank held-out last items best; DataError where no user goes on to a second, different
-    item. `observe` adds events to the counts that rank after an empty history; the
-    weights stay until the next fit, and new feedback of a user reaches the ranking through the history.
+    The number of epochs maximises NDCG@10 on held-out last items. DataError if no user has two different items.
+    `observe` adds events to the counts that rank after an empty history; the weights stay until the next fit, and new
+    feedback of a user reaches the ranking through the history.
 
     Parameters
     ----------
     hidden, latent
         Widths of the hidden layers and of the latent code.
     seed
-        Of the initial weights, the dropout, the sampled codes and the users held out.
+        Seed of the initial weights, the dropout, the sampled codes and the held-out users.
 
     Attributes
     ----------
     curve
-        What each epoch of `fit` brought; not stored.
+        Training curve of `fit`, loss and NDCG@10 an epoch; not stored.
     """
 
     name = "mult_vae"
@@ -108,14 +108,14 @@ class MultVAE(PopularityIfEmpty):
                 n_done += 1
                 yield loss.detach()
 
-        def scores_of(histories: Ragged) -> np.ndarray:
+        def score_histories(histories: Ragged) -> np.ndarray:
             self._set_weights(ranking_weights(network))
             return self._scores(histories)
 
         return train_to_best(
             network,
             epoch,
-            scores_of,
+            score_histories,
             held_out,
             n_items=n_items,
             name=self.name,
@@ -126,7 +126,7 @@ class MultVAE(PopularityIfEmpty):
 
     def _set_weights(self, weights: Mapping[str, np.ndarray]) -> None:
         self._weights = weights
-        # A bias is the product with one more input, which is always 1.
+        # x W + b = [x, 1] [W; b]: the bias is the weight of a constant input 1.
         self._mean, self._decoder, self._output = (
             ItemVectors.from_vectors(np.column_stack([weights[f"{layer}.weight"], weights[f"{layer}.bias"]]))
             for layer in ("mean", "decoder", "output")
@@ -162,12 +162,12 @@ class Network(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, taken_BN: sparse.csr_array) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits (B, N), and mean and log variance (B, L) of the code, which is sampled in training only.
+        """Logits (B, N), and mean and log variance (B, L) of the latent code, which is sampled in training only.
 
         Parameters
         ----------
         taken_BN
-            How often each item was taken; no row is empty.
+            (B, N) interaction counts; no row is empty.
         """
         inputs_BN = unit_length(taken_BN)
         weights_R = torch.from_numpy(inputs_BN.data.astype(np.float32))
@@ -184,22 +184,23 @@ class Network(nn.Module):
 def negative_elbo(
     taken_BN: sparse.csr_array, logits_BN: Tensor, mean_BL: Tensor, log_variance_BL: Tensor, beta: float
 ) -> Tensor:
-    """Mean over the users of the loss in nats: the multinomial's -log likelihood + beta x KL (Liang et al., eq. 5)."""
+    """Mean loss of a user, nats: multinomial -log likelihood + beta x KL (Liang et al., eq. 5)."""
     users_R = torch.from_numpy(np.repeat(np.arange(taken_BN.shape[0]), np.diff(taken_BN.indptr)))
     log_odds_R = F.log_softmax(logits_BN, dim=1)[users_R, torch.from_numpy(taken_BN.indices.astype(np.int64))]
     counts_R = torch.from_numpy(taken_BN.data.astype(np.float32))
+    # KL(N(mean, variance) || N(0, 1)) = (mean^2 + variance - 1 - log variance) / 2, summed over the dimensions
     kl_B = (mean_BL**2 + log_variance_BL.exp() - 1 - log_variance_BL).sum(1) / 2
     return -(counts_R * log_odds_R).sum() / len(logits_BN) + beta * kl_B.mean()
 
 
 def ranking_weights(network: Network) -> dict[str, np.ndarray]:
-    """Weights of the layers that a ranking goes through: all but those of the log variance."""
+    """Weights by name that ranking uses: all but those of the log variance."""
     state = network.state_dict()
     return {name: weight.numpy() for name, weight in state.items() if not name.startswith("log_variance")}
 
 
 def weighted(histories: Ragged, decay: float, n_items: int) -> sparse.csr_array:
-    """(B, N) sums of decay^age over each history, age 0 for the last item; rows in the order of item ids."""
+    """(B, N) sparse weights, the sum of decay^age over an item's positions, age 0 for the last; columns ascending."""
     weights_BN = decayed(histories, decay, int(histories.lengths.max(initial=0)), n_items)
     weights_BN.sum_duplicates()
     return weights_BN

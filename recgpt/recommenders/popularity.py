@@ -1,6 +1,6 @@
-"""Popularity: recommends the items with most interactions. The control for how much of a score is fashion.
+"""Popularity: recommends the items with most interactions; a non-personalised baseline.
 
-`popularity` counts all interactions, `popularity_recent` the latest: fashions pass.
+`popularity` counts all interactions, `popularity_recent` the latest tenth.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ _RECENT_SHARE = 0.1  # of the interactions
 
 
 class Popularity(RecommenderBase):
-    """Items by their number of interactions; items without any come last, by id.
+    """Items by their number of interactions; cold items come last, by id.
 
     `observe` adds events to the counts.
     """
@@ -46,7 +46,7 @@ class Popularity(RecommenderBase):
         place_N[order] = np.arange(len(order))
         for start in range(0, len(request.histories), _ROWS):
             chunk = request.histories[start : start + _ROWS]
-            # The best k that a history of n items leaves are among the best k + n: L places are enough.
+            # Without the n items of a history, the best k are among the best k + n: L places are enough.
             n_places = min(len(order), k + int(chunk.lengths.max()))
             row, place = np.repeat(np.arange(len(chunk)), chunk.lengths), place_N[chunk.values]
             near = place < n_places
@@ -71,10 +71,10 @@ class Popularity(RecommenderBase):
 
 
 class PopularityRecent(Popularity):
-    """Items by their number of interactions among the latest tenth of all, by time; otherwise as `Popularity`.
+    """Items by their number of interactions in the latest tenth of all, by time; otherwise as `Popularity`.
 
-    Items with equal numbers, such as those without recent interactions, are ordered by all their interactions.
-    `observe` adds events, which moves the window on; an event without a time happens at the latest time known.
+    Ties, such as items without recent interactions, are ordered by the number of all interactions. `observe` adds
+    events and moves the window; an event without a time gets the latest time in the data.
     """
 
     name = "popularity_recent"
@@ -103,6 +103,6 @@ class PopularityRecent(Popularity):
 
     def _set_recent_counts(self, n_items: int) -> None:
         recent = self._time_R >= np.quantile(self._time_R, 1 - _RECENT_SHARE, method="lower")
-        # Below 1 for every item: the count of all interactions orders only items with equal recent counts.
+        # score = recent count + overall count / (total + 1); the second term is below 1 and only breaks ties.
         overall_N = np.bincount(self._item_R, minlength=n_items) / (len(self._item_R) + 1)
         self._set_counts(np.bincount(self._item_R[recent], minlength=n_items) + overall_N)

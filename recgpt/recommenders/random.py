@@ -1,4 +1,4 @@
-"""Random: recommends the catalogue in random order. The score of chance, below which no recommender may fall."""
+"""Random: recommends the catalogue in random order; the lower bound of all metrics."""
 
 import numpy as np
 
@@ -9,15 +9,15 @@ from recgpt.splitmix import GOLDEN_GAMMA, finalized
 
 
 class Random(RecommenderBase):
-    """Items in an order drawn anew for each history, from the seed and that history alone.
+    """Items in an order drawn for each history, from the seed and that history alone.
 
-    The same history therefore gets the same list in every batch. Empty histories are ranked like any other. `observe`
+    The same history therefore has the same ranking in every batch. Empty histories are ranked like any other. `observe`
     ignores events.
 
     Parameters
     ----------
     seed
-        Of the draw.
+        Seed of the random order.
     """
 
     name = "random"
@@ -29,13 +29,13 @@ class Random(RecommenderBase):
         self._options = {"seed": seed}
 
     def _fit(self, dataset: Dataset) -> None:
-        """Read nothing but the size of the catalogue, which the base keeps."""
+        """Nothing to fit: the base class keeps the size of the catalogue."""
 
     def _scores_if_empty(self) -> np.ndarray:
         return self._uniform(np.zeros(1, np.uint64))[0]
 
     def _scores(self, histories: Ragged) -> np.ndarray:
-        """Uniform numbers, by a counter-based generator: a hash of (seed, history) and then of the item's row."""
+        """Uniform numbers from a counter-based generator with key (seed, history) and the item's row as counter."""
         key_B = np.zeros(len(histories), dtype=np.uint64)
         for row, history in enumerate(histories):
             key_B[row] = np.random.SeedSequence([1, *history.tolist()]).generate_state(1, np.uint64)[0]

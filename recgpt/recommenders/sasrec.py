@@ -1,14 +1,14 @@
 """SASRec: a causal transformer over the history, trained to rank the next item (Kang and McAuley 2018, section III).
 
-Three things differ from the paper. Blocks normalise what they read, not what they write (pre-norm). The loss is the
-cross-entropy over the whole catalogue at every position, not over one drawn negative: it is what makes SASRec level
-with far newer models (Klenitskiy and Vasilev 2023, "Turning Dross Into Gold Loss: is BERT4Rec really better than
-SASRec?"). What ranks is a running mean of the weights (see `average_weights`).
+Three differences from the paper: blocks are pre-norm; the loss is the cross-entropy over the whole catalogue at every
+position in place of one sampled negative, with which SASRec equals far newer models (Klenitskiy and Vasilev 2023,
+"Turning Dross Into Gold Loss: is BERT4Rec really better than SASRec?"); a running mean of the weights is used for
+ranking (see `average_weights`).
 
-Training packs histories into rows, so that no time goes into padding; ranking takes those of one length together.
-Both run on the GPU where there is one; there, two fits with the same seed may differ by rounding.
+Training packs histories into rows without padding; ranking batches histories of equal length. Both run on a GPU if
+there is one; there, two fits with the same seed may differ by rounding.
 
-Shapes: B rows, T items a row, D model width, H heads, N items in the catalogue, R predictions, M negatives.
+Shapes: B rows, T items a row, D model width, H heads, N items, R predictions, M negatives.
 """
 
 import copy
@@ -44,27 +44,27 @@ _ITEMS_IN_MEMORY = 1 << 14  # in a pass that ranks
 
 
 class SASRec(PopularityIfEmpty):
-    """Items by the product of their embedding with what a transformer makes of the history's last `max_items` items.
+    """Items by the inner product of their embedding with the transformer's state after the last `max_items` items.
 
-    Empty histories are ranked by popularity. Trained on every sequence, less the last items of up to 2,000 users, which
-    choose the number of epochs: minutes for hundreds of thousands of interactions; DataError where no user goes on to a
-    second, different item. `observe` adds events to the counts that rank after an empty history; the weights stay.
+    Empty histories are ranked by popularity. Trained on all sequences except the last items of up to 2,000 users, on
+    which the number of epochs is chosen; minutes for hundreds of thousands of interactions. DataError if no user has two
+    different items. `observe` adds events to the counts that rank after an empty history; the weights stay.
 
     Parameters
     ----------
     d_model
         D, a multiple of the 4 attention heads.
     n_layers
-        Transformer blocks.
+        Number of transformer blocks.
     max_items
-        Items that are read of a history, from its end. Training cuts longer sequences into several.
+        Number of latest history items that are read. Training cuts longer sequences into windows.
     epochs
-        At most; training ends after 5 epochs that rank the held-out items no better.
+        Maximum; training ends after 5 epochs without a better NDCG@10 on the held-out items.
     n_negatives
-        M, items that stand for the catalogue in the loss of a batch, drawn uniformly: for catalogues of hundreds of
-        thousands. None takes the whole catalogue.
+        M, negatives of a batch, drawn uniformly, for catalogues of hundreds of thousands of items. None takes the whole
+        catalogue.
     seed
-        Of the weights, the batches, dropout, negatives and what is held out.
+        Seed of the weights, the batches, the dropout, the negatives and the held-out users.
 
     Raises
     ------
@@ -137,7 +137,7 @@ class SASRec(PopularityIfEmpty):
 
     def _restore(self, arrays: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
         super()._restore(arrays, facts)
-        with seeded(0):  # the first weights are drawn, only to be replaced
+        with seeded(0):  # the initial weights are replaced; this keeps the caller's random state
             network = self._new_network(len(self._count_N))
         weights = {name: torch.from_numpy(array) for name, array in arrays.items() if name != "count_N"}
         network.load_state_dict(weights)
@@ -149,12 +149,12 @@ class SASRec(PopularityIfEmpty):
 
 
 class SASRecNetwork(nn.Module):
-    """The transformer; its output layer is the item embedding.
+    """The transformer; input and output share the item embedding.
 
     Parameters
     ----------
     n_items, d_model, n_layers, max_items
-        As of `SASRec`.
+        See `SASRec`.
     """
 
     def __init__(self, n_items: int, d_model: int, n_layers: int, max_items: int) -> None:
@@ -170,19 +170,19 @@ class SASRecNetwork(nn.Module):
                 nn.init.zeros_(module.bias)
 
     def forward(self, items_BT: Tensor, positions_BT: Tensor, mask_B1TT: Tensor | None = None) -> Tensor:
-        """(B, T, D) what the network makes of each item and those before it.
+        """(B, T, D) states after each item, given the item and the earlier ones.
 
         Parameters
         ----------
         items_BT
             (B, T) int64 dense item ids.
         positions_BT
-            (B, T) or (T,) int64 places in the own sequence, from 0.
+            (B, T) or (T,) int64 0-based positions within the sequence.
         mask_B1TT
-            (B, 1, T, T) bool, True where a place may attend; None: to itself and all before.
+            (B, 1, T, T) bool, True for allowed attention; None for causal attention.
         """
-        # Scaled as in the paper's code: unscaled, an item's own embedding drowns in what the blocks add, and training
-        # takes twice the epochs to a lower end.
+        # Scaled by sqrt(D) as in the paper's code: unscaled, item embeddings are small beside the blocks' outputs, and
+        # training takes twice the epochs to a lower NDCG.
         x_BTD = self.item_embedding(items_BT) * math.sqrt(self.item_embedding.embedding_dim)
         x_BTD = F.dropout(x_BTD + self.position_embedding(positions_BT), _INPUT_DROPOUT, self.training)
         for block in self.blocks:
@@ -191,9 +191,9 @@ class SASRecNetwork(nn.Module):
 
     @torch.no_grad()
     def scores(self, histories: Ragged) -> np.ndarray:
-        """(B, N) float32 logits of the next item after B histories, none empty.
+        """(B, N) float32 logits of the next item after B non-empty histories.
 
-        In float64 they do not depend on the batch: what rounding there is stays below what float32 resolves.
+        With float64 weights they do not depend on the batch: rounding errors are below the resolution of float32.
         """
         recent = histories.tail(self.position_embedding.num_embeddings)
         weight_ND = self.item_embedding.weight
@@ -222,7 +222,7 @@ class _Block(nn.Module):
     def forward(self, x_BTD: Tensor, mask_B1TT: Tensor | None) -> Tensor:
         b, t, d = x_BTD.shape
         qkv_BTD = self.qkv(self.attention_norm(x_BTD)).view(b, t, 3, _N_HEADS, d // _N_HEADS)
-        # Not in bfloat16, in which the backward pass of fused attention takes three times as long on a CPU.
+        # In float32: on a CPU the backward pass of fused attention takes three times as long in bfloat16.
         q_BHTd, k_BHTd, v_BHTd = qkv_BTD.to(x_BTD.dtype).permute(2, 0, 3, 1, 4)
         with torch.autocast(x_BTD.device.type, enabled=False):
             attended = F.scaled_dot_product_attention(
@@ -236,10 +236,10 @@ class _Block(nn.Module):
 
 @torch.no_grad()
 def average_weights(averaged: nn.Module, network: nn.Module, step: int) -> None:
-    """Move `averaged` towards `network`, so that it is a mean over the steps 1 to `step`, the later ones counting more.
+    """Update `averaged`, the polynomial-decay average of the weights of the steps 1 to `step`.
 
-    Polynomial-decay averaging (Shamir and Zhang 2013): the mean of step t takes in that of t - 1 with weight
-    1 - (1 + 3) / (t + 3). It needs no learning-rate schedule, and no horizon, as it reaches over a share of all steps.
+    mean_t = (1 - c) mean_{t-1} + c w_t with c = (1 + 3) / (t + 3) (Shamir and Zhang 2013). It replaces a learning-rate
+    schedule and needs no number of steps in advance, as its window is a constant share of the steps so far.
     """
     share = (1 + _AVERAGING) / (step + _AVERAGING)
     for mean, weight in zip(averaged.parameters(), network.parameters(), strict=True):
@@ -247,7 +247,7 @@ def average_weights(averaged: nn.Module, network: nn.Module, step: int) -> None:
 
 
 class _Batches:
-    """The training sequences, packed into rows that take `max_items` items and what follows the last of them."""
+    """Batches of the training sequences, packed into rows of `max_items` inputs and the target after the last."""
 
     def __init__(self, sequences: Ragged, max_items: int) -> None:
         self._samples = windows(sequences, max_items)
@@ -259,16 +259,16 @@ class _Batches:
         return self._n_batches
 
     def shuffled(self) -> Iterator[PackedRows]:
-        """The batches of one epoch, drawn with torch's global generator."""
+        """Batches of one epoch in random order, by torch's global generator."""
         rows = PackedDataset(self._samples, row_items=self._row_items, seed=int(torch.randint(1 << 31, ())))
         for batch in np.array_split(np.arange(len(rows)), self._n_batches):
             yield rows.rows(batch)
 
 
 def windows(sequences: Ragged, max_items: int) -> Ragged:
-    """Cut sequences, from their end, so that each item but the first is predicted once, from `max_items` at most.
+    """Cut sequences, from their end, into windows of at most `max_items` + 1 items that overlap by one item.
 
-    A window begins with the last item of the one before; sequences of one item have none.
+    Every item but the first of a sequence is thereby a target exactly once; sequences of one item have no window.
     """
     sequences = sequences[sequences.lengths >= 2]
     n_windows = -(-(sequences.lengths - 1) // max_items)
@@ -279,14 +279,14 @@ def windows(sequences: Ragged, max_items: int) -> Ragged:
 
 
 def next_item_loss(network: SASRecNetwork, rows: PackedRows, n_negatives: int | None) -> Tensor:
-    """Mean cross-entropy of the next item at every place of packed sequences that has one; see `SASRec`."""
+    """Mean cross-entropy of the next item over all positions of packed sequences with a next item; see `SASRec`."""
     items_BS, segments_BS = torch.from_numpy(rows.item_ids), torch.from_numpy(rows.segment_ids)
     followed_BT = (segments_BS[:, 1:] == segments_BS[:, :-1]) & (segments_BS[:, 1:] >= 0)
     segments_BT, positions_BT = segments_BS[:, :-1], torch.from_numpy(rows.position_ids[:, :-1])
     causal_TT = torch.ones(segments_BT.shape[1], segments_BT.shape[1], dtype=torch.bool).tril()
     mask_B1TT = (causal_TT & (segments_BT.unsqueeze(2) == segments_BT.unsqueeze(1))).unsqueeze(1)
     labels_R = items_BS[:, 1:][followed_BT]
-    places_R = followed_BT.flatten().nonzero().squeeze(1)  # found here: a GPU would be waited for
+    places_R = followed_BT.flatten().nonzero().squeeze(1)  # on the CPU: `nonzero` on a GPU would synchronise
 
     weight_ND = network.item_embedding.weight
     device = weight_ND.device
@@ -304,16 +304,16 @@ def next_item_loss(network: SASRecNetwork, rows: PackedRows, n_negatives: int | 
 
 
 def softmax_loss(hidden_RD: Tensor, weight_ND: Tensor, labels_R: Tensor, dtype: torch.dtype) -> Tensor:
-    """Mean cross-entropy of `hidden @ weight.T`, whose R x N logits never exist at once: a float32 scalar.
+    """Mean cross-entropy of the logits `hidden @ weight.T`, a float32 scalar, computed in chunks of rows.
 
-    The products run in `dtype`; sums over the catalogue and over predictions are float32.
+    The R x N logits would not fit into memory. Products are in `dtype`, sums in float32.
     """
     loss: Tensor = _SummedCrossEntropy.apply(hidden_RD, weight_ND, labels_R, dtype)
     return loss / len(labels_R)
 
 
 class _SummedCrossEntropy(torch.autograd.Function):
-    """Takes the gradient chunk by chunk while the chunk's probabilities are alive."""
+    """Summed cross-entropy; the forward pass computes the gradient of each chunk from its probabilities."""
 
     @staticmethod
     def forward(ctx: Any, hidden_RD: Tensor, weight_ND: Tensor, labels_R: Tensor, dtype: torch.dtype) -> Tensor:
@@ -340,11 +340,10 @@ class _SummedCrossEntropy(torch.autograd.Function):
 
 
 def sampled_softmax_loss(hidden_RD: Tensor, weight_ND: Tensor, labels_R: Tensor, negatives_M: Tensor) -> Tensor:
-    """Mean cross-entropy with the items besides the label estimated from uniform draws that all R predictions share.
+    """Mean cross-entropy of the label against M uniformly sampled negatives, shared by all R predictions.
 
-    Each draw of another item stands for N / M of them: log(N / M) is added to its logit, so that the softmax's
-    denominator is right in expectation (Bengio and Senécal 2008; "logQ correction"). Draws of the label
-    itself do not count.
+    log(N / M) is added to the logits of the negatives, so that the softmax's denominator is unbiased (Bengio and
+    Senécal 2008; "logQ correction"). Draws of the label itself are masked.
     """
     logits_RM = (hidden_RD @ weight_ND[negatives_M].T).float() + math.log(len(weight_ND) / len(negatives_M))
     logits_RM = logits_RM.masked_fill(negatives_M == labels_R.unsqueeze(1), -torch.inf)

@@ -1,9 +1,9 @@
-"""A fitted recommender in a folder: `recommender.json` says what it is, `state.safetensors` holds its arrays.
+"""Folder of a fitted recommender: name and options in `recommender.json`, arrays in `state.safetensors`.
 
     write_state(path, "popularity", {"count_N": count_N})
     arrays, options = read_state(path, "popularity")
 
-The JSON lands last and names the hash of the arrays, so that a killed write or a damaged file is never taken for whole.
+The JSON is written last and holds the hash of the arrays, so that an interrupted write or a damaged file is detected.
 """
 
 import hashlib
@@ -25,14 +25,14 @@ ABOUT, ARRAYS = "recommender.json", "state.safetensors"
 def write_state(
     path: str | Path, name: str, arrays: Mapping[str, np.ndarray | sparse.csr_array], options: Mapping[str, Any]
 ) -> None:
-    """Write the state of the recommender `name` into the folder `path`, replacing what it held.
+    """Write the state of the recommender `name` into the folder `path`, replacing any earlier state.
 
     Parameters
     ----------
     arrays
         Dense arrays, or (rows, columns) sparse ones, by name.
     options
-        JSON values that are needed beside them, such as the arguments it was made with.
+        Further JSON values, such as the arguments of the constructor.
     """
     path = Path(path)
     path.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ def stored_name(path: str | Path) -> str:
     Raises
     ------
     DataError
-        The folder holds none.
+        The folder holds no recommender.
     """
     about = Path(path) / ABOUT
     if not about.is_file():
@@ -69,12 +69,12 @@ def stored_name(path: str | Path) -> str:
 def read_state(
     path: str | Path, name: str, *, earlier_names: Iterable[str] = ()
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Read what `write_state` wrote: the arrays (sparse ones as `csr_array`) and the options.
+    """Read the arrays (sparse ones as `csr_array`) and the options of a folder that `write_state` wrote.
 
     Parameters
     ----------
     name, earlier_names
-        The names under which the recommender may be stored.
+        Accepted names of the stored recommender.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Text-kNN: recommends items whose texts are similar to the history's. The controls for what the text alone gives.
+"""Text-kNN: recommends items with texts similar to the history; content-based baselines.
 
 `text_knn` compares with the last item only, `text_knn_white` with the whole history in a whitened space.
 """
@@ -23,7 +23,7 @@ class TextKNN(RecommenderBase):
     Parameters
     ----------
     embeddings
-        (N, E) floats, row i for dense item i, of any length; None takes the `embeddings.npy` of the data-set folder.
+        (N, E) floats, row i for dense item i, of any norm; None takes the `embeddings.npy` of the data-set folder.
     """
 
     name = "text_knn"
@@ -52,7 +52,7 @@ class TextKNN(RecommenderBase):
 class TextKNNWhite(TextKNN):
     """Items by the cosine of their whitened text embedding to the history's, pooled with weights .5^age.
 
-    Whitened as `recgpt.features.whitening` states, over the catalogue that it is fitted on. Otherwise as `TextKNN`.
+    Whitening (`recgpt.features.whitening`) is fitted on the catalogue. Otherwise as `TextKNN`.
     """
 
     name = "text_knn_white"
