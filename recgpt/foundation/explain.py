@@ -173,7 +173,7 @@ class FoundationExplanation:
     score
         The score in `FoundationCatalogue.recommend`.
     baseline
-        Score without evidence: of an item without any; of the average item, if ranked by the hybrid score; 0 after an empty
+        Score of an item without evidence; of the average item if the hybrid score ranks the item; 0 after an empty
         history.
     rank
         1-based place in the full ranking, history left out; the explained item itself is always ranked.
@@ -182,7 +182,7 @@ class FoundationExplanation:
     in_history
         Whether the history holds the item, so that `recommend` would leave it out.
     scored_by
-        "network" for an item that is on the shortlist or in the history, "blend" (hybrid score) for any other, "popularity"
+        "network" for an item on the shortlist or in the history, "blend" (the hybrid score) for any other, "popularity"
         after an empty history.
     groups
         In the order of `GROUPS`; their contributions add up to score - baseline.

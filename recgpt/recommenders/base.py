@@ -283,7 +283,7 @@ def supervision_named(name: str) -> Supervision:
 
 
 def model_supervision(training_record: Mapping[str, Any], dataset: Dataset, otherwise: Supervision) -> Supervision:
-    """"trained" for a model that was trained on the data set's catalogue, else `otherwise`."""
+    """Supervision of a pre-trained model: "trained" if its training data held this catalogue, else `otherwise`."""
     return "trained" if dataset.items_sha256 in training_record.get("catalogues", ()) else otherwise
 
 

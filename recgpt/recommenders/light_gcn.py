@@ -93,7 +93,7 @@ class LightGCN(PopularityIfEmpty):
                 user_PF, item_PF = smooth_MF[user_P[batch]], smooth_MF[len(known) + item_P[batch]]
                 sampled_S = torch.randint(n_items, (_NEGATIVES,))
                 sampled_SF = smooth_MF[len(known) + sampled_S]
-                # softmax over the positive and S sampled items of cosine / temperature; draws of the positive are masked
+                # Softmax of cosine / temperature over the positive and S samples; draws of the positive are masked.
                 logits_PS = user_PF @ sampled_SF.T / _TEMPERATURE
                 logits_PS = logits_PS.masked_fill(item_P[batch, None] == sampled_S, -torch.inf)
                 positive_P1 = (user_PF * item_PF).sum(-1, keepdim=True) / _TEMPERATURE

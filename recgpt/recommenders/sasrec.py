@@ -47,8 +47,8 @@ class SASRec(PopularityIfEmpty):
     """Items by the inner product of their embedding with the transformer's state after the last `max_items` items.
 
     Empty histories are ranked by popularity. Trained on all sequences except the last items of up to 2,000 users, on
-    which the number of epochs is chosen; minutes for hundreds of thousands of interactions. DataError if no user has two
-    different items. `observe` adds events to the counts that rank after an empty history; the weights stay.
+    which the number of epochs is chosen; minutes for hundreds of thousands of interactions. DataError if no user has
+    two different items. `observe` adds events to the counts that rank after an empty history; the weights stay.
 
     Parameters
     ----------
