@@ -39,7 +39,7 @@ from torch.utils.data import DataLoader
 
 from recgpt.data.dataset import Dataset
 from recgpt.data.fingerprint import write_json
-from recgpt.data.ragged import Ragged, offsets_of
+from recgpt.data.ragged import Ragged, offsets_from_lengths
 from recgpt.device import default_device, hardware
 from recgpt.errors import DataError
 from recgpt.generative.decoder import RecGPTConfig
@@ -230,7 +230,7 @@ class Bench:
         n_items = self.size.items
         if sequences is None:
             lengths = 1 + rng.geometric(1 / (MEAN_LENGTH - 1), self.size.users)
-            sequences = Ragged(rng.integers(0, n_items, lengths.sum()), offsets_of(lengths))
+            sequences = Ragged(rng.integers(0, n_items, lengths.sum()), offsets_from_lengths(lengths))
         n_items = max(n_items, int(sequences.values.max()) + 1)
         codes_NK = rng.integers(0, config.codebook_size, (n_items, config.n_codes), dtype=np.uint16)
         embeddings_NE = rng.standard_normal((n_items, config.embedding_dim), dtype=np.float32)

@@ -1,11 +1,11 @@
-"""Item text -> unit-length float16 embeddings with a frozen sentence encoder, kept on disk beside a fingerprint.
+"""Text encoding: item texts to unit-length float16 embeddings with a frozen sentence encoder, stored on disk.
 
     encoder = TextEncoder.load()                # all-mpnet-base-v2; the packaged MiniLM where no hub can be reached
     embeddings_NE = encode_dataset(Dataset.load("data/steam"), encoder)
 
-A data set is encoded in shards of fixed bounds, each on its own, so that a run killed at any moment and started again,
-or one on several Ray workers, writes the bytes an unbroken run would have written. Within a shard a batch holds texts
-of one length in tokens: there is no padding to pay for, or to leak into a result.
+A data set is encoded in shards of fixed bounds, each on its own, so that a killed and resumed run, or one on several
+Ray workers, writes the same bytes as an unbroken run. Within a shard a batch holds texts of one length in tokens:
+padding costs no time and cannot change a result.
 
 Shapes: N items, E embedding width.
 """
@@ -52,24 +52,24 @@ def _warn(message: str) -> None:
     console.print(f"warning: {message}", style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
-# --- which encoder, and from where ---
+# --- locating an encoder ---
 
 
 @dataclass(frozen=True)
 class EncoderSource:
-    """Where an encoder's files are; `name` tells it from every other in fingerprints."""
+    """Location of an encoder's files, and its unique name in fingerprints."""
 
     name: str
     location: str  # a folder, or a repository on the hub
-    on_disk: bool  # True: the hub is not asked for anything
-    requested: str  # what the caller asked for; differs from `name` where the packaged encoder stands in
+    on_disk: bool  # True: no request to the hub
+    requested: str  # name given by the caller; differs from `name` where the packaged encoder is used instead
 
 
 def find_encoder(name: str = DEFAULT) -> EncoderSource:
-    """Decide, in a few seconds at most, which encoder `name` means on this machine.
+    """Locate the encoder `name` on this machine or on the hub, in a few seconds at most.
 
-    A folder, the packaged MiniLM and what the hub's cache holds need no network. Where the hub cannot be reached the
-    packaged MiniLM stands in for the default encoder, and for no other, with a warning on stderr.
+    A folder, the packaged MiniLM and repositories in the hub's cache need no network. Where the hub cannot be reached
+    the packaged MiniLM replaces the default encoder (no other), with a warning on stderr.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def _folder_identity(folder: Path) -> str:
 
 
 def _cached_snapshot(repository: str) -> Path | None:
-    """The folder of a repository that the hub's cache holds whole."""
+    """Folder of a repository in the hub's cache; None if it is missing or incomplete there."""
     try:
         snapshot = Path(snapshot_download(repository, local_files_only=True))
     except (LocalEntryNotFoundError, ValueError):  # ValueError: no legal repository name
@@ -129,23 +129,23 @@ def _cached_snapshot(repository: str) -> Path | None:
 
 @functools.cache
 def _hub_problem(repository: str) -> str | None:
-    """Why the hub cannot be asked for `repository`, or None where it answers. Waits `HUB_TIMEOUT_S` at most."""
+    """Reason why the hub cannot be reached, or None if it answers. Waits `HUB_TIMEOUT_S` at most."""
     if constants.HF_HUB_OFFLINE:
         return "HF_HUB_OFFLINE is set"
-    # A thread, because looking up the host's name can hang longer than any timeout of the connection.
+    # In a thread, because the look-up of the host's name can take longer than any timeout of the connection.
     answer: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-    threading.Thread(target=lambda: answer.put(_ask_hub(repository)), daemon=True).start()
+    threading.Thread(target=lambda: answer.put(_request_hub(repository)), daemon=True).start()
     try:
         return answer.get(timeout=HUB_TIMEOUT_S)
     except queue.Empty:
         return f"no answer from {constants.ENDPOINT} within {HUB_TIMEOUT_S:.0f} s"
 
 
-def _ask_hub(repository: str) -> str | None:
+def _request_hub(repository: str) -> str | None:
     request = urllib.request.Request(f"{constants.ENDPOINT}/api/models/{repository}", method="HEAD")  # noqa: S310
     try:
         urllib.request.urlopen(request, timeout=HUB_TIMEOUT_S).close()  # noqa: S310
-    except urllib.error.HTTPError as error:  # below 500 the hub is there; what it says of this model, loading will tell
+    except urllib.error.HTTPError as error:  # below 500 the hub is up; loading reports any problem of the model
         return f"{constants.ENDPOINT} answers HTTP {error.code}" if error.code >= 500 else None
     except OSError as error:
         return f"{constants.ENDPOINT}: {error}"
@@ -156,27 +156,27 @@ def _ask_hub(repository: str) -> str | None:
 
 
 class TextEncoder:
-    """A frozen sentence encoder.
+    """Frozen sentence encoder.
 
     Attributes
     ----------
     name
-        What fingerprints call it.
+        Name in fingerprints.
     source
-        Where it was loaded from.
+        Location of its files.
     dim
         Embedding width, E.
     max_tokens
-        Longest text it reads; what goes beyond is cut, counted and announced.
+        Longest text in tokens; longer texts are cut, with a warning that counts them.
     device
-        What it runs on: "cpu", "cuda".
+        Device type: "cpu", "cuda".
     precision
-        What the transformer computes in: `bfloat16` where the hardware has it (AMX, AVX512-BF16, CUDA), else `float32`.
+        Data type of the transformer: `bfloat16` on hardware that computes it (AMX, AVX512-BF16, CUDA), else `float32`.
         Pooling and normalisation are always float32.
     """
 
     def __init__(self, source: EncoderSource, *, device: str | None = None) -> None:
-        from sentence_transformers import SentenceTransformer  # imports for seconds, so only where a model is needed
+        from sentence_transformers import SentenceTransformer  # its import takes seconds
 
         try:
             with quiet_transformers():
@@ -205,38 +205,38 @@ class TextEncoder:
         Raises
         ------
         EncoderError
-            It is not to be had; the message says what to do.
+            The encoder cannot be loaded; the message names the remedy.
         """
         return cls(find_encoder(name), device=device)
 
     @classmethod
-    def of(cls, fingerprint: Mapping[str, Any], *, device: str | None = None) -> "TextEncoder":
-        """The encoder that made embeddings with this fingerprint, or a model trained on them.
+    def from_fingerprint(cls, fingerprint: Mapping[str, Any]) -> "TextEncoder":
+        """Load the encoder recorded in the fingerprint of embeddings, or of a model trained on them.
 
         Raises
         ------
         EncoderError
-            It is not recorded there, cannot be loaded, or what can be loaded is another one.
+            No encoder is recorded, it cannot be loaded, or another one would be loaded.
         """
         name = fingerprint.get("encoder")
         if name is None:
             raise EncoderError("no text encoder is recorded: give embeddings (N, E) instead of texts")
         from_folder = "@" in name
-        encoder = cls.load(fingerprint["requested"] if from_folder else name, device=device)
+        encoder = cls.load(fingerprint["requested"] if from_folder else name)
         encoder.require(name, fingerprint["dim"])
         return encoder
 
     def require(self, name: str, dim: int) -> None:
-        """Check that this is the encoder `name` of width `dim` which a model was trained on, not a stand-in.
+        """Check that this encoder has the name and the width `dim` that a model was trained with.
 
         Raises
         ------
         EncoderError
-            It is another one; its embeddings would mean nothing to the model.
+            It is another encoder, whose embeddings would be meaningless to the model.
         """
         if (self.name, self.dim) != (name, dim):
             raise EncoderError(
-                f"the model reads embeddings by {name}, {dim} numbers wide, but what can be loaded here is "
+                f"the model reads embeddings by {name}, {dim} numbers wide, but the encoder that can be loaded here is "
                 f"{self.name}, {self.dim} wide: fetch {name} where the hub can be reached, or give embeddings"
             )
 
@@ -254,7 +254,7 @@ class TextEncoder:
         return embeddings
 
     def fingerprint(self, template: str) -> dict[str, Any]:
-        """What decides the embeddings of a catalogue, for the JSON beside them; `requested` differs on a stand-in."""
+        """Fingerprint of the embeddings of a catalogue, for the JSON beside them."""
         return {
             "encoder": self.name,
             "template": template,
@@ -266,10 +266,10 @@ class TextEncoder:
 
     def _announce_cut(self, n_cut: int, n_texts: int) -> None:
         if n_cut:
-            _warn(f"{n_cut:,} of {n_texts:,} texts are longer than {self.max_tokens} tokens; what goes beyond was cut")
+            _warn(f"{n_cut:,} of {n_texts:,} texts are longer than {self.max_tokens} tokens; the rest of each was cut")
 
     def _encode(self, texts: Sequence[str], meter: Meter) -> tuple[np.ndarray, int]:
-        """Embeddings (n, E) and how many texts were cut; equal texts are encoded once."""
+        """Embeddings (n, E) and the number of cut texts; equal texts are encoded once."""
         for index, text in enumerate(texts):
             if not text.strip():
                 raise DataError(f"text {index} is empty: give that item a title, or leave it out")
@@ -288,7 +288,7 @@ class TextEncoder:
         return embeddings, sum(len(copies[text]) for text in self._cut(unique, lengths))
 
     def _tokenized(self, texts: list[str], *, truncation: str | bool = "longest_first") -> dict[str, list[list[int]]]:
-        """What the transformer reads of each text: `input_ids` and what goes with them, not padded."""
+        """Inputs of the transformer for each text, without padding: `input_ids`, `attention_mask`, ..."""
         settings = {
             "text": {"padding": False, "truncation": truncation, "verbose": False},
             "common": {"return_tensors": None},
@@ -297,13 +297,13 @@ class TextEncoder:
         return {key: of_texts for key, of_texts in tokens.items() if isinstance(of_texts, list)}
 
     def _cut(self, texts: list[str], lengths: np.ndarray) -> list[str]:
-        """Those of the texts, so many tokens long when cut, of which something was lost."""
+        """Texts that lost tokens by the cut; `lengths` counts tokens after it."""
         full = [texts[i] for i in np.flatnonzero(lengths >= self.max_tokens)]
         whole = self._tokenized(full, truncation=False).get("input_ids", ())
         return [text for text, ids in zip(full, whole, strict=True) if len(ids) > self.max_tokens]
 
     def _batches(self, lengths: np.ndarray) -> Iterator[np.ndarray]:
-        """Places of texts that share a length, longest first, as many as fit the device's budget of tokens."""
+        """Indices of texts of equal length, longest first, in batches of the device's token budget."""
         budget = CPU_BATCH_TOKENS if self.device == "cpu" else GPU_BATCH_TOKENS
         by_length = np.argsort(-lengths, kind="stable")
         bounds = np.flatnonzero(np.diff(lengths[by_length])) + 1
@@ -336,22 +336,22 @@ def encode_dataset(
     overwrite: bool = False,
     workers: int = 1,
 ) -> np.ndarray:
-    """Write `embeddings.npy` and its fingerprint `embeddings.json`; resumes what a killed run began.
+    """Write `embeddings.npy` and its fingerprint `embeddings.json`; resumes a killed run.
 
     Parameters
     ----------
     dataset
-        Its item texts are read block by block.
+        Data set whose item texts are encoded, read block by block.
     out
-        Folder to write into; the data set's own by default.
+        Output folder; the data set's own by default.
     template
         Name of the text template (`recgpt.data.text.TEXT_TEMPLATES`).
     shard_size
-        Items encoded between two points of resumption.
+        Items a shard; a killed run repeats at most one shard.
     overwrite
-        Replace embeddings that are there, finished or not, instead of reusing or refusing them.
+        Whether existing embeddings, finished or not, are replaced instead of reused or refused.
     workers
-        More than 1 encode on Ray, each having loaded the encoder itself; see `recgpt.jobs.ray_workers`.
+        Number of processes; more than 1 run on Ray, and each loads the encoder. See `recgpt.jobs.ray_workers`.
 
     Returns
     -------
@@ -360,20 +360,20 @@ def encode_dataset(
     Raises
     ------
     DataError
-        The folder holds embeddings made otherwise, an item has no text, or there is no folder to write to.
+        The folder holds embeddings with another fingerprint, an item has no text, or no output folder is known.
     EncoderError, WorkerError
-        Workers compute otherwise than this process, or see `Job.run`.
+        Workers compute in another precision than this process, or see `Job.run`.
     """
     out = out or dataset.path
     if out is None:
-        raise DataError(f"{dataset.name} was made in memory: say where its embeddings shall go (out=FOLDER)")
+        raise DataError(f"{dataset.name} was made in memory: give a folder for its embeddings (out=FOLDER)")
     path, work = out / "embeddings.npy", out / ".embeddings.parts"
     remedy = f"encode again with overwrite=True (`recgpt encode {out} --overwrite`)"
-    made_of = {"items_sha256": dataset.items_sha256, "encoder": encoder.name, "template": template}
-    identity = {**made_of, "precision": encoder.precision, "device": encoder.device, "max_tokens": encoder.max_tokens}
+    expected = {"items_sha256": dataset.items_sha256, "encoder": encoder.name, "template": template}
+    identity = {**expected, "precision": encoder.precision, "device": encoder.device, "max_tokens": encoder.max_tokens}
     job = Job(f"encode {dataset.name} with {encoder.name}", work, identity, dataset.n_items, shard_size)
     if not job.start(path, overwrite=overwrite, remedy=remedy):
-        return load_array(path, made_of, remedy=remedy)
+        return load_array(path, expected, remedy=remedy)
 
     def open_here() -> Work:
         return functools.partial(_write_embeddings, encoder)
@@ -385,9 +385,9 @@ def encode_dataset(
     )
     encoder._announce_cut(figures["cut"], n_written)
     _assemble([job.path(shard) for shard in job.shards], work / "embeddings.npy", (dataset.n_items, encoder.dim))
-    publish_array(work / "embeddings.npy", path, {**encoder.fingerprint(template), **made_of})
+    publish_array(work / "embeddings.npy", path, {**encoder.fingerprint(template), **expected})
     job.finish()
-    return load_array(path, made_of, remedy=remedy)
+    return load_array(path, expected, remedy=remedy)
 
 
 def _write_embeddings(encoder: TextEncoder, texts: list[str], path: Path, meter: Meter) -> Counts:
@@ -398,7 +398,7 @@ def _write_embeddings(encoder: TextEncoder, texts: list[str], path: Path, meter:
 
 
 def _open_encoder(source: EncoderSource, identity: Mapping[str, Any]) -> Work:
-    """In a worker: the same encoder, which must compute what that of the first process would."""
+    """Load the encoder in a worker, and check that it computes in the precision of the first process."""
     encoder = TextEncoder(source, device=identity["device"])
     if encoder.precision != identity["precision"]:
         raise EncoderError(
@@ -424,33 +424,33 @@ def _assemble(shards: Sequence[Path], path: Path, shape: tuple[int, int]) -> Non
 
 
 def embeddings_for(dataset: Dataset, encoder_name: str = DEFAULT, template: str = "fields") -> np.ndarray:
-    """(N, E) float16 embeddings by the encoder `encoder_name`, memory-mapped: found, or made in a cache.
+    """(N, E) float16 embeddings by the encoder `encoder_name`, memory-mapped; encoded into a cache if necessary.
 
-    The data set's own `embeddings.npy` is used where its fingerprint fits. Otherwise a folder under `RECGPT_CACHE`
-    (`~/.cache/recgpt` by default) is, and is filled first where need be: data folders may be read-only.
+    The `embeddings.npy` of the data set is used if its fingerprint agrees, otherwise a folder under `RECGPT_CACHE`
+    (`~/.cache/recgpt` by default): data folders may be read-only.
 
     Raises
     ------
     DataError, EncoderError
         See `Dataset.embeddings`, `find_encoder`, `encode_dataset`.
     """
-    made_of = {"items_sha256": dataset.items_sha256, "encoder": encoder_name, "template": template}
-    if dataset.path is not None and _fits(dataset.path / "embeddings.npy", made_of):
-        return dataset.embeddings(made_of)  # without asking whether the encoder itself is to be had
+    expected = {"items_sha256": dataset.items_sha256, "encoder": encoder_name, "template": template}
+    if dataset.path is not None and _fits(dataset.path / "embeddings.npy", expected):
+        return dataset.embeddings(expected)  # works without the encoder itself
     source = find_encoder(encoder_name)
-    made_of["encoder"] = source.name
+    expected["encoder"] = source.name
     cache = _cache_folder(dataset, source.name, template)
-    if dataset.path is not None and _fits(dataset.path / "embeddings.npy", made_of):
-        return dataset.embeddings(made_of)
-    if _fits(cache / "embeddings.npy", made_of):
-        return load_array(cache / "embeddings.npy", made_of, remedy=f"delete {cache}")
+    if dataset.path is not None and _fits(dataset.path / "embeddings.npy", expected):
+        return dataset.embeddings(expected)
+    if _fits(cache / "embeddings.npy", expected):
+        return load_array(cache / "embeddings.npy", expected, remedy=f"delete {cache}")
     console.print(f"{dataset.name}: no embeddings by {source.name}; making them in {cache}", markup=False)
     return encode_dataset(dataset, TextEncoder(source), out=cache, template=template)
 
 
-def _fits(path: Path, made_of: Mapping[str, Any]) -> bool:
-    """Whether the array's fingerprint agrees; whether the array is sound is for `load_array` to say."""
-    return fingerprint_path(path).is_file() and made_of.items() <= read_json(fingerprint_path(path)).items()
+def _fits(path: Path, expected: Mapping[str, Any]) -> bool:
+    """Whether the fingerprint beside `path` agrees; `load_array` checks the array itself."""
+    return fingerprint_path(path).is_file() and expected.items() <= read_json(fingerprint_path(path)).items()
 
 
 def _cache_folder(dataset: Dataset, encoder_name: str, template: str) -> Path:

@@ -205,7 +205,7 @@ def build_amazon_2014(entry: dict[str, Any], source: Path, out: Path, *, overwri
             ),
             items=products,
             source=f"Amazon reviews 2014, {reviews_file}",
-            unmet_items=False,
+            keep_cold_items=False,
         )
 
 
@@ -232,9 +232,9 @@ def build_yelp(entry: dict[str, Any], source: Path, out: Path, *, overwrite: boo
             ),
             items=businesses.select("categories", item_id="business_id", title="name"),
             source="Yelp open data set, reviews of 2019",
-            unmet_items=False,
+            keep_cold_items=False,
         )
-        active = keep_active(Dataset.load(work / "all"), user_records=5, item_records=5, unmet_items=False)
+        active = keep_active(Dataset.load(work / "all"), user_records=5, item_records=5, keep_cold_items=False)
         active.name = out.name
         active.save(out, overwrite=True)
 

@@ -230,7 +230,7 @@ def test_equal_texts_are_encoded_once(encoder, monkeypatch):
 def test_texts_that_are_too_long_are_counted_and_announced(encoder, capsys):
     long = "word " * (encoder.max_tokens + 10)
     embeddings = encoder.encode([long, "short", long, long + "more"], progress=False)
-    assert "3 of 4 texts are longer than 256 tokens; what goes beyond was cut" in capsys.readouterr().err
+    assert "3 of 4 texts are longer than 256 tokens; the rest of each was cut" in capsys.readouterr().err
     assert cosines(embeddings[:1], embeddings[3:]).min() > 0.999
     encoder.encode(["word " * (encoder.max_tokens - 2)], progress=False)  # with its two marks just as long as allowed
     assert capsys.readouterr().err == ""
@@ -392,7 +392,7 @@ def test_an_item_without_text_is_named(encoder, tmp_path):
 
 
 def test_a_data_set_in_memory_needs_a_folder(dataset, encoder):
-    with pytest.raises(DataError, match=r"tales was made in memory: say where its embeddings shall go \(out=FOLDER\)"):
+    with pytest.raises(DataError, match=r"tales was made in memory: give a folder for its embeddings \(out=FOLDER\)"):
         encode_dataset(dataset, encoder)
 
 

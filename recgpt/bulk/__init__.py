@@ -1,1 +1,1 @@
-"""Bulk work over fixed shards of rows: in one process or on Ray, resumable, the same bytes either way."""
+"""Encoding, tokenizing and ranking of whole data sets: resumable, in one process or on Ray."""

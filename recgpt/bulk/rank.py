@@ -1,10 +1,12 @@
-"""Recommendations for every user of a data set: `recgpt rank data/demo --model runs/demo/model/best --out runs/ranked`.
+"""Bulk ranking: recommendations for every user of a data set.
 
-The index of the catalogue is made once, by the process that starts, and read by every worker. A shard's users are
-ranked in batches of fixed bounds, for the last bits of a score may depend on how many are ranked at once, and with one
-thread of numpy's matrix products, whose last bits may depend on the number of threads.
+recgpt rank data/demo --model runs/demo/model/best --out runs/ranked
 
-Shapes: U users, N items, K codes an item, k places.
+The index of the catalogue is made once, by the first process, and read by every worker. A shard's users are ranked in
+batches of fixed bounds and with one BLAS thread, because the last bits of a score may depend on the batch size and on
+the number of threads.
+
+Shapes: U users, N items, k results.
 """
 
 import functools
@@ -32,7 +34,7 @@ from recgpt.ranking import Exclude, Ranking, Request
 
 SHARD_USERS = 4_096
 BATCH_USERS = 64
-PLACE = np.dtype([("item", np.int32), ("score", np.float32)])  # one place of a ranking in a shard's file
+PLACE = np.dtype([("item", np.int32), ("score", np.float32)])  # one entry of a ranking in a shard's file
 Ranks = Callable[[Ragged], Ranking]
 _DONE = "done"  # an empty file, written last
 
@@ -51,35 +53,35 @@ def rank_dataset(
 ) -> Path:
     """Write `rankings.parquet`: the best k items after each user's whole history.
 
-    Columns `user_id`, `item_id` as the data set's source knows them, `rank` from 1 on, `score` as the model gives it;
-    users in the data set's order, each best first. A user whom fewer items are left for has fewer rows.
-    `rankings.json` beside it says what it was made from. A foundation model is indexed with all interactions.
+    Columns `user_id`, `item_id` (outside ids), `rank` from 1 on, `score` of the model; users in the data set's order,
+    each best first. A user with fewer than k candidates has fewer rows. `rankings.json` beside it is the fingerprint.
+    A foundation model is indexed with all interactions.
 
     Parameters
     ----------
     model
         Folder, hub repository or published file of either kind of model.
     k
-        Places, between 1 and N.
+        Results a user, between 1 and N.
     exclude
-        "history" leaves out what the user has had, "nothing" does not.
+        "history" excludes items of the user's history, "nothing" excludes none.
     batch_size
-        Users ranked at once; of the generative model's scores the last bits depend on it.
+        Users ranked at once; the last bits of the generative model's scores depend on it.
     shard_size
-        Users between two points of resumption.
+        Users a shard; a killed run repeats at most one shard.
     overwrite
-        Replace rankings that are there, finished or not, instead of reusing or refusing them.
+        Whether existing rankings, finished or not, are replaced instead of reused or refused.
     workers
-        More than 1 rank on Ray, each having loaded the model itself; see `recgpt.jobs.ray_workers`.
+        Number of processes; more than 1 run on Ray, and each loads the model. See `recgpt.jobs.ray_workers`.
 
     Returns
     -------
-    The file. Finished rankings made from the same are reused.
+    The file. Finished rankings with the same fingerprint are reused.
 
     Raises
     ------
     DataError
-        The folder holds rankings made otherwise, or `k` is out of range.
+        The folder holds rankings with another fingerprint, or `k` is out of range.
     CheckpointError, EncoderError, WorkerError
         See `load_model`, `embeddings_for`, `Job.run`.
     """
@@ -87,7 +89,7 @@ def rank_dataset(
     embeddings_NE = _embeddings(dataset, loaded)
     source = Path(str(embeddings_NE.filename)).resolve()
     Request.checked([], k, exclude, None, n_items=dataset.n_items)
-    made_of = {
+    identity = {
         "items_sha256": dataset.items_sha256,
         "interactions_sha256": dataset.interactions_sha256,
         "times_sha256": _times_sha256(dataset),
@@ -97,10 +99,10 @@ def rank_dataset(
         "exclude": exclude,
         "batch_size": batch_size,
     }
-    job = Job(f"rank {dataset.name}", out / ".rankings.parts", made_of, dataset.n_users, shard_size)
+    job = Job(f"rank {dataset.name}", out / ".rankings.parts", identity, dataset.n_users, shard_size)
     remedy = f"rank again with overwrite=True (`recgpt rank {dataset.path} --out {out} --overwrite`)"
     if not job.start(path, overwrite=overwrite, remedy=remedy):
-        _require(path, {**made_of, "shard_size": shard_size}, remedy)
+        _require(path, {**identity, "shard_size": shard_size}, remedy)
         return path
 
     index = job.folder.resolve() / "index"
@@ -112,7 +114,7 @@ def rank_dataset(
     _assemble(dataset, job, job.folder / path.name)
     fingerprint_path(path).unlink(missing_ok=True)
     (job.folder / path.name).replace(path)
-    write_json(fingerprint_path(path), {**made_of, "shard_size": shard_size})
+    write_json(fingerprint_path(path), {**identity, "shard_size": shard_size})
     job.finish()
     return path
 
@@ -125,7 +127,7 @@ def _times_sha256(dataset: Dataset) -> str | None:
 def _embeddings(dataset: Dataset, model: Model) -> np.memmap:
     encoder = model.text_encoder
     if "encoder" not in encoder:
-        return cast(np.memmap, dataset.embeddings())  # the model does not say which: the data set's own
+        return cast(np.memmap, dataset.embeddings())  # no encoder recorded in the model: the data set's embeddings
     return cast(np.memmap, embeddings_for(dataset, encoder["encoder"], encoder.get("template", "fields")))
 
 
@@ -133,12 +135,10 @@ def _require(path: Path, expected: dict[str, Any], remedy: str) -> None:
     found = read_json(fingerprint_path(path)) if fingerprint_path(path).is_file() else {}
     for key, value in expected.items():
         if found.get(key) != value:
-            raise DataError(
-                f"{path} was made with {key}={found.get(key)!r}, but {key}={value!r} is asked for: {remedy}"
-            )
+            raise DataError(f"{path} was made with {key}={found.get(key)!r}, but {key}={value!r} is needed: {remedy}")
 
 
-# --- what is made once ---
+# --- once ---
 
 
 def _write_index(dataset: Dataset, model: Model, embeddings_NE: np.ndarray, folder: Path) -> None:
@@ -177,11 +177,11 @@ def _open_ranks(model: str | Path, embeddings: Path, index: Path, k: int, exclud
     return functools.partial(catalogue.recommend, k=k, exclude=exclude, batch_size=batch_size)
 
 
-# --- one file of all ---
+# --- joining the shards ---
 
 
 def _assemble(dataset: Dataset, job: Job, path: Path) -> None:
-    """Join the shards under outside ids, a row group a shard: one of them in memory at a time."""
+    """Join the shards into one file with outside ids: a row group a shard, one shard in memory at a time."""
     user_map, item_map = dataset.user_map, dataset.item_map
     ids = [("user_id", user_map), ("item_id", item_map)]
     kinds = [pa.field(name, pa.string() if id_map.ids.dtype == pl.String else pa.int64()) for name, id_map in ids]

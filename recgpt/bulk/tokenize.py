@@ -1,4 +1,6 @@
-"""`embeddings.npy` -> `tokens.npy`, in shards of items: `recgpt tokenize data/demo --tokenizer vae_ckpt/demo`.
+"""Bulk tokenizing: from `embeddings.npy` to `tokens.npy`, in shards of items.
+
+recgpt tokenize data/demo --tokenizer vae_ckpt/demo
 
 Shapes: N items, E embedding width, K codes an item.
 """
@@ -23,18 +25,18 @@ SHARD_ITEMS = 8 * ENCODE_CHUNK
 def tokenize_dataset(
     dataset: Dataset, tokenizer: str | Path, *, workers: int = 1, shard_size: int = SHARD_ITEMS
 ) -> np.ndarray:
-    """Write `tokens.npy` and its fingerprint into the data set's folder, replacing what is there.
+    """Write `tokens.npy` and its fingerprint into the data set's folder, replacing existing ones.
 
     Parameters
     ----------
     dataset
-        One with a folder and embeddings in it.
+        Data set with a folder that holds `embeddings.npy`.
     tokenizer
         Folder or repository of an `FSQTokenizer`.
     workers
-        More than 1 tokenize on Ray; see `recgpt.jobs.ray_workers`.
+        Number of processes; more than 1 run on Ray. See `recgpt.jobs.ray_workers`.
     shard_size
-        Items between two points of resumption.
+        Items a shard; a killed run repeats at most one shard.
 
     Returns
     -------
@@ -43,7 +45,7 @@ def tokenize_dataset(
     Raises
     ------
     DataError
-        No embeddings that fit, or embeddings of another width than the tokenizer reads.
+        No embeddings of these items, or embeddings of another width than the tokenizer's.
     CheckpointError, WorkerError
         See `FSQTokenizer.from_pretrained`, `Job.run`.
     """
@@ -58,8 +60,8 @@ def tokenize_dataset(
     job = Job(f"tokenize {dataset.name}", dataset.path / ".tokens.parts", identity, len(embeddings_NE), shard_size)
     if not job.resumes():
         if job.is_begun():
-            said = f"{job.folder}: what was begun with other embeddings or another tokenizer is dropped"
-            console.print(said, highlight=False, markup=False, soft_wrap=True)
+            message = f"{job.folder}: an unfinished job with other embeddings or another tokenizer is dropped"
+            console.print(message, highlight=False, markup=False, soft_wrap=True)
         job.begin(overwrite=True, remedy="")
     job.run(functools.partial(_open, folder, source.resolve()), _same, workers=workers)
     tokens_NK = np.concatenate([np.load(job.path(shard), allow_pickle=False) for shard in job.shards])

@@ -1,1 +1,1 @@
-"""Catalogues and interactions: on disk, in memory, read from public sources, split, packed. Knows nothing of models."""
+"""Catalogues and interactions: on disk, in memory, read from public sources, split, packed. Independent of models."""

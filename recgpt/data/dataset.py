@@ -2,10 +2,10 @@
 
     dataset = Dataset.load("data/steam", repeats="drop")
     dataset.sequences[0]                      # dense item ids of the first user, oldest first
-    dataset.item_map.to_outside([3, 1, 4])    # the ids the source knows
+    dataset.item_map.to_outside([3, 1, 4])    # the ids of the source
 
-Ids are dense in memory (items 0..N-1 in catalogue order, users 0..U-1 in the order of their outside ids); `IdMap` is
-the one place that translates. Texts and other item columns are read from disk only when asked for.
+Ids are dense in memory (items 0..N-1 in catalogue order, users 0..U-1 in the order of their outside ids); `IdMap` alone
+translates. Texts and other item columns are read from disk on use only.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ import polars as pl
 
 from recgpt.data import schema
 from recgpt.data.fingerprint import fingerprint_path, fingerprint_sha256, load_array, read_json, save_array, write_json
-from recgpt.data.ragged import Ragged, offsets_of
+from recgpt.data.ragged import Ragged, offsets_from_lengths
 from recgpt.data.text import ALL_TEXT_COLUMNS, TEXT_TEMPLATES
 from recgpt.errors import DataError
 
@@ -32,14 +32,14 @@ ROWS_PER_BLOCK = 1 << 17
 
 @dataclass(frozen=True, eq=False)
 class Interactions:
-    """Flat events in the order they happened.
+    """Interactions as flat arrays, in order.
 
     Parameters
     ----------
     user, item
         (R,) int32, dense ids.
     timestamp
-        (R,) int64, Unix seconds, -1 where unknown; None where no time is known.
+        (R,) int64, Unix seconds, -1 where unknown; None where the source has none.
     rating
         (R,) float32, NaN where unknown; None where the source has none.
     """
@@ -63,14 +63,14 @@ class Interactions:
 
 
 class IdMap:
-    """Outside ids (whole numbers or text) to dense ids 0..n-1 and back.
+    """Mapping of outside ids (whole numbers or text) to dense ids 0..n-1 and back.
 
     Parameters
     ----------
     ids
-        (n,) the outside ids; the dense id is the place in this series. Its name is used in messages.
+        (n,) outside ids; the dense id is the index in this series. Its name is used in messages.
     where
-        Where the ids come from, for messages.
+        File or table of the ids, for messages.
 
     Raises
     ------
@@ -105,7 +105,7 @@ class IdMap:
         Raises
         ------
         DataError
-            Some are unknown; the message names the first of them.
+            Some ids are unknown; the message names the first of them.
         """
         outside = pl.Series(self.ids.name, values) if not isinstance(values, pl.Series) else values
         same_kind = (outside.dtype == pl.String) == (self.ids.dtype == pl.String) and not outside.dtype.is_float()
@@ -128,29 +128,29 @@ class IdMap:
         return dense.cast(pl.Int32).to_numpy()
 
     def to_outside(self, dense: np.ndarray | Iterable[int]) -> pl.Series:
-        """(m,) the outside ids of dense ids."""
+        """(m,) outside ids of dense ids."""
         return self.ids.gather(np.asarray(dense))
 
 
 class Dataset:
-    """A catalogue and what its users did, validated. Make one with `load` or `from_frames`.
+    """A catalogue and the interactions of its users, validated. Make one with `load` or `from_frames`.
 
     Attributes
     ----------
     name
-        The data set's name, for reports.
+        Name of the data set, for reports.
     path
-        Its folder; None where it was made in memory.
+        Folder; None for a data set made in memory.
     manifest
-        Where it comes from, counts, and the rule applied to repeats.
+        Source, counts, and the rule applied to repeats.
     interactions
-        (R,) events, user by user, within a user by `position`; ties are never re-sorted.
+        R events, user by user, within a user by `position`; ties are never re-sorted.
     offsets
         (U + 1,) int64: user u's events are `offsets[u]:offsets[u + 1]`.
     item_map, user_map
-        Outside ids to dense ids and back.
+        Mappings of outside ids to dense ids and back.
     split
-        (R,) int8 index into `schema.SPLIT_NAMES`, the published split; None where there is none.
+        (R,) int8 index into `schema.SPLIT_NAMES`, the published split; None without one.
     """
 
     def __init__(
@@ -172,7 +172,7 @@ class Dataset:
         self.user_map = user_map
         self.interactions = interactions
         self.split = split
-        self.offsets = offsets_of(np.bincount(interactions.user, minlength=len(user_map)))
+        self.offsets = offsets_from_lengths(np.bincount(interactions.user, minlength=len(user_map)))
         self._items = items
 
     # --- making and writing ---
@@ -187,20 +187,20 @@ class Dataset:
             Folder with `interactions.parquet` (`user_id, item_id, position`, optional `timestamp, rating, split`) and
             `items.parquet` (`item_id, title`, optional `categories, brand, description`, more allowed).
         repeats
-            What becomes of items a user met before, see `drop_repeats`.
+            Rule for repeated items of a user, see `drop_repeats`.
         items
-            The catalogue's file in the folder, where there are several.
+            File name of the catalogue, for folders with several.
 
         Raises
         ------
         DataError
-            Anything missing, damaged, of the wrong type, unknown or double; the message says what and where.
+            Anything missing, damaged, of the wrong type, unknown or double; the message names it and its place.
         """
         path = Path(path)
         manifest_path = path / "manifest.json"
         manifest = read_json(manifest_path) if manifest_path.is_file() else {}
-        for of_the_files in ("items_sha256", "interactions_sha256"):  # `save` states them anew
-            manifest.pop(of_the_files, None)
+        for hash_of_files in ("items_sha256", "interactions_sha256"):  # `save` computes them again
+            manifest.pop(hash_of_files, None)
         if manifest.get("repeats", "keep") not in REPEATS:
             raise DataError(f"{manifest_path}: repeats={manifest['repeats']!r} is not one of {', '.join(REPEATS)}")
         dataset = cls._build(
@@ -222,7 +222,7 @@ class Dataset:
         *,
         manifest: Mapping[str, Any] | None = None,
     ) -> "Dataset":
-        """Make a data set from two tables, or unread ones, with the columns and checks of `load`."""
+        """Make a data set from two tables (or lazy frames) with the columns and checks of `load`."""
         return cls._build(
             name=name,
             path=None,
@@ -248,7 +248,7 @@ class Dataset:
         item_map = IdMap(_column(items, "item_id", in_items), in_items)
         interactions = schema.check_interactions(interactions, item_map.ids.dtype, in_interactions)
 
-        # One column at a time: only one raw column (text ids may be long) is ever alive beside the dense arrays.
+        # One column at a time: a single raw column (text ids may be long) is in memory beside the dense arrays.
         users = _column(interactions, "user_id", in_interactions)
         if users.is_empty():
             raise DataError(f"{in_interactions} is empty: a data set needs at least one interaction")
@@ -279,7 +279,7 @@ class Dataset:
         )
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
-        """Write `interactions.parquet`, `items.parquet` and `manifest.json`; `load` gives the same data set back.
+        """Write `interactions.parquet`, `items.parquet` and `manifest.json`; `load` returns the same data set.
 
         Raises
         ------
@@ -317,17 +317,17 @@ class Dataset:
 
     @property
     def n_users(self) -> int:
-        """Users, U."""
+        """Number of users, U."""
         return len(self.user_map)
 
     @property
     def n_items(self) -> int:
-        """Catalogue items, N, met by a user or not."""
+        """Number of catalogue items, N, with or without interactions."""
         return len(self.item_map)
 
     @property
     def n_interactions(self) -> int:
-        """Events, R."""
+        """Number of interactions, R."""
         return len(self.interactions)
 
     @property
@@ -335,13 +335,8 @@ class Dataset:
         """Dense item ids, one sequence a user."""
         return Ragged(self.interactions.item, self.offsets)
 
-    @property
-    def timestamps(self) -> Ragged | None:
-        """Unix seconds, one sequence a user (-1 = unknown); None where no time is known."""
-        return None if self.interactions.timestamp is None else Ragged(self.interactions.timestamp, self.offsets)
-
     def drop_repeats(self, rule: Repeats) -> "Dataset":
-        """Apply a rule to items that a user met before; users and catalogue stay, the manifest states the rule.
+        """Apply a rule to repeated items of a user; users and catalogue stay, the manifest states the rule.
 
         Parameters
         ----------
@@ -363,13 +358,13 @@ class Dataset:
         dataset.manifest["repeats"] = rule
         return dataset
 
-    def select(self, kept: np.ndarray, *, unmet_items: bool = True) -> "Dataset":
-        """Keep the events where the mask `kept` (R,) is true, and the users who have any.
+    def select(self, kept: np.ndarray, *, keep_cold_items: bool = True) -> "Dataset":
+        """Keep the events where the mask `kept` (R,) is true, and the users with at least one of them.
 
         Parameters
         ----------
-        unmet_items
-            Whether the catalogue keeps the items that no kept event has; without them, dense item ids change.
+        keep_cold_items
+            Whether the catalogue keeps items without a kept event; if not, dense item ids change.
 
         Raises
         ------
@@ -386,15 +381,15 @@ class Dataset:
             user_map = IdMap(user_map.to_outside(users), user_map.where)
             user = np.repeat(np.arange(len(users), dtype=np.int32), events_of_user[users])
             flat = replace(flat, user=user)
-        if not unmet_items:
-            met = np.bincount(flat.item, minlength=self.n_items) > 0
-            ids = item_map.to_outside(np.flatnonzero(met))
+        if not keep_cold_items:
+            taken = np.bincount(flat.item, minlength=self.n_items) > 0
+            ids = item_map.to_outside(np.flatnonzero(taken))
             items = items.filter(pl.col("item_id").is_in(ids.implode()))
             item_map = IdMap(ids, item_map.where)
-            flat = replace(flat, item=(np.cumsum(met, dtype=np.int32) - 1)[flat.item])
+            flat = replace(flat, item=(np.cumsum(taken, dtype=np.int32) - 1)[flat.item])
         return Dataset(
             name=self.name,
-            path=self.path if unmet_items else None,
+            path=self.path if keep_cold_items else None,
             manifest={**self.manifest, **_counts(flat, item_map, user_map)},
             items=items,
             item_map=item_map,
@@ -405,7 +400,7 @@ class Dataset:
 
     @cached_property
     def interactions_sha256(self) -> str:
-        """Hash of who met what in which order (dense ids)."""
+        """Hash of all users' sequences of dense item ids."""
         digest = hashlib.sha256(f"{self.n_users} {self.n_items}".encode())
         digest.update(np.ascontiguousarray(self.interactions.user).data)
         digest.update(np.ascontiguousarray(self.interactions.item).data)
@@ -419,12 +414,12 @@ class Dataset:
         return schema.collect(self._items, f"{self.name}: items")
 
     def scan_items(self, columns: list[str], first_id: int) -> pl.LazyFrame:
-        """Some columns of the catalogue, unread, under new ids counted from `first_id`."""
+        """Some columns of the catalogue as a lazy frame, under new ids counted from `first_id`."""
         return self._items.select(columns).with_row_index("item_id", offset=first_id).cast({"item_id": pl.Int64})
 
     @property
     def text_columns(self) -> list[str]:
-        """The catalogue's columns that templates make texts of."""
+        """Catalogue columns that text templates read."""
         present = self._items.collect_schema()
         return [c for c in ALL_TEXT_COLUMNS if c in present]
 
@@ -441,16 +436,16 @@ class Dataset:
         Raises
         ------
         DataError
-            The template is unknown, or items have no text at all; the message names the first of them.
+            Unknown template, or items without any text; the message names the first of them.
         """
         if template not in TEXT_TEMPLATES:
             raise DataError(f"text template {template!r} is not one of {', '.join(TEXT_TEMPLATES)}")
         for block in self.item_blocks(["item_id", *self.text_columns], start, stop):
             texts = TEXT_TEMPLATES[template](block)
             if not all(texts):
-                silent = block["item_id"].filter(pl.Series(texts) == "")
+                textless = block["item_id"].filter(pl.Series(texts) == "")
                 raise DataError(
-                    f"{self.name}: items without any text: {_some(silent)} ({len(silent):,} in this block)."
+                    f"{self.name}: items without any text: {_some(textless)} ({len(textless):,} in this block)."
                     " Give them a title, or leave them and their interactions out"
                 )
             yield from texts
@@ -461,9 +456,10 @@ class Dataset:
 
     @cached_property
     def items_sha256(self) -> str:
-        """Hash of the item ids and of all that their texts are made of; how the file is written does not matter."""
+        """Hash of the item ids and all text columns, independent of the layout of the file."""
         columns = ["item_id", *self.text_columns]
-        # Lengths and letters apart: then it does not matter where a block ends, and letters cannot move between cells.
+        # Lengths and letters are hashed apart: the hash does not depend on block bounds, and two tables with the same
+        # letters in different cells differ.
         lengths = {c: hashlib.sha256(c.encode()) for c in columns}
         letters = {c: hashlib.sha256() for c in columns}
         for block in self.item_blocks(columns):
@@ -486,12 +482,12 @@ class Dataset:
         Parameters
         ----------
         expect
-            Further fingerprint keys that must agree, such as the encoder's name.
+            Further fingerprint keys and values that must agree, for example the encoder's name.
 
         Raises
         ------
         DataError
-            Missing, damaged, made from other items or with another encoder, NaN or infinity inside.
+            Missing, damaged, made from other items or with another encoder, or with NaN or infinity.
         """
         path = self._array_path("embeddings.npy")
         remedy = f"run `recgpt encode {self.path}`"
@@ -508,12 +504,12 @@ class Dataset:
         Parameters
         ----------
         expect_tokenizer
-            Hash of the tokenizer that must have made them (`tokenizer_sha256` in the fingerprint).
+            Required hash of the tokenizer (`tokenizer_sha256` in the fingerprint); None accepts any.
 
         Raises
         ------
         DataError
-            Missing, damaged, made by another tokenizer, or from embeddings that are no longer the ones beside them.
+            Missing, damaged, made by another tokenizer, or from other embeddings than those in the folder.
         """
         path = self._array_path("tokens.npy")
         remedy = f"run `recgpt tokenize {self.path} --tokenizer PATH`"
@@ -529,16 +525,16 @@ class Dataset:
         return tokens
 
     def save_tokens(self, tokens_NK: np.ndarray, *, tokenizer_sha256: str, embeddings: Mapping[str, Any]) -> None:
-        """Write `tokens.npy` with the fingerprint that `tokens` checks.
+        """Write `tokens.npy` and the fingerprint that `tokens` checks.
 
         Parameters
         ----------
         tokens_NK
             (N, K) codes, below 65,536.
         tokenizer_sha256
-            Hash of the tokenizer that made them.
+            Hash of the tokenizer.
         embeddings
-            Fingerprint of the embeddings they were made from.
+            Fingerprint of the tokenized embeddings.
         """
         fingerprint = {
             "items_sha256": self.items_sha256,
@@ -556,7 +552,7 @@ def _column(table: pl.LazyFrame, name: str, where: str) -> pl.Series:
 
 
 def _order(user: np.ndarray, position: np.ndarray) -> np.ndarray | None:
-    """The rows by user, then position, ties as they are; None where they lie so already."""
+    """Row order by user, then position, ties unchanged; None if the rows are sorted already."""
     same_user = user[1:] == user[:-1]
     if bool(np.all((user[1:] > user[:-1]) | (same_user & (position[1:] >= position[:-1])))):
         return None

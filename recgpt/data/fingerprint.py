@@ -1,7 +1,7 @@
-"""Arrays on disk that say what they were made of: `x.npy` beside `x.json`, checked on every load.
+"""Fingerprinted arrays on disk: `x.npy` beside `x.json`, which records its inputs and is checked on every load.
 
-A write is atomic: the array goes to a temporary file first and the fingerprint lands last, so that a killed process
-leaves either a whole array with its fingerprint or none that anyone would trust.
+A write is atomic: the array goes to a temporary file first and the fingerprint is written last, so that a killed
+process leaves either a whole array with its fingerprint or an array without one, which `load_array` refuses.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ def fingerprint_path(array_path: Path) -> Path:
 
 
 def fingerprint_sha256(fingerprint: Mapping[str, Any]) -> str:
-    """The fingerprint's own hash, by which arrays made from this one name it."""
+    """Hash of a fingerprint, recorded in the fingerprints of arrays derived from this one."""
     return hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()
 
 
@@ -53,7 +53,13 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_fingerprint(array_path: Path, remedy: str) -> dict[str, Any]:
-    """The fingerprint beside an array; `remedy` says what to run where it is missing."""
+    """Read the fingerprint beside an array.
+
+    Raises
+    ------
+    DataError
+        There is none; the message ends with `remedy`.
+    """
     path = fingerprint_path(array_path)
     if not path.is_file():
         raise DataError(f"{array_path} has no fingerprint {path.name} beside it, so its origin is unknown: {remedy}")
@@ -85,7 +91,7 @@ def save_blocks(
     dtype: np.dtype | type[np.generic],
     fingerprint: Mapping[str, Any],
 ) -> None:
-    """Write consecutive blocks of rows as one array of `shape`; like `save_array`, one block in memory at a time."""
+    """Write consecutive blocks of rows as one array of `shape`: `save_array` with one block in memory at a time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     descr = np.lib.format.dtype_to_descr(np.dtype(dtype))
@@ -104,9 +110,9 @@ def load_array(path: Path, expect: Mapping[str, Any], *, remedy: str) -> np.ndar
     path
         The `.npy` file.
     expect
-        Fingerprint keys and the values they must have.
+        Required values of fingerprint keys.
     remedy
-        What the user has to run to make the array (again); ends every error message.
+        Command that makes the array again; the end of every error message.
 
     Raises
     ------

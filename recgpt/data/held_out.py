@@ -1,9 +1,11 @@
-"""The last known items of some users, held out: to choose how long to train, or to learn how to weigh what is known.
+"""Validation within the training data: the last training item of some users, held out.
+
+Used to choose the number of training epochs, and to fit the calibration of the foundation model.
 
     held_out = hold_out_last(dataset.sequences, max_users=2_000, seed=0)
-    held_out.known                                    # what may be trained on or counted
+    held_out.known                                    # the remaining training sequences
 
-Suffixes: U users, C held-out cases.
+Suffixes: U users, C users with a held-out item.
 """
 
 from dataclasses import dataclass
@@ -18,18 +20,18 @@ from recgpt.errors import DataError
 
 @dataclass(frozen=True)
 class HeldOut:
-    """The known sequences less the last item of some users, who are asked for it.
+    """Training sequences without the last item of some users, which is their target.
 
     Attributes
     ----------
     known
-        U sequences, all that may be trained on.
+        U sequences without the held-out items.
     users
-        (C,) int64 places in `known` of those who are asked, ascending.
+        (C,) int64, indices in `known` of the users with a held-out item, ascending.
     histories
-        C sequences, those of `known` whose users are asked.
+        C sequences: `known[users]`.
     targets
-        (C,) int64 the item that each history goes on with; none is in its history.
+        (C,) int64, the held-out item of each history; never in that history.
     """
 
     known: Ragged
@@ -38,8 +40,8 @@ class HeldOut:
     targets: np.ndarray
 
     @classmethod
-    def of(cls, sequences: Ragged, users: np.ndarray) -> Self:
-        """Hold out the last items of `users` (C,), who have one each."""
+    def from_last_items(cls, sequences: Ragged, users: np.ndarray) -> Self:
+        """Hold out the last item of each of `users` (C,), none of whom has an empty sequence."""
         starts, stops = sequences.offsets[:-1][users], sequences.offsets[1:][users]
         kept = np.ones(len(sequences.values), dtype=bool)
         kept[stops - 1] = False
@@ -48,23 +50,23 @@ class HeldOut:
 
 
 def users_with_novel_last_item(sequences: Ragged) -> np.ndarray:
-    """(C,) int64 the users whose last item is new to them, and not their first, ascending."""
-    asked = np.flatnonzero(sequences.lengths >= 2)
-    starts, stops = sequences.offsets[:-1][asked], sequences.offsets[1:][asked]
-    return asked[~sequences.spans(starts, stops - 1).contains(sequences.values[stops - 1])]
+    """(C,) int64 users with two items or more whose last item is not among the earlier ones, ascending."""
+    users = np.flatnonzero(sequences.lengths >= 2)
+    starts, stops = sequences.offsets[:-1][users], sequences.offsets[1:][users]
+    return users[~sequences.spans(starts, stops - 1).contains(sequences.values[stops - 1])]
 
 
 def hold_out_last(sequences: Ragged, *, max_users: int = 2_000, seed: int = 0) -> HeldOut:
-    """Hold out the last item of up to `max_users` users, drawn among those who had not met it before.
+    """Hold out the last item of up to `max_users` users, drawn among users to whom it is new.
 
     Raises
     ------
     DataError
         No user's last item is new to them, as where every sequence is one item long.
     """
-    asked = users_with_novel_last_item(sequences)
-    if not len(asked):
+    users = users_with_novel_last_item(sequences)
+    if not len(users):
         raise DataError(
             f"none of {len(sequences)} users goes on to a second, different item: there is nothing to learn from"
         )
-    return HeldOut.of(sequences, sample(asked, max_users, seed))
+    return HeldOut.from_last_items(sequences, sample(users, max_users, seed))

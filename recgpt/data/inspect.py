@@ -1,4 +1,4 @@
-"""What a data set looks like before anyone trains on it: counts, density, repeats, lengths, texts, ties in time.
+"""Statistics of a data set: counts, density, repeats, sequence lengths, texts, ties in time.
 
 recgpt data inspect DIR
 """
@@ -17,18 +17,18 @@ NAMED_ITEMS = 5
 
 
 def inspect(dataset: Dataset) -> dict[str, Any]:
-    """Measure a data set; all shares are fractions of 1, the result is ready for JSON.
+    """Compute the statistics as plain JSON values; all shares are fractions of 1.
 
     Returns
     -------
     dict
         - `name`, `repeats_rule`, `counts`
-        - `density`: distinct user-item pairs of all possible ones
-        - `repeats`: `share` of events whose item the user had met before, `consecutive` where it was the last event
-        - `lengths`: mean and quantiles of items a user
-        - `items_met`: share of the catalogue
-        - `text`: share of items with each column filled, and `without_any`: how many have no text, and the first
-        - `time`, `ratings`: None where the data set has none
+        - `density`: distinct user-item pairs, as a share of all possible pairs
+        - `repeats`: `share` of events with an earlier item of the user, `consecutive` with the item of the event before
+        - `lengths`: mean and quantiles of the number of items a user
+        - `items_met`: share of catalogue items with an interaction
+        - `text`: share of items with each column filled, and `without_any`: number of items without text, first ids
+        - `time`, `ratings`: None without times or ratings
     """
     flat, lengths = dataset.interactions, dataset.sequences.lengths
     pairs = pl.Series(flat.user).cast(pl.Int64) * dataset.n_items + pl.Series(flat.item)
@@ -55,13 +55,13 @@ def inspect(dataset: Dataset) -> dict[str, Any]:
 
 def _text(dataset: Dataset) -> dict[str, Any]:
     columns = dataset.text_columns
-    filled, silent = np.zeros(len(columns)), []
+    filled, textless = np.zeros(len(columns)), []
     for block in dataset.item_blocks(["item_id", *columns]):
         filled += block.select((pl.col(columns).str.strip_chars() != "").sum()).row(0)
-        silent += block.filter(~has_text(columns))["item_id"].to_list()
+        textless += block.filter(~has_text(columns))["item_id"].to_list()
     return {
         "filled": dict(zip(columns, (filled / dataset.n_items).tolist(), strict=True)),
-        "without_any": {"items": len(silent), "first": silent[:NAMED_ITEMS]},
+        "without_any": {"items": len(textless), "first": textless[:NAMED_ITEMS]},
     }
 
 
@@ -108,9 +108,9 @@ def render(report: dict[str, Any]) -> Table:
     )
     table.add_row("items a user", ", ".join(f"{name} {value:.4g}" for name, value in lengths.items()))
     table.add_row("text", ", ".join(f"{column} {share:.1%}" for column, share in text["filled"].items()))
-    silent = text["without_any"]
+    textless = text["without_any"]
     table.add_row(
-        "items without text", f"{silent['items']:,}" + (f", first {silent['first']}" if silent["items"] else "")
+        "items without text", f"{textless['items']:,}" + (f", first {textless['first']}" if textless["items"] else "")
     )
     time = report["time"]
     if time is None:

@@ -1,4 +1,4 @@
-"""Several sequences in one fixed row, so that training does not spend itself on padding.
+"""Sequence packing: several sequences in one training row of fixed length, almost without padding.
 
     rows = PackedDataset(dataset.sequences, row_items=256, seed=0, epoch=3)
     batch = rows.rows(np.arange(8))           # PackedRows, (8, 256) each
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recgpt.data.ragged import Ragged, offsets_of
+from recgpt.data.ragged import Ragged, offsets_from_lengths
 from recgpt.errors import DataError
 
 PADDING = -1
@@ -20,16 +20,16 @@ MIN_ITEMS = 2  # a shorter sequence has no next item to predict
 
 @dataclass(frozen=True, eq=False)
 class PackedRows:
-    """Rows of several sequences each.
+    """A batch of packed rows, with several sequences each.
 
     Parameters
     ----------
     item_ids
         (rows, row_items) int64, dense item ids, -1 = padding (always at the end of a row).
     segment_ids
-        (rows, row_items) int32, which of the row's sequences an item belongs to, counted from 0; -1 = padding.
+        (rows, row_items) int32, index within the row of the item's sequence, from 0; -1 = padding.
     position_ids
-        (rows, row_items) int64, place in the own sequence, from 0; 0 at padding.
+        (rows, row_items) int64, position of the item in its own sequence, from 0; 0 at padding.
     """
 
     item_ids: np.ndarray
@@ -43,17 +43,19 @@ class PackedRows:
 
 
 class PackedDataset:
-    """The rows of one epoch, built from the sequences when asked for.
+    """Packed rows of one epoch, built on demand.
 
     The rows depend on `sequences`, `row_items`, `seed` and `epoch` alone; their number is the same in every epoch.
 
     Parameters
     ----------
     sequences
-        Dense item ids, may be a memory map. Each is cut to its last `row_items` items; those with fewer than two have
-        nothing to predict and are left out.
+        Dense item ids, may be a memory map. Each is cut to its last `row_items` items; sequences of fewer than two
+        items have nothing to predict and are left out.
     row_items
-        Items a row.
+        Length of a row, in items.
+    seed, epoch
+        Seeds of the packing order.
     """
 
     def __init__(self, sequences: Ragged, *, row_items: int = 256, seed: int = 0, epoch: int = 0) -> None:
@@ -74,7 +76,7 @@ class PackedDataset:
 
     @property
     def n_sequences(self) -> int:
-        """How many sequences the rows hold."""
+        """Number of packed sequences."""
         return len(self._sequence_ids.values)
 
     @property
@@ -83,7 +85,7 @@ class PackedDataset:
         return self._useful / (len(self) * self.row_items)
 
     def n_predicted(self, indices: np.ndarray) -> int:
-        """How many items the rows at `indices` predict: all but the first of each of their sequences."""
+        """Number of predicted items in the rows at `indices`: all but the first of each sequence."""
         members = self._sequence_ids[np.asarray(indices)].values
         lengths = self.sequences.offsets[members + 1] - self.sequences.offsets[members]
         return int(np.minimum(lengths, self.row_items).sum()) - len(members)
@@ -114,14 +116,14 @@ class PackedDataset:
 
 
 def pack(lengths: np.ndarray, row_items: int, rng: np.random.Generator) -> Ragged:
-    """Put sequences of the given lengths into as few rows as best-fit-decreasing finds.
+    """Pack sequences of the given lengths into rows by best-fit-decreasing.
 
-    Which of the sequences of one length goes where, and the order of the rows, is drawn with `rng`.
+    Sequences of equal length are assigned at random (`rng`), and so is the order of the rows.
 
     Returns
     -------
     Ragged
-        For every row, the indices of its sequences.
+        Indices of the sequences of each row.
     """
     patterns = row_patterns(np.bincount(lengths, minlength=row_items + 1), row_items)
     slot_lengths = np.concatenate([np.tile(pattern, count) for pattern, count in patterns]).astype(np.int32)
@@ -130,11 +132,11 @@ def pack(lengths: np.ndarray, row_items: int, rng: np.random.Generator) -> Ragge
     sequence_of_slot = np.empty(len(lengths), dtype=np.int64)
     by_length = np.argsort(lengths[shuffled], kind="stable")
     sequence_of_slot[np.argsort(slot_lengths, kind="stable")] = shuffled[by_length]
-    return Ragged(sequence_of_slot, offsets_of(members))[rng.permutation(len(members))]
+    return Ragged(sequence_of_slot, offsets_from_lengths(members))[rng.permutation(len(members))]
 
 
 def row_patterns(counts: np.ndarray, row_items: int) -> list[tuple[tuple[int, ...], int]]:
-    """Best-fit-decreasing on the histogram of lengths: which lengths share a row, and how many rows are alike.
+    """Best-fit-decreasing on the histogram of lengths: the row patterns and the number of rows of each.
 
     Works on lengths instead of sequences, so that millions of sequences take milliseconds (Krell et al. 2021,
     "Efficient Sequence Packing without Cross-contamination", section 3).
@@ -142,7 +144,7 @@ def row_patterns(counts: np.ndarray, row_items: int) -> list[tuple[tuple[int, ..
     Parameters
     ----------
     counts
-        (row_items + 1,) how many sequences have each length.
+        (row_items + 1,) number of sequences of each length.
 
     Returns
     -------
@@ -162,7 +164,7 @@ def row_patterns(counts: np.ndarray, row_items: int) -> list[tuple[tuple[int, ..
             for pattern, rows in open_rows:
                 full = min(rows, left // each)
                 left -= full * each
-                partly = left if full < rows else 0  # fewer than `each`: they go together into one more row
+                partly = left if full < rows else 0  # fewer than `each`: together they fill one more row
                 left -= partly
                 add(pattern + (length,) * each, full)
                 add(pattern + (length,) * partly, 1 if partly else 0)

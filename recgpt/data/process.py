@@ -1,7 +1,7 @@
-"""From raw events to a data set folder, and from several data sets to one: the published steps, out of core.
+"""Writing a data set folder from raw tables, and merging data sets: the published steps, out of core.
 
-Tables are scanned, not loaded; what is in memory at any time is one raw column and the dense event arrays of one data
-set (20 bytes an event), never the texts or the embeddings of a catalogue.
+Tables are scanned, not loaded: memory holds one raw column and the dense event arrays of one data set (20 bytes an
+event), never the texts or the embeddings of a catalogue.
 """
 
 import tempfile
@@ -24,8 +24,8 @@ from recgpt.progress import Meter, console, track
 
 PUBLISHED_MIN_RECORDS = 5
 ROWS_PER_BLOCK = 1 << 16
-# Fingerprint keys that differ from catalogue to catalogue; all others must agree before arrays are merged.
-OF_ONE_CATALOGUE = ("items_sha256", "embeddings_sha256", "shape", "dtype")
+# Fingerprint keys that differ between catalogues; all others must agree before arrays are merged.
+CATALOGUE_KEYS = ("items_sha256", "embeddings_sha256", "shape", "dtype")
 
 
 @contextmanager
@@ -53,28 +53,28 @@ def write_dataset(
     source: str,
     min_records: int = 1,
     holes: Literal["drop", "refuse"] = "drop",
-    unmet_items: bool = True,
+    keep_cold_items: bool = True,
 ) -> None:
-    """Write a data set folder from the two tables a reader has made of its source.
+    """Write a data set folder from the two tables of a reader.
 
     Parameters
     ----------
     out, work
-        The folder to write, and its `workspace`.
+        Data set folder, and its `workspace`.
     interactions
-        `user_id, item_id`, in the order of the source; ordered by `position` where there is one, else by `timestamp`
-        (Unix seconds), ties in the order of the source, else as they come. Optional `rating`, `split`.
+        Columns `user_id, item_id`, optional `rating`, `split`. Sorted by `position` if present, else by `timestamp`
+        (Unix seconds; ties in the order of the source), else in the order of the source.
     items
-        `item_id, title` and any of the other text columns.
+        Columns `item_id, title` and any of the other text columns.
     source
-        Where the data come from, for the manifest.
+        Origin of the data, for the manifest.
     min_records
-        Users with fewer events are left out.
+        Minimum number of events of a user; users with fewer are dropped.
     holes
-        `drop`: items without text, further rows of an item, and events of items so unknown are left out and counted, as
-        public dumps have them. `refuse`: they are errors, or show in `inspect`.
-    unmet_items
-        Whether the catalogue keeps items nobody met.
+        `drop`: items without text, further rows of an item, and events of such items are dropped and counted, as public
+        dumps contain them. `refuse`: they are errors, or appear in `inspect`.
+    keep_cold_items
+        Whether the catalogue keeps items without interactions.
     """
     columns = interactions.collect_schema().names()
     order = next((pl.col(c) for c in ("position", "timestamp") if c in columns), pl.int_range(pl.len()))
@@ -99,13 +99,13 @@ def write_dataset(
     manifest = {"source": source, "left_out": left_out}
     events = pl.scan_parquet(work / "interactions.parquet")
     dataset = Dataset.from_frames(out.name, events, items, manifest=manifest)
-    if min_records > 1 or not unmet_items:
-        dataset = keep_active(dataset, user_records=min_records, unmet_items=unmet_items)
+    if min_records > 1 or not keep_cold_items:
+        dataset = keep_active(dataset, user_records=min_records, keep_cold_items=keep_cold_items)
     dataset.save(out, overwrite=True)
-    said = ", ".join(f"{count:,} {what}" for what, count in left_out.items() if count)
+    dropped = ", ".join(f"{count:,} {name}" for name, count in left_out.items() if count)
     console.print(
         f"{out}: {dataset.n_users:,} users, {dataset.n_items:,} items, {dataset.n_interactions:,} interactions"
-        + (f" (left out, without text or unknown: {said})" if said else ""),
+        + (f" (left out, without text or unknown: {dropped})" if dropped else ""),
         highlight=False,
         markup=False,
         soft_wrap=True,
@@ -128,11 +128,11 @@ def keep_active(
     *,
     user_records: int = PUBLISHED_MIN_RECORDS,
     item_records: int = 1,
-    unmet_items: bool = True,
+    keep_cold_items: bool = True,
 ) -> Dataset:
-    """Keep users and items with at least so many events, again and again until all have.
+    """k-core filter: drop users and items with fewer events than required, until none is left to drop.
 
-    The published rule is five a user and any number an item; equal numbers give the k-core.
+    The published rule is five events a user and any number an item; equal numbers give the k-core.
     """
     user, item = dataset.interactions.user, dataset.interactions.item
     kept = np.ones(len(user), dtype=bool)
@@ -143,15 +143,16 @@ def keep_active(
         if still.sum() == kept.sum():
             break
         kept = still
-    active = dataset.select(kept, unmet_items=unmet_items)
+    active = dataset.select(kept, keep_cold_items=keep_cold_items)
     active.manifest.update(min_user_records=user_records, min_item_records=item_records)
     return active
 
 
 def merge(paths: Sequence[Path], out: Path, *, repeats: Repeats = "keep", overwrite: bool = False) -> None:
-    """Merge data set folders into one id space: items and users numbered through, in the order given.
+    """Merge data set folders into one, with items and users numbered consecutively in the order of `paths`.
 
-    `maps.parquet` in `out` leads back: `dataset, item_id` (as text), `merged_id`. One data set is in memory at a time.
+    `maps.parquet` in `out` maps ids back: `dataset, item_id` (as text), `merged_id`. One data set is in memory at a
+    time.
 
     Raises
     ------
@@ -214,12 +215,12 @@ def merge_arrays(paths: Sequence[Path], out: Path, array: Literal["embeddings", 
     Parameters
     ----------
     paths
-        The folders `out` was merged from, in the same order.
+        Folders that `out` was merged from, in the same order.
 
     Raises
     ------
     DataError
-        They are not what `out` was merged from, or their arrays were not made the same way.
+        `out` was merged from other folders, or their arrays were made with different encoders or tokenizers.
     """
     merged = Dataset.load(out)
     datasets = [Dataset.load(path) for path in paths]
@@ -244,8 +245,7 @@ def merge_arrays(paths: Sequence[Path], out: Path, array: Literal["embeddings", 
 
 def _common_fingerprint(array_paths: Sequence[Path]) -> dict[str, Any]:
     fingerprints = [
-        {k: v for k, v in read_json(fingerprint_path(path)).items() if k not in OF_ONE_CATALOGUE}
-        for path in array_paths
+        {k: v for k, v in read_json(fingerprint_path(path)).items() if k not in CATALOGUE_KEYS} for path in array_paths
     ]
     for path, fingerprint in zip(array_paths, fingerprints, strict=True):
         if fingerprint != fingerprints[0]:

@@ -1,4 +1,4 @@
-"""Sequences of unequal length in two flat arrays: what every history, split and packed row is made of."""
+"""Ragged array: sequences of unequal length in two flat arrays. Histories, splits and packed rows are made of it."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,9 @@ class Ragged(Sequence[np.ndarray]):
         """Copy any iterable of sequences into flat arrays."""
         arrays = [np.asarray(sequence, dtype=np.int64) for sequence in sequences]
         values = np.concatenate(arrays) if arrays else np.empty(0, dtype=np.int64)
-        return cls(values, offsets_of(np.fromiter((len(a) for a in arrays), dtype=np.int64, count=len(arrays))))
+        return cls(
+            values, offsets_from_lengths(np.fromiter((len(a) for a in arrays), dtype=np.int64, count=len(arrays)))
+        )
 
     @property
     def lengths(self) -> np.ndarray:
@@ -59,7 +61,7 @@ class Ragged(Sequence[np.ndarray]):
     def spans(self, starts: np.ndarray, stops: np.ndarray) -> "Ragged":
         """Copy `values[starts[i]:stops[i]]` for every i; spans may overlap and come in any order."""
         lengths = stops - starts
-        offsets = offsets_of(lengths)
+        offsets = offsets_from_lengths(lengths)
         positions = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
         return Ragged(np.asarray(self.values[positions]), offsets)
 
@@ -74,7 +76,7 @@ class Ragged(Sequence[np.ndarray]):
         return self.spans(np.maximum(self.offsets[:-1], stops - max_items), stops)
 
     def occurrences(self, targets: np.ndarray) -> np.ndarray:
-        """(n,) int64, how often sequence i holds `targets[i]`."""
+        """(n,) int64, number of times that sequence i holds `targets[i]`."""
         hits = self.values == np.repeat(np.asarray(targets), self.lengths)
         before = np.concatenate([[0], np.cumsum(hits)])
         return before[self.offsets[1:]] - before[self.offsets[:-1]]
@@ -84,6 +86,6 @@ class Ragged(Sequence[np.ndarray]):
         return self.occurrences(targets) > 0
 
 
-def offsets_of(lengths: np.ndarray) -> np.ndarray:
-    """(n + 1,) int64: where each of `n` sequences of these lengths starts, and where the last one ends."""
+def offsets_from_lengths(lengths: np.ndarray) -> np.ndarray:
+    """(n + 1,) int64, first index of each of `n` sequences of these lengths; the last entry is their total length."""
     return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])

@@ -1,4 +1,4 @@
-"""The two tables of a data set folder, checked: column names, types, missing values."""
+"""Checks of the two tables of a data set folder: column names, types, missing values."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from recgpt.errors import DataError
 
 # Codes of the `split` column, in this order.
 SPLIT_NAMES = ("train", "valid", "test")
-# Unix seconds above this lie after the year 5000: the source counted in milliseconds.
+# Unix seconds above this are after the year 5000, so the source must have used milliseconds.
 MAX_SECONDS = 100_000_000_000
 
 
@@ -32,7 +32,7 @@ def scan_table(path: Path) -> pl.LazyFrame:
 
 
 def collect(table: pl.LazyFrame, where: str) -> pl.DataFrame:
-    """Run a query; a file that turns out to be damaged half-way is a `DataError` naming `where`."""
+    """Run a query; a file damaged half-way raises a `DataError` that names `where`."""
     try:
         return table.collect()
     except (pl.exceptions.ComputeError, OSError) as error:
@@ -40,7 +40,7 @@ def collect(table: pl.LazyFrame, where: str) -> pl.DataFrame:
 
 
 def check_items(items: pl.LazyFrame, where: str) -> pl.LazyFrame:
-    """Check the catalogue's columns and add the text columns it lacks, empty."""
+    """Check the columns of a catalogue and add missing text columns, empty."""
     schema = items.collect_schema()
     _require(schema, ("item_id", "title"), where)
     _check_id_type(schema, "item_id", where)
@@ -54,7 +54,7 @@ def check_items(items: pl.LazyFrame, where: str) -> pl.LazyFrame:
 
 
 def check_interactions(interactions: pl.LazyFrame, item_id_type: pl.DataType, where: str) -> pl.LazyFrame:
-    """Check the interactions' columns and bring them to one form.
+    """Check the columns of interactions and cast them to the types of `Interactions`.
 
     Returns `user_id, item_id, position` and, where present, `timestamp` (Int64, -1 = unknown), `rating` (Float32, NaN =
     unknown) and `split` (Int8, an index into `SPLIT_NAMES`).

@@ -1,4 +1,4 @@
-"""An item's fields -> the one string its embedding is made from."""
+"""Text templates: from the fields of an item to the text that is embedded."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TEXT_COLUMNS = ("title", "categories", "brand", "description")
-# The fields of the published system's item dict, in its order.
+# Fields of the published system's item dict, in its order.
 PUBLISHED_COLUMNS = ("main_category", "title", "description", "categories", "details")
-# Whatever a template may use.
+# All columns that a template may read.
 ALL_TEXT_COLUMNS = tuple(dict.fromkeys(TEXT_COLUMNS + PUBLISHED_COLUMNS))
 DESCRIPTION_CHARS = 300
 
@@ -23,7 +23,7 @@ def _text(column: str) -> pl.Expr:
 
 
 def has_text(columns: list[str]) -> pl.Expr:
-    """True for the items of which one of the text `columns` says something."""
+    """True for items with at least one non-empty text column."""
     return pl.any_horizontal([_text(c) != "" for c in columns])
 
 
@@ -32,14 +32,14 @@ def fields_template(items: pl.DataFrame) -> list[str]:
     parts = {c: _text(c) for c in TEXT_COLUMNS if c in items.columns}
     if "description" in parts:
         parts["description"] = parts["description"].str.slice(0, DESCRIPTION_CHARS)
-    spoken = [pl.when(part != "").then(part) for part in parts.values()]
-    return items.select(pl.concat_str(spoken, separator=". ", ignore_nulls=True).fill_null("")).to_series().to_list()
+    filled = [pl.when(part != "").then(part) for part in parts.values()]
+    return items.select(pl.concat_str(filled, separator=". ", ignore_nulls=True).fill_null("")).to_series().to_list()
 
 
 def published_template(items: pl.DataFrame) -> list[str]:
-    """The published rule: the dict of an item's fields as Python prints it, every brace taken out.
+    """Published template: the `repr` of the dict of an item's fields, without braces.
 
-    Fields the table does not have are left out; lists there (categories, description) are joined text here.
+    Missing fields are left out; lists (categories, description) are joined text here.
     """
     columns = [c for c in PUBLISHED_COLUMNS if c in items.columns]
     rows = items.select(pl.col(columns).fill_null("")).iter_rows(named=True)
@@ -53,7 +53,7 @@ TEXT_TEMPLATES: dict[str, Callable[[pl.DataFrame], list[str]]] = {
 
 
 def catalogue_texts(items: "Sequence[str] | pl.DataFrame | pd.DataFrame", template: str = "fields") -> Sequence[str]:
-    """The text of each item of a table, or the texts themselves.
+    """Texts of the items of a table; a sequence of texts is returned as it is.
 
     Raises
     ------
@@ -64,8 +64,10 @@ def catalogue_texts(items: "Sequence[str] | pl.DataFrame | pd.DataFrame", templa
         return items
     table = items if isinstance(items, pl.DataFrame) else pl.from_pandas(items)
     if "title" not in table.columns:
-        raise DataError(f"the items table has no column 'title', only {table.columns}: rename the one that holds it")
+        raise DataError(
+            f"the items table has no column 'title', only {table.columns}: rename the column with the titles"
+        )
     if "item_id" in table.columns and table["item_id"].is_duplicated().any():
         twice = table["item_id"].filter(table["item_id"].is_duplicated())[0]
-        raise DataError(f"item_id {twice!r} stands in more than one row: keep one row of each item")
+        raise DataError(f"item_id {twice!r} is in more than one row: keep one row of each item")
     return TEXT_TEMPLATES[template](table)

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from recgpt.data.ragged import Ragged, offsets_of
+from recgpt.data.ragged import Ragged, offsets_from_lengths
 from recgpt.errors import DataError
 from recgpt.evaluate.metrics import distinct_pairs
 
@@ -212,7 +212,7 @@ def intra_list_diversity(ids_Bk: np.ndarray, embeddings_NE: np.ndarray) -> np.nd
         unit_UE = _unit_rows(embeddings_NE, used)
         n_filled = filled_Bk.sum(axis=1)
         lists_BU = sparse.csr_array(
-            (np.ones(len(column)), column, offsets_of(n_filled)), shape=(len(filled_Bk), len(used))
+            (np.ones(len(column)), column, offsets_from_lengths(n_filled)), shape=(len(filled_Bk), len(used))
         )
         # The squared length of a sum of unit vectors is the sum of all cosines, each vector's with itself included.
         cosines = ((lists_BU @ unit_UE) ** 2).sum(axis=1) - lists_BU @ (unit_UE**2).sum(axis=1)
@@ -248,7 +248,7 @@ def calibration_divergence(
     for start in range(0, len(ids_Bk), n_lists):
         rows = slice(start, start + n_lists)
         filled_Bk = ids_Bk[rows] >= 0
-        shown = Ragged(ids_Bk[rows][filled_Bk], offsets_of(filled_Bk.sum(axis=1)))
+        shown = Ragged(ids_Bk[rows][filled_Bk], offsets_from_lengths(filled_Bk.sum(axis=1)))
         p_BC, has_p = _category_distribution(histories[rows], weights_NC)
         q_BC, has_q = _category_distribution(shown, weights_NC)
         # Only the categories of the history have a share in the sum.

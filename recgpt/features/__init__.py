@@ -1,1 +1,1 @@
-"""What a catalogue's texts and past say about what comes next: counted, never learned by gradient."""
+"""Features of candidate items from texts and interaction counts, computed without gradient steps."""

@@ -1,17 +1,17 @@
-"""What is taken near what, counted: by places in the sequences of users, or by users.
+"""Co-visitation counts: item pairs that are near in users' sequences, or that occur in the same sequence.
 
-Suffixes: B histories, N items in the catalogue, U users, W the window of places that are near.
+Suffixes: B histories, N items in the catalogue, U users, W window of the last items of a user.
 """
 
 import numpy as np
 from scipy import sparse
 
 from recgpt.data.dataset import Interactions
-from recgpt.data.ragged import Ragged, offsets_of
+from recgpt.data.ragged import Ragged, offsets_from_lengths
 
-NEAR = 5  # places apart at most that items are "near" each other
-UNITS = 120  # 1/gap and half of it are whole multiples of 1/120: their sums are exact, in whatever order they come
-SHRINKAGE = 5
+NEAR = 5  # largest gap, in positions, between two items that count as near
+UNITS = 120  # 1/gap and half of it are whole multiples of 1/120, so their sums are exact in any order
+SHRINKAGE = 5  # added to the row sum of counts: rates of rare items are small
 _DECAY = 0.7
 _MAX_ITEMS = 30
 LONG_ITEMS = 100
@@ -26,19 +26,19 @@ def decayed(histories: Ragged, decay: float, max_items: int, n_items: int) -> sp
 
 
 class CoVisitation:
-    """How often items are taken near each other: C[i, j] += 1/gap for j after i, half of that for j before i.
+    """Co-visitation matrix C: C[i, j] += 1/gap for j after i in a sequence, 1/(2 gap) for j before i.
 
-    Counted over pairs within 5 places of one user's sequence; an item is not its own neighbour.
+    Pairs are at most 5 positions apart in the sequence of one user; an item is not its own neighbour.
 
     Parameters
     ----------
     n_items
-        N, the size of the catalogue.
+        Size of the catalogue, N.
 
     Attributes
     ----------
     units_NN
-        C in units of 1/120.
+        (N, N) C in units of 1/120.
     recent_UW
         (U, 5) int64, the last items of each user, -1 before the first.
     """
@@ -48,9 +48,9 @@ class CoVisitation:
         self.recent_UW = np.empty((0, NEAR), dtype=np.int64)
 
     def append(self, events: Interactions) -> None:
-        """Continue the sequences of the users in `events`; users not met so far begin one.
+        """Append `events` to the sequences of their users; new users begin a sequence.
 
-        The counts are then those of the longer sequences to the last bit, however the events were divided into calls.
+        The counts equal those of the longer sequences to the last bit, however the events are divided into calls.
         """
         self._admit(events.user)
         users = np.unique(events.user)
@@ -60,7 +60,7 @@ class CoVisitation:
         order = np.argsort(user, kind="stable")
         order = order[item[order] >= 0]
         self._count(user[order], item[order], is_new[order])
-        self._remember(users, Ragged(item[order], offsets_of(np.bincount(user[order])[users])))
+        self._remember(users, Ragged(item[order], offsets_from_lengths(np.bincount(user[order])[users])))
 
     def counts(self) -> sparse.csr_array:
         """(N, N) C, float64."""
@@ -84,14 +84,14 @@ class CoVisitation:
 
 
 def near_pairs(user: np.ndarray, item: np.ndarray, counted: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Earlier item, later item and units of every pair up to 5 places apart in one sequence.
+    """Pairs of items up to 5 positions apart in one sequence: earlier item, later item, 120/gap.
 
     Parameters
     ----------
     user, item
         (R,) events, user by user.
     counted
-        (R,) bool, whether an event counts as the later of a pair.
+        (R,) bool, whether an event counts as the later item of a pair.
     """
     earlier, later, units = [], [], []
     for gap in range(1, NEAR + 1):
@@ -103,7 +103,7 @@ def near_pairs(user: np.ndarray, item: np.ndarray, counted: np.ndarray) -> tuple
 
 
 def row_rates(counts_NN: sparse.csr_array) -> sparse.csr_array:
-    """Divide each row by (its sum + 5), so that an item seen once does not speak as loud as one seen often."""
+    """Divide each row by (its sum + 5): the rates of rarely seen items shrink toward 0."""
     return sparse.diags_array(1 / (counts_NN.sum(axis=1) + SHRINKAGE)) @ counts_NN
 
 
@@ -113,7 +113,7 @@ def recent_items(histories: Ragged, n_items: int) -> sparse.csr_array:
 
 
 def together(sequences: Ragged, n_items: int) -> sparse.csr_array:
-    """(N, N) how many users have both items among their last 100; zero diagonal."""
+    """(N, N) number of users with both items among their last 100; zero diagonal."""
     latest = sequences.tail(LONG_ITEMS)
     taken_UN = sparse.csr_array(
         (np.ones(len(latest.values)), latest.values, latest.offsets), shape=(len(latest), n_items)

@@ -1,6 +1,6 @@
-"""Text, popularity and co-visitation as five features of a history, and how much each of them should count.
+"""Hybrid score: a weighted sum of five candidate features from text, popularity and co-visitation.
 
-How much to trust text depends on the catalogue, which is why the weights are searched and not set.
+The best weight of text depends on the catalogue, so the weights are tuned on each data set.
 Suffixes: B histories, N items, F features, E embedding width.
 """
 
@@ -32,7 +32,7 @@ class HybridFeatures(NamedTuple):
 
 FEATURES = HybridFeatures._fields
 PRIOR_WEIGHTS = (0.14, 0.06, 0.1, 0.4, 0.3)
-_USUAL_SHARE = 0.25
+_PRIOR_SHARE = 0.25
 _TUNING_CASES = 3000
 _TUNING_FLOATS = 1 << 27  # features held while the weights are searched: 512 MB, fewer cases on a large catalogue
 COUNT_DAMPING = 10
@@ -99,22 +99,22 @@ def weighted_sum(features: Sequence[np.ndarray], weights_F: np.ndarray) -> np.nd
 
 
 def tuned_weights(sequences: Ragged, unit_NE: np.ndarray, *, most_cases: int = _TUNING_CASES) -> np.ndarray:
-    """(F,) non-negative weights, summing to 1: those that rank last items of `sequences` best, drawn to the usual ones.
+    """(F,) weights that rank the last items of `sequences` best, shrunk toward PRIOR_WEIGHTS; non-negative, sum 1.
 
-    Users with fewer than three items are not asked. The usual weights alone where no last item is new to its user.
+    Only users with three items or more and a new last item count; without any, PRIOR_WEIGHTS are returned.
     """
     n_items = len(unit_NE)
-    usual_F = np.array(PRIOR_WEIGHTS)
+    prior_F = np.array(PRIOR_WEIGHTS)
     max_cases = max(1, min(most_cases, _TUNING_FLOATS // (len(FEATURES) * n_items)))
-    asked = sequences.lengths >= 3
+    has_query = sequences.lengths >= 3
     starts, stops = sequences.offsets[:-1], sequences.offsets[1:]
-    users = sample(np.flatnonzero(asked), max_cases, seed=0)
+    users = sample(np.flatnonzero(has_query), max_cases, seed=0)
     histories, targets = sequences.spans(starts[users], stops[users] - 1), sequences.values[stops[users] - 1]
     new = np.flatnonzero(~histories.contains(targets))
     if not len(new):
-        return usual_F
+        return prior_F
     histories, targets = histories[new], targets[new]
-    index = HybridIndex.from_sequences(unit_NE, sequences.spans(starts, stops - asked))
+    index = HybridIndex.from_sequences(unit_NE, sequences.spans(starts, stops - has_query))
     features_BFN = np.empty((len(new), len(FEATURES), n_items), dtype=np.float32)
     for start in range(0, len(new), ROWS):
         rows = slice(start, start + ROWS)
@@ -122,23 +122,23 @@ def tuned_weights(sequences: Ragged, unit_NE: np.ndarray, *, most_cases: int = _
             features_BFN[rows, feature] = values_BN
     excluded_BN = np.zeros((len(new), n_items), dtype=bool)
     excluded_BN[np.repeat(np.arange(len(new)), histories.lengths), histories.values] = True
-    # Beside the usual: each feature alone, so that a catalogue where one of them is enough is among those tried.
-    known_WF = np.concatenate([usual_F[None], np.eye(len(FEATURES))])
+    # Each feature alone is tried as well, for catalogues where a single one is enough.
+    known_WF = np.concatenate([prior_F[None], np.eye(len(FEATURES))])
     found_F = averaged_weights(Cases.from_features(features_BFN, excluded_BN, targets), known_WF)
-    # A few thousand cases cannot tell good optima apart, and the next items are not quite like the last.
-    return _USUAL_SHARE * usual_F + (1 - _USUAL_SHARE) * found_F
+    # w = 0.25 prior + 0.75 found: a few thousand queries cannot separate good optima, and test items differ a little.
+    return _PRIOR_SHARE * prior_F + (1 - _PRIOR_SHARE) * found_F
 
 
 def _product(query_BE: np.ndarray, rows_NE: np.ndarray) -> np.ndarray:
-    """(B, N) the products of rows, by torch: NumPy's threads would wait for work while those of torch do the rest."""
+    """(B, N) inner products of rows, by torch: a second thread pool (NumPy's) would spin while torch's computes."""
     return (torch.from_numpy(query_BE) @ torch.from_numpy(rows_NE).T).numpy()
 
 
 def _standardised(values_N: np.ndarray) -> np.ndarray:
-    """Less the mean over the last axis, divided by the standard deviation.
+    """Standard score over the last axis: (x - mean) / standard deviation.
 
-    Both are summed in float64 and then rounded: NumPy adds in an order that depends on the processor, and in float32
-    the difference would show.
+    Both are summed in float64 and then rounded: NumPy's order of summation depends on the processor, and the
+    difference would be visible in float32.
     """
     mean = values_N.mean(axis=-1, keepdims=True, dtype=np.float64).astype(np.float32)
     spread = values_N.std(axis=-1, keepdims=True, dtype=np.float64).astype(np.float32)
@@ -146,7 +146,7 @@ def _standardised(values_N: np.ndarray) -> np.ndarray:
 
 
 def _log1p(scale: float, scores_BN: sparse.csr_array) -> np.ndarray:
-    """(B, N) float32 log(1 + scale x score) of a product, which holds no place twice."""
+    """(B, N) float32 log(1 + scale x score) of a sparse product (without duplicate entries)."""
     logs = np.log1p(scale * scores_BN.data).astype(np.float32)
     return sparse.csr_array((logs, scores_BN.indices, scores_BN.indptr), shape=scores_BN.shape).toarray()
 

@@ -1,7 +1,7 @@
-"""The past of a catalogue as counts that grow event by event: what is known the moment it happens.
+"""Interaction counts of a catalogue (popularity, transitions, recency) that grow event by event.
 
     past = InteractionCounts(n_items, sequences, times)
-    past.append(events)                        # microseconds to tens of them an event; equal to counting all anew
+    past.append(events)                        # 1 to 100 microseconds an event; equal to a full recount
 
 Suffixes: N items, B histories, S items of a history, M candidates, W recent items of a user.
 """
@@ -10,17 +10,17 @@ import numpy as np
 from scipy import sparse
 
 from recgpt.data.dataset import Interactions
-from recgpt.data.ragged import Ragged, offsets_of
+from recgpt.data.ragged import Ragged, offsets_from_lengths
 from recgpt.features.co_visitation import LONG_ITEMS, NEAR, UNITS, near_pairs, together
 
 HALF_LIFE = 0.25 * 365.25 * 86_400  # seconds in which an interaction loses half its weight in the recent count
-_RECOUNT = 0.05  # of all events known: counting as many anew is cheaper than one by one
+_RECOUNT = 0.05  # share of all events: from here on a full recount is cheaper than one by one
 
 
 class GrowingCounts:
-    """A sparse (N, N) matrix of counts to which single entries can be added cheaply.
+    """Sparse (N, N) count matrix with cheap addition of single entries.
 
-    What was added since the last merge lies in a second, small matrix; both together are the counts.
+    Entries added since the last merge are in a second, small matrix; the counts are the sum of both.
     """
 
     def __init__(self, counts_NN: sparse.csr_array) -> None:
@@ -29,12 +29,12 @@ class GrowingCounts:
         self._pending: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
 
     def add(self, rows: np.ndarray, columns: np.ndarray, values: np.ndarray) -> None:
-        """Add `values` at (rows, columns); what is there twice adds up."""
+        """Add `values` at (rows, columns); values of duplicate entries add up."""
         self._pending.append((rows, columns, values))
 
     @property
     def parts(self) -> list[sparse.csr_array]:
-        """Matrices whose sum is the counts."""
+        """Matrices whose sum is the count matrix."""
         if self._pending:
             rows, columns, values = (np.concatenate(parts) for parts in zip(*self._pending, strict=True))
             self._pending = []
@@ -45,7 +45,7 @@ class GrowingCounts:
         return [self._main_NN] if self._extra_NN is None else [self._main_NN, self._extra_NN]
 
     def merge(self) -> None:
-        """Make them one matrix, which is read faster than two."""
+        """Merge both matrices into one, which is read faster."""
         first, *others = self.parts
         self._main_NN, self._extra_NN = sum(others, start=first), None
 
@@ -58,15 +58,18 @@ class GrowingCounts:
         return product_BN
 
     def looked_up(self, items_BS: np.ndarray, place_BN: np.ndarray, n_places: int) -> np.ndarray:
-        """(B, S, M) float32 counts in the row of `items_BS` (-1: none) at candidates whose place `place_BN` tells."""
+        """(B, S, M) float32 counts C[items_BS, candidate]; `place_BN` maps items to candidate index (-1: no candidate).
+
+        Rows of `items_BS` = -1 (padding) are 0.
+        """
         found_BSM = np.zeros((*items_BS.shape, n_places), dtype=np.float32)
         case, position = np.nonzero(items_BS >= 0)
         items = items_BS[case, position]
         for part_NN in self.parts:
             entry, owner = row_entries(part_NN, items)
             place = place_BN[case[owner], part_NN.indices[entry]]
-            asked = place >= 0
-            owner, place, entry = owner[asked], place[asked], entry[asked]
+            is_candidate = place >= 0
+            owner, place, entry = owner[is_candidate], place[is_candidate], entry[is_candidate]
             found_BSM[case[owner], position[owner], place] += part_NN.data[entry]
         return found_BSM
 
@@ -76,39 +79,39 @@ class GrowingCounts:
 
 
 def row_entries(matrix: sparse.csr_array, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where the entries of `rows` lie in `matrix.indices` and `.data`, and which place of `rows` each belongs to."""
+    """Indices into `matrix.indices` and `.data` of the entries of `rows`, and the index in `rows` of each entry."""
     starts = matrix.indptr[rows].astype(np.int64)
     lengths = matrix.indptr[rows + 1] - starts
-    entry = np.arange(lengths.sum()) + np.repeat(starts - offsets_of(lengths)[:-1], lengths)
+    entry = np.arange(lengths.sum()) + np.repeat(starts - offsets_from_lengths(lengths)[:-1], lengths)
     return entry, np.repeat(np.arange(len(rows)), lengths)
 
 
 class InteractionCounts:
-    """All that is counted of what users did.
+    """Popularity, transitions, co-occurrence and recency, counted over all users' sequences.
 
     Parameters
     ----------
     n_items
-        N.
+        Size of the catalogue, N.
     sequences
         Dense item ids, one sequence a user, oldest first.
     times
-        Unix seconds of `sequences.values`, -1 where unknown; None where no time is known.
+        (R,) Unix seconds of `sequences.values`, -1 where unknown; None without times.
 
     Attributes
     ----------
     count_N
-        int64 interactions of each item.
+        (N,) int64, interactions of each item (popularity).
     near
-        Units of 120: C[i, j] += 1/gap for j up to 5 places after i, half of that for j before i.
+        Co-visitation C in units of 1/120: C[i, j] += 1/gap for j up to 5 positions after i, 1/(2 gap) for j before i.
     after, before
-        Units of 120: 1/gap for j after i alone, and for j before i.
+        Transitions in units of 1/120: 1/gap for j after i only, and for j before i only.
     together
-        Users who have both items among their last 100.
+        Number of users with both items among their last 100.
     near_sum_N, after_sum_N, before_sum_N
-        float64 row sums.
+        (N,) float64 row sums.
     recent_count_N
-        float64 interactions, each halved every three months before the latest known; 0 without times.
+        (N,) float64 sum of 2^-(age / 3 months), age counted from the latest known time; 0 without times.
     """
 
     def __init__(self, n_items: int, sequences: Ragged, times: np.ndarray | None = None) -> None:
@@ -146,17 +149,17 @@ class InteractionCounts:
 
     @property
     def sequences(self) -> Ragged:
-        """All that was counted, one sequence a user."""
+        """All counted events, one sequence a user."""
         sequences, _ = self._merged()
         return sequences
 
     @property
     def times(self) -> np.ndarray | None:
-        """Unix seconds of `sequences.values`, -1 where unknown; None where none is known."""
+        """(R,) Unix seconds of `sequences.values`, -1 where unknown; None without times."""
         return self._merged()[1]
 
     def append(self, events: Interactions) -> None:
-        """Count `events`, in their order, as the next of their users; a user not met so far begins a sequence."""
+        """Append `events`, in order, to the sequences of their users; new users begin a sequence."""
         if self._n_appended + len(events) > max(1_000, _RECOUNT * len(self._sequences.values)):
             self._appended.append(events)
             self._count(*self._merged())
@@ -170,7 +173,7 @@ class InteractionCounts:
         self._n_appended += len(events)
 
     def merge(self) -> None:
-        """Put what was appended beside what was counted first: rankings are then as fast as if all had been."""
+        """Merge the appended counts into the main matrices; rankings are then as fast as after a full count."""
         for counts in (self.near, self.after, self.before, self.together):
             counts.merge()
 
@@ -188,7 +191,7 @@ class InteractionCounts:
         if gone is not None and gone not in others and gone != item:
             self._add_together(gone, list(others), -1)
         if gone is not None and gone == item and gone not in others:
-            others = {}  # it stays one of the last 100, with the same company
+            others = {}  # it stays one of the last 100, beside the same items
         if item not in others:
             self._add_together(item, list(others), 1)
         window.append(item)
@@ -205,9 +208,9 @@ class InteractionCounts:
 
     def _add_together(self, item: int, others: list[int], value: int) -> None:
         if others:
-            one, company = np.full(len(others), item), np.array(others)
+            one, beside = np.full(len(others), item), np.array(others)
             values = np.full(2 * len(others), float(value))
-            self.together.add(np.concatenate([one, company]), np.concatenate([company, one]), values)
+            self.together.add(np.concatenate([one, beside]), np.concatenate([beside, one]), values)
 
     def _count_times(self, items: np.ndarray, times: np.ndarray) -> None:
         known = times >= 0
@@ -221,12 +224,12 @@ class InteractionCounts:
         if self._now > -np.inf:
             self.recent_count_N *= np.exp2((self._now - now) / HALF_LIFE)
         self._now = now
-        np.add.at(self.recent_count_N, items, np.exp2((times - now) / HALF_LIFE))
+        np.add.at(self.recent_count_N, items, np.exp2((times - now) / HALF_LIFE))  # 2^-(age / half-life)
 
     def years(self) -> tuple[np.ndarray, np.ndarray]:
         """(N,) mean and last time of each item's interactions, in years before the latest known (so at most 0).
 
-        An item without a known time counts as of now; its last time is 20 years ago.
+        An item without a known time has mean 0 (now) and last time -20.
         """
         year = 365 * 86_400
         timed_N = self.n_timed_N > 0
@@ -242,7 +245,7 @@ class InteractionCounts:
         user = np.concatenate([np.repeat(np.arange(len(lengths)), lengths), *(each.user for each in self._appended)])
         item = np.concatenate([sequences.values, *(each.item for each in self._appended)])
         order = np.argsort(user, kind="stable")
-        merged = Ragged(item[order], offsets_of(np.bincount(user, minlength=len(lengths))))
+        merged = Ragged(item[order], offsets_from_lengths(np.bincount(user, minlength=len(lengths))))
         if self._times is None and all(each.timestamp is None for each in self._appended):
             return merged, None
         known = np.full(len(sequences.values), -1) if self._times is None else self._times

@@ -1,4 +1,4 @@
-"""Cosines of texts, exact to the last bit: of items with each other, and of items with what a history pools.
+"""Text similarity: cosines of item embeddings with each other and with pooled histories, exact to the last bit.
 
 Suffixes: B histories, N items in the catalogue, E text-embedding width.
 """
@@ -14,11 +14,11 @@ _ITEMS = 4096
 _GRID = 2.0**24
 _ROUGH_GRID = 2.0**11
 _DECAY = 0.5
-_MAX_POOLED = 32  # .5^32 is below what float32 resolves
+_MAX_POOLED = 32  # .5^32 is below the resolution of float32
 
 
 def unit_rows(embeddings_NE: np.ndarray) -> np.ndarray:
-    """Scale rows to unit length, as float32 multiples of 2^-24 (what float32 resolves just below 1).
+    """Scale rows to unit length, as float32 multiples of 2^-24 (the resolution of float32 just below 1).
 
     Products of such numbers are multiples of 2^-48, and no partial sum of a cosine exceeds 1: float64 holds every step
     exactly. So a cosine is the same to the last bit whatever the batch size, the thread count and the BLAS; a plain
@@ -43,13 +43,13 @@ def unit_rows(embeddings_NE: np.ndarray) -> np.ndarray:
 def quantize_rows(unit_NE: np.ndarray) -> np.ndarray:
     """Round unit rows to multiples of 2^-11: float32 then holds every step of a cosine exactly.
 
-    So cosines do not depend on the batch, as with `unit_rows`, at half the cost; they are off by .0002.
+    So cosines do not depend on the batch, as with `unit_rows`, at half the cost; their error is .0002.
     """
     return np.round(unit_NE * _ROUGH_GRID) / _ROUGH_GRID
 
 
 def whitened_unit_rows(embeddings_NE: np.ndarray) -> np.ndarray:
-    """`unit_rows` of the whitened embeddings; raises as it does."""
+    """`unit_rows` of the whitened embeddings; raises the same errors."""
     return unit_rows(whiten(unit_rows(embeddings_NE)))
 
 
@@ -60,7 +60,7 @@ def pooled(histories: Ragged, unit_NE: np.ndarray) -> np.ndarray:
 
 
 def cosines(query_BE: np.ndarray, unit_NE: np.ndarray) -> np.ndarray:
-    """(B, N) float32, the cosines of `unit_rows` with each other, exact before the last rounding."""
+    """(B, N) float32 cosines of two outputs of `unit_rows`, exact before the last rounding."""
     cosines_BN = np.empty((len(query_BE), len(unit_NE)), dtype=np.float32)
     query_BE = query_BE.astype(np.float64)
     for start in range(0, len(unit_NE), _ITEMS):

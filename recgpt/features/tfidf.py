@@ -1,7 +1,7 @@
-"""Words that texts share, beside their meaning: brands, series, sizes and authors that an embedding blurs.
+"""TF-IDF rows of texts: shared rare words (brands, series, sizes, authors) that an embedding blurs.
 
     words_NW = word_rows(texts)
-    words_NW @ words_NW[7]       # how many rare words each text has in common with the eighth
+    words_NW @ words_NW[7]       # overlap of rare words of each text with the eighth
 
 TF-IDF with logarithmic counts (Salton and Buckley 1988), hashed with random signs into few dimensions, which keeps
 inner products on average (Weinberger et al. 2009, "Feature hashing for large scale multitask learning").
@@ -19,12 +19,12 @@ from recgpt.features.text_similarity import quantize_rows
 
 WIDTH = 128
 _WORDS = 1 << 18
-_MOST = 0.2  # of the texts: words in more say nothing
-_FEWEST = 2  # texts: words in fewer relate nothing
+_MAX_SHARE = 0.2  # of the texts: more frequent words are left out
+_MIN_TEXTS = 2  # rarer words cannot relate two texts
 
 
 def word_rows(texts: Sequence[str]) -> np.ndarray:
-    """(N, W) float32 unit rows, in the steps of `quantize_rows`; zero for texts without a telling word."""
+    """(N, W) float32 unit rows, after `quantize_rows`; zero for texts without a counted word."""
     counted = HashingVectorizer(
         n_features=_WORDS,
         alternate_sign=False,
@@ -33,8 +33,9 @@ def word_rows(texts: Sequence[str]) -> np.ndarray:
         dtype=np.float32,
     ).transform(texts)
     in_texts_V = np.bincount(counted.indices, minlength=_WORDS)
-    telling_V = (in_texts_V >= _FEWEST) & (in_texts_V <= _MOST * len(texts))
-    weight_V = np.where(telling_V, np.log((1 + len(texts)) / (1 + in_texts_V)) + 1, 0)
+    is_counted_V = (in_texts_V >= _MIN_TEXTS) & (in_texts_V <= _MAX_SHARE * len(texts))
+    # idf = log((1 + n) / (1 + n_v)) + 1, tf = 1 + log(count)
+    weight_V = np.where(is_counted_V, np.log((1 + len(texts)) / (1 + in_texts_V)) + 1, 0)
     rng = np.random.default_rng(0)
     place_V, sign_V = rng.integers(0, WIDTH, _WORDS), rng.choice([-1.0, 1.0], _WORDS)
     hashed_VW = sparse.csr_array((weight_V * sign_V, (np.arange(_WORDS), place_V)), shape=(_WORDS, WIDTH))

@@ -1,14 +1,14 @@
-"""Weights of a sum of features with a high NDCG@10 over the full catalogue: an average, the same on every machine.
+"""Weight search: feature weights with a high NDCG@10 over the full catalogue, equal on every machine.
 
-NDCG is a staircase with many local optima. A handful of cases decides which weights are the very best, and a rounding
-error that moves one of them decides otherwise, so that a climb to the top ends elsewhere on another processor. Nothing
-here compares two weight vectors. Many are drawn and averaged, each counting exp(NDCG / temperature), which is the mean
-of a Gibbs posterior (Catoni 2007, "PAC-Bayesian supervised classification"); more are drawn near that average, and so
-on. One case more or less moves the average by little, and the average is rounded to whole sixty-fourths.
+NDCG is a step function of the weights with many local optima. The very best weights depend on a handful of queries, so
+a rounding error on another processor would lead a hill climb elsewhere. Therefore many weight vectors are drawn and
+averaged with weights exp(NDCG / temperature), which is the mean of a Gibbs posterior (Catoni 2007, "PAC-Bayesian
+supervised classification"); more are drawn near that average, and so on. One query more or less changes the average by
+little, and the average is rounded to whole sixty-fourths.
 
 Sums are exact: features are multiples of 2^-10 up to 64, weights multiples of 1/64, and float32 holds every partial sum
 (below 2^24 in such units). So ranks depend neither on the processor nor on threads; ties go to the smaller item id.
-Suffixes: B cases, F features, N items, L listed items, W weight vectors.
+Suffixes: B queries, F features, N items, L shortlisted items, W weight vectors.
 """
 
 from dataclasses import dataclass
@@ -21,29 +21,29 @@ from recgpt.ranking import top_k
 CUT_OFF = 10
 STEPS = 64  # weights are multiples of 1/64
 _GRID = 1024.0  # features are multiples of 1/1024
-_LARGEST = 64.0  # features beyond are cut
-_LISTED = 20  # best items of a case that join its list, for each weight vector
-_LISTING = 12  # weight vectors of each round that the lists are made with
+_LARGEST = 64.0  # features are clipped at +-64
+_LISTED = 20  # items that each weight vector adds to the shortlist of a query
+_LISTING = 12  # weight vectors of each round that add to the shortlists
 _DRAWS = 256
-_SPREADS = (1.5, 0.7, 0.35)  # of the draws of each round, in natural logarithms
+_SPREADS = (1.5, 0.7, 0.35)  # standard deviation of the log weights drawn in each round
 _ABSENT = 0.2  # share of the weights of the first round that are 0
-# Over sqrt(cases): a third of the standard error of a mean NDCG, whose standard deviation over cases is about .3.
+# Over sqrt(B): a third of the standard error of the mean NDCG, whose standard deviation over queries is about .3.
 _TEMPERATURE = 0.1
-_GAIN = np.append(1 / np.log2(2.0 + np.arange(CUT_OFF)), 0.0)  # NDCG@10 of one target with so many items ahead of it
+_GAIN = np.append(1 / np.log2(2.0 + np.arange(CUT_OFF)), 0.0)  # NDCG@10 of a target by the number of items ahead of it
 
 
 @dataclass(frozen=True)
 class Cases:
-    """Cases to tune on, with their features over the full catalogue.
+    """Tuning queries with their features over the full catalogue.
 
     Attributes
     ----------
     features_BFN
         (B, F, N) float32, multiples of 2^-10 up to 64.
     excluded_BN
-        (B, N) bool, items that may not be recommended.
+        (B, N) bool, items that are not candidates.
     targets_B
-        (B,) item ids, none of them excluded.
+        (B,) target item ids, never excluded.
     """
 
     features_BFN: np.ndarray
@@ -60,9 +60,9 @@ class Cases:
         return cls(features_BFN, excluded_BN, targets_B)
 
     def listed(self, steps_WF: np.ndarray) -> list[np.ndarray]:
-        """Item ids of the best items of each case by any of the weight vectors, ascending.
+        """Shortlists: for each query, the ids of the best 20 items by any of the weight vectors, ascending.
 
-        A case whose target is among the best by none gets no items.
+        The shortlist is empty where no weight vector ranks the target among its best 20.
         """
         n_listed = min(_LISTED, self.features_BFN.shape[2])
         listed = []
@@ -81,16 +81,16 @@ class Cases:
 
 @dataclass(frozen=True)
 class Lists:
-    """Listed items of the cases whose target can be among the first ten, compared with that target.
+    """Feature margins of shortlisted items over the target, for queries whose target is shortlisted.
 
     Attributes
     ----------
     lead_FBL
-        Feature of the item less that of the target, for items that can be ahead of it; 0 where there is no item.
+        (F, B, L) feature of the item minus that of the target, for items that can be ahead of it; 0 at padding.
     bound_BL
-        An item is ahead where its lead is larger: 0, or just below for items that come first in a tie.
+        (B, L) an item is ahead if its weighted margin exceeds this: 0, or just below for items that win ties.
     n_cases
-        Number of all cases.
+        Number of all queries, with or without a shortlist.
     """
 
     lead_FBL: np.ndarray
@@ -99,7 +99,7 @@ class Lists:
 
     @classmethod
     def from_cases(cls, cases: Cases, listed: list[np.ndarray]) -> Self:
-        """Compare the items `listed` for each case with its target."""
+        """Subtract the target's features from those of the shortlisted items of each query."""
         leads, bounds = [], []
         for case, (target, items) in enumerate(zip(cases.targets_B, listed, strict=True)):
             if not len(items):
@@ -107,7 +107,9 @@ class Lists:
             items = items[~cases.excluded_BN[case, items] & (items != target)]
             features_FN = cases.features_BFN[case]
             lead_FL = features_FN[:, items] - features_FN[:, target, None]
-            if (lead_FL > 0).all(axis=0).sum() >= CUT_OFF:  # ahead whatever the weights
+            if (lead_FL > 0).all(
+                axis=0
+            ).sum() >= CUT_OFF:  # ahead with any weights, so the target cannot be in the top 10
                 continue
             rivals = (lead_FL >= 0).any(axis=0)  # weights may be 0, so one equal feature is enough for a tie
             leads.append(lead_FL[:, rivals])
@@ -121,7 +123,7 @@ class Lists:
         return cls(lead_FBL, bound_BL, len(cases.targets_B))
 
     def ndcg(self, steps_WF: np.ndarray) -> np.ndarray:
-        """(W,) mean NDCG@10 if there were no items but the listed."""
+        """(W,) mean NDCG@10 of each weight vector over the shortlisted items."""
         parts = np.array_split(steps_WF, len(steps_WF) // 16 + 1)
         return np.concatenate([self._ndcg(part_WF) for part_WF in parts])
 
@@ -132,17 +134,17 @@ class Lists:
         return _GAIN[np.minimum(n_ahead_WB, CUT_OFF)].sum(axis=1) / self.n_cases
 
 
-def averaged_weights(cases: Cases, known_WF: np.ndarray, *, seed: int = 0) -> np.ndarray:
-    """(F,) non-negative weights, summing to 1: the average of those whose NDCG@10 on `cases` is high.
+def averaged_weights(cases: Cases, known_WF: np.ndarray) -> np.ndarray:
+    """(F,) average of weight vectors by their NDCG@10 on `cases`; non-negative, sum 1.
 
     Parameters
     ----------
+    cases
+        Tuning queries.
     known_WF
-        Weight vectors to try in the first round, beside those drawn at random.
-    seed
-        Of the draws.
+        (W, F) weight vectors of the first round, beside those drawn at random.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     n_features = known_WF.shape[1]
     drawn_WF = np.exp(rng.normal(0, _SPREADS[0], (_DRAWS, n_features)))
     drawn_WF[rng.random(drawn_WF.shape) < _ABSENT] = 0
@@ -159,7 +161,7 @@ def averaged_weights(cases: Cases, known_WF: np.ndarray, *, seed: int = 0) -> np
 
 
 def _average(lists: Lists, steps_WF: np.ndarray) -> np.ndarray:
-    """(F,) average of weight vectors, each counting exp(NDCG / temperature), in whole steps."""
+    """(F,) average of weight vectors with weights exp(NDCG / temperature), rounded to multiples of 1/64."""
     ndcg_W = lists.ndcg(steps_WF)
     share_W = np.exp((ndcg_W - ndcg_W.max()) * lists.n_cases**0.5 / _TEMPERATURE)
     weights_WF = steps_WF / steps_WF.sum(axis=1, keepdims=True)

@@ -1,13 +1,13 @@
 """Whitening: text embeddings without the few directions that all texts of a catalogue share.
 
-Sentence embeddings crowd into a cone, so that cosines tell little (Su et al. 2021, "Whitening sentence
+Sentence embeddings lie in a narrow cone, so that all cosines are alike (Su et al. 2021, "Whitening sentence
 representations for better semantics and faster retrieval"). N items, E embedding width.
 """
 
 import numpy as np
 
-_EXPONENT = 0.25  # half of full whitening (.5): small directions are noise as often as meaning
-_FLOOR = 0.001  # of the mean eigenvalue: directions that do not vary stay unamplified
+_EXPONENT = 0.25  # half of full whitening (.5): directions of small variance are often noise
+_FLOOR = 0.001  # of the mean eigenvalue: limits the amplification of directions without variance
 
 
 def whiten(embeddings_NE: np.ndarray) -> np.ndarray:
@@ -29,7 +29,7 @@ def whiten(embeddings_NE: np.ndarray) -> np.ndarray:
     variance_E, axes_EE = np.linalg.eigh(unit_NE.T @ unit_NE / len(unit_NE))
     variance_E = np.maximum(variance_E, 0)
     mean = variance_E.mean()
-    if mean == 0:  # one text for all: there is nothing to whiten
+    if mean == 0:  # all texts are equal: nothing to whiten
         return unit_NE
-    scale_E = (variance_E + _FLOOR * mean) ** -_EXPONENT
+    scale_E = (variance_E + _FLOOR * mean) ** -_EXPONENT  # x A diag((v + floor)^-1/4) A^T
     return unit_NE @ (axes_EE * scale_E) @ axes_EE.T

@@ -73,7 +73,7 @@ def index_and_calibrate(
     users = users_with_novel_last_item(sequences)
     if has_times or len(users) < MIN_USERS:
         return CatalogueFeatures.from_sequences(embeddings_NE, sequences, times, texts), None
-    held_out = HeldOut.of(sequences, sample(users, MAX_USERS, seed=0))
+    held_out = HeldOut.from_last_items(sequences, sample(users, MAX_USERS, seed=0))
     features = CatalogueFeatures.from_sequences(embeddings_NE, held_out.known, None, texts)
     episode = collected(
         features,

@@ -17,7 +17,7 @@ from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
 from recgpt.data.dataset import Interactions
-from recgpt.data.ragged import Ragged, offsets_of
+from recgpt.data.ragged import Ragged, offsets_from_lengths
 from recgpt.errors import DataError
 from recgpt.foundation.catalogue_features import CatalogueFeatures, HybridScores, shortlist_candidates
 from recgpt.foundation.network import CalibrationWeights, FoundationNetwork
@@ -283,5 +283,5 @@ def _distinct_items(histories: Ragged, n_items: int, allowed_N: np.ndarray | Non
     case, item = np.nonzero(taken_BN)
     n_distinct_B = taken_BN.sum(axis=1)
     history_BH = np.full((len(histories), int(n_distinct_B.max())), -1, dtype=np.int64)
-    history_BH[case, np.arange(len(case)) - np.repeat(offsets_of(n_distinct_B)[:-1], n_distinct_B)] = item
+    history_BH[case, np.arange(len(case)) - np.repeat(offsets_from_lengths(n_distinct_B)[:-1], n_distinct_B)] = item
     return history_BH

@@ -25,7 +25,7 @@ from torch import nn
 
 from recgpt.catalogue import Kind, rankings_sha256
 from recgpt.data.dataset import IdMap, Interactions
-from recgpt.data.ragged import Ragged, offsets_of
+from recgpt.data.ragged import Ragged, offsets_from_lengths
 from recgpt.data.text import catalogue_texts
 from recgpt.encode import TextEncoder
 from recgpt.errors import CheckpointError, DataError
@@ -155,7 +155,7 @@ class FoundationModel(nn.Module):
             )
         events = _dense(interactions, items, len(embeddings_NE))
         order = np.argsort(events.user, kind="stable")
-        sequences = Ragged(events.item[order].astype(np.int64), offsets_of(np.bincount(events.user)))
+        sequences = Ragged(events.item[order].astype(np.int64), offsets_from_lengths(np.bincount(events.user)))
         times = None if events.timestamp is None else events.timestamp[order]
         features, calibration = index_and_calibrate(
             self.network, embeddings_NE, sequences, times, texts, shortlist=self.config.shortlist
@@ -176,7 +176,7 @@ class FoundationModel(nn.Module):
             return np.asarray(items)
         if given_NE is not None:
             return given_NE
-        return TextEncoder.of(self.config.text_encoder).encode(texts, progress=len(texts) > 1000)
+        return TextEncoder.from_fingerprint(self.config.text_encoder).encode(texts, progress=len(texts) > 1000)
 
     def save_pretrained(
         self,

@@ -58,6 +58,6 @@ def split_by_cluster(dataset: Dataset, part_N: np.ndarray) -> Iterator[tuple[Dat
         kept = inside & (np.bincount(user[inside], minlength=dataset.n_users)[user] >= MIN_USER_EVENTS)
         if not kept.any():
             continue
-        part = dataset.select(kept, unmet_items=False)
+        part = dataset.select(kept, keep_cold_items=False)
         part.name = f"{dataset.name}.{number}"
         yield part, np.unique(item[kept])

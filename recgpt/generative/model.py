@@ -122,7 +122,7 @@ class GenerativeModel(RecGPTDecoder):
         if isinstance(items, np.ndarray):
             return items
         texts = catalogue_texts(items, self.text_encoder.get("template", "fields"))
-        return TextEncoder.of(self.text_encoder).encode(texts, progress=len(texts) > 1000)
+        return TextEncoder.from_fingerprint(self.text_encoder).encode(texts, progress=len(texts) > 1000)
 
 
 RecGPT = GenerativeModel

@@ -28,7 +28,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from recgpt.config import Config
 from recgpt.data.packing import PackedDataset
-from recgpt.data.ragged import Ragged, offsets_of
+from recgpt.data.ragged import Ragged, offsets_from_lengths
 from recgpt.device import computes_bfloat16, default_device
 from recgpt.errors import CheckpointError, DataError
 from recgpt.generative.decoder import RecGPTDecoder
@@ -97,7 +97,7 @@ def windows(sequences: Ragged, max_items: int) -> Ragged:
         return sequences  # uncopied: it may be a memory map, and every process has one
     n_windows = np.maximum(1, -(-sequences.lengths // max_items))
     owner = np.repeat(np.arange(len(sequences)), n_windows)
-    from_end = np.arange(len(owner)) - np.repeat(offsets_of(n_windows)[:-1], n_windows)
+    from_end = np.arange(len(owner)) - np.repeat(offsets_from_lengths(n_windows)[:-1], n_windows)
     stops = sequences.offsets[owner + 1] - from_end * max_items
     return sequences.spans(np.maximum(sequences.offsets[owner], stops - max_items), stops)
 

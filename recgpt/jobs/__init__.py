@@ -1,1 +1,1 @@
-"""Work in shards that resumes: in one process or on Ray, the same bytes either way."""
+"""Resumable work in shards, in one process or on Ray, with the same output bytes."""

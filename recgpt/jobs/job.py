@@ -1,12 +1,12 @@
-"""Bulk work over rows that are cut into shards of fixed bounds, each a file that appears whole, by renaming.
+"""Bulk job over rows in shards of fixed bounds; each shard is a file written atomically.
 
     job = Job("square", Path("out/.parts"), {"of": "numbers"}, n_rows=1_000_000, shard_rows=65_536)
     if not job.resumes():
         job.begin(overwrite=False, remedy="...")
-    job.run(open_worker, task_of, workers=2)      # now every one of job.shards has its file job.path(shard)
+    job.run(open_worker, make_task, workers=2)    # now each of job.shards has its file job.path(shard)
     job.finish()
 
-What a shard's file holds depends on the shard alone: not on the process that wrote it, nor on a kill before. So the
+The content of a shard's file depends on the shard alone, not on the process that wrote it nor on earlier kills. So the
 files of one process and of many (`recgpt.jobs.ray_workers`) are equal, byte for byte.
 """
 
@@ -26,21 +26,21 @@ from recgpt.progress import Meter
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be done, and the folder that holds what is done of it.
+    """A bulk job: its rows, its identity and the folder of its shards.
 
     Attributes
     ----------
-    what
-        For progress and messages.
+    title
+        Name in progress bars and messages.
     folder
-        Of the shards' files and `job.json`; nothing else writes there.
+        Folder of the shards' files and `job.json`, for this job only.
     identity
-        JSON values that decide what the files hold; they must agree for a job to be resumed.
+        Resume key: JSON values that determine the content of the files; a job resumes only where they agree.
     n_rows, shard_rows
-        Rows in all, and in each shard but the last.
+        Number of rows in all, and in each shard but the last.
     """
 
-    what: str
+    title: str
     folder: Path
     identity: Mapping[str, Any]
     n_rows: int
@@ -48,12 +48,12 @@ class Job:
 
     @cached_property
     def shards(self) -> list[Shard]:
-        """All of them, in the order of their rows."""
+        """All shards, in the order of their rows."""
         starts = range(0, self.n_rows, self.shard_rows)
         return [Shard(start, min(start + self.shard_rows, self.n_rows)) for start in starts]
 
     def path(self, shard: Shard) -> Path:
-        """The file of a shard."""
+        """File of a shard."""
         return self.folder / f"shard-{shard.start:010d}.npy"
 
     @property
@@ -65,20 +65,20 @@ class Job:
         return {**self.identity, "shard_size": self.shard_rows}
 
     def is_begun(self) -> bool:
-        """Whether the folder holds an unfinished job, be it another one."""
+        """Whether the folder holds an unfinished job, this one or another."""
         return self._about.is_file()
 
     def resumes(self) -> bool:
-        """Whether the folder holds the beginnings of this very job."""
+        """Whether the folder holds this job, unfinished: the same identity and shard size."""
         return self.is_begun() and read_json(self._about) == self._stated
 
     def begin(self, *, overwrite: bool, remedy: str) -> None:
-        """Make the folder ready for this job.
+        """Create the folder of this job, empty but for `job.json`.
 
         Raises
         ------
         DataError
-            Another job's beginnings are there, and `overwrite` is False; `remedy` says what to do instead.
+            The folder holds another unfinished job and `overwrite` is False; the message ends with `remedy`.
         """
         if self.is_begun() and not overwrite:
             other = read_json(self._about)
@@ -96,55 +96,57 @@ class Job:
         write_json(self._about, self._stated)
 
     def start(self, result: Path, *, overwrite: bool, remedy: str) -> bool:
-        """Whether there is anything to do: True, with the folder ready, unless `result` is there and may stay."""
+        """Resume or begin the job; returns False if `result` exists and is to be kept."""
         if self.resumes():
             return True
         if result.is_file() and not overwrite:
-            if not self.is_begun():  # a kill in the midst of `finish`
+            if not self.is_begun():  # killed within `finish`
                 shutil.rmtree(self.folder, ignore_errors=True)
             return False
         self.begin(overwrite=overwrite, remedy=remedy)
         return True
 
-    def run(self, open_worker: OpenWorker, task_of: Callable[[Shard], Any], *, workers: int = 1) -> tuple[Counter, int]:
-        """Write the shards that are not there yet; what is written stays, whatever ends the run.
+    def run(
+        self, open_worker: OpenWorker, make_task: Callable[[Shard], Any], *, workers: int = 1
+    ) -> tuple[Counter, int]:
+        """Write the missing shards; finished shards stay on disk, whatever ends the run.
 
         Parameters
         ----------
         open_worker
-            Called once in each process, if there is anything to do.
-        task_of
-            What a worker is told of a shard; called in this process when its turn comes.
+            Loader, called once in each process if any shard is missing.
+        make_task
+            Function from a shard to the input of its worker; called in this process just before the shard starts.
         workers
-            1 works in this process; more work on Ray.
+            Number of processes: 1 is this process, more run on Ray.
 
         Returns
         -------
-        The summed figures of the shards written now, and how many rows those have.
+        The summed counts of the shards written now, and their number of rows.
 
         Raises
         ------
         WorkerError
-            Ray is not installed, has too few cores, or a shard's worker died again and again.
+            Ray is not installed, has too few cores, or the workers of a shard died repeatedly.
         """
-        for draft in self.folder.glob(".*.draft"):  # of a worker that was killed
+        for draft in self.folder.glob(".*.draft"):  # left by a killed worker
             draft.unlink(missing_ok=True)
         missing = [shard for shard in self.shards if not self.path(shard).is_file()]
         n_missing = sum(map(len, missing))
         figures: Counter = Counter()
-        with Meter(self.what, self.n_rows, done=self.n_rows - n_missing) as meter:
+        with Meter(self.title, self.n_rows, done=self.n_rows - n_missing) as meter:
             if missing and workers > 1:
                 from recgpt.jobs.ray_workers import write_on_ray
 
                 files = {shard: self.path(shard).resolve() for shard in missing}
-                figures = write_on_ray(self.what, files, open_worker, task_of, workers, meter)
+                figures = write_on_ray(self.title, files, open_worker, make_task, workers, meter)
             elif missing:
                 work = open_worker()
                 for shard in missing:
-                    figures.update(write_shard(work, task_of(shard), self.path(shard), meter))
+                    figures.update(write_shard(work, make_task(shard), self.path(shard), meter))
         return figures, n_missing
 
     def finish(self) -> None:
         """Remove the folder."""
-        self._about.unlink()  # first: what is left of the folder after a kill here resumes nothing
+        self._about.unlink()  # first, so that the remains after a kill here are not resumed
         shutil.rmtree(self.folder)

@@ -1,10 +1,10 @@
-"""Shards on Ray: some processes that load their model once, each with few shards in hand at a time.
+"""Shards on Ray: worker processes that load their model once and have at most two assigned shards at a time.
 
-Without `RAY_ADDRESS` the workers run on this machine, on a Ray of their own that ends with the job; with it they join
-that cluster, whose machines must see the job's folder, and all that the workers load, under the same paths.
+Without `RAY_ADDRESS` the workers run on this machine, in a Ray instance that ends with the job; with it they join that
+cluster, whose machines must see the job's folder, and all files that the workers load, under the same paths.
 
-Results are files, so this process holds nothing but the tasks in hand. A worker that dies is replaced and its shard
-done again; a shard of which `ATTEMPTS` workers died ends the job with an error.
+Results are files, so this process holds only the tasks of assigned shards. A worker that dies is replaced and its shard
+repeated; after `ATTEMPTS` deaths on one shard the job ends with an error.
 """
 
 import logging
@@ -24,19 +24,19 @@ from recgpt.errors import WorkerError
 from recgpt.jobs.shards import Counts, OpenWorker, Shard, Work, write_shard
 from recgpt.progress import Meter, console
 
-IN_HAND = 2  # shards a worker: one to do, one to go on with at once
-ATTEMPTS = 4  # workers that may die of a shard
+ASSIGNED = 2  # shards a worker: the current one and the next, so that it never waits
+ATTEMPTS = 4  # deaths of workers on one shard before the job ends
 
 
 class _Worker:
-    """What runs in a process of its own."""
+    """Worker process (a Ray actor)."""
 
     def __init__(self, open_worker: OpenWorker, n_threads: int) -> None:
         self._open_worker, self._n_threads = open_worker, n_threads
         self._work: Work | None = None
 
     def write(self, task: Any, path: Path) -> Counts:
-        if self._work is None:  # here, not on start: then an error in it is told as that of any shard
+        if self._work is None:  # here, not in __init__, so that its errors are reported like those of a shard
             torch.set_num_threads(self._n_threads)
             self._work = self._open_worker()
         return write_shard(self._work, task, path, Meter("", 0, disable=True))
@@ -44,17 +44,17 @@ class _Worker:
 
 @dataclass
 class _Seat:
-    """A worker, and the shards in its hand, the one it is at first."""
+    """A worker and its assigned shards, the current one first."""
 
     actor: Any
     shards: deque[tuple[Shard, Any]] = field(default_factory=deque)
 
 
 def write_on_ray(
-    what: str,
+    title: str,
     files: Mapping[Shard, Path],
     open_worker: OpenWorker,
-    task_of: Callable[[Shard], Any],
+    make_task: Callable[[Shard], Any],
     workers: int,
     meter: Meter,
 ) -> Counter:
@@ -63,7 +63,7 @@ def write_on_ray(
         hire = ray.remote(**reserved)(_Worker).remote
         seats = [_Seat(hire(open_worker, n_threads)) for _ in range(min(workers, len(files)))]
         try:
-            return _drive(ray, what, files, seats, lambda: hire(open_worker, n_threads), task_of, meter)
+            return _drive(ray, title, files, seats, lambda: hire(open_worker, n_threads), make_task, meter)
         finally:
             for seat in seats:
                 ray.kill(seat.actor)
@@ -71,22 +71,22 @@ def write_on_ray(
 
 def _drive(
     ray: Any,
-    what: str,
+    title: str,
     files: Mapping[Shard, Path],
     seats: list[_Seat],
     replacement: Callable[[], Any],
-    task_of: Callable[[Shard], Any],
+    make_task: Callable[[Shard], Any],
     meter: Meter,
 ) -> Counter:
     todo = deque(files)
     figures: Counter = Counter()
     deaths: Counter = Counter()
     while True:
-        for _ in range(IN_HAND):  # one each before anybody gets a second
+        for _ in range(ASSIGNED):  # one each before any worker gets a second
             for seat in seats:
-                if todo and len(seat.shards) < IN_HAND:
+                if todo and len(seat.shards) < ASSIGNED:
                     shard = todo.popleft()
-                    seat.shards.append((shard, seat.actor.write.remote(task_of(shard), files[shard])))
+                    seat.shards.append((shard, seat.actor.write.remote(make_task(shard), files[shard])))
         heads = {seat.shards[0][1]: seat for seat in seats if seat.shards}
         if not heads:
             return figures
@@ -101,12 +101,12 @@ def _drive(
             deaths[shard] += 1
             if deaths[shard] == ATTEMPTS:
                 raise WorkerError(
-                    f"{what}: {ATTEMPTS} workers died of the rows {shard.start} to {shard.stop - 1} "
+                    f"{title}: {ATTEMPTS} workers died of the rows {shard.start} to {shard.stop - 1} "
                     f"({str(error).splitlines()[0]}): look for memory that ran out, or take fewer workers; "
                     f"the same command goes on with what is done"
                 ) from error
             console.print(
-                f"{what}: a worker died ({type(error).__name__}); another takes over from row {shard.start}",
+                f"{title}: a worker died ({type(error).__name__}); another takes over from row {shard.start}",
                 style="yellow",
                 highlight=False,
                 markup=False,
@@ -119,7 +119,7 @@ def _drive(
             continue
         if not files[shard].is_file():
             raise WorkerError(
-                f"{what}: a worker wrote {files[shard]}, but here it is not: "
+                f"{title}: a worker wrote {files[shard]}, but here it is not: "
                 f"all machines of the cluster must share that folder"
             )
         seat.shards.popleft()
@@ -128,14 +128,14 @@ def _drive(
 
 @contextmanager
 def _cluster(workers: int) -> Iterator[tuple[Any, dict[str, float], int]]:
-    """Ray, what each worker reserves there, and how many threads it may use."""
+    """Ray, the resources of each worker, and its number of threads."""
     try:
         import ray
     except ImportError as error:
         raise WorkerError(f"{workers} workers run on Ray, which is not installed: pip install 'recgpt[ray]'") from error
-    joined = ray.is_initialized()  # by the program that calls us
+    joined = ray.is_initialized()  # by the calling program
     address = os.environ.get("RAY_ADDRESS")
-    with redirect_stdout(sys.stderr):  # Ray prints of workers that died, if only when it ends
+    with redirect_stdout(sys.stderr):  # Ray prints dead workers, even on shutdown
         if not joined and address:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         elif not joined:
@@ -151,7 +151,7 @@ def _cluster(workers: int) -> Iterator[tuple[Any, dict[str, float], int]]:
 
 
 def _shares(ray: Any, workers: int, *, alone: bool) -> tuple[dict[str, float], int]:
-    """What each worker reserves, and its number of threads."""
+    """Resources of each worker, and its number of threads."""
     if alone:
         n_threads = max(1, torch.get_num_threads() // workers)
         reserved: dict[str, float] = {"num_cpus": 1}
@@ -165,7 +165,7 @@ def _shares(ray: Any, workers: int, *, alone: bool) -> tuple[dict[str, float], i
 
 
 def cores_each(cores: Sequence[int], workers: int) -> int:
-    """How many cores each worker can have, alike for all, on machines that have so many.
+    """Largest number of cores that each worker can have, equal for all, on machines with `cores` each.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Shards: rows of fixed bounds, each written to a file of its own that appears whole, by renaming."""
+"""Shards: ranges of rows with fixed bounds, each written atomically to a file of its own."""
 
 import uuid
 from collections.abc import Callable, Mapping
@@ -9,15 +9,15 @@ from typing import Any
 from recgpt.progress import Meter
 
 Counts = Mapping[str, int]
-# From a task to a file at the path given, rows that are done counted in the meter; returns figures to be summed.
+# Writes the output of a task to the given path and counts finished rows in the meter; returns counts to be summed.
 Work = Callable[[Any, Path, Meter], Counts]
-# Loads what the work needs, once a process; on Ray it is pickled, so it holds names and absolute paths.
+# Loads models or data once a process; pickled for Ray, so it holds names and absolute paths.
 OpenWorker = Callable[[], Work]
 
 
 @dataclass(frozen=True)
 class Shard:
-    """Rows start..stop."""
+    """Rows start..stop - 1."""
 
     start: int
     stop: int
@@ -27,7 +27,7 @@ class Shard:
 
 
 def write_shard(work: Work, task: Any, path: Path, meter: Meter) -> Counts:
-    """Have `path` written; it appears whole or not at all, though two workers write it at once."""
+    """Write `path` atomically, even with two workers at once: a draft file, then a rename."""
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}.draft")
     figures = work(task, draft, meter)
     draft.replace(path)

@@ -25,7 +25,7 @@ from torch.nn import functional as F
 from recgpt.data.dataset import Dataset
 from recgpt.data.held_out import hold_out_last
 from recgpt.data.packing import PackedDataset, PackedRows
-from recgpt.data.ragged import Ragged, offsets_of
+from recgpt.data.ragged import Ragged, offsets_from_lengths
 from recgpt.device import computes_bfloat16, default_device
 from recgpt.errors import DataError
 from recgpt.recommenders.base import PopularityIfEmpty, Supervision
@@ -273,7 +273,7 @@ def windows(sequences: Ragged, max_items: int) -> Ragged:
     sequences = sequences[sequences.lengths >= 2]
     n_windows = -(-(sequences.lengths - 1) // max_items)
     owner = np.repeat(np.arange(len(sequences)), n_windows)
-    from_end = np.arange(len(owner)) - np.repeat(offsets_of(n_windows)[:-1], n_windows)
+    from_end = np.arange(len(owner)) - np.repeat(offsets_from_lengths(n_windows)[:-1], n_windows)
     stops = sequences.offsets[owner + 1] - from_end * max_items
     return sequences.spans(np.maximum(sequences.offsets[owner], stops - max_items - 1), stops)
 

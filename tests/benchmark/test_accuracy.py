@@ -82,7 +82,7 @@ def run_whole(suite: Suite, data: Path, out: Path) -> dict:
 
 def run(config: BenchmarkConfig, data: Path, out: Path) -> dict:
     """The only part of a suite of one."""
-    return run_whole(Suite.of(config), data, out)["parts"][0]
+    return run_whole(Suite.from_config(config), data, out)["parts"][0]
 
 
 def tiny_foundation(seed: int = 0) -> FoundationModel:
@@ -161,7 +161,7 @@ from typing import NoReturn
 from recgpt.benchmark.accuracy import suite as benchmark
 benchmark.model_embeddings = lambda dataset, model: np.random.default_rng(1).standard_normal((25, 8)).astype(np.float16)
 config = benchmark.BenchmarkConfig(datasets=["films"], recommenders=["random"], past="train", seeds=list(range(60)))
-benchmark.run_suite(benchmark.Suite.of(config), data=Path(sys.argv[1]), out=Path(sys.argv[2]), load_model=None)
+benchmark.run_suite(benchmark.Suite.from_config(config), data=Path(sys.argv[1]), out=Path(sys.argv[2]), load_model=None)
 """
 
 
@@ -301,7 +301,7 @@ def test_a_cell_of_the_model_is_known_by_its_weights_and_settings(data, tmp_path
 
 
 def test_other_embeddings_make_other_cells(data, tmp_path, monkeypatch):
-    suite = Suite.of(BenchmarkConfig(datasets=["films"], recommenders=["text_knn"]))
+    suite = Suite.from_config(BenchmarkConfig(datasets=["films"], recommenders=["text_knn"]))
     make_cells(suite, data, tmp_path)
     first = stored_cells(tmp_path)
     rows = np.random.default_rng(2).standard_normal((25, 8)).astype(np.float16)
@@ -354,7 +354,7 @@ def test_ratios_are_to_the_best_of_all_baselines():
         made_up("plays", {"popularity": 20}),
     ]
     names = [cells.name for cells in sets]
-    suite = Suite.of(BenchmarkConfig(datasets=names, recommenders=["popularity"]))
+    suite = Suite.from_config(BenchmarkConfig(datasets=names, recommenders=["popularity"]))
     summary = summarize(suite, [sets])
     assert summary["hardware"] == "two cores (11 of the reports); one GPU (1 of the reports)"
     (part,) = summary["parts"]
@@ -380,7 +380,7 @@ def test_ratios_are_to_the_best_of_all_baselines():
 @pytest.mark.parametrize(("protocol", "is_shown"), [("leave_one_out", True), ("windows", True), ("cold_item", False)])
 def test_published_figures_stand_beside_protocols_they_were_measured_with(protocol, is_shown):
     cells = made_up("amazon_office", {"popularity": 20})
-    suite = Suite.of(BenchmarkConfig(datasets=["amazon_office"], recommenders=["popularity"], protocol=protocol))
+    suite = Suite.from_config(BenchmarkConfig(datasets=["amazon_office"], recommenders=["popularity"], protocol=protocol))
     assert bool(summarize(suite, [[cells]])["parts"][0]["datasets"][0]["published"]) == is_shown
 
 

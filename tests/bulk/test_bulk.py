@@ -250,7 +250,7 @@ def test_finished_rankings_are_reused_and_others_an_error(model, folder, tmp_pat
     with monkeypatch.context() as patch:
         patch.setattr(bulk_rank, "_open", None)
         assert rank_dataset(data, model, out, k=3) == path
-    with pytest.raises(DataError, match=r"made with k=3, but k=4 is asked for: rank again with overwrite=True"):
+    with pytest.raises(DataError, match=r"made with k=3, but k=4 is needed: rank again with overwrite=True"):
         rank_dataset(data, model, out, k=4)
     rank_dataset(data, model, out, k=4, exclude="nothing", overwrite=True)
     assert json.loads((out / "rankings.json").read_text())["exclude"] == "nothing"

@@ -262,7 +262,7 @@ class AnyText:
 @pytest.fixture
 def foundation(tmp_path, monkeypatch) -> Path:
     """A foundation model that reads new texts."""
-    monkeypatch.setattr("recgpt.foundation.model.TextEncoder.of", lambda fingerprint: AnyText())
+    monkeypatch.setattr("recgpt.foundation.model.TextEncoder.from_fingerprint", lambda fingerprint: AnyText())
     return save_foundation(tmp_path / "foundation", {"encoder": "any-text", "template": "fields", "dim": 32})
 
 

@@ -37,3 +37,9 @@ def small() -> Dataset:
 def folder(small: Dataset, tmp_path: Path) -> Path:
     small.save(tmp_path / "small")
     return tmp_path / "small"
+
+
+def times_of(dataset: Dataset, user: int) -> list[int]:
+    """Unix seconds of the events of a user (dense id)."""
+    start, stop = dataset.offsets[user : user + 2]
+    return dataset.interactions.timestamp[start:stop].tolist()

@@ -13,7 +13,7 @@ from recgpt.data.dataset import Dataset, IdMap
 from recgpt.data.fingerprint import read_fingerprint, save_array
 from recgpt.errors import DataError
 
-from .conftest import INTERACTIONS, ITEMS
+from .conftest import INTERACTIONS, ITEMS, times_of
 
 
 def outside_sequences(dataset: Dataset) -> dict:
@@ -85,8 +85,7 @@ def test_ties_of_position_stay_in_file_order():
 
 
 def test_times_and_ratings_follow_their_events_and_unknown_is_marked(small):
-    assert small.timestamps is not None
-    assert small.timestamps[1].tolist() == [100, 100, 300, -1, 500]
+    assert times_of(small, 1) == [100, 100, 300, -1, 500]
     ratings = small.interactions.rating[small.interactions.user == 1]
     np.testing.assert_array_equal(ratings, np.array([1.0, 3.0, 4.0, np.nan, 3.5], dtype=np.float32))
 

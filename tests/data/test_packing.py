@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from recgpt.data.dataset import Dataset
 from recgpt.data.packing import PackedDataset, pack
-from recgpt.data.ragged import Ragged, offsets_of
+from recgpt.data.ragged import Ragged, offsets_from_lengths
 from recgpt.errors import DataError
 
 sequences_of_items = st.lists(st.lists(st.integers(0, 99), max_size=14), min_size=1, max_size=40).filter(
@@ -59,7 +59,7 @@ def test_pack_is_a_partition_that_fits_and_wastes_little(lengths, row_items):
 def test_rows_depend_on_seed_and_epoch_alone():
     rng = np.random.default_rng(0)
     lengths = rng.integers(2, 30, 500)
-    sequences = Ragged(rng.integers(0, 1000, lengths.sum()), offsets_of(lengths))
+    sequences = Ragged(rng.integers(0, 1000, lengths.sum()), offsets_from_lengths(lengths))
 
     def row_bytes(**key: int) -> bytes:
         packed = PackedDataset(sequences, row_items=64, **key)
@@ -102,7 +102,7 @@ def test_at_least_95_percent_useful_on_real_data(shared, name):
 
 def test_two_million_sequences_in_seconds():
     lengths = np.minimum(1 + np.random.default_rng(0).geometric(0.1, 2_000_000), 2000)
-    sequences = Ragged(np.zeros(int(lengths.sum()), dtype=np.int32), offsets_of(lengths))
+    sequences = Ragged(np.zeros(int(lengths.sum()), dtype=np.int32), offsets_from_lengths(lengths))
     start = time.monotonic()
     packed = PackedDataset(sequences)
     assert time.monotonic() - start < 5

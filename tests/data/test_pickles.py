@@ -125,7 +125,7 @@ def test_anything_else_is_refused_by_name(pickled, tmp_path, monkeypatch, name, 
     monkeypatch.chdir(tmp_path)
     path = pickled(wrap(HOSTILE[name]), protocol)
     spelled = name.replace("builtins.", "(builtins|__builtin__).") if protocol < 3 else name
-    with pytest.raises(UntrustedFileError, match=rf"data\.pkl: the pickle asks for {spelled}; only numbers, text"):
+    with pytest.raises(UntrustedFileError, match=rf"data\.pkl: the pickle needs {spelled}; only numbers, text"):
         read_pickle(path)
     assert not (tmp_path / "owned").exists()
 

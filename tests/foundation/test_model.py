@@ -283,7 +283,7 @@ def test_missing_times_are_unknown(encodes):
         (np.ones(3), None, r"shape \(3,\)"),
         (np.full((3, E), np.nan), None, "item 0 holds NaN"),
         (pl.DataFrame({"name": ["a"]}), None, "no column 'title'"),
-        (pl.DataFrame({"item_id": [4, 4], "title": ["a", "b"]}), None, "item_id 4 stands in more than one row"),
+        (pl.DataFrame({"item_id": [4, 4], "title": ["a", "b"]}), None, "item_id 4 is in more than one row"),
         (["a", "b"], pl.DataFrame({"item_id": [0]}), "no column 'user_id'"),
         (["a", "b"], pl.DataFrame({"user_id": [0]}), "no column 'item_id'"),
         (["a", "b"], pl.DataFrame({"user_id": [0, 0], "item_id": [1, 7]}), r"\b7\b"),

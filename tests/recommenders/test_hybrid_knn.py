@@ -111,7 +111,7 @@ def test_the_search_trusts_what_predicts():
     assert (fitted.rank(histories, 1).ids[:, 0] == [(h[-1] + 1) % N_ITEMS for h in histories]).all()
 
 
-def test_without_a_user_to_tune_on_the_usual_weights_hold():
+def test_tuned_weights_without_a_tuning_user_are_the_prior():
     fitted = make("hybrid_knn", embeddings=embeddings()).fit(dataset_of([[0, 1], [2, 3]]))
     assert fitted.weights["text"] == pytest.approx(PRIOR_WEIGHTS[0])
     assert (fitted.rank([[0]], 3).ids >= 0).all()

@@ -14,7 +14,7 @@ from recgpt.benchmark.speed.limits import Limits
 from recgpt.benchmark.speed.measure import Way, alternating
 from recgpt.data.dataset import Dataset
 from recgpt.data.packing import MIN_ITEMS
-from recgpt.data.ragged import Ragged, offsets_of
+from recgpt.data.ragged import Ragged, offsets_from_lengths
 from recgpt.generative.catalogue import GenerativeCatalogue
 from recgpt.generative.decoder import RecGPTConfig
 from recgpt.generative.model import GenerativeModel
@@ -133,7 +133,7 @@ class Setting:
         else:
             rng = self.rng("sequences")
             lengths = 1 + rng.geometric(1 / (SYNTHETIC_MEAN_LENGTH - 1), self.sizes.synthetic_users)
-            sequences = Ragged(rng.integers(0, self.n_items, int(lengths.sum())), offsets_of(lengths))
+            sequences = Ragged(rng.integers(0, self.n_items, int(lengths.sum())), offsets_from_lengths(lengths))
         kept = sequences[np.flatnonzero(sequences.lengths >= MIN_ITEMS)]
         return kept.tail(self.sizes.max_items)
 
@@ -154,7 +154,7 @@ class Setting:
         stream = np.resize(self.sequences.values, max(len(self.sequences.values), n_users + length))
         starts = self.rng(f"histories of {length}").integers(0, len(stream) - length + 1, n_users)
         values = stream[starts[:, None] + np.arange(length)].astype(np.int64)
-        return Ragged(values.reshape(-1), offsets_of(np.full(n_users, length)))
+        return Ragged(values.reshape(-1), offsets_from_lengths(np.full(n_users, length)))
 
     @property
     def config(self) -> RecGPTConfig:

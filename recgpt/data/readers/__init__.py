@@ -8,7 +8,7 @@ from recgpt.data.readers import amazon, google_local, movielens, published, stea
 
 @dataclass(frozen=True)
 class Reader:
-    """How a source is read: `read(source, out, **options)`, the options being those of the function."""
+    """A public source: its description and its reader, called as `read(source, out, **options)`."""
 
     description: str
     read: Callable[..., None]

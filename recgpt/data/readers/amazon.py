@@ -41,7 +41,7 @@ def read(
     source
         Folder with `<category>.jsonl` and `meta_<category>.jsonl` (or `.jsonl.gz`); None fetches them from the hub.
     category
-        Its name there, such as `Video_Games`.
+        Name of the category, for example `Video_Games`.
     """
     if source is None:
         reviews, meta = (
@@ -70,5 +70,5 @@ def read(
             ),
             source=f"Amazon Reviews 2023, {category}",
             min_records=min_records,
-            unmet_items=False,
+            keep_cold_items=False,
         )

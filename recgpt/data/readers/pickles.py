@@ -1,4 +1,4 @@
-"""Pickles read without trusting them: numbers, text, plain containers, numpy arrays; nothing in the file is ever run.
+"""Safe reader of untrusted pickles: numbers, text, plain containers and numpy arrays; no code in the file is executed.
 
     histories = read_pickle("data/test/steam/test.pkl")
 
@@ -21,7 +21,7 @@ MAX_DEPTH = 64  # containers inside containers
 
 
 class _Allowed:
-    """A callable that a pickle may call and can neither look into nor change."""
+    """An allow-listed callable; its attributes are out of reach of the pickle."""
 
     __slots__ = ("_function",)
 
@@ -36,7 +36,7 @@ class _Allowed:
 
 
 class _Dtype:
-    """Stands in for `numpy.dtype`, whose own `__setstate__` believes any offsets a file gives it."""
+    """Replacement for `numpy.dtype`, whose own `__setstate__` accepts unchecked offsets from the file."""
 
     def __init__(self, spec: Any, *_flags: Any) -> None:
         if not isinstance(spec, str) or not re.fullmatch(r"[<>=|]?([biufc]\d{1,2}|[SU]\d{1,9})", spec):
@@ -54,7 +54,7 @@ class _Dtype:
 
 
 class _Array:
-    """Stands in for an array that numpy pickles in two steps, until `_plain` puts the real one in its place."""
+    """Placeholder for an array that numpy pickles in two steps; `_plain` replaces it by the array."""
 
     value: np.ndarray | None = None
 
@@ -71,7 +71,7 @@ def _array(
     order: Literal["C", "F", "K"],
     axes: tuple[int, ...] | None = None,
 ) -> np.ndarray:
-    """What numpy's `_frombuffer` makes of these arguments, copied out of the file's bytes."""
+    """Checked equivalent of numpy's `_frombuffer`, as a copy of the file's bytes."""
     if not (isinstance(dtype, _Dtype) and isinstance(raw, bytes | bytearray)):
         raise UntrustedFileError("the pickle holds a numpy array of objects: only numbers and text are read")
     if len(raw) != math.prod(shape) * dtype.dtype.itemsize:
@@ -86,11 +86,11 @@ def _scalar(dtype: _Dtype, raw: bytes) -> Any:
 
 def _bytes(text: str, encoding: str) -> bytes:
     if encoding != "latin1":
-        raise UntrustedFileError(f"the pickle asks for the codec {encoding!r}: only plain bytes are read")
+        raise UntrustedFileError(f"the pickle needs the codec {encoding!r}: only plain bytes are read")
     return text.encode("latin1")
 
 
-# What a pickle may name. numpy.core was renamed numpy._core in numpy 2; older protocols spell bytes and sets as calls.
+# Allow-list of global names. numpy 2 renamed numpy.core to numpy._core; older protocols spell bytes and sets as calls.
 _ALLOWED: dict[str, Any] = {
     "numpy.ndarray": object(),  # named as an argument of _reconstruct, never called
     "numpy.dtype": _Allowed(_Dtype),
@@ -99,7 +99,7 @@ _ALLOWED: dict[str, Any] = {
     "numpy._core.numeric._frombuffer": _Allowed(_array),
     "_codecs.encode": _Allowed(_bytes),
     "builtins.set": _Allowed(set),
-    "builtins.bytes": _Allowed(lambda: b""),  # how the oldest protocols spell no bytes at all
+    "builtins.bytes": _Allowed(lambda: b""),  # empty bytes in the oldest protocols
 }
 
 
@@ -109,7 +109,7 @@ class _Unpickler(pickle.Unpickler):
         known = re.sub(r"^numpy\.core\.", "numpy._core.", spelled.replace("__builtin__.", "builtins.", 1))
         if known not in _ALLOWED:
             raise UntrustedFileError(
-                f"the pickle asks for {spelled}; only numbers, text, lists, tuples, dicts, sets and numpy arrays of "
+                f"the pickle needs {spelled}; only numbers, text, lists, tuples, dicts, sets and numpy arrays of "
                 f"numbers or text are read: do not use this file, or export it as Parquet or JSON where you trust it"
             )
         return _ALLOWED[known]
@@ -121,12 +121,12 @@ class _Unpickler(pickle.Unpickler):
 def read_pickle(path: str | Path) -> Any:
     """Read a pickle that holds numbers, text, lists, tuples, dicts, sets and numpy arrays of numbers or text.
 
-    Nothing in the file is ever run, and numpy's own reader of pickled types is not reached.
+    No code in the file is executed, and numpy's own reader of pickled types is not used.
 
     Raises
     ------
     UntrustedFileError
-        It asks for anything else; the message names it.
+        The pickle contains anything else; the message names it.
     DataError
         The file is missing, truncated or no pickle.
     """
@@ -138,14 +138,14 @@ def read_pickle(path: str | Path) -> Any:
             return _plain(_Unpickler(file).load(), {}, 0)
     except (UntrustedFileError, DataError) as error:
         raise type(error)(f"{path}: {error}") from error
-    except Exception as error:  # the pickle machine raises nearly everything on damaged input
+    except Exception as error:  # unpickling damaged input raises nearly any exception
         raise DataError(
             f"{path} is truncated or no pickle ({type(error).__name__}: {error}): fetch it again"
         ) from error
 
 
 def _plain(value: Any, done: dict[int, tuple[Any, Any]], depth: int) -> Any:
-    """`value` with stand-ins replaced by arrays; `done` maps the id of a container to (it, its plain form)."""
+    """`value` with placeholders replaced by arrays; `done` maps the id of a container to (container, plain form)."""
     kind = type(value)
     if kind in PLAIN or isinstance(value, np.number | np.bool_ | np.str_ | np.bytes_):
         return value
@@ -164,6 +164,6 @@ def _plain_container(container: Any, done: dict[int, tuple[Any, Any]], depth: in
     if isinstance(container, dict):
         keys = _plain_container(list(container), done, depth)
         return dict(zip(keys, _plain_container(list(container.values()), done, depth), strict=True))
-    if set(map(type, container)) <= PLAIN:  # most lists are long and hold numbers: look at them at C speed
+    if set(map(type, container)) <= PLAIN:  # most lists are long and hold numbers: check them at C speed
         return container
     return type(container)(_plain(value, done, depth) for value in container)

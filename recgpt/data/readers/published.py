@@ -1,4 +1,4 @@
-"""The published system's own files: `train.pkl`, `test.pkl` or `cold_test.pkl`, item texts, embeddings and tokens.
+"""Files of the published system: `train.pkl`, `test.pkl` or `cold_test.pkl`, item texts, embeddings and tokens.
 
 recgpt data import published data/test/steam --out data/steam
 recgpt data import published data/test/steam --sequences cold_test --out data/steam_cold
@@ -20,7 +20,7 @@ from recgpt.data.text import PUBLISHED_COLUMNS
 from recgpt.errors import DataError
 from recgpt.progress import track
 
-# A pre-training folder has both, with different users; a test folder has the second.
+# A pre-training folder has both, with different users; a test folder has `test` only.
 DEFAULT_SEQUENCES = ("train", "test")
 TITLE_KEYS = ("title", "name", "app_name")
 ENCODER = {"encoder": "all-mpnet-base-v2", "template": "published"}
@@ -30,21 +30,21 @@ ROWS_PER_BLOCK = 1 << 16
 def read(source: Path, out: Path, *, sequences: str | None = None, overwrite: bool = False) -> None:
     """Write a data set folder, with `embeddings.npy` (float16) and `tokens.npy` where `source` has them.
 
-    The catalogue is numbered as there and kept whole: items without text stay, with an empty title.
+    Item ids stay as published and the catalogue is kept whole: items without text get an empty title.
 
     Parameters
     ----------
     source
         Folder of the published layout.
     sequences
-        `train`, `test` or `cold_test`; by default `train.pkl` and `test.pkl`, whichever are there, together.
+        `train`, `test` or `cold_test`; by default the union of `train.pkl` and `test.pkl`, as far as they exist.
 
     Raises
     ------
     DataError
-        No sequences are there, two files name the same user, or an item is beyond the catalogue.
+        No file of sequences, a user in two files, or an item beyond the catalogue.
     UntrustedFileError
-        A pickle asks for more than numbers, text and plain containers.
+        A pickle contains more than numbers, text and plain containers.
     """
     from recgpt.data.readers.pickles import read_pickle
 
@@ -108,7 +108,7 @@ def _catalogue(texts: Mapping[int, Any], n_items: int) -> pl.DataFrame:
 
 
 def _fields(record: Mapping[str, Any] | str) -> dict[str, str]:
-    """An item's dict as the columns of a catalogue; what has no column is kept, as JSON, in `details`."""
+    """Catalogue columns of an item's dict; fields without a column of their own are kept, as JSON, in `details`."""
     if isinstance(record, str):
         record = {"title": record}
     title_key = next((key for key in TITLE_KEYS if record.get(key)), "title")

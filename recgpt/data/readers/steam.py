@@ -3,7 +3,7 @@
 recgpt data import steam steam_files --out data/steam
 recgpt data import steam-libraries steam_files --out data/steam_au
 
-The files hold one Python dict a line, not JSON; they are read as literals, nothing in them is run.
+The files hold one Python dict a line, not JSON; lines are parsed as literals, never executed.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ GAME: Schema = {"item_id": pl.String, "title": pl.String, "categories": pl.Strin
 def read_reviews(source: Path, out: Path, *, min_records: int = PUBLISHED_MIN_RECORDS, overwrite: bool = False) -> None:
     """Write a data set folder from `steam_reviews.json` and `steam_games.json` (or `.gz`) in `source`.
 
-    A user is a user name, as most reviews carry no other id; times are days.
+    Users are identified by user name, as most reviews carry no other id; times are days.
     """
     with workspace(out, overwrite=overwrite) as work:
         reviews = literal_lines(find(source, "steam_reviews.json"), _review, REVIEW, work / "reviews.parquet")
@@ -36,7 +36,7 @@ def read_reviews(source: Path, out: Path, *, min_records: int = PUBLISHED_MIN_RE
             items=games,
             source="Steam reviews, UCSD",
             min_records=min_records,
-            unmet_items=False,
+            keep_cold_items=False,
         )
 
 
@@ -45,7 +45,7 @@ def read_libraries(
 ) -> None:
     """Write a data set folder from `australian_users_items.json` and `steam_games.json` (or `.gz`) in `source`.
 
-    Libraries carry no times: the order is that of the file. Games missing in `steam_games` have their title only.
+    Libraries carry no times: events are in the order of the file. Games missing in `steam_games` have a title only.
     """
     with workspace(out, overwrite=overwrite) as work:
         owned = literal_lines(find(source, "australian_users_items.json"), _owned, OWNED, work / "owned.parquet")
@@ -57,7 +57,7 @@ def read_libraries(
             items=pl.concat([games, owned.select("item_id", "title")], how="diagonal"),
             source="libraries of Australian Steam users, UCSD; order as in the file",
             min_records=min_records,
-            unmet_items=False,
+            keep_cold_items=False,
         )
 
 

@@ -1,4 +1,4 @@
-"""Any CSV, TSV, JSON-lines or Parquet file of events, with a table of items, by a mapping of their columns.
+"""Import of your own tables: events and items as CSV, TSV, JSON lines or Parquet, with a mapping of columns.
 
 recgpt data import tables events.csv --items items.csv --user customer --item sku --time bought_at --out data/shop
 """
@@ -32,21 +32,21 @@ def read(
     min_records: int = 1,
     overwrite: bool = False,
 ) -> None:
-    """Write a data set folder from two tables; the suffix says how each is written (`.csv.gz` is read as well).
+    """Write a data set folder from two tables, whose suffix gives the format (`.csv.gz` is read as well).
 
     Parameters
     ----------
     source, items
-        The events and the catalogue.
+        Files of the events and of the catalogue.
     user, item, position, time, rating
-        Their columns in the events. Without a position, events are ordered by time (ties as they stand), and without
-        either as they stand. Times are Unix seconds, dates, or text as ISO 8601 (UTC where it names no zone).
+        Column names in the events. Events are sorted by position, else by time (ties in file order), else they stay in
+        file order. Times are Unix seconds, dates, or ISO 8601 text (UTC without a zone).
     milliseconds
-        The numbers in `time` are milliseconds.
+        Whether the numbers in `time` are milliseconds.
     catalogue_item, title, categories, brand, description
-        Their columns in the catalogue; the item's is called as in the events by default.
+        Column names in the catalogue; `catalogue_item` is that of the events by default.
     min_records
-        Users with fewer events are left out.
+        Minimum number of events of a user; users with fewer are dropped.
 
     Raises
     ------
@@ -76,21 +76,21 @@ def read(
 
 
 def read_items(path: Path) -> pl.DataFrame:
-    """A catalogue file with a column `title`; the other columns are kept."""
+    """Read a catalogue file with a column `title`; all other columns are kept."""
     table = _scan(path)
     _column(table, path, "title")
     return collect(table, str(path))
 
 
 def read_interactions(path: Path) -> pl.DataFrame:
-    """Events of a file with `user_id`, `item_id` and, if there is one, `timestamp` (Unix seconds), oldest first.
+    """Read events with `user_id`, `item_id` and, if present, `timestamp` (Unix seconds), oldest first.
 
-    In the order of `position` where there is such a column, else by time, else as they stand.
+    Sorted by the column `position` if present, else by time, else in file order.
 
     Raises
     ------
     DataError
-        A column is missing, a user or an item is, or a time cannot be read.
+        A missing column, a missing user or item, or a time that cannot be parsed.
     """
     events = _scan(path)
     columns = [_column(events, path, name) for name in ("user_id", "item_id")]
@@ -127,9 +127,9 @@ def _column(table: pl.LazyFrame, path: Path, name: str) -> pl.Expr:
     try:
         columns = table.collect_schema().names()
     except pl.exceptions.PolarsError as error:
-        raise DataError(f"{path} cannot be read as its suffix says: {error}") from error
+        raise DataError(f"{path} cannot be read in the format of its suffix: {error}") from error
     if name not in columns:
-        raise DataError(f"{path} has no column {name!r} (it has {', '.join(columns)}): say which one it is")
+        raise DataError(f"{path} has no column {name!r} (it has {', '.join(columns)}): give the name of the right one")
     return pl.col(name)
 
 

@@ -46,5 +46,5 @@ def read(source: Path, out: Path, *, min_records: int = PUBLISHED_MIN_RECORDS, o
             ),
             source="Yelp open data set",
             min_records=min_records,
-            unmet_items=False,
+            keep_cold_items=False,
         )

@@ -1,12 +1,12 @@
-"""Who is asked what: the histories and targets of an evaluation, and what recommenders may learn from.
+"""Evaluation splits: histories, targets, training interactions.
 
     split = leave_one_out(dataset, past="train")
-    split.known         # the data set as recommenders may know it: what `fit` gets
-    split.histories     # one sequence a case: what the recommender sees
-    split.targets       # one item a case: what it should have ranked first
+    split.known         # the data set with its training interactions only: the argument of `fit`
+    split.histories     # B sequences of item ids, oldest first: the input of `rank`
+    split.targets       # (B,) item ids: the next item of each history
 
-A split is a function of the data set, its parameters and its seed; `save` and `load` keep it for later comparison.
-A new protocol is a file with such a function and one line in `PROTOCOLS`.
+A split depends on the data set, its parameters and its seed alone; `save` and `load` keep it for later comparison.
+A new protocol is one file with a function `(dataset, ...) -> Split` and one line in `PROTOCOLS`.
 """
 
 import inspect
@@ -38,10 +38,10 @@ PROTOCOLS: dict[str, Callable[..., Split]] = {
 
 
 def load_for(protocol: str, path: str | Path, *, repeats: Repeats | None = None) -> Dataset:
-    """Read a data set as a protocol needs it.
+    """Load a data set with the catalogue file and the rule for repeats of a protocol.
 
     `windows` ranks the published full catalogue where there is one, and like `published_steam_style` keeps repeats;
-    the others drop them unless `repeats` says otherwise.
+    by default the other protocols drop them.
     """
     check_protocol(protocol)
     published = protocol in (windows.__name__, published_steam_style.__name__)
@@ -54,12 +54,12 @@ def load_for(protocol: str, path: str | Path, *, repeats: Repeats | None = None)
 
 
 def make_split(dataset: Dataset, protocol: str, **options: Any) -> Split:
-    """Split by the protocol of that name; options that are None are left to its defaults.
+    """Split by the named protocol; an option of None means the protocol's default.
 
     Raises
     ------
     DataError
-        No protocol has that name, or it has no such option.
+        Unknown protocol, or an option that it does not have.
     """
     check_protocol(protocol)
     given = {name: value for name, value in options.items() if value is not None}
@@ -71,7 +71,7 @@ def make_split(dataset: Dataset, protocol: str, **options: Any) -> Split:
 
 
 def check_protocol(protocol: str) -> None:
-    """Raise DataError if no protocol has that name; the message lists those there are."""
+    """Raise DataError, with the list of protocols, if the name is unknown."""
     if protocol not in PROTOCOLS:
         raise DataError(f"unknown protocol {protocol!r}: choose among {', '.join(PROTOCOLS)}")
 

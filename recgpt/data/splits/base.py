@@ -1,6 +1,6 @@
-"""What every protocol makes: the cases that recommenders are asked, and the part of the data that they may know.
+"""Split: the evaluation queries (history, target) of one protocol, and the training interactions.
 
-Suffixes: R interactions of the data set, B cases.
+Suffixes: R interactions of the data set, B queries.
 """
 
 from collections.abc import Mapping
@@ -19,20 +19,20 @@ from recgpt.errors import DataError
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Cases of one protocol.
+    """Evaluation queries of one protocol on one data set.
 
     Parameters
     ----------
     dataset
-        What was split.
+        The whole data set, before the split.
     protocol, seed, params
-        How.
+        Name of the protocol, seed of its draws, and its options.
     in_past
-        (R,) bool: which interactions recommenders may learn from.
+        (R,) bool mask of the training interactions (the *past*).
     histories
-        B sequences of dense item ids, oldest first: what a recommender sees.
+        B sequences of dense item ids, oldest first: the input of `Recommender.rank`.
     target_rows
-        (B,) int64, the interaction that each history goes on with; users do not fall.
+        (B,) int64 row of each target in `dataset.interactions`, sorted by user (non-decreasing).
     """
 
     dataset: Dataset
@@ -48,7 +48,7 @@ class Split:
 
     @cached_property
     def targets(self) -> np.ndarray:
-        """(B,) int64, the item that each recommender should have ranked first."""
+        """(B,) int64, dense id of each target item."""
         return self.dataset.interactions.item[self.target_rows].astype(np.int64)
 
     @cached_property
@@ -64,12 +64,12 @@ class Split:
 
     @cached_property
     def past(self) -> Ragged:
-        """One sequence a user, empty for those withheld: all that a recommender may count, index or train on."""
+        """Training sequences, one a user (empty for withheld users): the only data to count, index or train on."""
         return self.dataset.sequences.filter(self.in_past)
 
     @cached_property
     def known(self) -> Dataset:
-        """The data set as recommenders may know it: the whole catalogue, and of the interactions only the past."""
+        """The data set for `Recommender.fit`: the whole catalogue, and the training interactions only."""
         interactions: Interactions = self.dataset.interactions.select(self.in_past)
         return Dataset(
             name=self.dataset.name,
@@ -83,27 +83,29 @@ class Split:
         )
 
     def check_no_leak(self) -> None:
-        """Raise DataError where a recommender could read what it is asked for.
+        """Raise DataError where a target leaks into the training interactions or into its own history.
 
-        Neither the target nor anything its user did later may be in the past, and a history may hold the target only
-        as often as its user met it before.
+        Neither the target nor any later event of its user may be in the past, and a history may hold the target item
+        only as often as the user took it before.
         """
         users = self.users
         ends = self.dataset.offsets[users + 1]
-        known_before = np.concatenate([[0], np.cumsum(self.in_past)])
-        later = known_before[ends] > known_before[self.target_rows]
-        if later.any():
-            raise DataError(self._leak(int(later.argmax()), "the past holds the target, or what its user did later"))
+        n_past_before = np.concatenate([[0], np.cumsum(self.in_past)])
+        in_past = n_past_before[ends] > n_past_before[self.target_rows]
+        if in_past.any():
+            raise DataError(
+                self._leak(int(in_past.argmax()), "the past holds the target, or a later event of its user")
+            )
         before = self.dataset.sequences.spans(self.dataset.offsets[users], self.target_rows)
-        told = self.histories.occurrences(self.targets) > before.occurrences(self.targets)
-        if told.any():
-            raise DataError(self._leak(int(told.argmax()), "the history holds the target itself"))
+        in_history = self.histories.occurrences(self.targets) > before.occurrences(self.targets)
+        if in_history.any():
+            raise DataError(self._leak(int(in_history.argmax()), "the history holds the target itself"))
 
-    def _leak(self, case: int, what: str) -> str:
+    def _leak(self, case: int, problem: str) -> str:
         user = self.dataset.user_map.to_outside([self.users[case]])[0]
         item = self.dataset.item_map.to_outside([self.targets[case]])[0]
         return (
-            f"{self.protocol} on {self.dataset.name} leaks: in case {case} (user {user!r}, target {item!r}) {what}. "
+            f"{self.protocol} on {self.dataset.name} leaks: in case {case} (user {user!r}, target {item!r}) {problem}. "
             "No figure made with it can be trusted: correct the protocol"
         )
 
@@ -122,12 +124,12 @@ class Split:
 
     @classmethod
     def load(cls, path: str | Path, dataset: Dataset) -> "Split":
-        """Read a split that was made on `dataset`.
+        """Read a stored split of `dataset`.
 
         Raises
         ------
         DataError
-            It was made on another data set, or with another rule for repeats.
+            The split was made on another data set, or with another rule for repeats.
         """
         import pyarrow.parquet as pq
 
@@ -155,14 +157,14 @@ class Split:
 
 
 def sample(rows: np.ndarray, most: int | None, seed: int) -> np.ndarray:
-    """At most `most` of `rows`, drawn with `seed`, in their order; None keeps all."""
+    """Random sample of at most `most` of `rows` (all of them if None), in ascending order."""
     if most is None or len(rows) <= most:
         return rows
     return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
 
 
 def draw(n: int, fraction: float, seed: int) -> np.ndarray:
-    """(n,) bool, a share `fraction` of them true, at least one.
+    """(n,) bool, a random share `fraction` of them true, at least one.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Ask about users, or items, that nobody has learnt anything of."""
+"""Cold-start splits: users, or items, withheld from the training interactions."""
 
 import numpy as np
 
@@ -9,7 +9,10 @@ COLD_HISTORY_ITEMS = (2, 4)
 
 
 def held_out_users(dataset: Dataset, *, fraction: float = 0.1, seed: int = 0) -> Split:
-    """Withhold a share of the users from the past and ask for the last item of each (of those with two or more)."""
+    """Held-out users: a share of the users is withheld from the past; the target is the last item of each.
+
+    Withheld users with a single item have no query.
+    """
     sequences = dataset.sequences
     withheld = draw(dataset.n_users, fraction, seed)
     users = np.flatnonzero(withheld & (sequences.lengths >= 2))
@@ -26,9 +29,9 @@ def held_out_users(dataset: Dataset, *, fraction: float = 0.1, seed: int = 0) ->
 
 
 def cold_user(dataset: Dataset, *, fraction: float = 0.1, seed: int = 0) -> Split:
-    """Withhold a share of the users and ask what each did after their first two, three or four items.
+    """Cold users: a share of the users is withheld; the target follows the first two, three or four items of each.
 
-    The number is drawn for each user; users with fewer than three items are not asked.
+    The length of the history is drawn for each user; withheld users with fewer than three items have no query.
     """
     sequences = dataset.sequences
     fewest, most = COLD_HISTORY_ITEMS
@@ -49,20 +52,20 @@ def cold_user(dataset: Dataset, *, fraction: float = 0.1, seed: int = 0) -> Spli
 
 
 def cold_item(dataset: Dataset, *, fraction: float = 0.1, max_users: int | None = None, seed: int = 0) -> Split:
-    """Take a share of the items out of the past, and ask for the last of them that each user met.
+    """Cold items: a share of the items is withheld from the past; the target is the last withheld item of each user.
 
-    Histories hold the other items the user met before it, so that any recommender can read them; what a user did after
-    the target is in no past.
+    Histories hold the user's other items before the target, so that any recommender can read them; events after the
+    target are not in the past.
     """
     user, item = dataset.interactions.user, dataset.interactions.item
-    met = np.unique(item)
+    taken = np.unique(item)
     cold = np.zeros(dataset.n_items, dtype=bool)
-    cold[met[draw(len(met), fraction, seed)]] = True
+    cold[taken[draw(len(taken), fraction, seed)]] = True
     is_cold = cold[item]
     warm_before = np.cumsum(~is_cold) - ~is_cold
     warm_before -= warm_before[dataset.offsets[:-1]][user]
-    askable = np.flatnonzero(is_cold & (warm_before >= 1))
-    last_first = askable[::-1]
+    possible_targets = np.flatnonzero(is_cold & (warm_before >= 1))
+    last_first = possible_targets[::-1]
     users, last = np.unique(user[last_first], return_index=True)
     chosen = sample(np.arange(len(users)), max_users, seed)
     users, target_rows = users[chosen], last_first[last[chosen]]

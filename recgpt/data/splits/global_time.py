@@ -1,4 +1,4 @@
-"""Ask at one moment: nothing that happened later, to anybody, is known."""
+"""Global-time split: training interactions before one moment T, targets from T on, for all users alike."""
 
 import numpy as np
 import polars as pl
@@ -9,19 +9,19 @@ from recgpt.errors import DataError
 
 
 def global_time(dataset: Dataset, *, quantile: float = 0.9, max_users: int | None = None, seed: int = 0) -> Split:
-    """Split at one moment T: histories before T, the target of a user is the first new item after it.
+    """Global-time split at T: histories before T; the target of a user is the first new item from T on.
 
-    Nothing that happened at or after T is in the past, so no recommender looks ahead. Asked are users with at least two
-    events before T and, from T on, an item they had not met. An event without a time takes that of the one before it,
-    else of the one after it; users without any known time are left out of the past as well. Where times contradict the
-    order of a sequence, what follows an event from T on counts as from T on.
+    Nothing at or after T is in the past, so no recommender looks ahead. Users with at least two events before T and a
+    new item from T on have a query. An event without a time takes the time of the event before it, else of the event
+    after it; users without any known time are left out of the past as well. Where times contradict the order of a
+    sequence, every event that follows one from T on counts as from T on.
 
     Parameters
     ----------
     quantile
-        T is this quantile of the times so completed.
+        Quantile of the event times (so completed) that defines T, between 0 and 1.
     max_users
-        Ask only this many users, drawn with `seed`.
+        Upper limit of users with a query, drawn with `seed`; None means all.
 
     Raises
     ------
@@ -35,7 +35,7 @@ def global_time(dataset: Dataset, *, quantile: float = 0.9, max_users: int | Non
     known = time >= 0
     moment = int(np.quantile(time[known], quantile))
     after = time >= moment
-    # The order given is what counts where times contradict it: what follows an event from T on is from T on, too.
+    # The order of the sequence decides where times contradict it: every event after one from T on is from T on, too.
     rows = np.arange(len(time))
     first_after_U = np.full(dataset.n_users, len(time))
     np.minimum.at(first_after_U, user[after], rows[after])

@@ -1,7 +1,7 @@
-"""Published evaluation windows: a file that lists every history and target, such as those of MiniOneRec's data sets.
+"""Published evaluation windows: a file that lists every history and target, for example of MiniOneRec's data sets.
 
-`eval_windows.parquet` beside the interactions has the columns `split, user_id, history, target`; the interactions'
-own `split` column says what was trained on. Their catalogue is `items_full_catalogue.parquet` where that exists.
+`eval_windows.parquet` beside the interactions has the columns `split, user_id, history, target`; the `split` column of
+the interactions marks the training part. The catalogue is `items_full_catalogue.parquet` where that exists.
 """
 
 from pathlib import Path
@@ -21,19 +21,19 @@ FULL_CATALOGUE = "items_full_catalogue.parquet"
 
 
 def windows(dataset: Dataset, *, past: Past = "train+valid", max_users: int | None = None, seed: int = 0) -> Split:
-    """Ask the published test windows of a data set, several a user, over its whole catalogue.
+    """Published test windows (history, target) of a data set, several a user, ranked over its whole catalogue.
 
     Parameters
     ----------
     past
-        `train`: what the published split column calls so; `train+valid`: all but its test part.
+        `train`: the part that the published split column calls so; `train+valid`: all but its test part.
     max_users
-        Ask only the windows of this many users, drawn with `seed`.
+        Upper limit of users whose windows are kept, drawn with `seed`; None means all.
 
     Raises
     ------
     DataError
-        The data set has no windows or no published split, or its test events are not those of the windows.
+        The data set has no windows or no published split, or the windows differ from its test events.
     """
     if dataset.path is None or not (Path(dataset.path) / FILE).is_file() or dataset.split is None:
         raise DataError(

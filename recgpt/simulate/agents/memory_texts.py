@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from recgpt.data.ragged import offsets_of
+from recgpt.data.ragged import offsets_from_lengths
 from recgpt.errors import SimulationError
 from recgpt.features.text_similarity import quantize_rows
 
@@ -50,7 +50,7 @@ class StringTable:
         """`bytes`, the UTF-8 of all strings, and `offsets`, int64 where each begins and the last ends."""
         encoded = [string.encode("utf-8", "surrogatepass") for string in self._strings]
         lengths = np.array([len(each) for each in encoded], dtype=np.int64)
-        return {"bytes": np.frombuffer(b"".join(encoded), dtype=np.uint8), "offsets": offsets_of(lengths)}
+        return {"bytes": np.frombuffer(b"".join(encoded), dtype=np.uint8), "offsets": offsets_from_lengths(lengths)}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "StringTable":

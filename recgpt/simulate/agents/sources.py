@@ -19,7 +19,7 @@ from scipy import sparse
 
 from recgpt.data import schema
 from recgpt.data.dataset import Dataset
-from recgpt.data.ragged import Ragged, offsets_of
+from recgpt.data.ragged import Ragged, offsets_from_lengths
 from recgpt.errors import DataError, SimulationError
 from recgpt.simulate import rng
 from recgpt.simulate.agents.population import Population
@@ -355,7 +355,9 @@ def _mixtures(seed: int, n_categories_A: np.ndarray, mass_C: np.ndarray) -> spar
     drawn_Ak = -np.log1p(-rng.uniform(seed, np.arange(n_agents), step=0, purpose="weights", n=most))
     weight_Ak = np.where(kept_Ak, np.maximum(drawn_Ak, np.finfo(float).tiny), 0)
     weight_Ak /= weight_Ak.sum(axis=1, keepdims=True)
-    return sparse.csr_array((weight_Ak[kept_Ak], column_Ak[kept_Ak], offsets_of(n_kept_A)), shape=(n_agents, n_columns))
+    return sparse.csr_array(
+        (weight_Ak[kept_Ak], column_Ak[kept_Ak], offsets_from_lengths(n_kept_A)), shape=(n_agents, n_columns)
+    )
 
 
 def _heaviest_first(weights_AC: sparse.csr_array) -> Ragged:
@@ -393,7 +395,7 @@ def _drawn_histories(
         found = np.searchsorted(ends, where_AH[agent[rows], draw[rows]] * ends[-1], side="right")
         item[rows] = members[np.minimum(found, len(members) - 1)]
     is_first = (pl.Series(agent) * len(mass_N) + pl.Series(item)).is_first_distinct().to_numpy()
-    return Ragged(item[is_first], offsets_of(np.bincount(agent[is_first], minlength=len(agents))))
+    return Ragged(item[is_first], offsets_from_lengths(np.bincount(agent[is_first], minlength=len(agents))))
 
 
 def _require(table: pl.DataFrame, columns: tuple[str, ...], path: Path) -> None:

@@ -17,7 +17,7 @@ from pydantic import Field, field_validator
 
 from recgpt.config import Config
 from recgpt.data.dataset import Dataset
-from recgpt.data.ragged import Ragged, offsets_of
+from recgpt.data.ragged import Ragged, offsets_from_lengths
 from recgpt.simulate.agents.memory import PRESETS, Kind, Memory
 from recgpt.simulate.agents.memory_texts import GRID, grid_rows
 from recgpt.simulate.agents.population import Population
@@ -213,7 +213,7 @@ class FeedState:
     def histories(self, agents: np.ndarray) -> Ragged:
         """What each of these agents has taken: before the run, and in it."""
         known, n_new_A = self._population.histories[agents], self.n_watched_A[agents]
-        offsets = offsets_of(known.lengths + n_new_A)
+        offsets = offsets_from_lengths(known.lengths + n_new_A)
         place_R = np.arange(offsets[-1]) - np.repeat(offsets[:-1], np.diff(offsets))
         is_known_R = place_R < np.repeat(known.lengths, np.diff(offsets))
         values_R = np.empty(offsets[-1], dtype=known.values.dtype)
@@ -226,7 +226,7 @@ def _append(items_AP: np.ndarray, n_A: np.ndarray, rows: pl.DataFrame) -> None:
     """Put the rows' items, agent by agent, after what `items_AP` holds."""
     agent = rows["agent"].to_numpy()
     added_A = np.bincount(agent, minlength=len(n_A))
-    place = np.arange(len(agent)) - np.repeat(offsets_of(added_A)[:-1], added_A) + n_A[agent]
+    place = np.arange(len(agent)) - np.repeat(offsets_from_lengths(added_A)[:-1], added_A) + n_A[agent]
     items_AP[agent, place] = rows["item"].to_numpy()
     n_A += added_A
 

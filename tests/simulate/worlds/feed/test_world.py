@@ -202,7 +202,7 @@ def test_retraining_is_on_what_was_known_and_what_was_watched(setting: Setting, 
             known = setting.known.sequences[user].tolist() if user < setting.known.n_users else []
             new = rows.filter(pl.col("agent") == agent)["item"].to_list()
             assert dataset.sequences[user].tolist() == known + new
-        assert all((np.diff(times) >= 0).all() for times in dataset.timestamps)
+        assert all((np.diff(times) >= 0).all() for times in Ragged(dataset.interactions.timestamp, dataset.offsets))
         assert np.isfinite(dataset.interactions.rating).sum() > np.isfinite(setting.known.interactions.rating).sum()
 
 
