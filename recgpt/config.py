@@ -6,8 +6,8 @@
     PretrainConfig.load("pretrain.yaml", ["network.d_model=64"], flags={"steps": 100})
 
 A flag of the command line wins over `--set KEY=VALUE`, which wins over the YAML file (`--config`), which wins over the
-defaults. Keys are dotted where settings hold settings. `recgpt.generative.decoder.RecGPTConfig` is no such class: it is
-the published file format of a model, a `PretrainedConfig` of transformers.
+defaults. Keys of nested settings are dotted. `recgpt.generative.decoder.RecGPTConfig` is not a `Config`: it is the
+published file format of a model, a `PretrainedConfig` of transformers.
 """
 
 import re
@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from recgpt.errors import ConfigError
 
 Key = tuple[str | int, ...]
-"""Where a setting is: `network.d_model` as ("network", "d_model")."""
+"""Path of a setting: `network.d_model` is ("network", "d_model")."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -60,13 +60,13 @@ class Config(BaseModel):
         overrides
             Texts `a.b=value`, each value a YAML scalar or list; lists may also be written `x,y`.
         flags
-            Values by dotted key, such as those of the command line.
+            Values by dotted key, for example of the command line.
 
         Raises
         ------
         ConfigError
-            The file cannot be read, a key is unknown, or a value is not allowed. The message names the key, the place
-            that sets it, and the keys there are.
+            The file cannot be read, a key is unknown, or a value is not allowed. The message names the key, its place
+            (file, `--set` or flag) and the existing keys.
         """
         values = {} if path is None else read_yaml(path)
         return cls._merged(values, {} if path is None else {(): str(path)}, overrides, flags or {})
@@ -110,12 +110,12 @@ class Config(BaseModel):
         return key, value
 
     def to_yaml(self) -> str:
-        """All settings as a file for `load`."""
+        """All settings as YAML text, readable by `load`."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
-    """The mapping in a YAML file.
+    """Read the mapping in a YAML file.
 
     Raises
     ------
@@ -136,12 +136,12 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
 
 
 def config_error(cls: type[BaseModel], error: ValidationError, places: Mapping[Key, str] | None = None) -> ConfigError:
-    """The first complaint of pydantic in one line: place, key, value, what is wrong, and what is allowed.
+    """First validation error of pydantic in one line: place, key, value, problem and allowed values.
 
     Parameters
     ----------
     places
-        Where the values of a key, or of all keys below it, come from.
+        Source (file, `--set` or flag) of a key, or of all keys below it.
     """
     first = error.errors(include_url=False)[0]
     key: Key = first["loc"]
@@ -154,9 +154,9 @@ def config_error(cls: type[BaseModel], error: ValidationError, places: Mapping[K
         return ConfigError(
             f"{place}: {name} is needed: set it in a file (--config), by --set {name}=VALUE or by its flag"
         )
-    what = first["msg"].removeprefix("Value error, ")
+    problem = first["msg"].removeprefix("Value error, ")
     about = _description_at(cls, key)
-    return ConfigError(f"{place}: {name}={first['input']!r}: {what}{f' ({about})' if about else ''}")
+    return ConfigError(f"{place}: {name}={first['input']!r}: {problem}{f' ({about})' if about else ''}")
 
 
 def _put(values: dict[str, Any], key: Key, value: Any) -> None:
@@ -169,7 +169,7 @@ def _put(values: dict[str, Any], key: Key, value: Any) -> None:
 
 
 def _keys_of(annotation: Any) -> list[str]:
-    """The settings of the first class of settings in an annotation."""
+    """Names of the settings of the first settings class in an annotation."""
     for each in _classes_in(annotation):
         fields = getattr(each, "model_fields", None) or getattr(each, "__dataclass_fields__", None)
         if fields:
@@ -178,7 +178,7 @@ def _keys_of(annotation: Any) -> list[str]:
 
 
 def _annotation_at(cls: type[BaseModel], key: Key) -> Any:
-    """The type of the setting at `key`; None where there is none."""
+    """Type of the setting at `key`; None if it does not exist."""
     found: Any = cls
     for step in key:
         if isinstance(step, int):

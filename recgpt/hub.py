@@ -29,34 +29,34 @@ def shipped_folder(name: str) -> Path:
 
 
 def local_folder(path_or_repository: str | Path, **options: Any) -> Path:
-    """Return an existing folder as it is; shipped weights by their name; else download a repository of the hub.
+    """Local folder of a model: an existing folder, shipped weights by name, or a repository downloaded from the hub.
 
-    `ckpt/recgpt-minilm` and `vae_ckpt/minilm` name the shipped weights where the current folder has no such folder.
+    `ckpt/recgpt-minilm` and `vae_ckpt/minilm` are the shipped weights, unless the current folder has such a folder.
 
     Parameters
     ----------
     path_or_repository
         Path of a folder, or `owner/name` on the hub.
     options
-        Keyword arguments of `huggingface_hub.snapshot_download`, those in `OPTIONS`.
+        Keyword arguments of `huggingface_hub.snapshot_download` that are in `OPTIONS`.
 
     Raises
     ------
     CheckpointError
-        Neither a folder nor a repository that can be downloaded, or a file.
+        A file, or neither a folder nor a repository that can be downloaded.
     """
     path = Path(path_or_repository)
     if path.is_dir():
         return path
     if path.exists():
-        raise CheckpointError(f"{path} is a file: name the folder that holds it")
+        raise CheckpointError(f"{path} is a file: name its folder")
     if str(path_or_repository) in (SHIPPED_MODEL, SHIPPED_TOKENIZER):
         return shipped_folder(str(path_or_repository))
     try:
         return Path(snapshot_download(str(path_or_repository), **options))
     except (HFValidationError, OSError) as error:  # all the hub's network errors are OSErrors
         raise CheckpointError(
-            f"{str(path_or_repository)!r} is neither a folder here nor a repository that the hub gives "
+            f"{str(path_or_repository)!r} is neither a folder nor a repository that can be downloaded "
             f"({type(error).__name__}): check the path, the name and the connection"
         ) from error
 
@@ -69,12 +69,16 @@ def uploaded(
     token: str | bool | None = None,
     **upload: Any,
 ) -> str:
-    """Upload the files that `save` writes into a folder to the repository `repo_id`; returns the commit's address.
+    """Upload a saved model to the repository `repo_id` on the hub; returns the URL of the commit.
 
     Parameters
     ----------
     repo_id
-        "owner/name", made if it is not there; `private` is for a new one.
+        "owner/name"; created if it does not exist.
+    private
+        Visibility of a new repository.
+    token
+        Access token of the hub, as in `huggingface_hub.HfApi`.
     upload
         Further options of `huggingface_hub.HfApi.upload_folder`: `commit_message`, `revision`, `create_pr`.
     """

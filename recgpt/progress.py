@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 console = Console(stderr=True)
 LOG_INTERVAL_S = 5.0
-RECENT_S = 30.0  # the ETA is from the speed over this time: other work on the machine comes and goes
+RECENT_S = 30.0  # window of the speed behind the ETA: the load of the machine changes
 _SAMPLE_S = 0.5  # between two samples of the work done
 
 
@@ -35,12 +35,12 @@ def duration(seconds: float) -> str:
 
 
 class RecentSpeed:
-    """Speed of a job over the last half minute, or since the last update but one where updates are rarer.
+    """Speed of a job over the last half minute (with rarer updates: since the last but one).
 
     Parameters
     ----------
     now
-        Seconds, of any clock that is then used throughout.
+        Time in seconds, of any monotonic clock.
     done
         Units of work done at that time.
     """
@@ -50,7 +50,7 @@ class RecentSpeed:
         self._latest = (now, done)
 
     def update(self, now: float, done: int) -> None:
-        """Record that at the time `now` so much is done."""
+        """Record `done` units of work at the time `now`."""
         self._latest = (now, done)
         if now - self._samples[-1][0] >= _SAMPLE_S:
             self._samples.append(self._latest)
@@ -58,7 +58,7 @@ class RecentSpeed:
             self._samples.popleft()
 
     def seconds_left(self, now: float, total: int) -> float | None:
-        """Seconds until `total` is done at this speed; None while it is unknown."""
+        """Seconds until `total` units are done at this speed; None while the speed is unknown."""
         (then, done_then), (updated, done) = self._samples[0], self._latest
         if done >= total:
             return 0.0
@@ -69,9 +69,9 @@ class RecentSpeed:
 
 
 class Meter:
-    """Counts work done out of `total`; `update` may carry a short note (a loss, a rate) shown beside the bar.
+    """Progress display of a job of `total` units: a bar with ETA and a short note (a loss, a rate).
 
-    Use as a context manager. Writes to stderr, so that stdout stays clean for results.
+    A context manager. Writes to stderr, so that stdout holds results only.
     """
 
     def __init__(self, description: str, total: int, *, done: int = 0, disable: bool = False) -> None:
@@ -106,7 +106,7 @@ class Meter:
             self._log("done")
 
     def update(self, advance: int = 1, note: str = "") -> None:
-        """Record `advance` more units of work."""
+        """Record `advance` more units of work, with a note for the display."""
         self.done += advance
         if self.disable:
             return
@@ -152,7 +152,7 @@ def track(iterable: Iterable[T], description: str, *, total: int, disable: bool 
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Keep transformers from drawing bars of its own while a model of a few megabytes is read or written."""
+    """Switch off the progress bars of transformers while a small model is read or written."""
     from transformers.utils import logging
 
     drawn = logging.is_progress_bar_enabled()

@@ -1,4 +1,4 @@
-"""Tables on standard output: as wide as what they hold where nobody's terminal limits them.
+"""Printing of tables on standard output: wrapped at the width of a terminal, unlimited in files and pipes.
 
 print_tables(report.table())              # fits the terminal; in a file or a pipe nothing wraps
 print_tables(report.table(), wide=True)   # nothing wraps on the terminal either
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-_UNLIMITED = 10_000  # columns; a table takes those that its content needs
+_UNLIMITED = 10_000  # columns; a table is only as wide as its content
 
 Wide = Annotated[bool, typer.Option("--wide", help="Tables as wide as their content, also on a narrow terminal.")]
 
 
 def table_console(*, wide: bool = False) -> "Console":
-    """Console on standard output that wraps at the terminal's width (COLUMNS, where that is set), or not at all.
+    """Console on standard output that wraps at the terminal's width (or COLUMNS, if set), or not at all.
 
     Parameters
     ----------
     wide
-        Do not wrap on a terminal either.
+        No wrapping on a terminal either.
     """
     from rich.console import Console
 
@@ -34,7 +34,7 @@ def table_console(*, wide: bool = False) -> "Console":
 
 
 def print_tables(*shown: Any, wide: bool = False) -> None:
-    """Print tables and other things that rich can draw.
+    """Print tables and other rich renderables.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def print_tables(*shown: Any, wide: bool = False) -> None:
 
 
 def legend(meanings: dict[str, str]) -> "Table":
-    """A term a row and what it means, each once, to be printed below all the tables of a command."""
+    """Legend with one row (term, meaning) each, printed below all tables of a command."""
     from rich.table import Table
 
     rows = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False, style="dim")

@@ -1,12 +1,12 @@
-"""How torch's OpenMP threads wait for each other, chosen on `import recgpt`: beside other work, spinning starves them.
+"""Waiting policy of torch's OpenMP threads, chosen on `import recgpt` by the load of the machine.
 
-At the end of each parallel loop threads wait by spinning, by default some 300,000 rounds. Where more threads want to
-run than there are cores, those that spin keep the one they wait for from running: a step takes up to a hundred times as
-long. So the spinning is bounded, the more tightly the busier the machine is, and beside very much work threads sleep at
-once. One thread is not chosen: it gains nothing over that, and stays slow when the other work ends.
+At the end of each parallel loop threads wait by spinning, by default some 300,000 rounds. With more runnable threads
+than cores, spinning threads keep the thread they wait for off the cores: a step takes up to a hundred times as long.
+So the spinning is bounded, more tightly on a busier machine, and on a crowded machine threads sleep at once. A single
+thread is no alternative: it is not faster there, and stays slow when the other work ends.
 
-libgomp reads the variables when it is loaded, so scripts import recgpt before torch. What a user has set stays, and
-child processes inherit what is chosen. Figures: benchmarks/README.md, made by `python benchmarks/threads.py`.
+libgomp reads the variables when it is loaded, so scripts import recgpt before torch. The user's own settings stay, and
+child processes inherit the choice. Measurements: benchmarks/README.md, made by `python benchmarks/threads.py`.
 """
 
 import os
@@ -14,19 +14,19 @@ from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
 WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
-"""Variables by which a user says how threads wait."""
+"""Environment variables that set the waiting policy."""
 
-_QUIET = 0.5  # busy threads a core, up to which the machine is quiet
-_CROWDED = 4.0  # from which on it is crowded
+_QUIET = 0.5  # busy threads a core: at most so many on a quiet machine
+_CROWDED = 4.0  # and at least so many on a crowded one
 
 
 def chosen_settings(environment: Mapping[str, str], busy: float, cores: int) -> dict[str, str]:
-    """Environment variables to set; none where the user has said how threads wait.
+    """Environment variables to set; none if the user has set one of `WAITING`.
 
     Parameters
     ----------
     busy
-        Other threads that run or wait for a core.
+        Number of other threads that run or wait for a core.
     """
     if any(name in environment for name in WAITING):
         return {}
@@ -36,9 +36,9 @@ def chosen_settings(environment: Mapping[str, str], busy: float, cores: int) -> 
 
 
 def busy_threads(loadavg: Path = Path("/proc/loadavg")) -> float:
-    """Other threads that run or wait for a core: the mean of those now and of the last minute's average.
+    """Number of other threads that run or wait for a core: mean of the present number and the last minute's average.
 
-    0 where the system does not tell, which is not Linux; its OpenMP library is another, too.
+    0 on systems without `/proc/loadavg` (not Linux), whose OpenMP library is another one as well.
     """
     try:
         last_minute, _, _, running, _ = loadavg.read_text(encoding="ascii").split()

@@ -1,4 +1,4 @@
-"""Titles between people and catalogues: from what a person types to a row, and from a row to the terminal."""
+"""Item titles on the command line: look-up of typed titles, and safe printing."""
 
 import difflib
 from collections.abc import Sequence
@@ -7,17 +7,17 @@ from recgpt.errors import DataError
 
 
 def printable(title: str) -> str:
-    """`title` on one line, without the control characters by which a text could steer the terminal."""
+    """`title` on one line, with control characters (terminal escapes) replaced by spaces."""
     return "".join(character if character.isprintable() else " " for character in title)
 
 
 def find_titles(titles: Sequence[str], wanted: Sequence[str]) -> list[int]:
-    """Rows of the catalogue, one for each wanted title: equal (case aside) first, else the only one that contains it.
+    """Catalogue rows of typed titles: an equal title (ignoring case), else the only title that contains the text.
 
     Raises
     ------
     DataError
-        No title fits, the message offering the nearest; or several do, the message listing some.
+        No match (the message lists the nearest titles) or several matches (the message lists some).
     """
     folded = [title.casefold().strip() for title in titles]
     return [_find(titles, folded, each) for each in wanted]
@@ -32,7 +32,7 @@ def _find(titles: Sequence[str], folded: list[str], wanted: str) -> int:
         return containing[0]
     if containing:
         some = "; ".join(titles[row] for row in containing[:5])
-        raise DataError(f"{wanted.strip()!r} fits {len(containing)} titles: {some}. Write the one you mean in full")
+        raise DataError(f"{wanted.strip()!r} fits {len(containing)} titles: {some}. Write the title in full")
     close = difflib.get_close_matches(key, dict.fromkeys(folded), n=3, cutoff=0.4)
     near = "; ".join(titles[folded.index(each)] for each in close)
     raise DataError(f"no title contains {wanted.strip()!r}" + (f"; near it: {near}" if near else ""))

@@ -125,7 +125,7 @@ def test_a_silent_hub_costs_a_bounded_wait_once(hub, monkeypatch):
 def test_a_host_name_that_hangs_costs_a_bounded_wait(hub, monkeypatch):
     hub("http://hub.invalid")
     monkeypatch.setattr(encode, "HUB_TIMEOUT_S", 0.2)
-    monkeypatch.setattr(encode, "_ask_hub", lambda repository: time.sleep(30))
+    monkeypatch.setattr(encode, "_request_hub", lambda repository: time.sleep(30))
     start = time.monotonic()
     with pytest.raises(EncoderError, match=r"no answer from http://hub\.invalid within 0 s"):
         find_encoder("org/tiny")

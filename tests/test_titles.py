@@ -44,7 +44,7 @@ def test_one_row_for_each_in_order():
 
 def test_several_fit():
     with pytest.raises(
-        DataError, match=r"'alien' fits 2 titles: Alien \(1979\); Aliens \(1986\)\. Write the one you mean"
+        DataError, match=r"'alien' fits 2 titles: Alien \(1979\); Aliens \(1986\)\. Write the title in full"
     ):
         find_titles(TITLES, ["alien"])
     many = [f"Rocky {number}" for number in range(9)]

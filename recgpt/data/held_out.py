@@ -41,7 +41,7 @@ class HeldOut:
 
     @classmethod
     def from_last_items(cls, sequences: Ragged, users: np.ndarray) -> Self:
-        """Hold out the last item of each of `users` (C,), none of whom has an empty sequence."""
+        """Hold out the last item of each of `users` (C,), whose sequences are not empty."""
         starts, stops = sequences.offsets[:-1][users], sequences.offsets[1:][users]
         kept = np.ones(len(sequences.values), dtype=bool)
         kept[stops - 1] = False
@@ -57,7 +57,7 @@ def users_with_novel_last_item(sequences: Ragged) -> np.ndarray:
 
 
 def hold_out_last(sequences: Ragged, *, max_users: int = 2_000, seed: int = 0) -> HeldOut:
-    """Hold out the last item of up to `max_users` users, drawn among users to whom it is new.
+    """Hold out the last item of up to `max_users` users, drawn among users for whom it is new.
 
     Raises
     ------

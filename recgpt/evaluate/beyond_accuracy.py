@@ -1,11 +1,12 @@
-"""What a recommender shows, whatever is taken of it: coverage, concentration, novelty, diversity, calibration.
+"""Beyond-accuracy metrics of recommendation lists: coverage, concentration, novelty, diversity, calibration.
 
     counts_N = np.bincount(past.values, minlength=n_items)
     report = beyond_accuracy(ids_BK, 10, counts_N=counts_N, users_N=users_per_item(past, n_items), n_users=len(past))
 
-Places of a list that are empty (-1) count nowhere; an item that a list holds twice is shown twice. Means are over
-lists, of those for which a figure is defined; a figure that is defined for no list is None.
-Suffixes: B lists, k places of a list, N items in the catalogue, E text-embedding width, C categories.
+Empty places of a list (-1) are ignored; an item twice in a list counts twice. Means are over the lists for which a
+metric is defined; a metric that is undefined for every list is None.
+Suffixes: B lists, K places of a list and k of them up to the cut-off, N items in the catalogue, E text-embedding width,
+C categories.
 """
 
 import re
@@ -20,7 +21,7 @@ from recgpt.evaluate.metrics import distinct_pairs
 
 DECILES = 10
 SMOOTHING = 0.01
-"""α of Steck (2018): the share of the history's distribution that is mixed into the list's; no category is missing."""
+"""α of Steck (2018): share of the history's distribution mixed into that of the list, so that the KL is finite."""
 
 _PLACES_PER_CHUNK = 1 << 17
 _CELLS_PER_CHUNK = 1 << 22
@@ -38,48 +39,46 @@ def beyond_accuracy(
     categories_NC: np.ndarray | sparse.csr_array | None = None,
     histories: Ragged | None = None,
 ) -> dict[str, float | list[float] | None]:
-    """Everything this module measures, over the first `k` places of the lists of one recommender.
+    """All metrics of this module, over the first `k` places of the lists of one recommender.
 
     Parameters
     ----------
     ids_BK
-        (B, K) integer array Ranked item ids, best first; -1 marks empty places.
+        (B, K) integers, ranked item ids, best first; -1 at empty places.
     k
-        Int Cut-off; more than K means all places.
+        Cut-off; more than K means all places.
     counts_N
-        (N,) integer array Interactions of each item of the catalogue in the past.
+        (N,) integers, training interactions of each item.
     users_N
-        (N,) integer array Users who took each item in the past, see `users_per_item`; `counts_N` where nobody takes an
-        item twice.
+        (N,) integers, users with each item in the past, see `users_per_item`; equal to `counts_N` without repeats.
     n_users
-        Int Users of the past.
+        Number of users with training interactions.
     embeddings_NE
-        (N, E) float array Text embeddings, not necessarily of unit length; None leaves `intra_list_diversity` out.
+        (N, E) floats, text embeddings of any length; None leaves `intra_list_diversity` out.
     categories_NC
-        (N, C) array, dense or sparse How much of an item belongs to each category, see `category_weights`; None leaves
+        (N, C) dense or sparse weights of each category in each item, see `category_weights`; None leaves
         `category_calibration` out.
     histories
-        B histories What each list's user had before; None leaves both calibrations out.
+        History of each list's user, B sequences; None leaves both calibrations out.
 
     Returns
     -------
     dict
-        `coverage`: share of the catalogue that is in any list (Ge et al. 2010).
+        `coverage`: share of catalogue items that are in at least one list (Ge et al. 2010).
         `gini`: see `gini_index`.
         `novelty`: mean inverse user frequency, see `self_information`.
-        `average_popularity`: mean interactions of the shown items (ARP; Yin et al. 2012).
-        `popularity_deciles`: share of the places for each of `popularity_deciles`, the most popular tenth first.
-        `cold_share`: share of the places whose item has no interaction in the past.
-        `intra_list_diversity`: see there.
+        `average_popularity`: mean training interactions of the recommended items (ARP; Yin et al. 2012).
+        `popularity_deciles`: share of the places in each of `popularity_deciles`, the most popular tenth first.
+        `cold_share`: share of the places with a cold item (no interaction in the past).
+        `intra_list_diversity`: see `intra_list_diversity`.
         `category_calibration`, `popularity_calibration`: `calibration_divergence` over the categories, and over
         `popularity_groups`.
-        Each is None where it is left out or undefined: all of them where every list is empty.
+        Each is None where it is left out or undefined; all are None where every list is empty.
 
     Raises
     ------
     DataError
-        `k` is smaller than 1, an id lies outside the catalogue, the arrays do not fit each other, or an embedding is
-        not finite.
+        `k` is smaller than 1, an id is outside the catalogue, the arrays differ in N, or an embedding is not finite.
     """
     n_items = len(counts_N)
     _check(ids_BK, k, n_items)
@@ -118,37 +117,38 @@ def beyond_accuracy(
 
 
 def users_per_item(sequences: Ragged, n_items: int) -> np.ndarray:
-    """Count the users (sequences) who took each item, once however often. Returns (N,) int64."""
+    """Number of users (sequences) with each item; repeats of a user count once. Returns (N,) int64."""
     _, items = distinct_pairs(sequences)
     return np.bincount(items, minlength=n_items)
 
 
 def self_information(users_N: np.ndarray, n_users: int) -> np.ndarray:
-    """Surprise of meeting each item, in bits: -log2 of the share of users who took it. Returns (N,) float64.
+    """Self-information of each item in bits: -log2(share of users who took it). Returns (N,) float64.
 
-    Its mean over a list is the list's novelty (Zhou et al. 2010; mean inverse user frequency in RecTools). An item that
-    nobody took counts as taken by one user, as in RecTools.
+    Its mean over a list is the list's novelty (Zhou et al. 2010; mean inverse user frequency in RecTools). An item
+    without users counts as taken by one user, as in RecTools.
     """
     return np.log2(n_users / np.maximum(users_N, 1))
 
 
 def gini_index(exposure_N: np.ndarray) -> float:
-    """How unequally exposure is spread over the catalogue: 0 if equally, towards 1 if one item has all of it.
+    """Gini index of exposure over the catalogue: 0 if equal, towards 1 if one item has all of it.
 
     Half the mean absolute difference of two items' exposure, relative to the mean exposure (Fleder and Hosanagar 2009).
-    Items without exposure count; 0 where nothing has any.
+    Items without exposure count; the index is 0 without any exposure.
     """
     n_items, total = len(exposure_N), exposure_N.sum()
     if total == 0:
         return 0.0
+    # G = sum_i (2i - N - 1) x_(i) / (N sum_i x_i), for exposures x_(1) <= ... <= x_(N)
     weights = 2.0 * np.arange(1, n_items + 1) - n_items - 1
     return float(np.sort(exposure_N) @ weights / (n_items * total))
 
 
 def popularity_deciles(counts_N: np.ndarray) -> np.ndarray:
-    """The tenth of the catalogue that each item belongs to by its count: 0 the most popular, 9 the least. (N,) int64.
+    """Popularity decile of each item: 0 for the most popular tenth of the catalogue, 9 for the least. (N,) int64.
 
-    Ties go by id, the smaller first. The tenths differ by one item at most.
+    Ties go by id, the smaller first. The sizes of deciles differ by one item at most.
     """
     decile_N = np.empty(len(counts_N), dtype=np.int64)
     decile_N[_by_count(counts_N)] = np.arange(len(counts_N)) * DECILES // len(counts_N)
@@ -156,7 +156,7 @@ def popularity_deciles(counts_N: np.ndarray) -> np.ndarray:
 
 
 def popularity_groups(counts_N: np.ndarray) -> np.ndarray:
-    """Head, middle and tail as categories: (N, 3) float64, one 1 in each row.
+    """Head, middle and tail as one-hot categories: (N, 3) float64.
 
     From the most popular item down, ties by id, the head holds the first 20 % of the interactions, the tail the last
     20 %, the middle the rest (Abdollahpouri et al. 2021, "User-centered evaluation of popularity bias"). The item that
@@ -171,10 +171,9 @@ def popularity_groups(counts_N: np.ndarray) -> np.ndarray:
 
 
 def category_weights(items: pl.DataFrame) -> sparse.csr_array | None:
-    """Read the `categories` column of a catalogue: (N, C) with 1 where an item is in a category.
+    """Category matrix from the `categories` column of a catalogue: (N, C), 1 where an item is in a category.
 
-    Every name between `,`, `>` or `|` is a category, every level of a path too. None where categories tell no item from
-    another: there are fewer than two.
+    Every name between `,`, `>` or `|` is a category, every level of a path too. None with fewer than two categories.
     """
     column = {name: place for place, name in enumerate(category_names(items))}
     if len(column) < 2:
@@ -194,7 +193,7 @@ def _names(categories: str) -> set[str]:
 
 
 def intra_list_diversity(ids_Bk: np.ndarray, embeddings_NE: np.ndarray) -> np.ndarray:
-    """Mean 1 - cosine over the pairs of places of each list (Ziegler et al. 2005). Returns (B,) float64.
+    """Intra-list diversity: mean 1 - cosine over the pairs of items of each list (Ziegler et al. 2005). (B,) float64.
 
     0 for a list of one item, as in RecTools; NaN for an empty list. An embedding of length 0 has cosine 0 with every
     other.
@@ -214,7 +213,7 @@ def intra_list_diversity(ids_Bk: np.ndarray, embeddings_NE: np.ndarray) -> np.nd
         lists_BU = sparse.csr_array(
             (np.ones(len(column)), column, offsets_from_lengths(n_filled)), shape=(len(filled_Bk), len(used))
         )
-        # The squared length of a sum of unit vectors is the sum of all cosines, each vector's with itself included.
+        # |sum_i u_i|^2 = sum_ij cos(u_i, u_j) for unit vectors u_i; the terms i = j are subtracted.
         cosines = ((lists_BU @ unit_UE) ** 2).sum(axis=1) - lists_BU @ (unit_UE**2).sum(axis=1)
         mean_cosine = np.divide(cosines, n_filled * (n_filled - 1), out=np.ones(len(n_filled)), where=n_filled > 1)
         diversity_B[start : start + n_lists] = np.where(n_filled > 0, 1.0 - mean_cosine, np.nan)
@@ -224,17 +223,17 @@ def intra_list_diversity(ids_Bk: np.ndarray, embeddings_NE: np.ndarray) -> np.nd
 def calibration_divergence(
     ids_Bk: np.ndarray, histories: Ragged, categories_NC: np.ndarray | sparse.csr_array
 ) -> np.ndarray:
-    """How far each list's categories are from its history's (Steck 2018, section 3). Returns (B,) float64, in nats.
+    """Calibration: KL divergence of each list's categories from its history's (Steck 2018, section 3). (B,) float64.
 
     KL(p || (1 - α) q + α p), where p is the mean category distribution of the history's items, q that of the list's,
-    and α is `SMOOTHING`: 0 where they agree, and larger the more of the history's categories the list leaves out. An
-    item's weights count relative to their sum; items of no category are passed over. NaN where the history or the list
-    has no item of any category.
+    and α is `SMOOTHING`: 0 where they agree, larger the more of the history's categories the list lacks. The weights of
+    an item are normalised to sum 1; items without a category are ignored. NaN where the history or the list has no item
+    with a category.
 
     Raises
     ------
     DataError
-        There is not one history for each list, or a weight is negative or not finite.
+        The numbers of lists and histories differ, or a weight is negative or not finite.
     """
     if len(histories) != len(ids_Bk):
         raise DataError(f"{len(ids_Bk)} lists for {len(histories)} histories: give the history of each list")
@@ -251,7 +250,7 @@ def calibration_divergence(
         shown = Ragged(ids_Bk[rows][filled_Bk], offsets_from_lengths(filled_Bk.sum(axis=1)))
         p_BC, has_p = _category_distribution(histories[rows], weights_NC)
         q_BC, has_q = _category_distribution(shown, weights_NC)
-        # Only the categories of the history have a share in the sum.
+        # KL = sum_c p_c log(p_c / mixed_c): only categories of the history (p_c > 0) contribute.
         p = p_BC.tocoo()
         mixed = (1 - SMOOTHING) * q_BC.toarray()[p.row, p.col] + SMOOTHING * p.data
         divergence = np.bincount(p.row, weights=p.data * np.log(p.data / mixed), minlength=len(shown))
@@ -260,7 +259,7 @@ def calibration_divergence(
 
 
 def _category_distribution(items: Ragged, weights_NC: sparse.csr_array) -> tuple[sparse.csr_array, np.ndarray]:
-    """(B, C) mean weights of each sequence's items, rows sum to 1; and (B,) bool, whether it has any."""
+    """(B, C) category distribution of each sequence, rows sum to 1; (B,) bool, whether it has any category."""
     shape = (len(items), weights_NC.shape[0])
     total_BC = sparse.csr_array((np.ones(len(items.values)), items.values, items.offsets), shape=shape) @ weights_NC
     total_BC.eliminate_zeros()
@@ -285,7 +284,7 @@ def _by_count(counts_N: np.ndarray) -> np.ndarray:
 
 
 def _list_means(values_N: np.ndarray, ids_Bk: np.ndarray) -> np.ndarray:
-    """(B,) the mean of an item's value over each list; NaN for an empty one."""
+    """(B,) mean of `values_N` over each list; NaN for an empty list."""
     filled_Bk = ids_Bk >= 0
     n_filled = filled_Bk.sum(axis=1)
     total_B = np.where(filled_Bk, values_N[ids_Bk], 0.0).sum(axis=1)

@@ -1,4 +1,4 @@
-"""Is one recommender better than another on the same cases? Paired differences between stored reports.
+"""Paired comparison of recommenders between two stored reports on the same queries.
 
 compared = compare(StoredReport.load("a.json"), StoredReport.load("b.json"))
 """
@@ -17,16 +17,16 @@ from recgpt.evaluate.significance import PairedDifference, holm, paired_bootstra
 
 @dataclass(frozen=True)
 class Comparison:
-    """One metric of recommender a, of the first report, less that of recommender b, of the second.
+    """Difference in one metric: recommender a of the first report minus recommender b of the second.
 
     Attributes
     ----------
     mean_a, mean_b
-        Over the cases of `slice`.
+        Mean over the queries of `slice`.
     paired
-        The difference, its 95 % interval and its p-value.
+        The difference with its 95 % interval and p-value.
     p_holm
-        The p-value corrected for all comparisons made together (Holm 1979).
+        p-value corrected for the number of comparisons (Holm 1979).
     """
 
     metric: str
@@ -48,19 +48,23 @@ def compare(
     slice_name: str | None = None,
     seed: int = 0,
 ) -> list[Comparison]:
-    """Compare recommenders of two reports case by case.
+    """Compare recommenders of two reports query by query.
 
     Parameters
     ----------
     pairs
-        (recommender of the first, recommender of the second); by default each that both reports have.
+        Names (recommender of the first, recommender of the second); by default each name that both reports have.
+    metrics
+        Names such as `ndcg@10`.
     slice_name
-        By default the headline of the protocol.
+        Slice of queries; by default the headline slice of the protocol.
+    seed
+        Seed of the bootstrap.
 
     Raises
     ------
     DataError
-        The reports are not on the same cases and the same past, or a recommender is in neither.
+        The reports differ in their queries or their past, or a recommender is missing.
     """
     check_same_cases(first, second)
     slice_name = slice_name or headline(first.about["protocol"])
@@ -69,7 +73,7 @@ def compare(
     if not pairs:
         raise DataError(
             f"{first.path} ({', '.join(first.about['supervision'])}) and {second.path} "
-            f"({', '.join(second.about['supervision'])}) have no recommender in common: say which to compare"
+            f"({', '.join(second.about['supervision'])}) have no recommender in common: name pairs to compare"
         )
     users = first.in_slice(slice_name)["user"].rank("dense").to_numpy() - 1
     if not len(users):
@@ -91,7 +95,7 @@ def parse_pairs(text: str) -> list[tuple[str, str]] | None:
 
 
 def check_same_cases(first: StoredReport, second: StoredReport) -> None:
-    """Raise DataError unless both reports are on the same data, past and cases."""
+    """Raise DataError unless both reports have the same data set, past and queries."""
     for key in ("data_fingerprint", "protocol", "split", "repeats"):
         if first.about[key] != second.about[key]:
             raise DataError(
@@ -104,7 +108,7 @@ def check_same_cases(first: StoredReport, second: StoredReport) -> None:
 
 
 def comparison_table(compared: Sequence[Comparison], title: str) -> Table:
-    """One row a comparison."""
+    """Rich table with one row a comparison."""
     n = len(compared)
     caption = (
         f"Difference of means with its 95 % interval; p from a paired bootstrap over {compared[0].paired.n_users:,} "

@@ -12,10 +12,10 @@ from recgpt.recommenders.base import Recommender
 
 
 class ShuffledHistories:
-    """`recommender`, given each history in an order drawn from the seed and that history alone."""
+    """A recommender whose input histories are shuffled; the order depends on the seed and the history alone."""
 
     def __init__(self, recommender: Recommender, *, seed: int = 0) -> None:
-        self.name = "shuffled"  # short: a table of 80 columns has to hold it
+        self.name = "shuffled"  # short, for tables of 80 columns
         self.supervision = recommender.supervision
         self._recommender = recommender
         self._seed = seed
@@ -41,5 +41,5 @@ class ShuffledHistories:
         return self._recommender.rank(Ragged.from_lists(shuffled), k, exclude=exclude, candidates=candidates)
 
     def observe(self, events: Interactions) -> None:
-        """Pass `events` on."""
+        """Pass `events` to the recommender."""
         self._recommender.observe(events)

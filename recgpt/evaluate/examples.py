@@ -1,4 +1,4 @@
-"""A few users to read: what they had, what a recommender would show them, and what they took."""
+"""Example recommendations: the histories, recommended titles and targets of a few users, as tables."""
 
 import numpy as np
 from rich.table import Table
@@ -11,15 +11,14 @@ from recgpt.tables import print_tables
 from recgpt.titles import printable
 
 SHOWN_HISTORY = 6
+SHOWN_ITEMS = 5
 
 
-def show_examples(
-    dataset: Dataset, split: Split, recommender: Recommender, n_users: int, *, k: int = 5, seed: int = 0
-) -> None:
-    """Print, for users drawn with `seed`, the end of the history and the top `k` new items, by title."""
+def show_examples(dataset: Dataset, split: Split, recommender: Recommender, n_users: int, *, seed: int = 0) -> None:
+    """Print, for users drawn with `seed`, the end of the history and the top 5 new items, by title."""
     drawn = np.random.default_rng(seed).choice(len(split), min(n_users, len(split)), replace=False)
     cases = np.sort(drawn)
-    ranking = recommender.rank(split.histories[cases], k)
+    ranking = recommender.rank(split.histories[cases], SHOWN_ITEMS)
     titles = dataset.items["title"]
     for row, case in enumerate(cases):
         history, target = split.histories[int(case)], int(split.targets[case])

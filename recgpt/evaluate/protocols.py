@@ -1,4 +1,4 @@
-"""From a split to the table of its cases, and to the slices that a report shows."""
+"""Slices of an evaluation: groups of queries (repeat, explore, head, tail, ...) that reports show apart."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ SHORT, LONG = 5, 10  # items of history
 
 @dataclass(frozen=True)
 class Slice:
-    """Some of the cases.
+    """A group of queries and the rule for items of the history.
 
     Attributes
     ----------
     exclude
-        What is left out of their rankings.
+        Items left out of the rankings: "history" or "nothing".
     about
-        For readers.
+        Description, for legends of tables.
     holds
-        Maps the table of `case_table` to (B,) bool.
+        Function from the table of `case_table` to a (B,) bool mask of the queries in the slice.
     """
 
     exclude: Exclude
@@ -39,24 +39,26 @@ def _explore(about: str, *conditions: pl.Expr) -> Slice:
 
 SLICES: dict[str, Slice] = {
     "explore": _explore("the target is new to the user, and the history is left out"),
-    "all": Slice("nothing", "every case, nothing left out", lambda cases: pl.repeat(True, len(cases), eager=True)),
+    "all": Slice("nothing", "every query, nothing left out", lambda cases: pl.repeat(True, len(cases), eager=True)),
     "repeat": Slice("nothing", "the target is in the history", lambda cases: cases["repeat"]),
     "head": _explore(f"explore, target among the {HEAD:.0%} most popular items", pl.col("popularity") == "head"),
-    "tail": _explore("explore, target among the other items that somebody took", pl.col("popularity") == "tail"),
-    "unseen": _explore("explore, nobody took the target in the past", pl.col("popularity") == "unseen"),
+    "tail": _explore("explore, target among the other items with interactions", pl.col("popularity") == "tail"),
+    "unseen": _explore(
+        "explore, target without interactions in the past (cold item)", pl.col("popularity") == "unseen"
+    ),
     "short": _explore(f"explore, at most {SHORT} items of history", pl.col("history_items") <= SHORT),
     "long": _explore(f"explore, more than {LONG} items of history", pl.col("history_items") > LONG),
 }
-"""The headline of most protocols comes first."""
+"""Slice name -> slice; the headline slice of most protocols comes first."""
 
 
 def headline(protocol: str) -> str:
-    """The slice whose figures count."""
+    """Name of the headline slice of a protocol."""
     return "all" if protocol == "published_steam_style" else "explore"
 
 
 def refuse_negatives(negatives: int | None) -> None:
-    """Raise DataError if somebody wants to rank the target among so many sampled negatives instead of all items."""
+    """Raise DataError if sampled negatives are requested instead of a ranking of the whole catalogue."""
     if negatives is not None:
         raise DataError(
             f"negatives={negatives}: metrics over sampled negatives are refused. They do not order recommenders as the "
@@ -66,10 +68,10 @@ def refuse_negatives(negatives: int | None) -> None:
 
 
 def case_table(split: Split) -> pl.DataFrame:
-    """One row a case: who was asked, for what, and what the slices go by.
+    """Table of the queries of a split, one row each, with the columns that define slices.
 
     Columns: `user, target` (outside ids), `history_items`, `target_count` (interactions with the target in the past),
-    `repeat` (is the target in the history?), `popularity` (of the target: head, tail or unseen).
+    `repeat` (whether the target is in the history), `popularity` (of the target: head, tail or unseen).
     """
     dataset = split.dataset
     count_N = np.bincount(split.past.values, minlength=dataset.n_items)

@@ -1,4 +1,4 @@
-"""What an evaluation found: JSON for programs, tables for people, per-case ranks for paired comparisons.
+"""Evaluation reports: JSON for programs, tables for people, ranks of every query for paired comparisons.
 
 report.save("report.json")           # and report.cases.parquet beside it
 stored = StoredReport.load("report.json")
@@ -30,32 +30,32 @@ SUPERVISIONS = {
     "in-context": "also read the past interactions, without a gradient step",
     "trained": "took gradient steps on this data set",
 }
-"""Supervision -> what it means, in the order of a table's groups."""
+"""Supervision -> its meaning, in the order of a table's groups."""
 
 MAIN_SLICES = ("explore", "all", "repeat")
 OTHER_SLICES = ("head", "tail", "unseen", "short", "long")
 LISTS = {
-    "coverage": ("coverage", "share of the catalogue that is shown to anybody"),
+    "coverage": ("coverage", "share of the catalogue that is in at least one list"),
     "gini": ("Gini", "inequality of exposure over the catalogue, from 0 (equal) to 1 (one item)"),
     "novelty": ("novelty", "-log2 of the share of users who took an item, in bits"),
     "intra_list_diversity": ("ILD", "intra-list diversity, mean 1 - cosine of the texts within a list"),
     "average_popularity": ("ARP", "average recommendation popularity, past interactions of a shown item"),
     "category_calibration": ("KL", "calibration, divergence of a list's categories from its history's"),
-    "cold_share": ("cold", "share of the places with items that nobody took in the past"),
+    "cold_share": ("cold", "share of the places with cold items (no interaction in the past)"),
 }
-"""Figure of whole lists -> its heading, and what it says."""
+"""Beyond-accuracy metric -> its heading and its description."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """One recommender on one slice.
+    """Metrics of one recommender on one slice.
 
     Attributes
     ----------
     recommender, slice
-        Their names.
+        Names.
     metrics
-        Mean over the cases by name (`hit@10`); None on an empty slice.
+        Mean over the queries by name (`hit@10`); None on an empty slice.
     ci95
         95 % interval of each mean; None on an empty slice.
     """
@@ -75,27 +75,27 @@ class Result:
 
 @dataclass(frozen=True)
 class Report:
-    """All recommenders on all slices of one split.
+    """Metrics of all recommenders on all slices of one split.
 
     Attributes
     ----------
     dataset, protocol
         Names of the data set and of the split's protocol.
     n
-        Cases in each slice.
+        Number of queries in each slice.
     ks
         Cut-offs, rising.
     supervision
         Recommender -> its supervision, see `SUPERVISIONS`.
     results
-        One for each slice and recommender.
+        One result for each slice and recommender.
     beyond_accuracy
-        Recommender -> figures of its lists, see `recgpt.evaluate.beyond_accuracy`.
+        Recommender -> metrics of its lists, see `recgpt.evaluate.beyond_accuracy`.
     context
-        What else tells this report from another: parameters of the split, seed, versions, hashes, seconds.
+        Conditions of the evaluation: parameters of the split, seed, versions, hashes, seconds.
     cases
-        The rows of `case_table`, with two columns a recommender: the target's 1-based rank with the history left out
-        and with nothing left out (`ranks_column`), `metrics.MISSED` beyond the largest cut-off.
+        Table of `case_table` with two columns a recommender: the target's 1-based rank with the history excluded and
+        with nothing excluded (`ranks_column`), `metrics.MISSED` beyond the largest cut-off.
     """
 
     dataset: str
@@ -125,7 +125,7 @@ class Report:
         }
 
     def save(self, path: str | Path) -> None:
-        """Write `to_dict` as JSON to `path`, and the cases to `.cases.parquet` beside it; the JSON lands last."""
+        """Write `to_dict` as JSON to `path`, and the cases to `.cases.parquet` beside it; the JSON is written last."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = cases_path(path).with_suffix(".draft")
@@ -135,18 +135,18 @@ class Report:
 
     @property
     def title(self) -> str:
-        """Data set, protocol and the parameters that change the figures, in one line."""
+        """Data set, protocol and the parameters that change the metrics, in one line."""
         params = ", ".join(f"{name} {value}" for name, value in self.context["split"].items() if value is not None)
         repeats = self.context["repeats"]
         return f"{self.dataset}: {self.protocol} ({params}; repeats {repeats}; {self.context['items']:,} items ranked)"
 
     @property
     def columns(self) -> list[str]:
-        """The metrics that a table shows: hit rate at the smallest cut-off, hit rate and NDCG at the largest."""
+        """Metrics shown in a table: hit rate at the smallest cut-off, hit rate and NDCG at the largest."""
         return list(dict.fromkeys([f"hit@{self.ks[0]}", f"hit@{self.ks[-1]}", f"ndcg@{self.ks[-1]}"]))
 
     def table(self) -> Group:
-        """Rich tables: accuracy by slice, NDCG on the smaller slices, what the lists are like; one legend for all."""
+        """Rich tables: accuracy by slice, NDCG on the smaller slices, beyond-accuracy metrics; one legend for all."""
         main = Table(title=self.title, **LOOK)
         _columns(main, ["", *self.columns])
         for name in self._main_slices:
@@ -169,7 +169,7 @@ class Report:
     def markdown(self) -> str:
         """The same tables in Markdown."""
         main = [
-            ["slice (cases)", "supervision", "recommender", *self.columns],
+            ["slice (queries)", "supervision", "recommender", *self.columns],
             *(
                 [
                     f"{name} ({self.n[name]:,})",
@@ -197,7 +197,7 @@ class Report:
     def _meanings(self) -> dict[str, str]:
         """Every term of the tables, once."""
         slices = {name: SLICES[name].about for name in (*self._main_slices, *OTHER_SLICES)}
-        figures = {"in brackets": "cases of a slice; beside a mean, its bootstrap 95 % interval over users"}
+        figures = {"in brackets": "number of queries; beside a mean, its bootstrap 95 % interval over users"}
         groups = {name: f"these recommenders {SUPERVISIONS[name]}" for name, _ in self._groups()}
         return {**figures, **groups, **slices, **dict(LISTS.values())}
 
@@ -207,7 +207,7 @@ class Report:
 
     @property
     def _main_slices(self) -> Sequence[str]:
-        """Without repeats in the data, every case is explore and the other two say nothing."""
+        """Only `explore` without repeats in the data: the other main slices would be equal to it or empty."""
         return MAIN_SLICES if self.context["repeats"] == "keep" or self.n["repeat"] else MAIN_SLICES[:1]
 
     def _groups(self) -> list[tuple[str, list[str]]]:
@@ -230,16 +230,16 @@ class Report:
 
 @dataclass(frozen=True)
 class StoredReport:
-    """A report read back.
+    """An evaluation report read from disk.
 
     Attributes
     ----------
     path
-        Of the JSON.
+        Path of the JSON file.
     about
-        The JSON, see `Report.to_dict`.
+        Content of the JSON file, see `Report.to_dict`.
     cases
-        See `Report.cases`.
+        Queries and ranks, see `Report.cases`.
     """
 
     path: Path
@@ -248,12 +248,12 @@ class StoredReport:
 
     @classmethod
     def load(cls, path: str | Path) -> "StoredReport":
-        """Read what `Report.save` wrote.
+        """Read a report saved by `Report.save`.
 
         Raises
         ------
         DataError
-            Either file is missing or damaged, or they are not of one run.
+            Either file is missing or damaged, or the two files are of different runs.
         """
         path = Path(path)
         if not path.is_file():
@@ -268,12 +268,12 @@ class StoredReport:
         return cls(path, with_current_names(about), _with_current_columns(scan_table(cases_path(path)).collect()))
 
     def values(self, recommender: str, slice_name: str, metric: str) -> np.ndarray:
-        """(n,) the metric (`ndcg@10`) of each case of a slice, in the order of the cases.
+        """(n,) values of a metric (`ndcg@10`) for the queries of a slice, in their order.
 
         Raises
         ------
         DataError
-            The report has no such recommender or slice, or the metric is unknown or looks further than the ranks do.
+            Unknown recommender, slice or metric, or a cut-off beyond the stored ranks.
         """
         cases = self.in_slice(slice_name)
         recommender = ALIASES.get(recommender, recommender)
@@ -290,14 +290,14 @@ class StoredReport:
         return METRICS[name](cases[column].to_numpy(), int(k))
 
     def in_slice(self, name: str) -> pl.DataFrame:
-        """The cases of a slice; DataError if there is none of that name."""
+        """Queries of a slice; DataError for an unknown name."""
         if name not in SLICES:
             raise DataError(f"there is no slice {name!r}: choose among {', '.join(SLICES)}")
         return self.cases.filter(SLICES[name].holds(self.cases))
 
 
 def with_current_names(about: dict[str, Any]) -> dict[str, Any]:
-    """The JSON of a report under today's names: of recommenders (`ALIASES`), and `supervision`, formerly `knows`."""
+    """The JSON of a report with current names: of recommenders (`ALIASES`), and `supervision`, formerly `knows`."""
     found = {name: value for name, value in about.items() if name != "knows"}
     supervision = about.get("supervision", about.get("knows", {}))
     found["supervision"] = {ALIASES.get(name, name): supervision_named(its) for name, its in supervision.items()}
@@ -323,22 +323,22 @@ def cases_path(path: Path) -> Path:
 
 
 def ranks_column(recommender: str, exclude: Exclude) -> str:
-    """Name of the column with a recommender's ranks, with the history or nothing left out."""
+    """Name of the column with a recommender's ranks, with the history or nothing excluded."""
     return f"{recommender}/{exclude}"
 
 
 def decimal(value: float) -> str:
-    """`.0568`."""
+    """Four decimals without the leading zero: `.0568`."""
     return f"{value:.4f}".removeprefix("0") if 0 <= value < 1 else f"{value:.4f}"
 
 
 def signed(value: float) -> str:
-    """`+.0123`."""
+    """`decimal` with its sign: `+.0123`."""
     return f"{'-' if value < 0 else '+'}{decimal(abs(value))}"
 
 
 def figure(value: float | None) -> str:
-    """A figure of any size, to three significant digits; a dash for none."""
+    """Number of any size, to three significant digits; a dash for None."""
     return "–" if value is None else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 

@@ -1,11 +1,11 @@
-"""Rank the whole catalogue for every case of a split and measure where the held-out item ended up.
+"""Evaluation: fit recommenders on a split's past, rank the whole catalogue for every query, and measure accuracy.
 
     split = leave_one_out(dataset, past="train")
     report = evaluate(split, [make("copy_last"), make("popularity"), make("text_knn")])
     report.save("report.json")
 
-All recommenders of one report are fitted on the same past and answer the same cases.
-Suffixes: B cases, K places of a ranked list, N items in the catalogue, E embedding width.
+All recommenders of one report are fitted on the same past and rank for the same queries.
+Suffixes: B queries, K places of a ranked list, N items in the catalogue, E embedding width.
 """
 
 import platform
@@ -32,6 +32,7 @@ from recgpt.recommenders.base import Recommender
 from recgpt.version import __version__
 
 KS = (1, 3, 5, 10)
+RESAMPLES = 2_000  # of the bootstrap
 
 
 def evaluate(
@@ -41,29 +42,30 @@ def evaluate(
     ks: Sequence[int] = KS,
     embeddings_NE: np.ndarray | None = None,
     batch_size: int = 256,
-    resamples: int = 2000,
     seed: int = 0,
     progress: bool = True,
 ) -> Report:
-    """Fit every recommender on the split's past and measure it on all slices over the full catalogue.
+    """Fit every recommender on the split's past and evaluate it on all slices over the full catalogue.
 
     Parameters
     ----------
     recommenders
-        With different names; each is fitted here.
+        Recommenders with different names; each is fitted here.
     ks
         Cut-offs, none larger than the catalogue.
     embeddings_NE
-        (N, E) text embeddings, for the diversity of the lists; None leaves that figure out.
+        (N, E) text embeddings, for the intra-list diversity; None leaves it out.
     batch_size
-        Histories a `rank` call; changes speed and memory, never the figures.
-    resamples, seed
-        Of the bootstrap.
+        Histories a `rank` call; changes speed and memory, never the metrics.
+    seed
+        Seed of the bootstrap.
+    progress
+        Whether progress bars are shown.
 
     Raises
     ------
     DataError
-        The split leaks, there is no case or no recommender to evaluate, or two recommenders share a name.
+        The split leaks, has no query, there is no recommender, or two recommenders share a name.
     """
     _check(split, recommenders, ks)
     split.check_no_leak()
@@ -97,7 +99,6 @@ def evaluate(
                 ranks[each.exclude][places[name]],
                 split.users[places[name]],
                 ks,
-                resamples,
                 seed,
             )
             for name, each in SLICES.items()
@@ -120,7 +121,7 @@ def evaluate(
         supervision={recommender.name: recommender.supervision for recommender in recommenders},
         results=results,
         beyond_accuracy=beyond,
-        context=_context(split, resamples, seed, seconds),
+        context=_context(split, seed, seconds),
         cases=cases,
     )
 
@@ -137,15 +138,15 @@ def _check(split: Split, recommenders: Sequence[Recommender], ks: Sequence[int])
         raise DataError(f"ks={tuple(ks)}: cut-offs start at 1")
     if max(ks) > split.dataset.n_items:
         n_items = split.dataset.n_items
-        raise DataError(f"k={max(ks)} does not fit a catalogue of {n_items} items: ask for k between 1 and {n_items}")
+        raise DataError(f"k={max(ks)} does not fit a catalogue of {n_items} items: choose k between 1 and {n_items}")
 
 
 def _lists(
     recommender: Recommender, split: Split, k: int, batch_size: int, progress: bool
 ) -> dict[Exclude, np.ndarray]:
-    """(B, K) best items of each case, with nothing left out and with its history left out.
+    """(B, K) best items of each query, with nothing excluded and with its history excluded.
 
-    Leaving the history out only takes items away, so one ranking that is long enough holds both lists.
+    Both lists are cut from one ranking of K + (length of the history) items.
     """
     n_items = split.dataset.n_items
     lists: dict[Exclude, np.ndarray] = {
@@ -176,7 +177,6 @@ def _result(
     ranks: np.ndarray,
     users: np.ndarray,
     ks: tuple[int, ...],
-    resamples: int,
     seed: int,
 ) -> Result:
     values = per_case(ranks, ks)
@@ -186,11 +186,11 @@ def _result(
         recommender,
         slice_name,
         {name: float(value.mean()) for name, value in values.items()},
-        {name: bootstrap_ci(value, users, resamples=resamples, seed=seed) for name, value in values.items()},
+        {name: bootstrap_ci(value, users, resamples=RESAMPLES, seed=seed) for name, value in values.items()},
     )
 
 
-def _context(split: Split, resamples: int, seed: int, seconds: dict[str, dict[str, float]]) -> dict[str, Any]:
+def _context(split: Split, seed: int, seconds: dict[str, dict[str, float]]) -> dict[str, Any]:
     dataset = split.dataset
     return {
         "made": datetime.now(UTC).date().isoformat(),
@@ -198,7 +198,7 @@ def _context(split: Split, resamples: int, seed: int, seconds: dict[str, dict[st
         "split": {"seed": split.seed, **split.params},
         "repeats": dataset.manifest["repeats"],
         "items": dataset.n_items,
-        "bootstrap": {"resamples": resamples, "seed": seed},
+        "bootstrap": {"resamples": RESAMPLES, "seed": seed},
         "data_fingerprint": {
             "items_sha256": dataset.items_sha256,
             "interactions_sha256": dataset.interactions_sha256,

@@ -1,15 +1,15 @@
-"""How sure a figure or a difference is: bootstrap intervals and tests over users, and Holm's correction.
+"""Significance: bootstrap intervals and paired tests over users, and Holm's correction.
 
     low, high = bootstrap_ci(values_B, users_B)
-    result = paired_bootstrap(ndcg_of_a_B, ndcg_of_b_B, users_B)      # same cases, same order
+    result = paired_bootstrap(ndcg_of_a_B, ndcg_of_b_B, users_B)      # same queries, same order
     adjusted = holm([result.p_value, ...])                            # one p-value a comparison
 
-A resample of the users is fully described by how often each *distinct* outcome (sum of a user's values, number of the
-user's cases) was drawn, and those counts follow one multinomial distribution. Drawing it is exactly the bootstrap, and
-for metrics with a dozen distinct values it costs the same for a thousand users as for a million. Where nearly every
-user has an outcome of their own, as with many cases a user, drawing the users themselves is quicker.
+A resample of the users is fully described by the number of draws of each *distinct* outcome (sum of a user's values,
+number of the user's queries), and these counts follow a multinomial distribution. Drawing from it is exactly the
+bootstrap, and for metrics with a dozen distinct values it costs the same for a thousand users as for a million. Where
+nearly every user has a distinct outcome, as with many queries a user, drawing the users themselves is quicker.
 
-Suffixes: B cases, U users, O distinct outcomes of a user, R resamples.
+Suffixes: B queries, U users, O distinct outcomes of a user, R resamples.
 """
 
 from collections.abc import Sequence
@@ -20,14 +20,14 @@ import numpy as np
 from recgpt.errors import DataError
 
 _DRAWS_PER_CHUNK = 1 << 22
-_USERS_PER_OUTCOME = 8  # drawing how often one outcome occurs takes as long as drawing about so many users
+_USERS_PER_OUTCOME = 8  # the count of one outcome takes as long to draw as about 8 users
 
 LEVEL = 0.95  # coverage of the intervals
 
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """The difference of two means over the same cases.
+    """Difference of two means over the same queries.
 
     Attributes
     ----------
@@ -36,9 +36,9 @@ class PairedDifference:
     low, high
         Percentile bootstrap interval of the difference.
     p_value
-        Two-sided, for the null hypothesis that the difference is 0.
+        Two-sided p-value for the null hypothesis that the difference is 0.
     n_users
-        The users that were resampled.
+        Number of resampled users.
     """
 
     difference: float
@@ -52,22 +52,21 @@ def bootstrap_ci(
     values_B: np.ndarray,
     users_B: np.ndarray,
     *,
-    level: float = LEVEL,
     resamples: int = 2000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean over cases, resampling users (Efron and Tibshirani 1993, chapter 13).
+    """Percentile bootstrap interval of the mean over queries, resampling users (Efron and Tibshirani 1993, chapter 13).
 
     Values that are all equal give an interval of width zero.
 
     Parameters
     ----------
     values_B
-        (B,) value of a metric for each case.
+        (B,) value of a metric for each query.
     users_B
-        (B,) dense user id of each case; all cases of a user are drawn together.
-    level
-        Coverage of the interval.
+        (B,) dense user id of each query; all queries of a user are drawn together.
+    resamples, seed
+        Number of bootstrap resamples, and seed of their draws.
 
     Returns
     -------
@@ -76,11 +75,11 @@ def bootstrap_ci(
     Raises
     ------
     DataError
-        There are no cases, the lengths differ, or a value is not a finite number.
+        There are no queries, the lengths differ, or a value is not a finite number.
     """
     _check(values_B, users_B)
     means_R, _ = _resampled_means(values_B, users_B, resamples, seed)
-    return _interval(means_R, level)
+    return _interval(means_R)
 
 
 def paired_bootstrap(
@@ -91,27 +90,26 @@ def paired_bootstrap(
     resamples: int = 10_000,
     seed: int = 0,
 ) -> PairedDifference:
-    """Compare two recommenders on the same cases, resampling users.
+    """Paired bootstrap test of two recommenders on the same queries, resampling users.
 
     The interval is the percentile interval of the mean difference, the test the bootstrap test of Efron and Tibshirani
-    (1993, section 16.4): the bootstrap distribution, moved so that its mean difference is 0, stands for the null
-    hypothesis, and the p-value is the share of it that lies at least as far from 0 as the observed difference. Sakai
-    (2006) does the same for paired differences of a retrieval metric, with studentised differences; with the users that
-    an evaluation has the two agree, and this one needs no more than the sums. Counting the observed sample as a
-    resample, (1 + r) / (1 + R), keeps p above 0 (Davison and Hinkley 1997, chapter 4). Moving the distribution, rather
-    than counting its signs, gives p = 1 for equal recommenders.
+    (1993, section 16.4): the bootstrap distribution, shifted to mean 0, is the null distribution; the p-value is the
+    share of it at least as far from 0 as the observed difference. Sakai (2006) studentises the differences; for the
+    number of users in an evaluation the two agree, and this one needs the sums only. The observed sample counts as a
+    resample, p = (1 + r) / (1 + R), so that p > 0 (Davison and Hinkley 1997, chapter 4). Shifting the distribution,
+    instead of counting signs, gives p = 1 for equal recommenders.
 
     Parameters
     ----------
     values_a_B, values_b_B
-        (B,) value of a metric for each case, for recommenders a and b.
+        (B,) value of a metric for each query, for recommenders a and b.
     users_B
-        (B,) dense user id of each case; all cases of a user are drawn together.
+        (B,) dense user id of each query; all queries of a user are drawn together.
 
     Raises
     ------
     DataError
-        There are no cases, the lengths differ, or a value is not a finite number.
+        There are no queries, the lengths differ, or a value is not a finite number.
     """
     if len(values_a_B) != len(values_b_B):
         raise DataError(
@@ -121,25 +119,25 @@ def paired_bootstrap(
     differences_B = values_a_B - values_b_B
     _check(differences_B, users_B)
     observed = float(differences_B.mean())
-    sign = -1.0 if observed < 0 else 1.0  # the same draws whichever recommender is named first
+    sign = -1.0 if observed < 0 else 1.0  # the same result for (a, b) and (b, a), up to the sign
     means_R, n_users = _resampled_means(sign * differences_B, users_B, resamples, seed)
     means_R = sign * means_R
-    # Differences of a few distinct values often lie exactly as far out as the observed one: rounding must not decide.
+    # Differences with few distinct values often tie with the observed one: a tolerance for rounding.
     as_far_R = np.abs(means_R - observed) >= abs(observed) * (1 - 1e-9)
-    low, high = _interval(means_R, LEVEL)
+    low, high = _interval(means_R)
     return PairedDifference(observed, low, high, float((1 + as_far_R.sum()) / (1 + resamples)), n_users)
 
 
 def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
     """P-values adjusted for the number of comparisons, by Holm's step-down procedure (Holm 1979).
 
-    Rejecting what is adjusted to at most α keeps the chance of even one false rejection at most α, however the
-    comparisons depend on each other.
+    Rejecting hypotheses with adjusted p <= α bounds the family-wise error rate by α under any dependence between the
+    comparisons.
 
     Parameters
     ----------
     p_values
-        (m,) of one family of comparisons, in any order.
+        (m,) p-values of one family of comparisons, in any order.
 
     Returns
     -------
@@ -161,7 +159,7 @@ def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
 
 
 def _resampled_means(values_B: np.ndarray, users_B: np.ndarray, resamples: int, seed: int) -> tuple[np.ndarray, int]:
-    """(R,) the mean over cases in each resample of the users, and the number of users."""
+    """(R,) mean over queries in each resample of the users, and the number of users."""
     cases_U = np.bincount(users_B)
     seen_U = cases_U > 0
     total_U, cases_U = np.bincount(users_B, weights=values_B)[seen_U], cases_U[seen_U]
@@ -191,6 +189,6 @@ def _check(values_B: np.ndarray, users_B: np.ndarray) -> None:
         raise DataError(f"bootstrap: the value of case {case} is {values_B[case]}: leave cases without a value out")
 
 
-def _interval(means_R: np.ndarray, level: float) -> tuple[float, float]:
-    low, high = np.quantile(means_R, [(1 - level) / 2, (1 + level) / 2])
+def _interval(means_R: np.ndarray) -> tuple[float, float]:
+    low, high = np.quantile(means_R, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)

@@ -321,5 +321,5 @@ def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(CheckpointError, match="missing' is neither a folder here nor a repository"):
         FSQTokenizer.from_pretrained(tmp_path / "missing")
     (tmp_path / "file").touch()
-    with pytest.raises(CheckpointError, match="file is a file: name the folder that holds it"):
+    with pytest.raises(CheckpointError, match="file is a file: name its folder"):
         FSQTokenizer.from_pretrained(tmp_path / "file")
