@@ -1,1 +1,1 @@
-"""Measurements of many things in one run that resumes: accuracy and speed."""
+"""Benchmarks that resume: accuracy suites and speed measurements."""

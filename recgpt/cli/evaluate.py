@@ -151,7 +151,7 @@ def benchmark_accuracy(
 
     if suite and config:
         raise typer.BadParameter("--suite and --config exclude each other: pass one of them")
-    whole = Suite.load(config or Suite.file_of(suite or DEFAULT_SUITE), overrides or ())
+    whole = Suite.load(config or Suite.packaged_file(suite or DEFAULT_SUITE), overrides or ())
     chosen = whole.restricted(only=only or (), seeds=seeds or ())
     found = run_suite(chosen, data=data, out=out, load_model=load_model)
     paths = write_reports(summarize(chosen, found), found, out=out)

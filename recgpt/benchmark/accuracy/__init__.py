@@ -1,1 +1,1 @@
-"""Accuracy suites: data sets x recommenders x seeds, cell by cell, with a page of tables and plots."""
+"""Accuracy suites: data sets x recommenders x seeds, with a report page of tables and plots."""

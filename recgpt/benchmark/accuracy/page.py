@@ -1,4 +1,4 @@
-"""The benchmark's reports: JSON for programs, Markdown, and one self-contained HTML page with plots.
+"""Reports of an accuracy suite: JSON, Markdown, and one self-contained HTML page with plots.
 
 found = run_suite(suite, data=Path("data"), out=Path("runs/accuracy"), load_model=load_model)
 summary = summarize(suite, found)
@@ -28,23 +28,25 @@ from recgpt.recommenders.foundation import RecGPTContext, RecGPTFineTuned, RecGP
 
 METRICS = ("hit@10", "ndcg@10")
 LEVELS = (RecGPTText.name, RecGPTContext.name, RecGPTFineTuned.name)
-"""The foundation model's rows, in the order of what they know."""
+"""Rows of the foundation model: zero-shot, in-context, trained."""
 
 PUBLISHED = Path(__file__).with_name("published.json")
 PUBLISHED_PROTOCOLS = ("leave_one_out", "windows")
-"""Those that published figures were measured with; each figure says which."""
+"""Protocols of the published figures; each figure names its own."""
 
 
 def summarize(suite: Suite, found: Sequence[Sequence[DatasetCells]]) -> dict[str, Any]:
-    """All figures of the page as JSON values.
+    """All figures of the report as JSON values.
 
-    A recommender's figures are means over its seeds; intervals and tests resample users, with each case's mean over the
-    seeds. The tests against `text_knn` are corrected for all recommenders of a data set (Holm 1979).
+    Metrics are means over seeds; intervals and tests resample users, on the mean over seeds of each query. The tests
+    against `text_knn` are corrected for all recommenders of a data set (Holm 1979).
 
     Parameters
     ----------
+    suite
+        The accuracy suite.
     found
-        For each part its data sets, see `run_suite`.
+        Results of each part, a list of data sets each, see `run_suite`.
     """
     published = json.loads(PUBLISHED.read_text(encoding="utf-8"))
     return {
@@ -59,7 +61,7 @@ def summarize(suite: Suite, found: Sequence[Sequence[DatasetCells]]) -> dict[str
 
 
 def _machines(found: Sequence[Sequence[DatasetCells]]) -> str:
-    """Those that the reports were made on, the one that made most of them first."""
+    """Machines that made the reports, by descending number of reports."""
     made_on = Counter(
         report.about["hardware"]
         for sets in found
@@ -85,7 +87,7 @@ def _summarize_part(
 
 
 def _mean_ratios(datasets: Sequence[dict[str, Any]]) -> dict[str, float | None]:
-    """Of each level, the geometric mean over the data sets that are compared; None where one has no figure of it."""
+    """Geometric mean of the ratios of each row in `LEVELS` over the compared data sets; None if one lacks the row."""
     compared = [dataset["against_best"] for dataset in datasets if dataset["against_best"] is not None]
     found = {}
     for name in LEVELS:
@@ -157,7 +159,7 @@ def _test(cells: DatasetCells, part: str, rows: list[dict[str, Any]]) -> None:
 
 
 def _against_best(cells: DatasetCells, part: str, rows: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """NDCG@10 of each level by that of the best baseline; None without a level, or where no baseline finds anything."""
+    """NDCG@10 of each row in `LEVELS` over that of the best baseline; None without such rows or a positive baseline."""
     ndcg = {row["recommender"]: row["metrics"]["ndcg@10"]["mean"] for row in rows}
     best = max((name for name in ndcg if name not in FROM_MODEL), key=ndcg.__getitem__, default=None)
     levels = [name for name in LEVELS if name in ndcg]
@@ -189,7 +191,7 @@ def _mean_or_none(values: Sequence[float] | np.ndarray) -> float | None:
 
 
 def _command(cells: DatasetCells, name: str, config: BenchmarkConfig) -> str:
-    """That makes the first seed's report; with another seed `recgpt evaluate` would also draw the split anew."""
+    """Command for the report of the first seed; with another one `recgpt evaluate` would also redraw the split."""
     options = {"--protocol": config.protocol, "--past": config.past, "--max-users": config.max_users}
     options |= {"--model": config.model if name in FROM_MODEL else None, "--recommenders": name}
     given = [str(part) for pair in options.items() if pair[1] is not None for part in pair]
@@ -197,7 +199,7 @@ def _command(cells: DatasetCells, name: str, config: BenchmarkConfig) -> str:
 
 
 def write_reports(summary: dict[str, Any], found: Sequence[Sequence[DatasetCells]], *, out: Path) -> list[Path]:
-    """Write HTML, Markdown and JSON, called as the suite (`benchmark.html`), into the folder `out`."""
+    """Write HTML, Markdown and JSON, named after the suite (`benchmark.html`), into the folder `out`."""
     out.mkdir(parents=True, exist_ok=True)
     paths = [out / f"{summary['name']}.{kind}" for kind in ("html", "md", "json")]
     paths[0].write_text(html(summary, found), encoding="utf-8")
@@ -211,8 +213,8 @@ RATIOS_HEADER = ["data set", "best baseline", "NDCG@10", *LEVELS, "recgpt - best
 LISTS_HEADER = ["recommender", *(heading for heading, _ in LISTS.values()), "fit s", "rank s"]
 
 
-def cells_of(row: dict[str, Any]) -> list[str]:
-    """One row of the main table, as text."""
+def metric_cells(row: dict[str, Any]) -> list[str]:
+    """Cells of a row of the main table."""
     against = row["against_reference"]
     p = "–"
     if against is not None:
@@ -222,8 +224,8 @@ def cells_of(row: dict[str, Any]) -> list[str]:
     return [row["supervision"], row["recommender"], *figures, _difference(against), p, *slices]
 
 
-def list_cells_of(row: dict[str, Any]) -> list[str]:
-    """One row of the table about whole lists, as text."""
+def list_cells(row: dict[str, Any]) -> list[str]:
+    """Cells of a row of the table of beyond-accuracy metrics."""
     seconds = (f"{row['seconds'][step]:,.1f}" for step in ("fit", "rank"))
     return [row["recommender"], *(figure(value) for value in row["lists"].values()), *seconds]
 
@@ -240,14 +242,14 @@ def _with_interval(metric: dict[str, Any]) -> str:
     return f"{decimal(metric['mean'])} ({decimal(low)}–{decimal(high)})"
 
 
-def title_of(dataset: dict[str, Any]) -> str:
-    """The protocol and its parameters in one line."""
+def protocol_line(dataset: dict[str, Any]) -> str:
+    """Protocol and its parameters in one line."""
     params = ", ".join(f"{name} {value}" for name, value in dataset["split"].items() if value is not None)
     return f"{dataset['protocol']} ({params}; repeats {dataset['repeats']}; {dataset['items']:,} items ranked)"
 
 
 def ratio_table(part: dict[str, Any]) -> list[list[str]]:
-    """NDCG@10 as ratios to the best of all baselines, a row for each data set and one for their geometric mean."""
+    """Table of NDCG@10 over that of the best baseline: a row for each data set and one for the geometric mean."""
     rows = []
     for dataset in part["datasets"]:
         if (against := dataset["against_best"]) is not None:
@@ -273,14 +275,14 @@ def markdown(summary: dict[str, Any]) -> str:
         if ratios := ratio_table(part):
             lines += [markdown_table([RATIOS_HEADER, *ratios]), "", RATIOS_ABOUT, ""]
         for dataset in part["datasets"]:
-            lines += _markdown_of(dataset)
+            lines += _markdown_section(dataset)
     return "\n".join(lines) + "\n"
 
 
-def _markdown_of(dataset: dict[str, Any]) -> list[str]:
-    lines = [f"## {dataset['name']}", "", f"{title_of(dataset)}. {dataset['n'][dataset['headline']]:,} cases.", ""]
-    lines += [markdown_table([HEADER, *map(cells_of, dataset["rows"])]), ""]
-    lines += [markdown_table([LISTS_HEADER, *map(list_cells_of, dataset["rows"])]), ""]
+def _markdown_section(dataset: dict[str, Any]) -> list[str]:
+    lines = [f"## {dataset['name']}", "", f"{protocol_line(dataset)}. {dataset['n'][dataset['headline']]:,} cases.", ""]
+    lines += [markdown_table([HEADER, *map(metric_cells, dataset["rows"])]), ""]
+    lines += [markdown_table([LISTS_HEADER, *map(list_cells, dataset["rows"])]), ""]
     if dataset["published"]:
         lines += [markdown_table([_PUBLISHED_HEADER, *map(published_cells, dataset["published"])]), ""]
     return lines + [f"{name} could not take part: {reason}" for name, reason in dataset["refused"].items()]
@@ -292,20 +294,20 @@ _METHOD = (
     "for all recommenders of a data set (Holm)."
 )
 RATIOS_ABOUT = (
-    "NDCG@10 as a ratio to the best of all baselines of the data set's table, those trained on it among them. The best "
-    "is picked on these very cases, which is in its favour. Last column: paired difference in NDCG@10 with its "
+    "NDCG@10 as a ratio to the best of all baselines of the data set's table, those trained on it included. The best "
+    "is picked on these very queries, which is in its favour. Last column: paired difference in NDCG@10 with its "
     "bootstrap 95 % interval over users."
 )
 
 
 def published_cells(row: dict[str, Any]) -> list[str]:
-    """One row of the table of published figures, as text."""
+    """Cells of a row of the table of published figures."""
     figures = [decimal(row[metric]) for metric in METRICS]
     return [row["model"], *figures, "yes" if row["trained_in_domain"] else "no", row["protocol"], row["source"]]
 
 
 def html(summary: dict[str, Any], found: Sequence[Sequence[DatasetCells]]) -> str:
-    """One page with everything in it: tables, plots, commands."""
+    """Self-contained HTML page: tables, plots, commands."""
     environment = Environment(
         loader=PackageLoader("recgpt.benchmark.accuracy", "."),
         autoescape=True,
@@ -322,10 +324,10 @@ def html(summary: dict[str, Any], found: Sequence[Sequence[DatasetCells]]) -> st
         ratio_table=ratio_table,
         lists_header=LISTS_HEADER,
         lists=LISTS,
-        cells_of=cells_of,
-        list_cells_of=list_cells_of,
+        metric_cells=metric_cells,
+        list_cells=list_cells,
         decimal=decimal,
-        title_of=title_of,
+        protocol_line=protocol_line,
         is_better=_is_better,
         plots=[_plots(part, sets) for part, sets in zip(summary["parts"], found, strict=True)],
     )
@@ -337,7 +339,7 @@ def _plots(part: dict[str, Any], sets: Sequence[DatasetCells]) -> dict[str, list
 
 
 def _is_better(row: dict[str, Any]) -> str:
-    """`better`, `worse` or nothing: what the test against the reference says at .05."""
+    """`better` or `worse` where the test against the reference is significant at .05, else an empty text."""
     against = row["against_reference"]
     if against is None or against["p_holm"] >= 0.05:
         return ""

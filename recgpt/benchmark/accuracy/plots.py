@@ -1,4 +1,4 @@
-"""Pictures of a benchmark, as SVG to put into a page."""
+"""Plots of an accuracy suite, as inline SVG."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 
 HISTORY_BINS = (1, 3, 6, 11, 21, 51)
 COUNT_BINS = (0, 1, 6, 11, 21, 51, 101)
-FEWEST_CASES = 30  # a bin with fewer is noise
+FEWEST_CASES = 30  # bins with fewer queries are not drawn
 DRAWN = 5  # recommenders drawn as lines, beside text_knn and popularity
 
 
@@ -60,7 +60,7 @@ def _by(
     starts: Sequence[int],
     label: str,
 ) -> None:
-    """Mean NDCG@10 of the cases in each bin of `column`."""
+    """Mean NDCG@10 of the queries in each bin of `column`."""
     part = dataset["headline"]
     bin_B = np.searchsorted(starts, cells.reports[names[0]][0].in_slice(part)[column].to_numpy(), side="right") - 1
     n_cases = np.bincount(bin_B, minlength=len(starts))
@@ -70,8 +70,8 @@ def _by(
         axes.plot(range(len(kept)), total[kept] / n_cases[kept], "o-", ms=3, lw=1.2, label=name, color=colours[name])
     axes.set_xticks(range(len(kept)), [f"{_bin_label(starts, int(i))}\n{n_cases[i]:,}" for i in kept], fontsize=7)
     axes.set(xlabel=f"{label} (below: cases)", ylabel="NDCG@10", ylim=(0, None))
-    what = "history length" if column == "history_items" else "popularity of the target"
-    axes.set_title(f"By {what}", fontsize=9)
+    binned = "history length" if column == "history_items" else "popularity of the target"
+    axes.set_title(f"By {binned}", fontsize=9)
     axes.legend(fontsize=6.5)
 
 

@@ -1,12 +1,11 @@
-"""Suites of data sets x recommenders x seeds, one cell at a time: `recgpt benchmark accuracy`.
+"""Accuracy suites of data sets x recommenders x seeds, one cell at a time: `recgpt benchmark accuracy`.
 
     suite = Suite.named("foundation").restricted(only=["Global time"], seeds=[0])
     found = run_suite(suite, data=Path("data"), out=Path("runs/accuracy"), load_model=load_model)
     write_reports(summarize(suite, found), found, out=Path("runs/accuracy"))     # in recgpt.benchmark.accuracy.page
 
-A cell is a report of `evaluate` with one recommender. A cell that is on disk, made of the same data with the same
-settings, is not made again: a run that was killed goes on where it stopped, and what two parts or two suites have in
-common is made once.
+A cell is a report of `evaluate` with one recommender. Cells are cached on disk by their inputs (data, settings,
+version): a killed run resumes, and parts or suites share equal cells.
 """
 
 import functools
@@ -36,27 +35,29 @@ from recgpt.version import __version__
 
 DEFAULT_SUITE = "accuracy"
 SUITES = {name: Path(__file__).with_name(f"{name}.yaml") for name in (DEFAULT_SUITE, "foundation")}
-"""Name -> the YAML that says what is measured."""
+"""Name -> YAML file of a suite."""
 
 REFERENCE = "text_knn"
-"""What every other recommender is compared with."""
+"""Recommender that all others are tested against."""
 
 
 class BenchmarkConfig(Config):
-    """What one part of a benchmark measures.
+    """Settings of one part of a suite.
 
     Attributes
     ----------
     datasets
-        Folders of data sets, under the `data` folder of the run.
+        Names of data set folders in the `data` folder of the run.
     recommenders
-        Registered names.
+        Registered names of recommenders.
     protocol, past, max_users
-        See `recgpt.data.splits`; None leaves the choice to the protocol.
+        Evaluation split, see `recgpt.data.splits`; None means the default of the protocol.
     seeds
-        One cell each, for recommenders that draw random numbers; the others have one cell with the first.
+        Seeds of recommenders that draw random numbers, one cell each; other recommenders use the first only.
     model
-        Checkpoint of the recommenders that are made from one; None takes the one that comes with the project.
+        Checkpoint of recommenders made from a model; None means the shipped one.
+    negatives
+        Must be None: sampled negatives are refused.
     """
 
     datasets: list[str] = Field(min_length=1)
@@ -75,9 +76,9 @@ class Part(Config):
     Attributes
     ----------
     title, about
-        What it is called, and what it shows in a sentence; a suite of one part needs neither.
+        Heading and one sentence on its result; empty in a suite of one part.
     config
-        What is measured.
+        Settings.
     """
 
     title: str = ""
@@ -86,16 +87,18 @@ class Part(Config):
 
 
 class Suite(Config):
-    """What a run measures, part by part, and reports on one page.
+    """Accuracy suite: parts that are measured one after the other and reported on one page.
 
     Attributes
     ----------
     name
-        Of its reports, `NAME.html` and so on.
+        File name of its reports, `NAME.html` and so on.
     title
-        Of the page.
+        Title of the page.
     notes
-        What a reader must know before any figure.
+        Remarks at the top of the page.
+    parts
+        At least one.
     """
 
     name: str = Field(default="benchmark", pattern=r"^\w+$")
@@ -104,21 +107,21 @@ class Suite(Config):
     parts: list[Part] = Field(min_length=1)
 
     @classmethod
-    def of(cls, config: BenchmarkConfig) -> Self:
-        """One part without a title."""
+    def from_config(cls, config: BenchmarkConfig) -> Self:
+        """Suite of a single part without a title."""
         return cls(parts=[Part(config=config)])
 
     @staticmethod
-    def file_of(name: str) -> Path:
-        """Path of a suite that comes with the package; DataError if none has that name."""
+    def packaged_file(name: str) -> Path:
+        """Path of a suite shipped with the package; DataError for an unknown name."""
         if name not in SUITES:
             raise DataError(f"unknown suite {name!r}: choose among {', '.join(SUITES)}, or name a file with --config")
         return SUITES[name]
 
     @classmethod
     def named(cls, name: str) -> Self:
-        """Read a suite that comes with the package; DataError if none has that name."""
-        return cls.load(cls.file_of(name))
+        """Read a suite shipped with the package; DataError for an unknown name."""
+        return cls.load(cls.packaged_file(name))
 
     @classmethod
     def load(
@@ -136,12 +139,12 @@ class Suite(Config):
         Raises
         ------
         ConfigError
-            The file is missing or no YAML, or a setting is unknown or has a value that it cannot have.
+            The file is missing or no YAML, or a setting is unknown or has an invalid value.
         DataError
             A protocol or recommender is unknown, or sampled negatives are requested.
         """
         path = SUITES[DEFAULT_SUITE] if path is None else path
-        suite = super().load(path) if "parts" in read_yaml(path) else cls.of(BenchmarkConfig.load(path))
+        suite = super().load(path) if "parts" in read_yaml(path) else cls.from_config(BenchmarkConfig.load(path))
         parts = [
             part.model_copy(update={"config": part.config.changed(overrides, flags)}) if overrides or flags else part
             for part in suite.parts
@@ -154,17 +157,19 @@ class Suite(Config):
         return suite
 
     def restricted(self, *, only: Sequence[str] = (), seeds: Sequence[int] = ()) -> Self:
-        """The same with some of its parts, in their order, and with other seeds; none given changes nothing.
+        """Copy of the suite with some of its parts and other seeds; empty arguments change nothing.
 
         Parameters
         ----------
         only
-            Titles, in any case, or numbers from 1 on.
+            Titles (case-insensitive) or numbers (from 1) of parts, which stay in the order of the suite.
+        seeds
+            Seeds of every part.
 
         Raises
         ------
         DataError
-            There is no such part.
+            Unknown part.
         """
         chosen = {self._index(wanted) for wanted in only} or set(range(len(self.parts)))
         parts = [part for index, part in enumerate(self.parts) if index in chosen]
@@ -185,39 +190,39 @@ class Suite(Config):
 
 @dataclass(frozen=True)
 class Cell:
-    """One recommender on one data set with one seed.
+    """Result of one recommender on one data set with one seed, cached on disk.
 
     Attributes
     ----------
-    made_of
-        All that its figures depend on; a stored cell made of the same is used as it is.
+    cache_key
+        All inputs of the result; a stored cell with the same key is reused.
     path
-        Of its report.
+        File of its report.
     """
 
     recommender: str
     seed: int
-    made_of: dict[str, Any]
+    cache_key: dict[str, Any]
     path: Path
 
     @property
     def is_done(self) -> bool:
-        """Whether it is on disk, made of the same."""
+        """Whether a cached result with the same inputs exists."""
         return (
             self._note.is_file()
-            and read_json(self._note).get("made_of") == self.made_of
+            and read_json(self._note).get("made_of") == self.cache_key
             and (self.refusal is not None or self.path.is_file())
         )
 
     @property
     def refusal(self) -> str | None:
-        """Why there is no report, where the recommender said no."""
+        """Reason why the recommender refused the data set; None if there is a report."""
         reason = read_json(self._note).get("refused")
         return None if reason is None else str(reason)
 
     def finish(self, **outcome: Any) -> None:
-        """Write down that the cell is done; its report, if it has one, is on disk already."""
-        write_json(self._note, {"made_of": self.made_of, **outcome})
+        """Mark the cell as done; its report, if any, must be on disk already."""
+        write_json(self._note, {"made_of": self.cache_key, **outcome})
 
     @property
     def _note(self) -> Path:
@@ -226,18 +231,18 @@ class Cell:
 
 @dataclass
 class DatasetCells:
-    """The cells of one data set.
+    """Results of all recommenders on one data set.
 
     Attributes
     ----------
     name
-        Of the data set.
+        Name of the data set.
     folder
-        Where it was read from.
+        Folder of the data set.
     reports
         Recommender -> a report for each seed.
     refused
-        Recommender -> why it could not take part.
+        Recommender -> reason of its refusal.
     """
 
     name: str
@@ -246,11 +251,11 @@ class DatasetCells:
     refused: dict[str, str] = field(default_factory=dict)
 
     def about(self) -> dict[str, Any]:
-        """What all its reports share: the JSON of the first."""
+        """JSON of the first report, whose conditions all reports of the data set share."""
         return next(iter(self.reports.values()))[0].about
 
     def values(self, recommender: str, slice_name: str, metric: str) -> np.ndarray:
-        """(n,) the metric of each case of a slice, mean over the seeds."""
+        """(n,) metric of each query of a slice, mean over the seeds."""
         of_seeds = [report.values(recommender, slice_name, metric) for report in self.reports[recommender]]
         return np.mean(of_seeds, axis=0)
 
@@ -258,32 +263,32 @@ class DatasetCells:
 def run_suite(
     suite: Suite, *, data: Path, out: Path, load_model: Callable[[str | None], Model]
 ) -> list[list[DatasetCells]]:
-    """Make all cells that are not on disk yet, data set by data set, and read all of them.
+    """Run a suite: compute the missing cells, data set by data set, and read all cells.
 
     Parameters
     ----------
     data
-        Where the folders of the data sets are.
+        Folder of the data set folders.
     out
-        Cells land in `out/cells`.
+        Output folder; cells are stored in `out/cells`.
     load_model
-        Reads the checkpoint of a config, or with None the model that comes with the project; each is read once.
+        Loader of a checkpoint, or of the shipped model for None; called once for each checkpoint.
 
     Returns
     -------
-    For each part its data sets.
+    A list of data sets for each part.
 
     Raises
     ------
     DataError, CheckpointError
-        A data set or model is not there or unreadable, which is found before anything is computed.
+        A data set or model is missing or unreadable; raised before anything is computed.
     """
     configs = [part.config for part in suite.parts]
     wanted = dict.fromkeys(name for config in configs for name in config.datasets)
     missing = [name for name in wanted if not (data / name / "interactions.parquet").is_file()]
     if missing:
         raise DataError(
-            f"{data} has no data set {', '.join(missing)}: say where they are with --data, fetch them with "
+            f"{data} has no data set {', '.join(missing)}: name their folder with --data, fetch them with "
             "`recgpt data import`, or list others with --config"
         )
 
@@ -341,7 +346,7 @@ def _cells(
     of_embeddings = hashlib.sha256(np.ascontiguousarray(embeddings_NE).data).hexdigest()
     for name in names_for(split, config.recommenders, model=model):
         for seed in _seeds(name, config):
-            made_of = {
+            cache_key = {
                 "items_sha256": dataset.items_sha256,
                 "interactions_sha256": dataset.interactions_sha256,
                 "embeddings_sha256": of_embeddings,
@@ -353,8 +358,8 @@ def _cells(
                 "model": of_model if name in FROM_MODEL else None,
                 "recgpt": __version__,
             }
-            digest = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
-            yield Cell(name, seed, made_of, out / "cells" / dataset.name / f"{name}-{seed}-{digest[:12]}.json")
+            digest = hashlib.sha256(json.dumps(cache_key, sort_keys=True).encode()).hexdigest()
+            yield Cell(name, seed, cache_key, out / "cells" / dataset.name / f"{name}-{seed}-{digest[:12]}.json")
 
 
 def _seeds(name: str, config: BenchmarkConfig) -> list[int]:
@@ -362,7 +367,7 @@ def _seeds(name: str, config: BenchmarkConfig) -> list[int]:
 
 
 def _make(cell: Cell, split: Split, embeddings_NE: np.ndarray, model: Model | None) -> None:
-    """Evaluate and store; what a recommender refuses (no times, too little data) is stored as its reason."""
+    """Evaluate and store; a refusal of the recommender (no times, too little data) is stored as well."""
     try:
         recommenders = recommenders_for([cell.recommender], embeddings_NE=embeddings_NE, model=model, seed=cell.seed)
         report = evaluate(split, recommenders, embeddings_NE=embeddings_NE)
@@ -375,7 +380,7 @@ def _make(cell: Cell, split: Split, embeddings_NE: np.ndarray, model: Model | No
 
 
 class _Clock:
-    """Says which cell is at work, how many are done, and when the rest may be: by the mean time of those made."""
+    """Progress of a suite: current cell, number of finished cells, ETA from the mean time of a cell."""
 
     def __init__(self, total: int) -> None:
         self._total = total
@@ -384,16 +389,16 @@ class _Clock:
 
     def skip(self, label: str) -> None:
         self._done += 1
-        self._say(f"{label}: done before")
+        self._print(f"{label}: done before")
 
     def begin(self, label: str) -> None:
-        self._say(f"{label} ...")
+        self._print(f"{label} ...")
 
     def end(self, label: str, seconds: float) -> None:
         self._done += 1
         self._seconds.append(seconds)
         left = (self._total - self._done) * sum(self._seconds) / len(self._seconds)
-        self._say(f"{label}: {duration(seconds)}, ETA {duration(left)}")
+        self._print(f"{label}: {duration(seconds)}, ETA {duration(left)}")
 
-    def _say(self, what: str) -> None:
-        console.print(f"[{self._done}/{self._total}] {what}", markup=False, highlight=False, soft_wrap=True)
+    def _print(self, text: str) -> None:
+        console.print(f"[{self._done}/{self._total}] {text}", markup=False, highlight=False, soft_wrap=True)

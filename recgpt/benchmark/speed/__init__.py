@@ -1,1 +1,1 @@
-"""How fast the project is, beside the published scheme and beside what the machine can do: `recgpt benchmark speed`."""
+"""Speed benchmark against the published implementation and the limits of the machine: `recgpt benchmark speed`."""

@@ -1,4 +1,4 @@
-"""The process whose work and memory are measured: `python -m recgpt.benchmark.speed.child JSON`."""
+"""Child process of the speed benchmark, for its own time and memory: `python -m recgpt.benchmark.speed.child JSON`."""
 
 import json
 import os
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def catalogue_points(setting: "Setting", points: Sequence[int], folder: Path) -> Iterator[dict[str, float]]:
-    """Index catalogues of these sizes, from codes and a sparse file of embeddings, and rank one batch."""
+    """Catalogue sizes: index time, ranking time of one batch, and memory, with embeddings in a sparse file."""
     from recgpt.benchmark.speed.limits import BATCH
     from recgpt.benchmark.speed.ranking import recommend
     from recgpt.benchmark.speed.scoring import any_item, random_logits
@@ -55,7 +55,7 @@ def catalogue_points(setting: "Setting", points: Sequence[int], folder: Path) ->
 
 
 def history_points(setting: "Setting", points: Sequence[int], _folder: Path) -> Iterator[dict[str, float]]:
-    """Rank one batch of histories of these lengths."""
+    """History lengths: ranking time and memory of one batch."""
     from recgpt.benchmark.speed.limits import BATCH
     from recgpt.benchmark.speed.ranking import recommend
 
@@ -68,7 +68,7 @@ def history_points(setting: "Setting", points: Sequence[int], _folder: Path) -> 
 
 
 def user_points(setting: "Setting", points: Sequence[int], _folder: Path) -> Iterator[dict[str, float]]:
-    """Rank so many users in one call."""
+    """Numbers of users: time and memory of one call."""
     from recgpt.benchmark.speed.ranking import recommend
 
     recommend(setting.catalogue, setting.even_histories(1, setting.sizes.user_history))
@@ -80,7 +80,7 @@ def user_points(setting: "Setting", points: Sequence[int], _folder: Path) -> Ite
 
 
 def training_points(setting: "Setting", points: Sequence[int], folder: Path) -> Iterator[dict[str, float]]:
-    """Take so many of the trainer's steps; under `torchrun`, with all its processes, of which the first one tells."""
+    """Numbers of training steps: items a second and memory; under `torchrun` of all processes, reported by rank 0."""
     from recgpt.benchmark.speed.training import TrainerSteps
     from recgpt.generative.trainer import TrainData
 
@@ -117,7 +117,7 @@ def _best(work: Callable[..., object], *arguments: object, trials: int = 2) -> f
 
 
 def main() -> None:
-    """Run the tasks, print a line for each point."""
+    """Run the tasks and print one line for each point."""
     from recgpt.benchmark.speed.setting import Setting, Sizes
 
     job = json.loads(sys.argv[1])

@@ -1,4 +1,4 @@
-"""Encoding texts: ours against the encoder's own best plain batch size."""
+"""Speed of text encoding, against the encoder's own `encode` at its best batch size."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ from recgpt.benchmark.speed.setting import Setting
 from recgpt.encode import PACKAGED, TextEncoder
 
 WITHIN = 0.85
-TOLERANCE = 2e-2  # of a cosine: bfloat16 rounds by the batch's padding
+TOLERANCE = 2e-2  # of a cosine: bfloat16 rounding depends on the padding of the batch
 
 
 def measure(setting: Setting) -> Measured:
-    """The encoding part: real texts by the packaged encoder."""
+    """Measure the encoding of real texts by the packaged encoder."""
     texts = _texts(setting)
     encoder = TextEncoder.load(PACKAGED)
     model = encoder._model
@@ -57,7 +57,7 @@ def measure(setting: Setting) -> Measured:
 
 
 def _texts(setting: Setting) -> list[str]:
-    """Distinct item texts of the data set; made up where there is none."""
+    """Distinct item texts of the data set; synthetic texts without a data set."""
     n = setting.sizes.texts
     if setting.dataset is None:
         words = [f"word{number}" for number in range(200)]

@@ -1,15 +1,16 @@
-"""How many floating-point operations the decoder's work needs; a multiplication and an addition are two.
+"""Floating-point operations (FLOPs) of the decoder; a multiplication and an addition count as two.
 
-For T tokens that see `keys` (query, key) pairs in all, of which P positions predict a code, one forward pass takes
+For T tokens with `keys` visible (query, key) pairs in all and P predicting positions, one forward pass takes
 
     L * (24 D^2 T + 4 D keys)  +  2 W D T  +  2 D (V + 1) P
 
-for L layers: 6 D^2 for queries, keys and values, 2 D^2 for what attention gives, 16 D^2 for the feed-forward part; the
-slices' projection; the head. A backward pass takes twice that, but for the projection, whose input needs no gradient.
+for L layers: 6 D^2 for queries, keys and values, 2 D^2 for the attention output, 16 D^2 for the feed-forward part; the
+projection of slices; the head. A backward pass takes twice that, except for the projection, whose input needs no
+gradient.
 Norms, softmax and activations are not counted, as in PaLM's model FLOPs utilisation (arXiv 2204.02311, appendix B).
 
-*Useful* FLOPs count real items only, each with the keys that it may see. What a padded or masked implementation
-computes beyond that is work, but not useful: call `forward` with its positions and T^2 keys a row to count it.
+*Useful* FLOPs count real items only, each with its visible keys. A padded or masked implementation computes more:
+call `forward` with all its positions and T^2 keys a row to count that.
 
 Shapes: T tokens, K codes an item, D width, W slice width, V codes a slot, L layers.
 """
@@ -20,7 +21,7 @@ from recgpt.generative.decoder import RecGPTConfig
 
 
 def visible_keys(lengths: np.ndarray, n_codes: int) -> int:
-    """(query, key) pairs of sequences of `lengths` items: item p has K queries, each sees K * (p + 1) keys."""
+    """(query, key) pairs of sequences of `lengths` items: item p has K queries with K * (p + 1) keys each."""
     lengths = np.asarray(lengths, dtype=np.int64)
     return int(n_codes**2 * (lengths * (lengths + 1) // 2).sum())
 
@@ -36,16 +37,16 @@ def training(config: RecGPTConfig, tokens: int, keys: int, predicted: int) -> in
 
 
 def useful_training(config: RecGPTConfig, lengths: np.ndarray) -> int:
-    """FLOPs that sequences of `lengths` items need in training; all but the first item of each are predicted."""
+    """Useful FLOPs of a training step on sequences of `lengths` items; all but the first item of each are predicted."""
     items = int(np.sum(lengths))
     k = config.n_codes
     return training(config, items * k, visible_keys(lengths, k), (items - len(lengths)) * k)
 
 
 def ranking(config: RecGPTConfig, lengths: np.ndarray) -> int:
-    """FLOPs that histories of `lengths` items need to be ranked after: the last layer is wanted for one item only.
+    """Useful FLOPs of one ranking after each history of `lengths` items.
 
-    Of the last layer, every item needs its keys and values, the last one the rest.
+    The last layer computes keys and values of all items, and the rest for the last item only.
     """
     lengths = np.asarray(lengths, dtype=np.int64)
     d, k = config.d_model, config.n_codes
@@ -56,13 +57,13 @@ def ranking(config: RecGPTConfig, lengths: np.ndarray) -> int:
 
 
 def appending(config: RecGPTConfig, length: int) -> int:
-    """FLOPs of one more item after `length` cached ones; the head is not asked."""
+    """FLOPs of one more item after `length` cached ones, without the head."""
     k = config.n_codes
     return _layers(config, k, k * k * (length + 1)) + _projection(config, k)
 
 
 def encoding(width: int, inner: int, n_layers: int, lengths: np.ndarray) -> int:
-    """FLOPs of a BERT-like encoder over texts of `lengths` tokens, `inner` wide between its feed-forward products."""
+    """FLOPs of a BERT-like encoder of feed-forward width `inner` over texts of `lengths` tokens."""
     lengths = np.asarray(lengths, dtype=np.int64)
     tokens, keys = int(lengths.sum()), int((lengths**2).sum())
     return n_layers * ((8 * width * width + 4 * width * inner) * tokens + 4 * width * keys)

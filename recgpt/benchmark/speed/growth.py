@@ -1,4 +1,4 @@
-"""How time and memory grow with items, histories, users and processes; measured in processes of their own."""
+"""Growth of time and memory with items, history length, users and processes, each measured in a child process."""
 
 from collections.abc import Sequence
 
@@ -9,14 +9,14 @@ from recgpt.benchmark.speed.setting import TOP, Setting
 
 
 def measure(setting: Setting) -> Measured:
-    """The growth part."""
+    """Measure the growth curves."""
     sizes, found = setting.sizes, Measured()
     setting.say(
         f"histories of {_listed(sizes.history_curve)} items; {_listed(sizes.user_curve)} users; catalogues of "
         f"{_listed(sizes.catalogue_curve)} items"
     )
     tasks = {"history": sizes.history_curve, "users": sizes.user_curve, "catalogue": sizes.catalogue_curve}
-    ranked = run_child(setting, tasks)  # what needs most memory comes last
+    ranked = run_child(setting, tasks)  # the largest memory last
     for name, unit, key in (
         (f"end to end, history {sizes.history}", "ms/user", "end_to_end_ms"),
         (f"top-{TOP} alone", "ms/user", "top_k_ms"),

@@ -1,7 +1,7 @@
-"""What this machine can do at best, measured on the spot: matrix products, memory and cache traffic.
+"""Measured limits of the machine: peak matrix rate, memory bandwidth and cache bandwidth.
 
-Every figure of the benchmark is set beside one of these: FLOPs done against the peak matrix rate, bytes moved against
-the bandwidth. The peak is the best of several products at the decoder's own shapes, not a data sheet's number.
+Results are compared with them (roofline): FLOPs against the peak matrix rate, bytes against the bandwidth. The peak is
+the best of several products at the decoder's own shapes, not the number of a data sheet.
 """
 
 import time
@@ -16,24 +16,24 @@ from recgpt.benchmark.speed.measure import Limit
 from recgpt.device import computes_bfloat16
 from recgpt.generative.decoder import RecGPTConfig, linear
 
-ROWS = 2_048  # tokens of two packed rows, what a training step multiplies at once
+ROWS = 2_048  # tokens of two packed rows, the height of a training step's products
 BUFFER = 1 << 28  # bytes; several times any cache
 TRIALS = 12
-BATCH = 64  # histories that are ranked together
+BATCH = 64  # histories a ranking batch
 
 
 @dataclass(frozen=True)
 class Limits:
-    """FLOPs a second and bytes a second.
+    """Peak rates in FLOPs and bytes a second.
 
     Attributes
     ----------
     float32, bfloat16
-        Products; None where the processor does not multiply in bfloat16.
+        Matrix products, FLOPs a second; None without bfloat16 arithmetic.
     copy, read
-        Of memory, bytes read and written.
+        Memory bandwidth, bytes a second; a copy counts bytes read and written.
     table
-        Bytes read from an array as large as the logits of a batch, again and again: what caches make of it.
+        Bandwidth of repeated reads of an array as large as the logits of a batch (partly in caches), bytes a second.
     """
 
     float32: float
@@ -46,7 +46,7 @@ class Limits:
     def measured(
         cls, config: RecGPTConfig, *, rows: int = ROWS, buffer: int = BUFFER, trials: int = TRIALS
     ) -> "Limits":
-        """Measure with torch's present number of threads, the best of `trials`."""
+        """Measure with torch's present number of threads, best of `trials`."""
         device = torch.device("cpu")
         bfloat16 = _matrix_rate(config, torch.bfloat16, rows, trials) if computes_bfloat16(device) else None
         source, target = torch.ones(buffer // 4), torch.empty(buffer // 4)
@@ -61,17 +61,17 @@ class Limits:
 
     @property
     def best_matrix_rate(self) -> float:
-        """FLOPs a second in bfloat16 where there is such arithmetic, else in float32."""
+        """FLOPs a second in bfloat16 if available, else in float32."""
         return self.bfloat16 or self.float32
 
     def arithmetic(self, flops: float, *, bfloat16: bool = False) -> Limit:
-        """The least time that many FLOPs take."""
+        """Lower bound on the time of `flops`."""
         rate = self.best_matrix_rate if bfloat16 else self.float32
         name = "bfloat16" if bfloat16 and self.bfloat16 else "float32"
         return Limit(flops / rate, f"{flops / 1e9:,.3g} GFLOP at {rate / 1e9:,.0f} GFLOP/s in {name}")
 
     def traffic(self, from_memory: float, from_table: float) -> Limit:
-        """The least time that reading so many bytes takes: some once from memory, some from the logits."""
+        """Lower bound on the time to read so many bytes from memory and from the logits."""
         return Limit(
             from_memory / self.read + from_table / self.table,
             f"{from_memory / 1e6:,.3g} MB from memory at {self.read / 1e9:,.0f} GB/s, {from_table / 1e6:,.3g} MB of "
@@ -85,7 +85,9 @@ def _matrix_rate(config: RecGPTConfig, dtype: torch.dtype, rows: int, trials: in
     best = 0.0
     for n_in, n_out in ((d, 4 * d), (4 * d, d), (d, config.vocab_size)):
         x, weight = torch.randn(rows, n_in, dtype=dtype), torch.randn(n_out, n_in, dtype=dtype)
-        with torch.inference_mode():  # without gradients `linear` takes oneDNN, which may beat PyTorch's own choice
+        with (
+            torch.inference_mode()
+        ):  # without gradients `linear` uses oneDNN, which may be faster than PyTorch's choice
             ways = [partial(F.linear, x, weight), partial(linear, x, weight)]
             best = max(best, 2 * rows * n_in * n_out / min(_least(way, trials) for way in ways))
     return best

@@ -1,9 +1,9 @@
-"""What a measurement is: figures with their spread and their limit, targets, before and after, curves, checks.
+"""Types of speed results: figures with spread and limit, targets, gains, curves, checks.
 
     seconds = alternating({"plain": Way(plain), "fused": Way(fused)}, repetitions=3, say=print)
     Figure.rate("fused", "items/s", work=512, seconds=seconds["fused"], limit=Limit(least_seconds, "arithmetic"))
 
-Ways are timed in turn, again and again, so that a slow minute of the machine falls on all of them.
+Ways are timed in turns, so that a slow minute of the machine affects all of them.
 """
 
 import math
@@ -18,21 +18,21 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Way:
-    """One way to do some work.
+    """One implementation of some work.
 
     Attributes
     ----------
     run
-        Does it; gets what `prepare` returned.
+        The timed function; its argument is the result of `prepare`.
     prepare
-        Makes, untimed, what each run starts from; None where a run starts from nothing.
+        Untimed preparation of each run; None without one.
     """
 
     run: Callable[..., object]
     prepare: Callable[[], object] | None = None
 
     def seconds(self, at_least: float) -> float:
-        """Do it once; the mean of as many times as fill `at_least` seconds, where nothing has to be prepared."""
+        """Seconds of one run; without `prepare`, the mean over as many runs as fill `at_least` seconds."""
         arguments = () if self.prepare is None else (self.prepare(),)
         started, times = time.perf_counter(), 0
         while True:
@@ -46,12 +46,12 @@ class Way:
 def alternating(
     ways: Mapping[str, Way], repetitions: int, say: Say, *, at_least: float = 0.0
 ) -> dict[str, list[float]]:
-    """Seconds of each repetition of each way, taken in turn, after one round that is not kept.
+    """Seconds of each repetition of each way, timed in turns, after one discarded round.
 
     Parameters
     ----------
     at_least
-        Seconds to fill with one repetition of something short.
+        Minimum seconds of one repetition of short work.
     """
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for repetition in range(repetitions + 1):
@@ -65,14 +65,14 @@ def alternating(
 
 @dataclass(frozen=True)
 class Limit:
-    """What the machine would allow at best.
+    """Lower bound on the time of some work on this machine.
 
     Attributes
     ----------
     seconds
-        The least that the same work takes.
+        Lower bound.
     because
-        What bounds it, in words with numbers.
+        Reason: the limiting resource with numbers.
     """
 
     seconds: float
@@ -81,7 +81,7 @@ class Limit:
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured number; `limit` is in the same unit, `because` says what sets it."""
+    """One measured number; `limit` is in the same unit and explained by `because`."""
 
     name: str
     unit: str
@@ -93,32 +93,32 @@ class Figure:
 
     @classmethod
     def rate(cls, name: str, unit: str, work: float, seconds: Sequence[float], limit: Limit | None = None) -> "Figure":
-        """`work` done a second; higher is better."""
+        """Rate: `work` a second; higher is better."""
         rates = [work / each for each in seconds]
         best = None if limit is None else work / limit.seconds
         return cls(name, unit, *_spread(rates), best, "" if limit is None else limit.because)
 
     @classmethod
     def cost(cls, name: str, unit: str, scale: float, seconds: Sequence[float], limit: Limit | None = None) -> "Figure":
-        """`seconds` times `scale` (1,000 / users gives ms a user); lower is better."""
+        """Cost: `seconds` times `scale` (1,000 / users gives ms a user); lower is better."""
         costs = [scale * each for each in seconds]
         best = None if limit is None else scale * limit.seconds
         return cls(name, unit, *_spread(costs), best, "" if limit is None else limit.because)
 
     @classmethod
     def once(cls, name: str, unit: str, value: float) -> "Figure":
-        """Measured a single time."""
+        """Figure of a single measurement."""
         return cls(name, unit, value, value, value)
 
     @property
     def of_limit(self) -> float | None:
-        """Share of the limit that is reached, 1 at best."""
+        """Share of the limit, 1 at best; None without a limit."""
         if self.limit is None:
             return None
         return self.median / self.limit if self.unit.endswith("/s") else self.limit / self.median
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
+        """Plain JSON values."""
         return {**asdict(self), "of_limit": self.of_limit}
 
 
@@ -128,7 +128,7 @@ def _spread(values: Sequence[float]) -> tuple[float, float, float]:
 
 @dataclass(frozen=True)
 class Target:
-    """What the work was meant to reach; `at_least` tells a floor from a ceiling."""
+    """Target value of a measurement: a lower bound if `at_least`, else an upper bound."""
 
     what: str
     bound: float
@@ -138,17 +138,17 @@ class Target:
 
     @property
     def met(self) -> bool:
-        """Whether it was reached; never by NaN."""
+        """Whether the target is reached; False for NaN."""
         return self.value >= self.bound if self.at_least else self.value <= self.bound
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
+        """Plain JSON values."""
         return {**asdict(self), "met": self.met}
 
 
 @dataclass(frozen=True)
 class Gain:
-    """One optimisation: the plain variant and the fast one, measured in turn in one run."""
+    """Effect of one optimisation: the plain and the fast variant, timed in turns in one run."""
 
     what: str
     why: str
@@ -158,17 +158,17 @@ class Gain:
 
     @property
     def ratio(self) -> float:
-        """How many times better, whichever way the unit points."""
+        """Improvement factor: after/before for rates, before/after for costs."""
         return self.after / self.before if self.unit.endswith("/s") else self.before / self.after
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
+        """Plain JSON values."""
         return {**asdict(self), "ratio": self.ratio}
 
 
 @dataclass(frozen=True)
 class Curve:
-    """How a cost grows: `y[i]` and the peak private memory `gigabytes[i]` at `x[i]`."""
+    """Growth of a cost: `y[i]` and the peak private memory `gigabytes[i]` at `x[i]`."""
 
     name: str
     x_name: str
@@ -180,7 +180,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Check:
-    """That the fast way gives what the plain one gives."""
+    """Check that the fast variant has the same result as the plain one."""
 
     what: str
     passed: bool
@@ -188,14 +188,14 @@ class Check:
 
     @classmethod
     def close(cls, what: str, ours: float, theirs: float, relative: float) -> "Check":
-        """Two numbers that must agree to a relative tolerance."""
+        """Check that two numbers agree to a relative tolerance."""
         passed = math.isclose(ours, theirs, rel_tol=relative)
         return cls(what, passed, f"{ours:.6g} and {theirs:.6g}, tolerance {relative:g}")
 
 
 @dataclass
 class Measured:
-    """All that one part found; `facts` are numbers and words that explain the figures."""
+    """Results of one part; `facts` are further numbers and words that explain the figures."""
 
     figures: list[Figure] = field(default_factory=list)
     targets: list[Target] = field(default_factory=list)
@@ -205,7 +205,7 @@ class Measured:
     facts: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
+        """Plain JSON values."""
         return {
             "figures": [each.to_dict() for each in self.figures],
             "targets": [each.to_dict() for each in self.targets],

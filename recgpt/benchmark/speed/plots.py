@@ -1,4 +1,4 @@
-"""Pictures of a speed run: how costs grow, and what each optimisation brings."""
+"""Plots of a speed run: growth of costs, and gains of optimisations."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from matplotlib.ticker import LogFormatter, NullLocator
 
 
 def growth_plot(curves: Sequence[dict[str, Any]], path: Path) -> Path:
-    """Cost above, peak private memory below, one column for what grows; log-log. Returns `path`.
+    """Cost (above) and peak private memory (below) against each quantity that grows; log-log. Returns `path`.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def growth_plot(curves: Sequence[dict[str, Any]], path: Path) -> Path:
 
 
 def gains_plot(gains: Sequence[dict[str, Any]], path: Path) -> Path:
-    """How many times faster each optimisation is than the plain variant, as bars on a log scale. Returns `path`."""
+    """Speed-up of each optimisation over the plain variant, as bars on a log scale. Returns `path`."""
     ordered = sorted(gains, key=lambda gain: gain["ratio"])
     figure, axis = plt.subplots(figsize=(7, 0.8 + 0.38 * len(ordered)))
     ratios = [gain["ratio"] for gain in ordered]

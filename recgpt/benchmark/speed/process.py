@@ -1,7 +1,7 @@
-"""Work measured in a process of its own, so that its memory is its own; `recgpt.benchmark.speed.child` is that process.
+"""Measurements in a child process (`recgpt.benchmark.speed.child`), whose memory is not mixed with other work.
 
-Peak memory is read for each point: `VmHWM`, reset before it, with the pages of mapped files that the system takes back
-when it needs them; and the largest `RssAnon` seen, which is what has to fit.
+Two peaks for each point: `VmHWM`, reset before it, which includes reclaimable pages of mapped files; and the largest
+sampled `RssAnon`, the memory that has to fit.
 """
 
 import json
@@ -21,15 +21,15 @@ from recgpt.errors import DataError
 
 SAMPLE_S = 0.005
 STATUS = Path("/proc/self/status")
-CLEAR_PEAK = "5"  # what /proc/self/clear_refs wants to be told
-MARK = "point "  # before a line of results: others may print, too
+CLEAR_PEAK = "5"  # written to /proc/self/clear_refs, resets VmHWM
+MARK = "point "  # prefix of result lines: libraries may print, too
 
 
 @contextmanager
 def peak_memory() -> Iterator[dict[str, float]]:
-    """Fill a dict with `peak_gigabytes` and `private_gigabytes` (pages of no file) while what is inside runs.
+    """Context manager that measures peak memory: `peak_gigabytes`, and `private_gigabytes` without mapped files.
 
-    They are there when it is done, and NaN where the system does not tell.
+    The dict is filled on exit; values are NaN on systems without `/proc/self/status`.
     """
     found = {"peak_gigabytes": float("nan"), "private_gigabytes": float("nan")}
     if not STATUS.is_file():
@@ -54,7 +54,7 @@ def peak_memory() -> Iterator[dict[str, float]]:
 
 
 def _status(key: str) -> float:
-    """A line of /proc/self/status in GB."""
+    """Value of /proc/self/status in GB."""
     lines = STATUS.read_text().splitlines()
     return next(int(line.split()[1]) * 1024 / 1e9 for line in lines if line.startswith(key))
 
@@ -66,19 +66,19 @@ def run_child(
     processes: int = 1,
     threads: int | None = None,
 ) -> dict[str, list[dict[str, float]]]:
-    """Run some `TASKS` of `recgpt.benchmark.speed.child`, each at its points, one after the other.
+    """Run tasks of `recgpt.benchmark.speed.child` in a child process, each at its points, one after the other.
 
     Parameters
     ----------
     processes
-        Above 1, the tasks run in so many, which know of each other.
+        Number of child processes; above 1 a distributed process group.
     threads
-        Of torch in each; by default as many as here.
+        Torch threads in each; by default those of this process.
 
     Raises
     ------
     DataError
-        The process failed; the message ends with what it said last.
+        The process failed; the message ends with the end of its output.
     """
     with tempfile.TemporaryDirectory() as folder:
         job = {

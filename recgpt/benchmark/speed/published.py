@@ -1,11 +1,11 @@
-"""The published scheme, written anew on our weights: what the benchmark measures ours against.
+"""Reimplementation of the published training and prediction on our weights, as the reference of the speed benchmark.
 
-Training pads every sequence on the right to 1,024 positions, writes out all attention scores and the GELU's parts,
-gives every position its logits over 15,361, and moves the weights by AdamW in float32, batch 40. Prediction pads a
-batch of 48 users on the left, to the longest history among them, and searches a trie in Python: each beam of each user
-masks, normalises and sorts the whole vocabulary, and all grown beams are copied before twenty are kept.
-`recgpt.generative.beam` finds the same items with less work. Left out: the 35 k rows of the published token embedding
-that no code uses.
+Training pads every sequence on the right to 1,024 positions, materialises all attention scores and the terms of GELU,
+computes the logits of every position over 15,361 codes, and uses AdamW in float32, batch 40. Prediction pads a batch of
+48 users on the left, to the longest history among them, and searches a trie in Python: each beam of each user masks,
+normalises and sorts the whole vocabulary, and all grown beams are copied before twenty are kept.
+`recgpt.generative.beam` finds the same items with less work. Left out: 35 k unused rows of the published token
+embedding.
 
 Shapes: B rows, S items, K codes an item, T = S * K positions, V codes a slot, D width, H heads, W slice width, N items.
 """
@@ -25,10 +25,10 @@ from recgpt.generative.loss import IGNORE
 
 PREDICT_BATCH = 48  # --test_batch_size of the published README
 TRAIN_BATCH = 40  # --batch_size
-MICRO_BATCH = 5  # rows whose scores and logits are alive together: 40 of 1,024 positions need about 40 GB
+MICRO_BATCH = 5  # rows whose scores and logits are in memory together: 40 of 1,024 positions need about 40 GB
 LR = 1e-4
 TOPS = (1, 3, 5)
-FORBIDDEN = -1e7  # log-probability of a code that the trie does not allow
+FORBIDDEN = -1e7  # log-probability of a code outside the trie
 
 
 # --- the network ---
@@ -71,13 +71,13 @@ def hidden_states(model: RecGPTDecoder, codes_NK: Tensor, embeddings_NE: np.ndar
     causal_TT = item_T <= item_T.unsqueeze(1)
     padding_B11T = torch.where(real_BT, 0.0, torch.finfo(torch.float32).min).view(b, 1, 1, s * k)
     for block in model.blocks:
-        assert isinstance(block, Block)  # noqa: S101 - for mypy: a ModuleList does not tell
+        assert isinstance(block, Block)  # noqa: S101 - for mypy: a ModuleList is untyped
         x_BTD = _block(block, x_BTD, causal_TT, padding_B11T)
     return model.final_norm(x_BTD)
 
 
 def _block(block: Block, x_BTD: Tensor, causal_TT: Tensor, padding_B11T: Tensor) -> Tensor:
-    """A transformer block that writes out its (B, H, T, T) attention scores, step by step as published."""
+    """Transformer block with materialised (B, H, T, T) attention scores, step by step as published."""
     b, t, d = x_BTD.shape
     qkv_BTD = block.qkv(block.attention_norm(x_BTD)).view(b, t, 3, block.n_heads, d // block.n_heads)
     q_BHTd, k_BHTd, v_BHTd = qkv_BTD.permute(2, 0, 3, 1, 4)
@@ -91,7 +91,7 @@ def _block(block: Block, x_BTD: Tensor, causal_TT: Tensor, padding_B11T: Tensor)
 
 
 def _gelu(x: Tensor) -> Tensor:
-    """GPT-2's GELU, each step an array of its own."""
+    """GPT-2's GELU (tanh approximation), each step in an array of its own."""
     return 0.5 * x * (1.0 + torch.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * torch.pow(x, 3.0))))
 
 
@@ -104,13 +104,13 @@ class PublishedTraining:
     Parameters
     ----------
     model
-        Trained in place.
+        Decoder, trained in place.
     codes_NK
-        (N, K) integers.
+        (N, K) integer codes of the items.
     embeddings_NE
-        (N, E) floats.
+        (N, E) float text embeddings.
     row_items
-        Items a row is padded to, 256 as published.
+        Length of a padded row in items, 256 as published.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class PublishedTraining:
         self.optimizer = torch.optim.AdamW(model.parameters(), lr=LR)
 
     def loss(self, sequences: Ragged, n_predicted: int) -> Tensor:
-        """Cross-entropy of all next codes, divided by `n_predicted` instead of their number."""
+        """Sum of the cross-entropies of all next codes, divided by `n_predicted` (of the whole batch)."""
         k = self.model.config.n_codes
         items_BS = right_padded(sequences, self.row_items)
         hidden_BTD = hidden_states(self.model, self.codes_NK, self.embeddings_NE, items_BS)
@@ -138,7 +138,7 @@ class PublishedTraining:
         return total / n_predicted
 
     def step(self, sequences: Ragged) -> float:
-        """One step over a batch, `MICRO_BATCH` rows at a time; returns the mean loss a predicted code."""
+        """One optimizer step over a batch, `MICRO_BATCH` rows at a time; returns the mean loss a predicted code."""
         self.model.train()
         self.optimizer.zero_grad()
         n_predicted = predicted_codes(sequences, self.model.config.n_codes)
@@ -152,7 +152,7 @@ class PublishedTraining:
 
     @torch.no_grad()
     def mean_loss(self, sequences: Ragged) -> float:
-        """The loss a predicted code of a batch without dropout; nothing moves."""
+        """Mean loss a predicted code of a batch, without dropout and without a step."""
         self.model.eval()
         n_predicted = predicted_codes(sequences, self.model.config.n_codes)
         starts = range(0, len(sequences), MICRO_BATCH)
@@ -160,7 +160,7 @@ class PublishedTraining:
 
 
 def predicted_codes(sequences: Ragged, n_codes: int) -> int:
-    """Codes that a batch predicts: those of all items but the first of each sequence."""
+    """Number of predicted codes of a batch: K for every item but the first of each sequence."""
     return int((sequences.lengths - 1).sum()) * n_codes
 
 
@@ -168,16 +168,16 @@ def predicted_codes(sequences: Ragged, n_codes: int) -> int:
 
 
 def logits(catalogue: GenerativeCatalogue, items_BS: np.ndarray) -> Tensor:
-    """Logits (B, K, V + 1) of the next item, cut from those of every position."""
+    """(B, K, V + 1) logits of the next item, cut from the logits of all positions."""
     model = catalogue.model
     hidden_BTD = hidden_states(model, catalogue.codes_NK, catalogue.embeddings_NE, items_BS)
     return model.head(hidden_BTD)[:, -model.config.n_codes :].clone()
 
 
 class Trie:
-    """Nodes that are Python dicts, from a code to the node below; the published decoding walks them for every beam.
+    """Trie of item codes as nested Python dicts, walked by the published decoding for every beam.
 
-    Items that share all codes stay together in a leaf (the published one keeps the last of them).
+    Items with equal codes share a leaf (the published trie keeps the last of them only).
     """
 
     def __init__(self, codes_NK: Tensor) -> None:
@@ -191,7 +191,7 @@ class Trie:
             self.leaves.setdefault(tuple(codes), []).append(item)
 
     def after(self, prefix: list[int]) -> list[int]:
-        """The codes that may follow `prefix`; none after one that no item has."""
+        """Codes that may follow `prefix`; empty if no item has this prefix."""
         node = self.root
         for code in prefix:
             if code not in node:
@@ -201,7 +201,7 @@ class Trie:
 
 
 def decoding(logits_BKV: Tensor, trie: Trie) -> Tensor:
-    """Scores (B, N): beams over the whole vocabulary, in loops over beams and users."""
+    """(B, N) scores by beam search over the whole vocabulary, in loops over beams and users."""
     n_users = len(logits_BKV)
     beams = [(torch.empty(n_users, 0, dtype=torch.long), torch.zeros(n_users))]
     for slot in range(trie.n_codes):
@@ -232,7 +232,7 @@ def decoding(logits_BKV: Tensor, trie: Trie) -> Tensor:
 
 
 def predict(catalogue: GenerativeCatalogue, histories: Ragged, trie: Trie, n_items: int | None = None) -> None:
-    """Rank the users in batches; rows are `n_items` long, or as long as the longest history of the batch."""
+    """Rank users in batches, with rows of `n_items` items (by default of the longest history of the batch)."""
     for start in range(0, len(histories), PREDICT_BATCH):
         batch = histories[start : start + PREDICT_BATCH]
         logits_BKV = logits(catalogue, left_padded(batch, n_items or int(batch.lengths.max())))

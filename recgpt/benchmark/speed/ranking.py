@@ -1,4 +1,4 @@
-"""End to end from histories to rankings, and sessions that grow: ours, the published prediction, and the limits."""
+"""Speed of ranking end to end and of growing sessions, against the published prediction and the limits."""
 
 import copy
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ TOLERANCE = 1e-4  # of a log-probability
 
 
 def measure(setting: Setting) -> Measured:
-    """The ranking part."""
+    """Measure rankings from histories."""
     found = Measured()
     length, n_users = setting.sizes.history, setting.sizes.ranked_users
     few = setting.even_histories(published.PREDICT_BATCH, length)
@@ -46,7 +46,7 @@ def measure(setting: Setting) -> Measured:
 
 
 def halved(catalogue: GenerativeCatalogue) -> GenerativeCatalogue:
-    """The same catalogue, its decoder's weights in bfloat16."""
+    """Copy of the catalogue with the decoder's weights in bfloat16."""
     model = copy.deepcopy(catalogue.model).bfloat16()
     return GenerativeCatalogue(model, catalogue.tokenizer, catalogue.codes_NK.numpy(), catalogue.embeddings_NE)
 
@@ -54,7 +54,7 @@ def halved(catalogue: GenerativeCatalogue) -> GenerativeCatalogue:
 def _end_to_end(
     setting: Setting, name: str, theirs: Ragged, ours: Ragged, found: Measured
 ) -> tuple[dict[str, float], float]:
-    """Users a second of each precision of ours, and of the published prediction; adds the figures."""
+    """Users a second of ours in each precision, and of the published prediction; adds the figures to `found`."""
     catalogue, sizes, limits = setting.catalogue, setting.sizes, setting.limits
     trie = published.Trie(catalogue.codes_NK)
     kinds = {"float32": catalogue}
@@ -98,12 +98,12 @@ def _published_flops(setting: Setting, histories: Ragged, n_items: int | None) -
 
 
 def recommend(catalogue: GenerativeCatalogue, histories: Ragged, batch_size: int = BATCH) -> Ranking:
-    """The ten best of the whole catalogue."""
+    """Ten best items of the whole catalogue for each history."""
     return catalogue.recommend(histories, min(TOP, len(catalogue)), exclude="nothing", batch_size=batch_size)
 
 
 def _head_gain(setting: Setting, histories: Ragged) -> Gain:
-    """One batch through the decoder: everything at every position, or what a ranking reads."""
+    """Gain of computing the last layer and the head for the last item only, instead of for every position."""
     catalogue = setting.catalogue
     model, inputs = catalogue.model, catalogue._inputs(padded(histories))
     last_B = torch.from_numpy(histories.lengths - 1)
@@ -119,7 +119,7 @@ def _head_gain(setting: Setting, histories: Ragged) -> Gain:
 
 
 def _product_gain(setting: Setting) -> Gain:
-    """The widest product of a block in float32, by what PyTorch takes and by oneDNN."""
+    """Gain of oneDNN over PyTorch's default in the widest float32 product of a block."""
     weight = setting.catalogue.model.blocks[0].mlp_in.weight
     x_RD = torch.randn(ROWS, weight.shape[1])
     ways = {"MKL": Way(lambda: F.linear(x_RD, weight)), "oneDNN": Way(lambda: linear(x_RD, weight))}
@@ -134,13 +134,13 @@ def _checks(setting: Setting, histories: Ragged) -> list[Check]:
 
 
 def same_ranking(what: str, one: Ranking, other: Ranking) -> Check:
-    """The same scores place by place; where they differ in the last bits, near-ties may change places."""
+    """Check that scores agree place by place up to rounding; near-ties may change places."""
     worst, equal = float(np.abs(one.scores - other.scores).max()), float((one.ids == other.ids).mean())
     return Check(what, worst <= TOLERANCE, f"scores differ by {worst:.1e} at most, {equal:.2%} of the ids are equal")
 
 
 def _beam_facts(setting: Setting, histories: Ragged) -> dict[str, float]:
-    """How often the beam misses the best item, and how many items it ranks."""
+    """Share of users whose best item the beam misses, and number of items that it ranks."""
     catalogue = setting.catalogue
     trie = CodeTrie(catalogue.codes_NK)
     logits_UKV = catalogue.model.slot_logits(next_states(catalogue, histories))
@@ -153,7 +153,7 @@ def _beam_facts(setting: Setting, histories: Ragged) -> dict[str, float]:
 
 
 def next_states(catalogue: GenerativeCatalogue, histories: Ragged) -> Tensor:
-    """(B, K, D) hidden states that predict the next item, in the order of `histories`."""
+    """(B, K, D) hidden states before the next item, in the order of `histories`."""
     states_BKD = torch.empty(len(histories), catalogue.model.config.n_codes, catalogue.model.config.d_model)
     for rows, hidden_BKD in catalogue.next_item_states(histories, BATCH):
         states_BKD[torch.from_numpy(rows)] = hidden_BKD
@@ -161,7 +161,7 @@ def next_states(catalogue: GenerativeCatalogue, histories: Ragged) -> Tensor:
 
 
 def measure_sessions(setting: Setting) -> Measured:
-    """The session part: appending an item to the cache against reading the grown history anew."""
+    """Measure sessions: appending an item to the cache against a fresh pass over the grown history."""
     sizes, catalogue = setting.sizes, setting.catalogue
     histories = setting.even_histories(BATCH, sizes.history)
     appended_AB = setting.rng("appended").integers(0, len(catalogue), (sizes.appended, BATCH))

@@ -1,4 +1,4 @@
-"""`speed.json` for readers: tables in Markdown, plots beside them, and the targets on the terminal."""
+"""Reports of a speed run: Markdown tables, plots, and the table of targets on the terminal."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ MISSING = "–"
 
 
 def write_reports(found: dict[str, Any], out: Path) -> list[Path]:
-    """Write `speed.md` and, where there is something to draw, `speed_growth.png` and `speed_gains.png`."""
+    """Write `speed.md` and, if the run has curves or gains, `speed_growth.png` and `speed_gains.png`."""
     written = [out / "speed.md"]
     curves = [curve for part in _parts(found).values() for curve in part["curves"]]
     gains = [gain for part in _parts(found).values() for gain in part["gains"]]
@@ -26,12 +26,12 @@ def write_reports(found: dict[str, Any], out: Path) -> list[Path]:
 
 
 def _parts(found: dict[str, Any]) -> dict[str, Any]:
-    """The parts there are, in the order of `PARTS`."""
+    """Measured parts, in the order of `PARTS`."""
     return {name: found["parts"][name] for name in PARTS if name in found["parts"]}
 
 
 def targets_table(found: dict[str, Any]) -> Table:
-    """Every target with what was measured."""
+    """Table of targets and measured values."""
     table = Table("target", "wanted", "measured", "", title="Speed")
     for target in _targets(found):
         table.add_row(target["what"], _wanted(target), _number(target["value"], target["unit"]), _met(target))
@@ -39,7 +39,7 @@ def targets_table(found: dict[str, Any]) -> Table:
 
 
 def markdown(found: dict[str, Any], plots: Sequence[str]) -> str:
-    """The whole report."""
+    """The whole report in Markdown."""
     hardware, versions, data = found["hardware"], found["versions"], found["data"]
     parts = _parts(found)
     dates = sorted({part["date"] for part in parts.values()})

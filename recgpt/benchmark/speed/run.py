@@ -1,9 +1,9 @@
-"""The parts of `recgpt benchmark speed`, what a run is made of, and where its results go.
+"""Speed benchmark: its parts, their order, and the results file (`recgpt benchmark speed`).
 
     results = run_parts(SpeedRun(data=Path("data/steam"), out=Path("runs/speed")))
 
-Each finished part lands in `speed.json` at once. Started again with the same data, sizes, seed, threads, machine and
-versions, a run goes on with the parts that are not there yet.
+Each finished part is written to `speed.json` at once. A run with the same data, sizes, seed, threads, machine and
+versions resumes with the missing parts.
 """
 
 import math
@@ -33,7 +33,7 @@ from recgpt.version import __version__
 
 @dataclass(frozen=True)
 class Part:
-    """One part: what it shows, its minutes on two cores, and what measures it."""
+    """One part of the benchmark: description, minutes on two cores, and measuring function."""
 
     about: str
     minutes: int
@@ -45,12 +45,12 @@ PARTS: dict[str, Part] = {
     "ranking": Part("from histories to rankings, and the published prediction", 12, ranking.measure),
     "scoring": Part("from logits to the ten best of 15,066 items, and the published trie", 2, scoring.measure),
     "large": Part("the ten best of 2 million items; 15 million items and their memory", 3, scoring.measure_large),
-    "session": Part("histories that grow by an item, and reading them anew", 1, ranking.measure_sessions),
+    "session": Part("histories that grow by an item, and fresh passes over them", 1, ranking.measure_sessions),
     "encoding": Part("item texts to embeddings, and the encoder's own batches", 3, encoding.measure),
     "startup": Part("`recgpt --help`", 1, startup.measure),
     "growth": Part("time and memory over items, histories, users and processes", 12, growth.measure),
 }
-"""Name -> part, in the order they run."""
+"""Name -> part, in running order."""
 
 
 class SpeedRun(Config):
@@ -58,16 +58,16 @@ class SpeedRun(Config):
 
     data: Path | None = Field(default=None, description="data set folder with histories and texts; None: synthetic")
     out: Path = Field(description="folder of speed.json")
-    only: tuple[str, ...] = Field(default=(), description="names of parts; none for all")
-    quick: bool = Field(default=False, description="everything tiny, to see that it runs")
-    threads: int | None = Field(default=None, ge=1, description="threads of torch; None leaves them as they are")
-    repetitions: int = Field(default=3, ge=1, description="of each measurement, after one that is not kept")
-    seed: int = Field(default=0, description="of everything random")
+    only: tuple[str, ...] = Field(default=(), description="names of parts; empty for all")
+    quick: bool = Field(default=False, description="tiny sizes, to test that it runs")
+    threads: int | None = Field(default=None, ge=1, description="threads of torch; None keeps the present number")
+    repetitions: int = Field(default=3, ge=1, description="of each measurement, after one discarded round")
+    seed: int = Field(default=0, description="of all random numbers")
     overwrite: bool = Field(default=False, description="measure finished parts again")
 
 
 def run_parts(run: SpeedRun) -> dict[str, Any]:
-    """Measure the parts that are asked for and not on disk yet; returns what `speed.json` then holds.
+    """Measure the requested parts that are not stored yet; returns the content of `speed.json`.
 
     Raises
     ------
@@ -101,12 +101,12 @@ def run_parts(run: SpeedRun) -> dict[str, Any]:
 
 
 def failed_checks(found: dict[str, Any]) -> list[str]:
-    """What did not come out as the plain way does."""
+    """Names of checks whose result differs from the plain variant's."""
     return [check["what"] for part in found["parts"].values() for check in part["checks"] if not check["passed"]]
 
 
 def _identity(setting: Setting) -> dict[str, Any]:
-    """What must agree for figures to stand in one table."""
+    """Resume key: conditions that all parts of one results file share."""
     return {
         "data": setting.data_facts(),
         "sizes": {
@@ -125,7 +125,7 @@ def _identity(setting: Setting) -> dict[str, Any]:
 
 
 def _stored(path: Path, identity: dict[str, Any], *, overwrite: bool) -> dict[str, Any]:
-    """The results there, if they are of this identity; none if there are none, or others and `overwrite` is given."""
+    """Stored results with this resume key; empty results if there are none, or if `overwrite` discards others."""
     fresh: dict[str, Any] = {**identity, "parts": {}}
     if not path.is_file():
         return fresh
@@ -143,7 +143,7 @@ def _stored(path: Path, identity: dict[str, Any], *, overwrite: bool) -> dict[st
 
 
 def _finite(value: Any) -> Any:
-    """The same with None for what is no number: JSON has no NaN."""
+    """Copy of a JSON value with None for NaN and infinities, which JSON lacks."""
     if isinstance(value, dict):
         return {key: _finite(each) for key, each in value.items()}
     if isinstance(value, list):

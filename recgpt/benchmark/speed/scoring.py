@@ -1,4 +1,4 @@
-"""From logits to the ten best items: thousands of items against the published trie, millions against brute force."""
+"""Speed of scoring (logits to the ten best items), against the published trie and brute force."""
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ SPREAD = 2.5  # standard deviation of random logits: an entropy of 6.5 nats a co
 
 
 def gathered(logits_BKV: Tensor, codes_NK: Tensor) -> Tensor:
-    """(B, N) log-probabilities by one gather a slot, all of them written down: the plain way."""
+    """(B, N) log-probabilities by one gather a slot, all materialised (the plain variant)."""
     log_probs_BKV = logits_BKV.log_softmax(-1)
     scores_BN = log_probs_BKV[:, 0].index_select(1, codes_NK[:, 0])
     for slot in range(1, codes_NK.shape[1]):
@@ -32,14 +32,14 @@ def gathered(logits_BKV: Tensor, codes_NK: Tensor) -> Tensor:
 
 
 def any_item(n_users: int, n_items: int) -> Request:
-    """Ten of all items, whatever the users had."""
+    """Request for the ten best of all items, without exclusion."""
     nothing = Ragged(np.empty(0, dtype=np.int64), np.zeros(n_users + 1, dtype=np.int64))
     return Request.checked(nothing, min(TOP, n_items), "nothing", None, n_items=n_items)
 
 
 @torch.inference_mode()
 def measure(setting: Setting) -> Measured:
-    """The scoring part: 15,066 items, batch 64, from the same logits."""
+    """Measure scoring: 15,066 items, batch 64, all variants on the same logits."""
     catalogue = setting.catalogue
     hidden_BKD = next_states(catalogue, setting.even_histories(BATCH, setting.sizes.history))
     logits_BKV, logits = catalogue.model.slot_logits(hidden_BKD), catalogue.model.code_logits(hidden_BKD)
@@ -89,14 +89,14 @@ def measure(setting: Setting) -> Measured:
 
 
 def _traffic(setting: Setting, logits: Tensor, index: CodeIndex) -> Limit:
-    """Logits and codes come from memory once; then each item reads a number a slot and user."""
+    """Lower bound by traffic: logits and codes once from memory, then one number for each item, slot and user."""
     looked_up = 4 * index.codes_NK.numel() * logits.shape[-1]
     return setting.limits.traffic(logits.nbytes + index.codes_NK.nbytes, looked_up)
 
 
 @torch.inference_mode()
 def measure_large(setting: Setting) -> Measured:
-    """The large part: millions of items; ours against writing down and sorting all scores, and for one user alone."""
+    """Measure millions of items, against materialising and sorting all scores, and for a single user."""
     sizes, config = setting.sizes, setting.config
     codes_NK = clustered_codes(sizes.large_items, config.n_codes, config.codebook_size, setting.rng("large"))
     index = CodeIndex(torch.from_numpy(codes_NK.astype(np.int32)))
@@ -149,7 +149,7 @@ def _identical(one: Ranking, other: Ranking) -> bool:
 
 
 def _huge(setting: Setting, found: Measured) -> None:
-    """Index and rank the largest catalogue in a process of its own; its peak memory, mapped pages included."""
+    """Index and rank the largest catalogue in a child process; peak memory includes mapped pages."""
     name = f"{setting.sizes.huge_items:,} items"
     setting.say(f"indexing and ranking {name}")
     point = run_child(setting, {"catalogue": [setting.sizes.huge_items]})["catalogue"][0]
@@ -167,7 +167,7 @@ def _huge(setting: Setting, found: Measured) -> None:
 
 @torch.inference_mode()
 def random_logits(model: RecGPTDecoder, seed: int) -> Tensor:
-    """A batch's logits as `code_logits` lays them out: normal, with a standard deviation of `SPREAD`."""
+    """Normal random logits of a batch in the layout of `code_logits`, with standard deviation `SPREAD`."""
     generator = torch.Generator().manual_seed(seed)
     logits = model.code_logits(torch.randn(BATCH, model.config.n_codes, model.config.d_model, generator=generator))
     return logits * (SPREAD / logits.std())

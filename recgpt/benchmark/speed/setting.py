@@ -1,4 +1,4 @@
-"""What all parts of the benchmark share: sizes, histories, a random catalogue, an untrained decoder, the limits."""
+"""Shared inputs of the speed benchmark: sizes, histories, a random catalogue, an untrained decoder, the limits."""
 
 import hashlib
 import math
@@ -28,25 +28,25 @@ SYNTHETIC_MEAN_LENGTH = 10.6  # items a sequence of the published Steam test
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """How much is measured; the defaults are the published sizes where there are any."""
+    """Sizes of all measurements; the defaults are the published sizes where they exist."""
 
-    items: int = 15_066  # at least; the data's own where they are more
+    items: int = 15_066  # at least; more for a larger data set
     d_model: int = 768
     embedding_dim: int = 768
     n_layers: int = 3
     levels: tuple[int, ...] = tuple(PUBLISHED_LEVELS)
     max_items: int = 256
     synthetic_users: int = 10_000
-    history: int = 20  # items, where all histories are alike
+    history: int = 20  # items, for histories of equal length
     trained_sequences: int = 960  # packed: 24 published batches
-    padded_sequences: int = 8  # of them, one a row
+    padded_sequences: int = 8  # of them, in rows of their own
     ranked_users: int = 256
-    published_users: int = 96  # real histories that both rank
-    appended: int = 8  # items each session grows by
+    published_users: int = 96  # with real histories, ranked by both
+    appended: int = 8  # items appended to each session
     large_items: int = 2_000_000
     huge_items: int = 15_000_000
     texts: int = 2_000
-    plain_batches: tuple[int, ...] = (16, 32, 64, 128, 256)  # of the encoder's own
+    plain_batches: tuple[int, ...] = (16, 32, 64, 128, 256)  # batch sizes of the encoder's own `encode`
     startups: int = 10
     catalogue_curve: tuple[int, ...] = (10_000, 100_000, 1_000_000, 2_000_000, 15_000_000)
     history_curve: tuple[int, ...] = (1, 4, 16, 64, 128, 256)
@@ -56,7 +56,7 @@ class Sizes:
     process_steps: int = 8  # steps timed of each
     limit_rows: int = 2_048
     limit_bytes: int = 1 << 28
-    fill_s: float = 0.2  # seconds of one repetition of something short
+    fill_s: float = 0.2  # minimum seconds of one repetition of short work
 
 
 QUICK = Sizes(
@@ -88,22 +88,22 @@ QUICK = Sizes(
     limit_bytes=1 << 22,
     fill_s=0.0,
 )
-"""Everything in seconds, to see that it runs; its figures mean nothing."""
+"""Tiny sizes that run in seconds, for tests; the figures have no meaning."""
 
 
 class Setting:
-    """One run's data, model and machine; each is made when first asked for, the same for the same seed.
+    """Data, model and machine limits of one run, each made on first use and determined by the seed.
 
     Parameters
     ----------
     data
-        Data-set folder with the histories; None draws synthetic ones.
+        Data set folder with the histories; None draws synthetic ones.
     sizes
-        How much is measured.
+        Sizes of the measurements.
     repetitions
-        Of every measurement, after one that is not kept.
+        Repetitions of every measurement, after one discarded round.
     seed
-        Of everything random.
+        Seed of all random numbers.
     """
 
     def __init__(self, data: Path | None, sizes: Sizes, *, repetitions: int, seed: int) -> None:
@@ -113,21 +113,21 @@ class Setting:
         self.dataset = None if data is None else Dataset.load(data)
         self.n_items = max(sizes.items, 0 if self.dataset is None else self.dataset.n_items)
 
-    def say(self, what: str) -> None:
-        """A line on stderr."""
-        console.print(what, markup=False, highlight=False, soft_wrap=True)
+    def say(self, text: str) -> None:
+        """Print a line on stderr."""
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def alternating(self, ways: dict[str, Way]) -> dict[str, list[float]]:
         """See `recgpt.benchmark.speed.measure.alternating`."""
         return alternating(ways, self.repetitions, self.say, at_least=self.sizes.fill_s)
 
     def rng(self, purpose: str) -> np.random.Generator:
-        """Random numbers for one purpose, the same whichever parts run."""
+        """Random generator for one purpose, independent of the parts that run."""
         return np.random.default_rng([self.seed, *purpose.encode()])
 
     @cached_property
     def sequences(self) -> Ragged:
-        """The users' sequences of at least two catalogue rows, cut to the last `max_items`."""
+        """Users' sequences of at least two items, cut to the last `max_items`."""
         if self.dataset is not None:
             sequences = self.dataset.sequences
         else:
@@ -145,12 +145,12 @@ class Setting:
         return {"name": name, "sha256": digest.hexdigest(), "sequences": len(self.sequences), "items": self.n_items}
 
     def real_histories(self, n_users: int) -> Ragged:
-        """All but the last item of some sequences, at most 255 as published."""
+        """Random sequences without their last item; at most 255 items, as published."""
         chosen = self.sequences[self.rng("histories").permutation(len(self.sequences))[:n_users]]
         return chosen.spans(chosen.offsets[:-1], chosen.offsets[1:] - 1)
 
     def even_histories(self, n_users: int, length: int) -> Ragged:
-        """Histories of one length: runs of the data's items in their order, whoever met them."""
+        """Histories of equal length, cut from the concatenated sequences of all users."""
         stream = np.resize(self.sequences.values, max(len(self.sequences.values), n_users + length))
         starts = self.rng(f"histories of {length}").integers(0, len(stream) - length + 1, n_users)
         values = stream[starts[:, None] + np.arange(length)].astype(np.int64)
@@ -170,13 +170,13 @@ class Setting:
         )
 
     def new_model(self) -> GenerativeModel:
-        """An untrained decoder, each time with the same weights."""
+        """Untrained decoder with the same weights on each call."""
         torch.manual_seed(self.seed)
         return GenerativeModel(self.config)
 
     @cached_property
     def catalogue(self) -> GenerativeCatalogue:
-        """Clustered embeddings, codes that follow them, and the untrained decoder."""
+        """Catalogue of clustered embeddings and their codes, with the untrained decoder."""
         embeddings_NE = clustered(self.n_items, self.sizes.embedding_dim, self.rng("embeddings"))
         tokenizer = self.tokenizer
         start_from_principal_axes(tokenizer.quantizer, tokenizer.slices(torch.from_numpy(embeddings_NE)))
@@ -184,20 +184,20 @@ class Setting:
 
     @cached_property
     def tokenizer(self) -> FSQTokenizer:
-        """A tokenizer of the sizes' shape."""
+        """Tokenizer of the sizes' shape."""
         torch.manual_seed(self.seed)
         shape = FSQTokenizerConfig(embedding_dim=self.sizes.embedding_dim, levels=list(self.sizes.levels))
         return FSQTokenizer(shape).eval()
 
     @cached_property
     def limits(self) -> Limits:
-        """Of this machine, measured when first asked for."""
+        """Limits of this machine, measured on first use."""
         self.say("measuring the machine's limits")
         return Limits.measured(self.config, rows=self.sizes.limit_rows, buffer=self.sizes.limit_bytes)
 
 
 def clustered(n_items: int, width: int, rng: np.random.Generator) -> np.ndarray:
-    """(n_items, width) float32 of unit length, 50 items around each centre."""
+    """(n_items, width) float32 unit rows in clusters of about 50 items."""
     centres = rng.standard_normal((max(1, n_items // 50), width), dtype=np.float32)
     embeddings_NE = centres[rng.integers(0, len(centres), n_items)]
     embeddings_NE += 0.8 * rng.standard_normal(embeddings_NE.shape, dtype=np.float32)
@@ -205,7 +205,7 @@ def clustered(n_items: int, width: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def clustered_codes(n_items: int, n_codes: int, codebook_size: int, rng: np.random.Generator) -> np.ndarray:
-    """(n_items, n_codes) uint16: 50 items around each centre, each code with an even chance to be its centre's."""
+    """(n_items, n_codes) uint16 codes in clusters of about 50 items; half of the codes are those of the centre."""
     centres = rng.integers(0, codebook_size, (max(1, n_items // 50), n_codes), dtype=np.uint16)
     codes_NK = centres[rng.integers(0, len(centres), n_items)]
     strays = rng.random(codes_NK.shape, dtype=np.float32) < 0.5

@@ -1,4 +1,4 @@
-"""How long the command takes to say what it can do."""
+"""Start-up time of `recgpt --help`."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ START_S = 0.3
 
 
 def measure(setting: Setting) -> Measured:
-    """The startup part: wall time of `recgpt --help` in a fresh process, beside the bare interpreter's."""
+    """Measure the wall time of `recgpt --help` in a fresh process, against the bare interpreter."""
 
     def start(*arguments: str) -> None:
         subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, check=True)

@@ -1,4 +1,4 @@
-"""Training: useful items a second of our trainer's steps and of the published ones, and what each part of it brings."""
+"""Speed of training: useful items a second of our and the published steps, and the gain of each optimisation."""
 
 import math
 import tempfile
@@ -30,16 +30,16 @@ BFLOAT16_TOLERANCE = 1e-2
 
 
 class TrainerSteps:
-    """The trainer's own steps, without its evaluations and checkpoints.
+    """Optimizer steps of the trainer, without evaluations and checkpoints.
 
     Attributes
     ----------
     n_steps
-        In the data's one epoch.
+        Number of steps in one epoch of the data.
     items
-        How many items those steps read.
+        Number of items in these steps.
     lengths
-        Of the sequences in those steps' rows.
+        (sequences,) lengths of the sequences in these steps, in items.
     """
 
     def __init__(self, setting: Setting, model: RecGPTDecoder, data: TrainData, out: Path) -> None:
@@ -53,19 +53,19 @@ class TrainerSteps:
         self.items = int(self.lengths.sum())
 
     def run(self, n_steps: int) -> None:
-        """So many steps of the epoch, over and over; the weights go on from where they are."""
+        """Take `n_steps` steps, cycling through the epoch; the weights keep their values between calls."""
         for step in range(n_steps):
             if step % self.n_steps == 0:
                 batches = iter(self._trainer.batches(self._rows, 0))
             self._trainer.step(batches, self._rows, step % self.n_steps)
 
     def close(self) -> None:
-        """Let go of what Accelerate holds."""
+        """Free the memory held by Accelerate."""
         self._trainer.accelerator.free_memory()
 
 
 def measure(setting: Setting) -> Measured:
-    """The training part."""
+    """Measure training steps."""
     found = Measured()
     catalogue = setting.catalogue
     picked = setting.rng("trained").permutation(len(setting.sequences))[: setting.sizes.trained_sequences]
@@ -96,7 +96,7 @@ def _against_published(setting: Setting, data: TrainData, folder: Path, found: M
     positions = TRAIN_BATCH * setting.sizes.max_items * k
     hardware = flops.training(config, positions, positions * setting.sizes.max_items * k, positions)
     useful = flops.useful_training(config, ours.lengths)
-    published_items = TRAIN_BATCH * mean_length  # a padded row takes as long whatever it holds
+    published_items = TRAIN_BATCH * mean_length  # the time of a padded row does not depend on its content
     figures = [
         Figure.rate("published scheme", "items/s", published_items, theirs_s, limits.arithmetic(hardware)),
         Figure.rate("ours", "items/s", ours.items, ours_s, limits.arithmetic(useful, bfloat16=True)),
@@ -134,7 +134,7 @@ def _against_published(setting: Setting, data: TrainData, folder: Path, found: M
 
 
 def _published_batches(sequences: Ragged) -> Iterator[Ragged]:
-    """Batches of 40, round and round."""
+    """Endless batches of 40 sequences, in a cycle."""
     start = 0
     while True:
         yield sequences[np.arange(start, start + TRAIN_BATCH) % len(sequences)]
@@ -142,7 +142,7 @@ def _published_batches(sequences: Ragged) -> Iterator[Ragged]:
 
 
 def _first_losses(setting: Setting, data: TrainData) -> list[Check]:
-    """The loss of the first batch before any step, without dropout: published, ours, ours in bfloat16."""
+    """Check that the loss of the first batch, without dropout, agrees: published, ours, ours in bfloat16."""
     model = setting.new_model().eval()
     first = data.sequences[:TRAIN_BATCH]
     published = PublishedTraining(
@@ -161,13 +161,13 @@ def _first_losses(setting: Setting, data: TrainData) -> list[Check]:
 
 
 def _batch(setting: Setting, data: TrainData) -> dict[str, Tensor]:
-    """All sequences of `data` as the decoder's inputs, packed into rows."""
+    """Decoder inputs of all sequences, packed into rows."""
     rows = PackedDataset(data.sequences, row_items=setting.sizes.max_items, seed=setting.seed)
     return batch_tensors(data, rows, np.arange(len(rows)), setting.config.codebook_size)
 
 
 def _one_a_row(setting: Setting, data: TrainData) -> dict[str, Tensor]:
-    """The same with each sequence alone in a row."""
+    """Decoder inputs with each sequence alone in a row."""
     alone = [
         _batch(setting, TrainData(data.sequences[place : place + 1], data.codes_NK, data.embeddings_NE))
         for place in range(len(data.sequences))
@@ -182,7 +182,7 @@ def _precision(bfloat16: bool) -> Iterator[None]:
 
 
 def _gains(setting: Setting, data: TrainData) -> list[Gain]:
-    """Gradients of the same sequences with one thing taken back at a time."""
+    """Gains of packing, bfloat16 and the chunked loss: gradients with one optimisation switched off at a time."""
     sizes = setting.sizes
     model = setting.new_model().train()
     n_packed = min(len(data.sequences), 2 * TRAIN_BATCH)
@@ -232,7 +232,7 @@ def _whole_loss(model: RecGPTDecoder, batch: dict[str, Tensor]) -> Tensor:
 
 
 def _attention_gain(setting: Setting, data: TrainData) -> Gain:
-    """One block over two packed rows, attention inside each sequence or over whole rows with a dense mask."""
+    """Gain of attention inside each sequence over a dense mask, for one block on two packed rows."""
     config = setting.config
     block = setting.new_model().blocks[0].eval()
     segments_BS = _batch(setting, data)["segments_BS"][:2]
@@ -252,7 +252,7 @@ def _attention_gain(setting: Setting, data: TrainData) -> Gain:
 
 
 def _optimizer_gain(setting: Setting) -> Gain:
-    """One step of AdamW over all weights, fused and plain."""
+    """Gain of fused AdamW: one step over all weights."""
     ways = {}
     for name, fused in (("plain", False), ("fused", True)):
         model = setting.new_model()
