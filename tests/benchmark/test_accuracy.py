@@ -380,7 +380,9 @@ def test_ratios_are_to_the_best_of_all_baselines():
 @pytest.mark.parametrize(("protocol", "is_shown"), [("leave_one_out", True), ("windows", True), ("cold_item", False)])
 def test_published_figures_stand_beside_protocols_they_were_measured_with(protocol, is_shown):
     cells = made_up("amazon_office", {"popularity": 20})
-    suite = Suite.from_config(BenchmarkConfig(datasets=["amazon_office"], recommenders=["popularity"], protocol=protocol))
+    suite = Suite.from_config(
+        BenchmarkConfig(datasets=["amazon_office"], recommenders=["popularity"], protocol=protocol)
+    )
     assert bool(summarize(suite, [[cells]])["parts"][0]["datasets"][0]["published"]) == is_shown
 
 

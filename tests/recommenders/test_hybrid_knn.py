@@ -84,8 +84,8 @@ def test_weights_are_shares_and_a_quarter_of_them_is_fixed():
     weights = make("hybrid_knn", embeddings=embeddings()).fit(dataset_of(sequences())).weights
     assert list(weights) == list(FEATURES)
     assert sum(weights.values()) == pytest.approx(1)
-    for weight, usual in zip(weights.values(), PRIOR_WEIGHTS, strict=True):
-        assert weight >= usual / 4 - 1e-12
+    for weight, prior in zip(weights.values(), PRIOR_WEIGHTS, strict=True):
+        assert weight >= prior / 4 - 1e-12
 
 
 def test_the_index_that_weights_are_tuned_with_ends_before_what_is_asked(monkeypatch):
