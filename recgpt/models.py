@@ -1,9 +1,9 @@
-"""The two kinds of model behind one protocol: the only file that tells them apart.
+"""Loading of both kinds of model; the only file that distinguishes them.
 
     model = load_model("ckpt/recgpt-minilm")            # a foundation model; a generative one loads the same way
     catalogue = model.index(["Toy Story (1995)", "Heat (1995)", "Jumanji (1995)"])
 
-`recgpt.foundation` is the in-context recommender that comes with the project, `recgpt.generative` the published decoder
+`recgpt.foundation` is the in-context recommender shipped with the package, `recgpt.generative` the published decoder
 over item tokens.
 """
 
@@ -34,19 +34,19 @@ def load_model(
     Parameters
     ----------
     path
-        A folder or hub repository that `save_pretrained` wrote, or a published `.pt` file; None loads the foundation
-        model that comes with the project.
+        A folder or hub repository written by `save_pretrained`, or a published `.pt` file; None loads the shipped
+        foundation model.
     tokenizer
-        Of published `.pt` files, which hold none.
+        Tokenizer for published `.pt` files, which hold none.
     n_layers
-        What a generative model's number of layers must be; None takes any.
+        Required number of layers of a generative model; None accepts any.
     device
-        Of a generative model; a foundation model runs on the processor.
+        Device of a generative model; a foundation model runs on the CPU.
 
     Raises
     ------
     CheckpointError
-        It cannot be read, or has another number of layers.
+        The model cannot be read, or has another number of layers.
     """
     if path is None:
         return shipped()
@@ -61,14 +61,14 @@ def load_model(
 
 
 def load_foundation_model(path: str | Path | None = None) -> FoundationModel:
-    """Load a foundation model; None loads the one that comes with the project.
+    """Load a foundation model; None loads the shipped one.
 
     Raises
     ------
     DataError
-        It is a generative model.
+        The model is a generative one.
     CheckpointError
-        It cannot be read.
+        The model cannot be read.
     """
     model = load_model(path)
     if not isinstance(model, FoundationModel):

@@ -1,7 +1,7 @@
-"""What may be ranked, and exact top-k with a total order: by score, then an optional second score, then item id.
+"""Exact top-k with a total order: by score, then an optional second score, then item id; exclusion and candidates.
 
-Everything that ranks goes through here, so that ties never depend on the batch, the machine or the sort.
-Shapes: B histories, N items in the catalogue, C candidates kept a row.
+All recommenders rank with this file, so that ties never depend on the batch, the machine or the sort.
+Shapes: B histories, N items, C candidates of a row, T rows with ties.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,19 +17,19 @@ from recgpt.errors import DataError
 Exclude = Literal["history", "nothing"]
 TieBreak = Callable[[torch.Tensor], torch.Tensor]
 
-SCORES_IN_MEMORY = 1 << 24  # float32 scores alive at once: 64 MB, and a few copies of it while they are sorted
+SCORES_IN_MEMORY = 1 << 24  # float32 scores of a batch: 64 MB, and a few copies of it in sorting
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """What a recommender returns.
+    """Ranked item ids and their scores.
 
     Attributes
     ----------
     ids
-        (B, k) int64, best first; -1 where nothing was left to recommend.
+        (B, k) int64 item ids, best first, padded with -1.
     scores
-        (B, k) float32, descending; -inf where the id is -1.
+        (B, k) float32 scores, descending, padded with -inf.
     """
 
     ids: np.ndarray
@@ -38,18 +38,18 @@ class Ranking:
 
 @dataclass(frozen=True)
 class Request:
-    """The checked arguments of one `rank` call.
+    """Checked arguments of one `rank` call.
 
     Attributes
     ----------
     histories
-        B sequences of ids within the catalogue.
+        B sequences of item ids.
     k
-        Between 1 and N.
+        Number of results, between 1 and N.
     exclude
-        What may not be recommended.
+        "history" excludes the items of the history from the ranking.
     allowed_N
-        (N,) bool, True for candidates; None for all.
+        (N,) bool, True for candidates; None for all items.
     n_items
         N.
     """
@@ -70,7 +70,7 @@ class Request:
         *,
         n_items: int,
     ) -> "Request":
-        """Check the arguments of `rank` against a catalogue of `n_items`."""
+        """Check the arguments of `rank`; DataError names the first invalid value."""
         if not 1 <= k <= n_items:
             raise DataError(f"k={k} does not fit a catalogue of {n_items} items: ask for k between 1 and {n_items}")
         if exclude not in ("history", "nothing"):
@@ -99,16 +99,18 @@ class Request:
 
     @property
     def candidates(self) -> np.ndarray | None:
-        """(C,) the only items that may be recommended, ascending; None for all."""
+        """(C,) ids of the candidates, ascending; None for all items."""
         return None if self.allowed_N is None else np.flatnonzero(self.allowed_N)
 
     def mask(self, scores_BN: torch.Tensor, rows: np.ndarray, *, first_item: int = 0) -> torch.Tensor:
-        """Set to -inf, in place, what may not be recommended.
+        """Set the scores of excluded items to -inf, in place.
 
         Parameters
         ----------
         scores_BN
-            Row i belongs to history `rows[i]`; the columns are the items from `first_item` on.
+            Scores of the items from `first_item` on.
+        rows
+            (B,) index of each row's history.
         """
         n_items = scores_BN.shape[1]
         if self.allowed_N is not None:
@@ -121,7 +123,7 @@ class Request:
         return scores_BN
 
     def mask_candidates(self, ids_BC: torch.Tensor, scores_BC: torch.Tensor, rows: np.ndarray) -> torch.Tensor:
-        """As `mask`, where each history has its own candidates: item ids, ascending; N and more stand for none."""
+        """As `mask`, for scores of the items `ids_BC`, ascending in each row; ids of N and more are padding."""
         n_items = self.n_items
         if self.allowed_N is not None:
             allowed_N1 = torch.from_numpy(np.append(self.allowed_N, False)).to(ids_BC.device)
@@ -130,9 +132,9 @@ class Request:
             owners, items = self._seen_pairs(rows)
             first_keys = torch.arange(len(ids_BC), device=ids_BC.device).unsqueeze(1) * (n_items + 1)
             keys = (ids_BC.clamp(max=n_items) + first_keys).flatten()
-            had = torch.from_numpy(owners * (n_items + 1) + items).to(keys.device)
-            places = torch.searchsorted(keys, had).clamp(max=len(keys) - 1)
-            scores_BC.view(-1)[places[keys[places] == had]] = -torch.inf
+            seen = torch.from_numpy(owners * (n_items + 1) + items).to(keys.device)
+            places = torch.searchsorted(keys, seen).clamp(max=len(keys) - 1)
+            scores_BC.view(-1)[places[keys[places] == seen]] = -torch.inf
         return scores_BC
 
     def _seen_pairs(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -141,7 +143,7 @@ class Request:
         return np.repeat(np.arange(len(histories)), histories.lengths), histories.values.astype(np.int64)
 
     def unranked(self) -> Ranking:
-        """A ranking with every place still empty: id -1, score -inf."""
+        """An empty ranking of the request's shape: ids -1, scores -inf."""
         shape = (len(self.histories), self.k)
         return Ranking(np.full(shape, -1, dtype=np.int64), np.full(shape, -np.inf, dtype=np.float32))
 
@@ -153,16 +155,16 @@ def top_k(
     ids_BC: torch.Tensor | None = None,
     tie_break: TieBreak | None = None,
 ) -> Ranking:
-    """Rank the columns of `scores_BN`; -inf marks what may not be recommended.
+    """Rank the columns of `scores_BN`; -inf marks excluded items.
 
     Parameters
     ----------
     scores_BN
         (B, N) float32.
     k
-        How many to keep, at most N.
+        Number of results, at most N.
     ids_BC
-        What the columns stand for, ascending in each row; by default themselves.
+        Item ids of the columns, ascending in each row; None for the column numbers.
     tie_break
         Maps candidate ids (B, C) int64 to second scores (B, C); larger first. Called only when scores tie.
 
@@ -183,7 +185,7 @@ def top_k(
     if bool(tied_B.any()):  # a tie across the k-th place
         if tie_break is None:
             values_BC, columns_BC = _smallest_columns_of_ties(scores_BN, values_BC, columns_BC, tied_B)
-        else:  # bring in all that share it before ordering them
+        else:  # include all columns with the k-th score before ordering them
             n_reached_T = (scores_BN[tied_B] >= values_BC[tied_B, -1:]).sum(1)
             values_BC, columns_BC = scores_BN.topk(int(n_reached_T.max()), dim=1)
 
@@ -202,7 +204,7 @@ def top_k(
 def _smallest_columns_of_ties(
     scores_BN: torch.Tensor, values_Bk: torch.Tensor, columns_Bk: torch.Tensor, tied_B: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Where a tie goes across the k-th place, keep the first columns of it, at the cost of one more pass."""
+    """Among scores equal to the k-th, keep the smallest columns; torch.topk alone keeps arbitrary ones."""
     k = columns_Bk.shape[1]
     scores_TN, threshold_T1 = scores_BN[tied_B], values_Bk[tied_B, -1:]
     above_TN, equal_TN = scores_TN > threshold_T1, scores_TN == threshold_T1
@@ -219,7 +221,7 @@ def _has_ties(values_BC: torch.Tensor) -> bool:
 
 
 def first_unknown(ids: np.ndarray, n_items: int) -> int | None:
-    """Place of the first id that is not a catalogue row; None where all are."""
+    """Index of the first id outside 0 to `n_items` - 1; None if there is none."""
     unknown = (ids < 0) | (ids >= n_items)
     return int(unknown.argmax()) if unknown.any() else None
 
@@ -227,18 +229,18 @@ def first_unknown(ids: np.ndarray, n_items: int) -> int | None:
 def rank_by_scores(
     request: Request,
     n_items: int,
-    scores_of: Callable[[Ragged], np.ndarray],
+    score_histories: Callable[[Ragged], np.ndarray],
     *,
     if_empty_N: np.ndarray | None = None,
 ) -> Ranking:
-    """Rank by dense scores, computed for as many histories at a time as fit in memory.
+    """Rank by dense scores, in batches of histories that fit into memory.
 
     Parameters
     ----------
-    scores_of
-        Maps b histories, none empty, to a fresh (b, N) float32 array; -inf marks items that it cannot rank.
+    score_histories
+        Maps B non-empty histories to a new (B, N) float32 array; -inf marks items that cannot be ranked.
     if_empty_N
-        (N,) scores after an empty history, such as counts; None leaves such a history unranked (ids -1).
+        (N,) scores after an empty history, such as counts; None ranks nothing after one (ids -1).
     """
     ranking = request.unranked()
     empty = request.histories.lengths == 0
@@ -249,7 +251,7 @@ def rank_by_scores(
         ranking.ids[rows], ranking.scores[rows] = part.ids, part.scores
 
     for rows in _blocks(np.flatnonzero(~empty), n_rows):
-        place(rows, scores_of(request.histories[rows]))
+        place(rows, score_histories(request.histories[rows]))
     if if_empty_N is not None:
         for rows in _blocks(np.flatnonzero(empty), n_rows):
             place(rows, np.tile(if_empty_N.astype(np.float32), (len(rows), 1)))

@@ -1,4 +1,4 @@
-"""Selects the recommenders of a comparison: the model, and always the baselines that a model has to beat.
+"""Selects the recommenders of a comparison: the model and, in every comparison, the standard baselines.
 
 names = names_for(split, ["sasrec"], model=model)
 embeddings_NE = model_embeddings(dataset, model)
@@ -28,19 +28,19 @@ from recgpt.recommenders.generative import RecGPTGenerative
 from recgpt.recommenders.popularity import PopularityRecent
 
 BASELINES = ("copy_last", "popularity", "text_knn", "item_knn", "hybrid_knn")
-"""In every table: the baselines that a model has to beat."""
+"""Standard baselines, in every table."""
 
 
 def names_for(split: Split, names: Sequence[str] = (), *, model: Model | None = None) -> list[str]:
-    """Names of the baselines, of the recommenders in `names`, and of those that use the model, if there is one.
+    """Names of a comparison: the baselines, the recommenders in `names`, and the recommenders that use the model.
 
-    Where a split has no past interactions, only zero-shot recommenders take part.
+    On a split without past interactions only zero-shot recommenders are compared.
 
     Raises
     ------
     DataError
-        A name is not registered, needs past interactions where there are none, or a model that is not given or is of
-        the other kind; or, without past interactions, the model was trained on this catalogue.
+        A name is unknown; a recommender needs past interactions and the split has none, or a model that is missing or
+        of the other kind; or, without past interactions, the model was trained on this catalogue.
     """
     names = [registered_name(name) for name in names]
     has_past = bool(split.in_past.any())
@@ -65,7 +65,7 @@ def names_for(split: Split, names: Sequence[str] = (), *, model: Model | None = 
 
 
 def check_times(split: Split, names: Sequence[str]) -> None:
-    """Raise DataError, before anything is ranked, if a recommender that reads times would find none."""
+    """Raise DataError, before any ranking, if a recommender needs times and the data set has none."""
     timestamp = split.known.interactions.timestamp
     if PopularityRecent.name in names and (timestamp is None or not (timestamp >= 0).any()):
         raise DataError(f"{PopularityRecent.name} needs times, and {split.dataset.name} has none: use popularity")
@@ -74,17 +74,17 @@ def check_times(split: Split, names: Sequence[str]) -> None:
 def recommenders_for(
     names: Sequence[str], *, embeddings_NE: np.ndarray, model: Model | None = None, seed: int = 0
 ) -> list[Recommender]:
-    """Make recommenders by name, not yet fitted, each with the arguments that it declares to need.
+    """Make recommenders by name, not yet fitted, each with the arguments that its class declares.
 
     Parameters
     ----------
     embeddings_NE
         (N, E) text embeddings of the catalogue, see `model_embeddings`.
     model
-        For recommenders that use a model of its kind; where a foundation model is needed and not given, the one that
-        comes with the project is used.
+        Model of the recommenders that use its kind; recommenders that use a foundation model default to the shipped
+        one.
     seed
-        For recommenders that draw random numbers.
+        Seed of the recommenders that use random numbers.
     """
 
     def options(name: str) -> dict[str, Any]:
@@ -98,19 +98,19 @@ def recommenders_for(
 
 
 def default_model(names: Sequence[str]) -> Model | None:
-    """The model that comes with the project, where one of the recommenders uses a model of its kind; otherwise None."""
+    """The shipped foundation model if a recommender uses a foundation model, else None."""
     kinds = {REGISTRY[registered_name(name)].model_kind for name in names}
     return load_model() if RecGPTContext.model_kind in kinds else None
 
 
 def model_embeddings(dataset: Dataset, model: Model | None = None) -> np.ndarray:
-    """(N, E) text embeddings by the encoder that `model` was trained on, or by the default one; cached on disk."""
+    """(N, E) text embeddings by the model's encoder, or by the default one; cached on disk."""
     encoder = {} if model is None else model.text_encoder
     return embeddings_for(dataset, encoder.get("encoder", DEFAULT), encoder.get("template", "fields"))
 
 
 def model_recommenders(model: Model | None) -> tuple[str, ...]:
-    """Names of the recommenders that a model has in every table: those of its kind that train nothing."""
+    """Names of the recommenders that use a model of this kind without training on the data set."""
     if model is None:
         return ()
     of_kind = {name: each for name, each in REGISTRY.items() if each.model_kind == model.kind}
@@ -126,14 +126,14 @@ def ranking_validation(
     k: int = 10,
     max_cases: int = 2_000,
 ) -> Callable[[RecGPTDecoder], dict[str, float]]:
-    """Validation for `recgpt.generative.trainer`: hit@k and ndcg@k of a split's new items over the full catalogue.
+    """Validation for `recgpt.generative.trainer`: hit@k and ndcg@k over the full catalogue.
 
-    At most `max_cases` of them, drawn with the split's seed: every evaluation of a run ranks them again.
+    At most `max_cases` queries with a target new to its user, the same in every evaluation of a run.
 
     Raises
     ------
     DataError
-        No held-out user takes a new item next.
+        No held-out user has a target new to them.
     """
     new = np.flatnonzero(~split.histories.contains(split.targets) & (split.histories.lengths > 0))
     if not len(new):

@@ -1,8 +1,7 @@
-"""The published decoding, kept as a reference: a beam search over a trie of the catalogue's codes.
+"""Beam search over a trie of the catalogue's codes, the published decoding, kept as a reference.
 
-It loses good items, cannot rank past its beams and loops in Python; `recgpt.generative.catalogue` ranks exactly
-instead. Use it to reproduce published figures and to measure against. Unlike the published code, items that share all
-codes are all kept.
+It prunes good items, ranks at most 20 code sequences and loops in Python; `recgpt.generative.catalogue` ranks exactly.
+Use it to reproduce published figures. Unlike in the published code, all items with the same codes are kept.
 
 Shapes: K slots, V codes a slot, N items.
 """
@@ -11,14 +10,14 @@ import torch
 from torch import Tensor
 
 TEMPERATURE = 0.1
-FIRST_WIDTH = 10  # codes tried for the first slot
-BRANCHES = 5  # codes tried after each beam
+FIRST_WIDTH = 10  # best codes of the first slot
+BRANCHES = 5  # best codes after each beam
 KEPT = 20  # beams kept after each slot
-LOST = -1e8  # score of a catalogue item that no surviving beam reaches
+LOST = -1e8  # score of items outside the final beams
 
 
 class CodeTrie:
-    """Which codes may follow a prefix of codes; leaves hold the items.
+    """Prefix tree of the items' codes; leaves hold the items.
 
     Parameters
     ----------
@@ -38,7 +37,7 @@ class CodeTrie:
 
 
 def beam_scores(slot_logits_KV: Tensor, trie: CodeTrie) -> Tensor:
-    """Scores (N,) of one user's catalogue: summed log-softmax at temperature 0.1 where a beam survives, else `LOST`."""
+    """(N,) scores of all items for one user: sum of log-softmax at temperature 0.1 within the beams, else `LOST`."""
     log_probs_KV = (slot_logits_KV.float() / TEMPERATURE).log_softmax(-1).cpu()
     beams: list[tuple[tuple[int, ...], float]] = [((), 0.0)]
     for slot in range(trie.n_codes):

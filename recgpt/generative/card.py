@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def model_card(config: "RecGPTConfig") -> str:
-    """README.md of a saved model: what it is, what it was trained on, how to use it."""
+    """README.md of a saved model: description, usage and training record."""
     data = ModelCardData(license="mit", library_name="recgpt", tags=["recommendation", "sequential-recommendation"])
     training = config.training or {}
     rows = "\n".join(f"| {key} | {value} |" for key, value in training.items() if key != "catalogues")

@@ -4,13 +4,12 @@
     catalogue = model.index(["Toy Story (1995)", "Heat (1995)", "Jumanji (1995)"])   # texts, a table, or embeddings
     ranking = catalogue.recommend([[0, 2]], k=1)                                     # .ids, .scores
 
-The K codes of the next item are independent given the history, so an item's log-probability is a sum of K looked-up
-numbers, and the whole catalogue is ranked exactly, for any k (`recgpt.generative.code_index`). Items that share all K
-codes tie by construction: they are ordered by the cosine of their embedding with the predicted one (the tokenizer's
+The K codes of the next item are independent given the history: log p(item) = sum over k of log p_k(code_k), a sum of K
+table entries, so the whole catalogue is ranked exactly, for any k (`recgpt.generative.code_index`). Items with the same
+K codes have equal scores: they are ordered by the cosine of their embedding with the predicted one (the tokenizer's
 reconstruction of the most likely codes), then by id. `GenerativeCatalogue.collision_rate` is the share of such items.
 
-Shapes: B histories, S items a history, K codes an item, T = S * K, V codes a slot, N items, E embedding width,
-W = E / K.
+Shapes: as `recgpt.generative` defines them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -38,16 +37,16 @@ if TYPE_CHECKING:
 Mode = Literal["exact", "beam"]
 
 CODES_FILE = "codes.npy"
-CPU_ITEMS = 512  # read at once; the activations of more fall out of the cache
+CPU_ITEMS = 512  # items of a forward pass; activations of more do not fit into a CPU's cache
 
 
 class GenerativeCatalogue:
-    """The token codes and embeddings of a catalogue's items, ready to be ranked.
+    """Indexed catalogue: codes and text embeddings of the items. Keeps `recgpt.catalogue.Catalogue`.
 
     Attributes
     ----------
     embeddings_NE
-        (N, E) as given, possibly a memory map.
+        (N, E) text embeddings, possibly a memory map.
     """
 
     score_name: ClassVar[str] = "log_probability"
@@ -70,12 +69,12 @@ class GenerativeCatalogue:
 
     @property
     def codes_NK(self) -> Tensor:  # noqa: N802
-        """(N, K) int32."""
+        """(N, K) int32 codes of the items."""
         return self.code_index.codes_NK
 
     @cached_property
     def collision_rate(self) -> float:
-        """Share of items that share all their codes with another item."""
+        """Share of items with the same K codes as another item."""
         return collision_rate(self.codes_NK.cpu().numpy())
 
     def recommend(
@@ -93,22 +92,22 @@ class GenerativeCatalogue:
         Parameters
         ----------
         histories
-            B sequences of catalogue rows, oldest first, none empty; the last `max_items` of each count.
+            B non-empty sequences of catalogue rows, oldest first; the last `max_items` of each are read.
         k
             Between 1 and N.
         exclude
             "history" leaves out the items of the history, "nothing" ranks them too.
         candidates
-            (C,) the only rows that may be recommended.
+            (C,) rows that may be recommended; None for all.
         batch_size
             Histories scored at once; the ranking does not depend on it.
         mode
-            "beam" decodes as published (its scores are at temperature 0.1, -1e8 for items outside the beam).
+            "exact", or "beam" for the published decoding (scores at temperature 0.1, -1e8 for items outside the beam).
 
         Returns
         -------
         Ranking
-            ids and scores (B, k); a score is the item's log-probability.
+            ids and scores (B, k); scores are log-probabilities in nats.
 
         Raises
         ------
@@ -126,7 +125,7 @@ class GenerativeCatalogue:
         return ranking
 
     def observe(self, events: Interactions) -> None:
-        """Ignore `events`: the model reads no interactions but those in a history."""
+        """Ignore `events`: the model reads interactions from histories only."""
 
     def explain(
         self, history: Sequence[int], item: int, titles: Sequence[str] | None = None
@@ -145,7 +144,7 @@ class GenerativeCatalogue:
         draft.replace(folder / CODES_FILE)
 
     def session(self, histories: Sequence[Sequence[int]] | Ragged) -> "GenerativeSession":
-        """Follow users whose histories grow one item at a time."""
+        """Start a session: rankings of histories that grow one item at a time, with cached keys and values."""
         return GenerativeSession(self, histories)
 
     def _request(
@@ -177,9 +176,9 @@ class GenerativeCatalogue:
 
     @torch.inference_mode()
     def next_item_states(self, histories: Ragged, batch_size: int) -> Iterator[tuple[np.ndarray, Tensor]]:
-        """Hidden states (B, K, D) that predict the next item, in batches of similar length, each with its rows.
+        """Batches of similar length: row numbers, and hidden states (B, K, D) of the last item of each history.
 
-        Rows are padded on the right: the mask is causal across items, so no item ever sees padding.
+        Rows are padded on the right; as the mask is causal across items, no item attends to padding.
         """
         lengths = np.minimum(histories.lengths, self.model.config.max_items)
         for rows in similar_lengths(lengths, batch_size):
@@ -208,7 +207,7 @@ class GenerativeCatalogue:
         return CodeTrie(self.codes_NK.cpu())
 
     def dense_scores(self, logits_VKB: Tensor, ids_BC: Tensor) -> Tensor:
-        """Cosine (B, C) of the predicted embedding with those of the candidates."""
+        """(B, C) cosines of the predicted embedding with the candidates' embeddings, to order items of equal codes."""
         likeliest_BK = logits_VKB[: self.model.config.codebook_size].argmax(0).T
         predicted_BE = self.tokenizer.decode(likeliest_BK.cpu())
         parts = []
@@ -219,7 +218,7 @@ class GenerativeCatalogue:
 
 
 def similar_lengths(lengths: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
-    """Batches of at most `batch_size` places, longest first, within `MIN_LENGTH_RATIO` of the longest in the batch."""
+    """Batches of at most `batch_size` rows, longest first, of at least `MIN_LENGTH_RATIO` x the batch's longest."""
     order = np.argsort(-lengths, kind="stable")
     descending = lengths[order]
     start = 0
@@ -231,7 +230,7 @@ def similar_lengths(lengths: np.ndarray, batch_size: int) -> Iterator[np.ndarray
 
 
 def padded(histories: Ragged) -> np.ndarray:
-    """(B, S) int64, each history from column 0 on, -1 after its end."""
+    """(B, S) int64 histories, padded with -1 on the right."""
     lengths = histories.lengths
     items_BS = np.full((len(histories), int(lengths.max())), -1, dtype=np.int64)
     items_BS[np.arange(items_BS.shape[1]) < lengths[:, None]] = histories.values
@@ -239,15 +238,15 @@ def padded(histories: Ragged) -> np.ndarray:
 
 
 class GenerativeSession:
-    """B users whose histories grow: appending an item costs K positions, not the whole history.
+    """Rankings of B histories that grow one item at a time; an append computes K positions with cached keys and values.
 
-    Equal to a fresh ranking of the grown histories. Past `max_items` the oldest item falls out and every position
-    shifts, so from there on each append reads the kept items again.
+    Equal to ranking the grown histories anew. Beyond `max_items` the oldest item is dropped and all positions shift, so
+    that each append recomputes the whole window.
 
     Attributes
     ----------
     histories
-        The users' items so far, all of them.
+        All items of the users so far, oldest first.
     """
 
     def __init__(self, catalogue: GenerativeCatalogue, histories: Sequence[Sequence[int]] | Ragged) -> None:
@@ -260,7 +259,7 @@ class GenerativeSession:
 
     @torch.inference_mode()
     def _read(self) -> None:
-        """Fill the cache from the histories' last `max_items`."""
+        """Compute keys and values of the last `max_items` items of each history."""
         model = self.catalogue.model
         kept = Ragged.from_lists(self.histories).tail(model.config.max_items)
         self._lengths_B = torch.from_numpy(kept.lengths).to(model.device)
@@ -299,6 +298,6 @@ class GenerativeSession:
         self._state_BKD = out.hidden_BSKD[:, 0]
 
     def recommend(self, k: int = 10, *, exclude: Exclude = "history", candidates: np.ndarray | None = None) -> Ranking:
-        """Rank the catalogue after each history; see `GenerativeCatalogue.recommend`."""
+        """Rank the catalogue after each history as it is now. See `GenerativeCatalogue.recommend`."""
         request = self.catalogue._request(self.histories, k, exclude, candidates)
         return self.catalogue._rank(self._state_BKD, request, np.arange(len(self.histories)))

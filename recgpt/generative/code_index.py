@@ -1,13 +1,13 @@
-"""The best items of a catalogue whose scores are sums over codes: exactly, for thousands of items or tens of millions.
+"""Exact top-k of a catalogue whose scores are sums over codes, for thousands of items or tens of millions.
 
-An item's score is the sum of K numbers, one for each of its codes. Adding them costs one pass over the codes; what
-would cost more is to write all scores down and to sort them. So scores are made in chunks that stay in the cache, of
-every block of items only the maximum is kept, and the blocks that can hold one of the k best are scored once more.
-Nothing is lost by that: the k-th largest of the maxima is a score that at least k items reach.
+An item's score is the sum of K table entries, one for each of its codes. The sums cost one pass over the codes; writing
+and sorting all scores would cost more. Scores are therefore computed in chunks that fit into the cache, only the
+maximum of every block of 32 items is kept, and the blocks that can hold one of the k best are scored again. This is
+exact: at least k items reach the k-th largest block maximum.
 
-For a few users of a large catalogue most items need no score at all (`Postings`).
+For a few users of a large catalogue, `Postings` avoids most of the sums.
 
-Shapes: B histories, N items, K codes an item, V scores a slot, M blocks, C candidates.
+Shapes: as `recgpt.generative` defines them; X items or rows of any number.
 """
 
 from collections.abc import Callable
@@ -20,20 +20,20 @@ from torch.nn import functional as F
 
 from recgpt.ranking import SCORES_IN_MEMORY, Ranking, Request, top_k
 
-BLOCK = 32  # items that share a maximum
-CHUNK = {"cpu": 1 << 20, "cuda": 1 << 28}  # scores alive at once: 4 MB stay in a CPU's cache, a GPU wants few launches
-PRUNED_ITEMS = 1 << 19  # smaller catalogues are read faster than pruned
-PRUNED_USERS = 2  # more share one pass over the codes
-FIRST_CODES = 64  # taken before the first look at what is still possible
+BLOCK = 32  # items of a block
+CHUNK = {"cpu": 1 << 20, "cuda": 1 << 28}  # scores of a chunk: 4 MB fit into a CPU's cache; on a GPU fewer launches
+PRUNED_ITEMS = 1 << 19  # below it a pass over all codes is faster than pruning
+PRUNED_USERS = 2  # above it one shared pass over all codes is faster
+FIRST_CODES = 64  # best codes scored before the first bound
 MOST_CODES = 4_096
-MOST_ITEMS = 0.2  # share of the catalogue beyond which reading it in order is faster
-ROUNDING = 1e-5  # of a score: bounds are exact, scores are sums of float32
+MOST_ITEMS = 0.2  # share of the catalogue above which a pass in order is faster
+ROUNDING = 1e-5  # relative error of a score: bounds are float64, scores are sums of float32
 
 SecondScores = Callable[[Tensor, Tensor], Tensor]  # logits (V, K, B) and item ids (B, C) -> (B, C), larger first
 
 
 class CodeIndex:
-    """The codes of a catalogue, ready to be scored.
+    """Index of the items' codes, for scores and top-k.
 
     Parameters
     ----------
@@ -46,18 +46,18 @@ class CodeIndex:
 
     @cached_property
     def postings(self) -> "Postings":
-        """Made when first needed: a few seconds for 15 million items."""
+        """Inverted index, built on first use: a few seconds for 15 million items."""
         return Postings(self.codes_NK)
 
     def __len__(self) -> int:
         return len(self.codes_NK)
 
     def scores_kept(self, k: int) -> int:
-        """How many scores a history `top_k` sorts."""
+        """Number of scores of a history that `top_k` sorts."""
         return min(len(self), 2 * k * BLOCK)
 
     def scores(self, logits_VKB: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
-        """(n, B) float32: the scores of the items from `start` to `stop`; bit-equal where all codes are."""
+        """(n, B) float32 scores of the items from `start` to `stop`; bit-equal for items with the same codes."""
         return sums_of_rows(logits_VKB.flatten(0, 1), table_rows(self.codes_NK[start:stop]))
 
     def top_k(
@@ -68,12 +68,12 @@ class CodeIndex:
         Parameters
         ----------
         logits_VKB
-            float32, the score of every code in every slot. The batch comes last: what a code adds to the scores of all
-            histories lies together in memory.
+            (V, K, B) float32 scores of every code in every slot. The batch is the last axis, so that the scores of one
+            code for all histories are contiguous.
         request, rows
-            What is asked, and which of its histories these are.
+            The checked request, and the indices of these histories in it.
         tie_break
-            Orders equal scores, before the item id does.
+            Second scores, by which equal scores are ordered before the item id.
 
         Raises
         ------
@@ -90,8 +90,8 @@ class CodeIndex:
         return large and request.allowed_N is None and self.codes_NK.device.type == "cpu"
 
     def _pruned(self, logits_VK1: Tensor, request: Request, row: np.ndarray, tie_break: SecondScores | None) -> Ranking:
-        had = request.histories[row].values if request.exclude == "history" else np.empty(0, np.int64)
-        found = self.postings.candidates(logits_VK1[..., 0], request.k, had)
+        excluded = request.histories[row].values if request.exclude == "history" else np.empty(0, np.int64)
+        found = self.postings.candidates(logits_VK1[..., 0], request.k, excluded)
         if found is None:
             return self._read_through(logits_VK1, request, row, tie_break)
         ids_1C, scores_1C = (each.unsqueeze(0) for each in found)
@@ -116,7 +116,7 @@ class CodeIndex:
         return top_k(scores_BC, request.k, ids_BC=ids_BC, tie_break=seconds)
 
     def _prune_blocks(self, logits_VKB: Tensor, request: Request, rows: np.ndarray) -> Tensor:
-        """(B, C) the blocks whose maximum is among the k largest, ascending; `n_blocks` fills up short rows."""
+        """(B, C) blocks with a maximum of at least the k-th largest, ascending; padded with the number of blocks."""
         n_histories = logits_VKB.shape[-1]
         chunk = CHUNK.get(logits_VKB.device.type, CHUNK["cpu"])
         step = max(BLOCK, chunk // n_histories // BLOCK * BLOCK)
@@ -130,16 +130,16 @@ class CodeIndex:
                 maxima.append(scores_nB[in_blocks:].amax(0, keepdim=True))
         maxima_BM = torch.cat(maxima).T.contiguous()
         threshold_B1 = maxima_BM.topk(request.k).values[:, -1:]
-        matters_BM = ~(maxima_BM < threshold_B1)  # a NaN matters, too: it is for `top_k` to refuse
-        counts_B = matters_BM.sum(1)
-        owners, blocks = matters_BM.nonzero(as_tuple=True)
+        kept_BM = ~(maxima_BM < threshold_B1)  # keeps NaN, for which `top_k` raises
+        counts_B = kept_BM.sum(1)
+        owners, blocks = kept_BM.nonzero(as_tuple=True)
         blocks_BC = torch.full((n_histories, int(counts_B.max())), maxima_BM.shape[1], device=blocks.device)
         firsts_B = counts_B.cumsum(0) - counts_B
         blocks_BC[owners, torch.arange(len(owners), device=blocks.device) - firsts_B[owners]] = blocks
         return blocks_BC
 
     def _scores_at(self, logits_VKB: Tensor, ids_BC: Tensor) -> Tensor:
-        """(B, C) scores of other items for each history, -inf beyond the catalogue."""
+        """(B, C) scores of the items `ids_BC`, -inf for ids beyond the catalogue."""
         rows_BCK = table_rows(self.codes_NK[ids_BC.clamp(max=len(self) - 1)])
         n_histories = len(ids_BC)
         places_BCK = rows_BCK * n_histories + torch.arange(n_histories, device=ids_BC.device).view(-1, 1, 1)
@@ -148,18 +148,18 @@ class CodeIndex:
 
 
 def table_rows(codes_xK: Tensor) -> Tensor:
-    """Where the scores of codes stand in (V * K, B)."""
+    """Rows of codes in the flattened table (V * K, B): code x K + slot."""
     n_slots = codes_xK.shape[-1]
     return codes_xK * n_slots + torch.arange(n_slots, dtype=codes_xK.dtype, device=codes_xK.device)
 
 
 def sums_of_rows(table_RB: Tensor, rows_XK: Tensor) -> Tensor:
-    """(X, B): the sum of K rows of a table, in their order."""
+    """(X, B) sums of K rows of a table, added in order of the slots."""
     return F.embedding_bag(rows_XK, table_RB, mode="sum")
 
 
 def block_maxima(scores_nB: Tensor) -> Tensor:
-    """(n / BLOCK, B): by halves, which unlike `amax` is fast for few histories as well."""
+    """(n / BLOCK, B) maxima of blocks, by repeated halving, which is faster than `amax` for few histories."""
     maxima = scores_nB.view(-1, BLOCK * scores_nB.shape[1])
     while maxima.shape[1] > scores_nB.shape[1]:
         maxima = torch.maximum(*maxima.chunk(2, 1))
@@ -171,11 +171,12 @@ def _stacked(parts: list[Ranking]) -> Ranking:
 
 
 class Postings:
-    """Which items have which code; 4 bytes an item and slot.
+    """Inverted index, code -> items; 4 bytes an item and slot.
 
-    Safe pruning: codes are taken from the best on, and the items that have them are scored. An item that none of them
-    reached cannot score more than the slots' next codes together, so once k items are known to score more than that,
-    all others are out (RecJPQPrune, arXiv 2505.00560; here one level counts for all slots).
+    Exact pruning: codes are visited in order of their score, and the items with these codes are scored. The score of
+    any other item is at most the sum over the slots of min(last visited score, best score of the slot); once k scores
+    exceed this bound, no other item is in the top k (RecJPQPrune, arXiv 2505.00560; here with one threshold for all
+    slots).
 
     Parameters
     ----------
@@ -193,24 +194,24 @@ class Postings:
         self._starts_VK = self._counts_VK.cumsum(0) - self._counts_VK
 
     def candidates(self, logits_VK: Tensor, k: int, forbidden: np.ndarray) -> tuple[Tensor, Tensor] | None:
-        """Every item that may be among the k best of those not forbidden, and perhaps others, ids ascending.
+        """A superset of the k best items that are not forbidden, ids ascending, with their scores.
 
         Parameters
         ----------
         logits_VK
-            float32, the score of every code in every slot; further rows, such as padding's, are not read.
+            (V, K) float32 scores of every code in every slot; further rows, such as the padding id's, are ignored.
         forbidden
-            Item ids that do not count.
+            Ids of items that are not ranked.
 
         Returns
         -------
-        (C,) int64 and (C,) float32; None where too many items would have to be scored.
+        (C,) int64 ids and (C,) float32 scores; None if too many items would have to be scored.
         """
         n_codes, n_slots = self._counts_VK.shape
         used_VK = logits_VK[:n_codes].masked_fill(torch.from_numpy(self._counts_VK == 0), -torch.inf)
         order = used_VK.flatten().topk(min(MOST_CODES, used_VK.numel()))
         levels, places = order.values.double().numpy(), order.indices.numpy()
-        # What an item can have at most when none of its codes is among the first i.
+        # bounds[i]: largest possible score of an item with none of its codes among the first i.
         bounds = np.minimum(levels[:, None], used_VK.amax(0).double().numpy()).sum(1)
         reached = self._counts_VK.reshape(-1)[places].cumsum()
         found: list[tuple[Tensor, Tensor]] = []
@@ -228,7 +229,7 @@ class Postings:
         return None
 
     def _scored(self, places: np.ndarray, logits_VK: Tensor) -> tuple[Tensor, Tensor]:
-        """The items that have the codes at `places` of (V * K,), once for each of these codes, and their scores."""
+        """Items with the codes at `places` of (V * K,), once for each of these codes, and their scores."""
         n_slots = self._counts_VK.shape[1]
         codes, slots = np.divmod(places, n_slots)
         starts = self._starts_VK[codes, slots]
@@ -240,9 +241,9 @@ class Postings:
 
 
 def _kth_best(found: list[tuple[Tensor, Tensor]], k: int, n_slots: int, forbidden: np.ndarray) -> float:
-    """Score of the k-th best item found so far that is not forbidden; -inf while there are fewer."""
+    """Score of the k-th best item so far that is not forbidden; -inf with fewer than k."""
     best = []
-    for items, scores in found:  # an item is there at most once for each of its codes
+    for items, scores in found:  # an item occurs at most once for each of its K codes
         top = scores.topk(min(len(scores), n_slots * (k + len(forbidden)))).indices
         best.append((items[top], scores[top]))
     items, scores = _joined(best)
@@ -251,15 +252,15 @@ def _kth_best(found: list[tuple[Tensor, Tensor]], k: int, n_slots: int, forbidde
 
 
 def _joined(parts: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    """All items of the parts, each once, ascending, and their scores."""
+    """Distinct items of the parts, ascending, and their scores."""
     items, first = np.unique(torch.cat([items for items, _ in parts]).numpy(), return_index=True)
     return torch.from_numpy(items.astype(np.int64)), torch.cat([scores for _, scores in parts])[torch.from_numpy(first)]
 
 
 def log_normalisers(logits_VKB: Tensor) -> Tensor:
-    """(B,) what turns scores into log-probabilities: the sum over slots of the logarithm of summed exponentials.
+    """(B,) log normalisers, sum over the slots of logsumexp over the codes: log-probability = score - normaliser.
 
-    In chunks that stay in the cache; `logsumexp` writes the exponentials of all codes down.
+    Computed in chunks that fit into the cache; `torch.logsumexp` would write the exponentials of all codes to memory.
     """
     logits_VR = logits_VKB.flatten(1)
     largest_R = logits_VR.amax(0)

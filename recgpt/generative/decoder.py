@@ -1,19 +1,18 @@
-"""The decoder, all of it: histories of item codes in, the codes of the next item out (RecGPT paper, decoder section).
+"""Decoder of the generative model: from the codes of a history to logits of the next item's codes (RecGPT paper).
 
-A GPT-2-style transformer over K codes an item. Each token is the embedding of its code plus a projection of the
-item's own slice of its text embedding. Attention is bidirectional inside an item and causal across items. Position
-K*t + j predicts code j of item t + 1, so one pass gives K independent distributions over the next item.
+A GPT-2-style transformer over K tokens an item. A token is the embedding of its code plus a projection of the
+corresponding slice of the item's text embedding. Attention is bidirectional inside an item and causal across items.
+Position K*t + j predicts code j of item t + 1, so one pass gives K independent distributions over the next item.
 
     decoder = RecGPTDecoder(RecGPTConfig(n_layers=3, d_model=768, embedding_dim=768))
     out = decoder(codes_BSK, slices_BSKW, segments_BS=segments_BS, labels_BSK=next_item_labels(codes_BSK, segments_BS))
     out.loss.backward()
 
-Two things bite here. (1) Rows are padded or packed on the right only, so positions always count from an item's own
-sequence start and nothing depends on who shares the row. (2) Logits for all rows x 15,361 never exist at once: the
-loss goes through `next_code_loss` in chunks, and ranking reads the last item only.
+Two pitfalls. (1) Rows are padded or packed on the right only: positions count from the start of an item's own sequence,
+so that outputs do not depend on other sequences of the row. (2) Logits of all rows x 15,361 codes do not fit into
+memory: the loss goes through `next_code_loss` in chunks, and ranking computes logits of the last item only.
 
-Shapes: B rows, S items a row, K codes an item, T = S * K tokens, V codes a slot, D model width, W = E / K slice width,
-H heads, R = rows of the loss.
+Shapes: as `recgpt.generative` defines them.
 """
 
 from collections.abc import Sequence
@@ -38,15 +37,15 @@ from recgpt.progress import quiet_transformers
 
 TOKENIZER_FOLDER = "tokenizer"
 PUBLISHED_NAME = "RecGPT"
-HAS_ONEDNN = torch.backends.mkldnn.is_available()  # asked once: torch.compile cannot look into it
+HAS_ONEDNN = torch.backends.mkldnn.is_available()  # at import: torch.compile cannot trace this call
 MIN_LENGTH_RATIO = (
     0.7  # a few long sequences would make most of a group padding; stricter makes more groups than it saves
 )
-EAGER_ATTENTION_MAX_TOKENS = 512  # tokens of a sequence up to which attention scores may lie in memory
+EAGER_ATTENTION_MAX_TOKENS = 512  # longest sequence, in tokens, whose attention scores are kept in memory
 
 
 class RecGPTConfig(PretrainedConfig):
-    """Shape of the decoder; the defaults are the published ones.
+    """Configuration of the decoder; the defaults are the published ones.
 
     Parameters
     ----------
@@ -59,11 +58,11 @@ class RecGPTConfig(PretrainedConfig):
     max_items
         Longest history; older items are cut off. Positions = max_items * n_codes.
     d_model, n_layers, n_heads, dropout
-        The transformer.
+        Sizes and dropout of the transformer.
     text_encoder
         Fingerprint of the encoder that made the embeddings; `index(texts)` loads this encoder.
     training
-        What the weights were trained on, for the model card; its `catalogues` are the hashes of their items.
+        Training record for the model card; its `catalogues` are the hashes of the catalogues.
     """
 
     model_type = "recgpt"
@@ -100,7 +99,7 @@ class RecGPTConfig(PretrainedConfig):
         super().__init__(**kwargs)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON; the architecture keeps its published name, whatever the class is called here."""
+        """Configuration as JSON values; the architecture keeps its published name."""
         found: dict[str, Any] = super().to_dict()
         return {**found, "architectures": [PUBLISHED_NAME]} if found.get("architectures") else found
 
@@ -116,14 +115,14 @@ class RecGPTConfig(PretrainedConfig):
 
 
 class KeyValues:
-    """Keys and values of one layer in buffers with room, so that appending copies the new ones only."""
+    """Key-value cache of one layer, in buffers with spare room, so that appending copies the new entries only."""
 
     def __init__(self) -> None:
         self._stored: tuple[Tensor, ...] | None = None  # (B, H, T + room, D / H) each
         self._length = 0
 
     def append(self, *new: Tensor) -> Sequence[Tensor]:
-        """Take keys and values (B, H, t, D / H) in; returns all there are, the new ones at the end."""
+        """Append keys and values (B, H, t, D / H); returns all of them, the new ones last."""
         start, self._length = self._length, self._length + new[0].shape[2]
         if self._stored is None:
             self._stored = new
@@ -138,19 +137,19 @@ class KeyValues:
 
 @dataclass(frozen=True)
 class SequenceGroups:
-    """Packed rows taken apart for attention: sequences of like length side by side, each read in full by one product.
+    """Sequences of packed rows, grouped by similar length for batched attention.
 
     Parameters
     ----------
     items_P
-        Places, among the B * S of the rows, of the items to read; a sequence that is shorter than its group's longest
-        ends in copies of the row's first item, which it never attends to.
+        (P,) indices, among the B x S items of the rows, of the grouped items; shorter sequences of a group are padded
+        with item 0, which the mask hides from them.
     places_R
-        For each of the B * S items, where among the P it is.
+        (B x S,) index of each item among the P.
     shapes
-        (sequences, items each) of every group, in the order of `items_P`.
+        (sequences, items of the longest) of each group, in the order of `items_P`.
     masks
-        (1, 1, T, T) of every group.
+        (1, 1, T, T) attention mask of each group.
     """
 
     items_P: Tensor
@@ -164,7 +163,7 @@ Mask = Tensor | BlockMask | SequenceGroups | None
 
 @dataclass
 class RecGPTOutput(ModelOutput):
-    """What one pass gives; only `hidden_BSKD` is always there."""
+    """Output of a forward pass: loss (with labels), hidden states, and key-value caches (with `use_cache`)."""
 
     loss: Tensor | None = None
     hidden_BSKD: Tensor | None = None
@@ -172,7 +171,7 @@ class RecGPTOutput(ModelOutput):
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """`F.linear`; float32 products of inference go to oneDNN, for MKL multiplies at half speed on an AMD processor."""
+    """`F.linear`, by oneDNN for float32 inference on a CPU: MKL has half its speed on AMD processors."""
     trains = torch.is_grad_enabled() or torch.is_autocast_enabled("cpu")
     if trains or not HAS_ONEDNN or x.device.type != "cpu" or x.dtype != torch.float32:
         return F.linear(x, weight, bias)
@@ -180,18 +179,18 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 class Linear(nn.Linear):
-    """`nn.Linear` by `linear`."""
+    """`nn.Linear` that uses `linear` of this file."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """As of `torch.nn.Linear`."""
+        """See `torch.nn.Linear`."""
         return linear(input, self.weight, self.bias)
 
 
 class Block(nn.Module):
     """Pre-norm GPT-2 block.
 
-    Dropout is on what enters the residual stream, not on attention weights: fused attention has none on a CPU, and the
-    slow path would cost more than it brings.
+    Dropout is applied to the updates of the residual stream, not to attention weights, as fused attention on a CPU does
+    not support it.
     """
 
     def __init__(self, config: RecGPTConfig) -> None:
@@ -208,7 +207,7 @@ class Block(nn.Module):
         self.mlp_out = Linear(4 * d, d)
 
     def forward(self, x_BTD: Tensor, mask: Mask, past: KeyValues | None = None) -> Tensor:
-        """The new residual stream; `past` takes the new keys and values in."""
+        """(B, T, D) updated residual stream; new keys and values are appended to `past`."""
         qkv_BTD = self.qkv(self.attention_norm(x_BTD))
         if isinstance(mask, SequenceGroups):
             attended_BTD = self._attend_in_groups(qkv_BTD, mask)
@@ -220,7 +219,7 @@ class Block(nn.Module):
         return self._residual(x_BTD, attended_BTD)
 
     def read_last(self, x_BTD: Tensor, last_BK: Tensor, mask: Tensor, past: KeyValues | None = None) -> Tensor:
-        """(B, K, D): the new residual stream of the tokens `last_BK` alone, all that is read of the last block."""
+        """(B, K, D) updated residual stream of the tokens `last_BK` only; ranking needs no others."""
         normed_BTD = self.attention_norm(x_BTD)
         rows_B1 = torch.arange(len(x_BTD), device=x_BTD.device).unsqueeze(1)
         d = x_BTD.shape[-1]
@@ -262,7 +261,7 @@ def _attend(q_BHTd: Tensor, k_BHTd: Tensor, v_BHTd: Tensor, mask: Tensor | Block
 
 
 def _attend_written_out(q_BHTd: Tensor, k_BHTd: Tensor, v_BHTd: Tensor, mask: Tensor) -> Tensor:
-    """The same with the scores in memory: on a CPU, short sequences train two to five times as fast as through SDPA."""
+    """Attention with the scores in memory: two to five times as fast as SDPA in training short sequences on a CPU."""
     b, h, t, d = q_BHTd.shape
     forbidden_TT = torch.zeros(t, t, dtype=q_BHTd.dtype, device=q_BHTd.device).masked_fill_(~mask[0, 0], -torch.inf)
     q_GTd, k_GTd, v_GTd = (x_BHTd.reshape(b * h, t, d) for x_BHTd in (q_BHTd, k_BHTd, v_BHTd))
@@ -271,7 +270,7 @@ def _attend_written_out(q_BHTd: Tensor, k_BHTd: Tensor, v_BHTd: Tensor, mask: Te
 
 
 def _joined(x_BHTd: Tensor) -> Tensor:
-    """Put the heads back side by side: (B, T, D)."""
+    """Concatenate the heads: (B, H, T, D / H) -> (B, T, D)."""
     return x_BHTd.transpose(1, 2).flatten(2)
 
 
@@ -279,7 +278,7 @@ _compiled_flex: Any = None
 
 
 def _flex(q_BHTd: Tensor, k_BHTd: Tensor, v_BHTd: Tensor, mask: BlockMask) -> Tensor:
-    """FlexAttention, compiled once: uncompiled it would build the T x T scores that it exists to avoid."""
+    """FlexAttention, compiled once; uncompiled it would build all T x T scores."""
     global _compiled_flex
     if _compiled_flex is None:
         _compiled_flex = torch.compile(flex_attention, dynamic=False)
@@ -287,13 +286,12 @@ def _flex(q_BHTd: Tensor, k_BHTd: Tensor, v_BHTd: Tensor, mask: BlockMask) -> Te
 
 
 class RecGPTDecoder(PreTrainedModel):
-    """The decoder with its untied prediction head; a saved folder also holds the tokenizer that its codes come from.
+    """Decoder with an untied output head; a saved folder also holds its tokenizer.
 
     Attributes
     ----------
     tokenizer
-        FSQTokenizer or None Kept beside the weights (`<folder>/tokenizer`) but no part of them: optimizers and state
-        dicts never see it.
+        Tokenizer of the item codes, or None. Saved in `<folder>/tokenizer`; not part of the parameters and state dict.
     """
 
     config: RecGPTConfig
@@ -314,27 +312,27 @@ class RecGPTDecoder(PreTrainedModel):
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
         self.final_norm = nn.LayerNorm(d)
         self.head = nn.Linear(d, config.vocab_size, bias=False)
-        self._tokenizer: tuple[FSQTokenizer] | None = None  # in a tuple, so that nn.Module does not adopt it
+        self._tokenizer: tuple[FSQTokenizer] | None = None  # in a tuple, so that nn.Module does not register it
         self.post_init()
 
     @property
     def tokenizer(self) -> FSQTokenizer | None:
-        """The tokenizer that made the codes this model was trained on."""
+        """Tokenizer of the codes that the model was trained on; None if it is not set."""
         return self._tokenizer[0] if self._tokenizer else None
 
     def set_tokenizer(self, tokenizer: FSQTokenizer) -> None:
-        """Keep `tokenizer` with the model, in memory and in what `save_pretrained` writes.
+        """Attach `tokenizer` to the model; `save_pretrained` saves it too.
 
         Raises
         ------
         CheckpointError
-            Its shape is not the model's.
+            Its sizes differ from the model's.
         """
         self.check_fits(tokenizer)
         self._tokenizer = (tokenizer,)
 
     def check_fits(self, tokenizer: FSQTokenizer) -> None:
-        """Raise a CheckpointError if the shape of `tokenizer` is not the model's."""
+        """Raise CheckpointError if the sizes of `tokenizer` differ from the model's."""
         theirs = (tokenizer.config.embedding_dim, tokenizer.config.n_codes, tokenizer.config.codebook_size)
         ours = (self.config.embedding_dim, self.config.n_codes, self.config.codebook_size)
         if theirs != ours:
@@ -347,18 +345,18 @@ class RecGPTDecoder(PreTrainedModel):
     def from_pretrained(  # type: ignore[override]
         cls, pretrained_model_name_or_path: str | Path, *args: Any, **kwargs: Any
     ) -> Self:
-        """Load a folder, or a repository of the hub, that `save_pretrained` or `push_to_hub` wrote.
+        """Load a folder, or a repository of the hub, written by `save_pretrained` or `push_to_hub`.
 
         Raises
         ------
         CheckpointError
-            Nothing there, or the weights are damaged or of another shape.
+            The folder is missing, or the weights are damaged or of another shape.
         """
         hub = {option: kwargs.pop(option) for option in OPTIONS if option in kwargs}
         folder = local_folder(pretrained_model_name_or_path, **hub)
         if not (folder / "config.json").is_file():
             raise CheckpointError(f"{folder} holds no config.json: name a folder that save_pretrained wrote")
-        # transformers would give random values to what is missing or of another shape, and drop what is unknown.
+        # By default transformers initialises missing or mismatched weights at random and drops unknown ones.
         kwargs |= {"output_loading_info": True, "ignore_mismatched_sizes": True}
         try:
             with quiet_transformers():
@@ -397,14 +395,14 @@ class RecGPTDecoder(PreTrainedModel):
     def push_to_hub(  # type: ignore[override]
         self, repo_id: str, *, private: bool | None = None, token: str | bool | None = None, **upload: Any
     ) -> str:
-        """Upload what `save_pretrained` writes, tokenizer and model card included, to a repository of the hub.
+        """Upload the folder of `save_pretrained`, with tokenizer and model card, to a repository of the hub.
 
         Parameters
         ----------
         repo_id
-            "owner/name", made if it is not there; `private` is for a new one.
+            "owner/name", created if it does not exist, then private if `private`.
         upload
-            What else `huggingface_hub.HfApi.upload_folder` takes: `commit_message`, `revision`, `create_pr`.
+            Further options of `huggingface_hub.HfApi.upload_folder`: `commit_message`, `revision`, `create_pr`.
 
         Returns
         -------
@@ -441,30 +439,30 @@ class RecGPTDecoder(PreTrainedModel):
         past_mask_BT: Tensor | None = None,
         use_cache: bool = False,
     ) -> RecGPTOutput:
-        """One pass over rows of items.
+        """Forward pass over rows of items.
 
         Parameters
         ----------
         codes_BSK
-            int64 codes; `codebook_size` is padding.
+            (B, S, K) int64 codes; `codebook_size` is padding.
         slices_BSKW
-            The items' embedding slices; any value at padding.
+            (B, S, K, W) slices of the items' embeddings; any value at padding.
         segments_BS
-            Which sequence of the row an item belongs to, -1 at padding; the items of one lie side by side. None: one
-            sequence a row, any padding on the right.
+            (B, S) sequence number of each item within its row, -1 at padding; sequences are contiguous. None: one
+            sequence a row, padded on the right.
         positions_BS
-            Item positions within their sequence. None: 0, 1, 2, ... along the row.
+            (B, S) positions of items within their sequence. None: 0, 1, 2, ... along the row.
         labels_BSK
-            Code to predict at each position, `IGNORE` for none (see `next_item_labels`).
+            (B, S, K) codes to predict at each position, `IGNORE` for none (see `next_item_labels`).
         loss_normaliser
-            What the summed loss is divided by. None: the number of labels.
+            Divisor of the summed loss. None: the number of labels.
         last_B
-            The item of each row whose hidden states alone are wanted; `hidden_BSKD` is then (B, 1, K, D). Without
-            segments, labels and past.
+            (B,) item of each row for which alone hidden states are computed; `hidden_BSKD` is then (B, 1, K, D). Not
+            with segments, labels or past.
         past
-            What `use_cache=True` returned for the earlier items; the S new items must be one. It takes them in.
+            Key-value caches from a pass with `use_cache=True`; S must be 1. The new item is appended to them.
         past_mask_BT
-            (B, T_past) bool, False where a past position is padding.
+            (B, T_past) bool, False for padding among the cached positions.
 
         Raises
         ------
@@ -520,13 +518,13 @@ class RecGPTDecoder(PreTrainedModel):
         if past is None:
             if segments_BS is None:
                 return block_causal_mask(s, k, codes_BSK.device)
-            # SDPA alone would compute, and mask, the scores between all sequences of a row.
+            # SDPA with a mask would compute the scores between all sequences of a row as well.
             packed = flex_mask if segments_BS.device.type == "cuda" else sequence_groups
             return packed(segments_BS, k)
         if s != 1:
             raise DataError(f"{s} items were appended at once to a cache: append one at a time")
         if past_mask_BT is None:
-            return None  # the new item sees all that came before and itself
+            return None  # the new item attends to all cached positions and itself
         new = torch.ones(b, k, dtype=torch.bool, device=codes_BSK.device)
         return torch.cat((past_mask_BT, new), 1).view(b, 1, 1, -1)
 
@@ -535,19 +533,19 @@ class RecGPTDecoder(PreTrainedModel):
         return self.head(hidden_BKD)
 
     def code_logits(self, hidden_BKD: Tensor) -> Tensor:
-        """The same numbers for ranking: (V + 1, K, B) float32, what one code adds to all histories side by side."""
+        """`slot_logits` for ranking: (V + 1, K, B) float32, the logits of one code for all histories contiguous."""
         b, k, d = hidden_BKD.shape
         return linear(self.head.weight, hidden_BKD.transpose(0, 1).reshape(k * b, d)).view(-1, k, b).float()
 
 
 def block_causal_mask(n_items: int, n_codes: int, device: torch.device) -> Tensor:
-    """(1, 1, T, T) bool, True = may attend: bidirectional inside an item, causal across items."""
+    """(1, 1, T, T) bool, True for allowed attention: bidirectional inside an item, causal across items."""
     allowed_SS = torch.ones(n_items, n_items, dtype=torch.bool, device=device).tril()
     return allowed_SS.repeat_interleave(n_codes, 0).repeat_interleave(n_codes, 1)[None, None]
 
 
 def flex_mask(segments_BS: Tensor, n_codes: int) -> BlockMask:
-    """Block-causal, closed around each sequence of a row: FlexAttention skips the blocks that no sequence crosses."""
+    """Block-causal mask within each sequence of packed rows, for FlexAttention, which skips fully masked blocks."""
     b, s = segments_BS.shape
     segments_BT = segments_BS.repeat_interleave(n_codes, 1)
 
@@ -558,7 +556,7 @@ def flex_mask(segments_BS: Tensor, n_codes: int) -> BlockMask:
 
 
 def sequence_groups(segments_BS: Tensor, n_codes: int) -> SequenceGroups:
-    """Group the sequences of packed rows by length, within `MIN_LENGTH_RATIO` of the longest of the group."""
+    """Group the sequences of packed rows by length, each at least `MIN_LENGTH_RATIO` x the longest of its group."""
     b, s = segments_BS.shape
     begins_BS = torch.ones_like(segments_BS, dtype=torch.bool)
     begins_BS[:, 1:] = segments_BS[:, 1:] != segments_BS[:, :-1]

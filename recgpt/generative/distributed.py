@@ -33,7 +33,7 @@ def make_accelerator(
     Raises
     ------
     DataError
-        The launch asks for FSDP's first version.
+        The launch configures version 1 of FSDP.
     """
     # Without a GPU Accelerate treats the processes of one launch as separate runs, unless cpu=True.
     several_on_cpu = int(os.environ.get("WORLD_SIZE", "1")) > 1 and not torch.accelerator.is_available()
@@ -74,19 +74,19 @@ def prepare(
 ) -> tuple[torch.nn.Module, AcceleratedOptimizer]:
     """`accelerator.prepare` for a decoder that may be sharded."""
     if accelerator.is_fsdp2:
-        # The hooks sit on what a module returns; hidden states are a view there, and nothing writes into it.
+        # FSDP2 hooks the outputs of modules and warns of views; hidden states are a view that is never written to.
         warnings.filterwarnings("ignore", message="FSDP2-wrapped module .* returned a view tensor")
     wrapped, prepared = accelerator.prepare(model, optimizer)
     for block in model.blocks:
-        register_fsdp_forward_method(block, "read_last")  # ranking's way through the last block; a no-op if not sharded
+        register_fsdp_forward_method(block, "read_last")  # used by ranking; a no-op if not sharded
     return wrapped, prepared
 
 
 @contextmanager
 def head_gathered(model: torch.nn.Module) -> Iterator[None]:
-    """Gather the weights outside the blocks: ranking reads the head's without a pass through the model.
+    """Gather the weights outside the blocks: ranking reads the output head without a forward pass.
 
-    All processes enter together. A model that is not sharded is left as it is.
+    All processes enter together. No-op for a model that is not sharded.
     """
     if not isinstance(model, FSDPModule):
         yield

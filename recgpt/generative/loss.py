@@ -1,4 +1,4 @@
-"""Loss of the decoder: cross-entropy of the next item's codes, in chunks of rows, so that few logits exist at once."""
+"""Loss of the decoder: cross-entropy of the next item's codes, in chunks of rows to save memory."""
 
 from typing import Any
 
@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 IGNORE = -100  # label of a position that predicts nothing
-LOSS_CHUNK = 512  # rows whose logits are alive together on a CPU: 512 x 15,361 float32 is 31 MB
-GPU_LOSS_CHUNK = 8_192  # on a GPU, which wants few and large products: 503 MB
+LOSS_CHUNK = 512  # rows of a chunk on a CPU: logits of 512 x 15,361 float32 take 31 MB
+GPU_LOSS_CHUNK = 8_192  # rows of a chunk on a GPU, for large products: 503 MB
 
 
 def next_item_labels(codes_BSK: Tensor, segments_BS: Tensor) -> Tensor:
-    """Labels (B, S, K): the codes of the item that follows in the same sequence, `IGNORE` where none does."""
+    """Labels (B, S, K): codes of the next item of the same sequence, `IGNORE` at the last item."""
     labels_BSK = torch.full_like(codes_BSK, IGNORE)
     follows_BS = (segments_BS[:, 1:] == segments_BS[:, :-1]) & (segments_BS[:, 1:] >= 0)
     labels_BSK[:, :-1] = codes_BSK[:, 1:].masked_fill(~follows_BS.unsqueeze(-1), IGNORE)
@@ -19,7 +19,7 @@ def next_item_labels(codes_BSK: Tensor, segments_BS: Tensor) -> Tensor:
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):
-    """Summed cross-entropy that takes its gradient chunk by chunk while the chunk's logits are alive."""
+    """Summed cross-entropy; the forward pass computes the gradient of each chunk from its probabilities."""
 
     @staticmethod
     def forward(ctx: Any, hidden_RD: Tensor, weight_VD: Tensor, labels_R: Tensor, dtype: torch.dtype) -> Tensor:
@@ -36,6 +36,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
                 log_probs = torch.log_softmax(hidden @ rounded_VD.T, 1, dtype=torch.float32)
                 total -= log_probs.gather(1, labels.unsqueeze(1)).sum()
                 if grad_hidden_RD is not None and grad_weight_VD is not None:
+                    # d loss / d logits = softmax(logits) - onehot(label)
                     error = log_probs.exp_()
                     error[torch.arange(len(labels)), labels] -= 1
                     error = error.to(dtype)
@@ -51,7 +52,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
 
 
 def next_code_loss(hidden_RD: Tensor, weight_VD: Tensor, labels_R: Tensor) -> Tensor:
-    """Sum over R rows of the cross-entropy of `hidden @ weight.T`: float32 scalar, a chunk of rows at a time.
+    """Sum over R rows of the cross-entropy of the logits `hidden @ weight.T`, a float32 scalar.
 
     Under autocast the products run in its dtype; softmax, sums and gradients stay in float32.
     """

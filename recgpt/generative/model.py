@@ -1,11 +1,11 @@
-"""The generative model: the published architecture, a decoder over item tokens, with its tokenizer and `index`.
+"""Generative model, the published architecture: a decoder over item tokens with its tokenizer.
 
     model = GenerativeModel.from_pretrained("ckpt/recgpt")
     catalogue = model.index(["Toy Story (1995)", "Heat (1995)", "Jumanji (1995)"])   # texts, a table, or embeddings
     ranking = catalogue.recommend([[0, 2]], k=1)                                     # .ids, .scores
 
-It reads the texts of a catalogue it was not trained on, and the user's own history; it reads no past interactions. The
-decoder is in `recgpt.generative.decoder`, the ranking in `recgpt.generative.catalogue`.
+Its inputs are the texts of the catalogue, which may be new, and the user's own history; it reads no past interactions.
+The decoder is in `recgpt.generative.decoder`, the ranking in `recgpt.generative.catalogue`.
 
 Shapes: N items, K codes an item, E embedding width.
 """
@@ -43,12 +43,12 @@ class GenerativeModel(RecGPTDecoder):
 
     @property
     def training_record(self) -> Mapping[str, Any]:
-        """How the weights were made; `catalogues` holds the hashes of the items it was trained on."""
+        """Training record; `catalogues` holds the hashes of the catalogues that it was trained on."""
         return self.config.training
 
     @property
     def sha256(self) -> str:
-        """Hash of the weights, of the settings that the weights do not show, and of the tokenizer."""
+        """Hash of the weights, of the settings that their shapes do not contain, and of the tokenizer."""
         settings: tuple[object, ...] = (self.config.max_items, self.config.n_heads)
         tensors = self.state_dict()
         if self.tokenizer is not None:
@@ -65,7 +65,7 @@ class GenerativeModel(RecGPTDecoder):
         tokenizer: FSQTokenizer | None = None,
         codes: np.ndarray | None = None,
     ) -> GenerativeCatalogue:
-        """Index a catalogue, which may be new to the model. No gradient step is made.
+        """Index a catalogue, which may be new to the model, without a gradient step.
 
         Parameters
         ----------
@@ -73,19 +73,19 @@ class GenerativeModel(RecGPTDecoder):
             N texts; or a table with `title` and, if there are any, `categories, brand, description`; or text embeddings
             (N, E) from the encoder that the model was trained on, which may be a memory map.
         interactions
-            None: this model reads no past interactions.
+            Must be None: this model reads no past interactions.
         embeddings
             (N, E) embeddings of these texts, if they were computed before; otherwise the texts are encoded.
         tokenizer
-            By default the one saved with the model.
+            Tokenizer; None takes the one saved with the model.
         codes
             (N, K) codes of these items from this tokenizer, if they were computed before.
 
         Raises
         ------
         DataError
-            Interactions, an empty catalogue, an item without text, embeddings of another width, NaN, duplicate
-            `item_id`.
+            Interactions were passed, an empty catalogue, an item without text, embeddings of another width, NaN,
+            duplicate `item_id`.
         CheckpointError
             The shape of `tokenizer` is not the model's.
         EncoderError
@@ -126,4 +126,4 @@ class GenerativeModel(RecGPTDecoder):
 
 
 RecGPT = GenerativeModel
-"""The name under which the model was published."""
+"""Published name of the model."""

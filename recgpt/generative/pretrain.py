@@ -1,9 +1,9 @@
-"""Pre-training and fine-tuning of the token model from a data set folder with embeddings.npy and tokens.npy.
+"""Pre-training and fine-tuning of the generative model on a data set folder with embeddings.npy and tokens.npy.
 
     accelerate launch -m recgpt.cli.main pretrain generative data/demo --tokenizer vae_ckpt/demo --out runs/demo
     recgpt pretrain generative data/games --checkpoint ckpt/recgpt --out runs/games        # fine-tunes
 
-A killed run resumes. `OUT/best` is the model to use, `OUT/curve.png` the training curve.
+An interrupted run resumes. `OUT/best` is the model with the best validation figure, `OUT/curve.png` the training curve.
 """
 
 from collections.abc import Callable
@@ -27,11 +27,11 @@ from recgpt.progress import console
 RANKED_USERS = 2_000  # held-out users that every evaluation ranks
 
 RankingValidation = Callable[..., Validate]
-"""Makes the ranking figures of an evaluation, as `recgpt.evaluate.lineup.ranking_validation` does."""
+"""Factory of the ranking metrics of an evaluation, such as `recgpt.evaluate.lineup.ranking_validation`."""
 
 
 class PretrainConfig(TrainConfig):
-    """One pre-training or fine-tuning run: data, shape of the model, training."""
+    """Configuration of a pre-training or fine-tuning run: data, model sizes, training."""
 
     out: Path = Field(default=Path("runs/pre_train"), description="run folder: best/, last/, checkpoints/, curve.png")
     data: Path = Field(description="data set folder with embeddings.npy and tokens.npy")
@@ -51,19 +51,19 @@ class PretrainConfig(TrainConfig):
     dropout: float = Field(default=0.1, ge=0, lt=1, description="dropout of the transformer")
 
     def training(self) -> TrainConfig:
-        """The settings of the training loop alone."""
+        """Settings of the training loop alone."""
         return TrainConfig(**{name: getattr(self, name) for name in TrainConfig.model_fields})
 
 
 def pretrain(config: PretrainConfig, ranking_validation: RankingValidation, *, overwrite: bool = False) -> Path:
-    """Load, build, train; returns the folder of the best model.
+    """Load the data, build the model, train; returns the folder of the best model.
 
     Parameters
     ----------
     ranking_validation
-        Maps (split, tokenizer, codes_NK, embeddings_NE, max_cases=) to the figures of an evaluation.
+        Maps (split, tokenizer, codes_NK, embeddings_NE, max_cases=) to the validation function.
     overwrite
-        Discard the run that `config.out` holds.
+        Delete an earlier run in `config.out`.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def pretrain(config: PretrainConfig, ranking_validation: RankingValidation, *, o
 
 
 def _model_and_tokenizer(config: PretrainConfig, dataset: Dataset) -> tuple[GenerativeModel, FSQTokenizer]:
-    """A fresh model for the data's encoder and the given tokenizer, or the checkpoint to fine-tune."""
+    """A new model for the data's encoder and the given tokenizer, or the checkpoint to fine-tune."""
     facts = _facts(config, dataset)
     if config.checkpoint:
         model = GenerativeModel.from_pretrained(config.checkpoint)
@@ -128,7 +128,7 @@ def _model_and_tokenizer(config: PretrainConfig, dataset: Dataset) -> tuple[Gene
 
 
 def _facts(config: PretrainConfig, dataset: Dataset) -> dict[str, Any]:
-    """Provenance of the weights, for the model card."""
+    """Training record of the weights, for the model card."""
     merged = [each["items_sha256"] for each in dataset.manifest.get("merged", [])]
     return {
         "data": dataset.name,
@@ -161,7 +161,7 @@ def _training_and_validation(
 def _hold_out(
     config: PretrainConfig, dataset: Dataset, tables: tuple[np.ndarray, np.ndarray]
 ) -> tuple[Split, TrainData]:
-    """The split of `config.holdout`, and its validation data."""
+    """Split by `config.holdout`, and its validation data."""
     if config.holdout == "users":
         split = held_out_users(dataset, seed=config.seed)
         return split, TrainData(dataset.sequences[split.users], *tables)

@@ -1,9 +1,9 @@
-"""The published RecGPT's weights, read without trusting them: `.pt` files and split archives of them.
+"""Safe reader and converter of the published RecGPT weights: `.pt` files, zip archives and split archives.
 
     model, tokenizer = load_upstream("ckpt/recgpt_layer_3_weight.pt.zip.partaa", "vae_ckpt/vae_len4_fsq88865_ep90.pt")
     convert("recgpt_layer_3_weight.pt", "vae_len4_fsq88865_ep90.pt", "ckpt/recgpt")     # `recgpt convert`
 
-Published names and the arithmetic behind them: RecGPT's released code.
+Published names and arithmetic are those of RecGPT's released code.
 
 Shapes: K codes an item, V codes a slot, C = len(levels), D model width, E embedding width, W = E / K.
 """
@@ -37,26 +37,26 @@ StateDict = Mapping[str, Tensor]
 MAX_CHECKPOINT_BYTES = 16 * 2**30  # declared size of an unpacked checkpoint; the released one has 0.3 GB
 PUBLISHED_LEVELS = [8, 8, 8, 6, 5]
 HEAD_WIDTH = 64  # GPT-2's
-PUBLISHED_DECODER = "ckpt/recgpt_layer_3_weight.pt"  # where the published scripts look for them
+PUBLISHED_DECODER = "ckpt/recgpt_layer_3_weight.pt"  # default paths of the published scripts
 PUBLISHED_FILE = re.compile(r"\.(pt|pkl|zip|part[a-z]+)$")
 PUBLISHED_TOKENIZER = "vae_ckpt/vae_len4_fsq88865_ep90.pt"
 
 
 def read_state_dict(source: str | Path | StateDict) -> dict[str, Tensor]:
-    """Named tensors from a file or as given, on the CPU, without the `module.` prefix of distributed training.
+    """Read named tensors onto the CPU, without the `module.` prefix of distributed training.
 
     Parameters
     ----------
     source
-        A state dict; a `.pt` (read with `weights_only`) or `.safetensors` file; a zip archive of one `.pt`; or such an
-        archive in parts `*.zip.partaa`, `partab`, ...: the first part, the `.pt.zip` or the `.pt` they make.
+        A state dict; a `.pt` (read with `weights_only`) or `.safetensors` file; a zip archive of one `.pt`; or an
+        archive in parts `*.zip.partaa`, `partab`, ..., given by its first part, its `.pt.zip` or its `.pt`.
 
     Raises
     ------
     CheckpointError
         Missing, truncated, a part of the archive is missing, or it holds no named tensors.
     UntrustedFileError
-        It asks for more than tensors, or the archive is not one harmless `.pt`.
+        The file would load objects other than tensors, or the archive holds anything but one `.pt`.
     """
     state = source if isinstance(source, Mapping) else _read_weights(Path(source))
     other = next(
@@ -84,9 +84,9 @@ def _read_weights(path: Path) -> Mapping[str, Any]:
 def _read_pt(path: Path, called: str) -> Mapping[str, Any]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:  # its text is not passed on: it advises to turn the protection off
-        asked = re.search(r"GLOBAL (\S+\.\S+)", str(error))
-        wanted = f"asks for {asked[1]}" if asked else "is no plain .pt file"
+    except pickle.UnpicklingError as error:  # without its text, which recommends weights_only=False
+        blocked = re.search(r"GLOBAL (\S+\.\S+)", str(error))
+        wanted = f"asks for {blocked[1]}" if blocked else "is no plain .pt file"
         raise UntrustedFileError(f"{called} {wanted}; only tensors and containers of them are read") from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise CheckpointError(f"{called} is truncated or no .pt file ({error}): fetch it again") from error
@@ -96,7 +96,7 @@ def _read_pt(path: Path, called: str) -> Mapping[str, Any]:
 
 
 def _archive_parts(path: Path) -> list[Path]:
-    """The parts of the archive that `path` names, in order, none missing in between."""
+    """Parts of the archive that `path` belongs to, in order; CheckpointError for a missing one."""
     stem = re.sub(r"(\.zip)?(\.part[a-z]{2})?$", "", path.name) + ".zip"
     if path.with_name(stem).is_file():
         return [path.with_name(stem)]
@@ -111,7 +111,7 @@ def _archive_parts(path: Path) -> list[Path]:
 
 
 def _unpack(parts: Sequence[Path], scratch: Path) -> Path:
-    """Join the parts of an archive and unpack its one `.pt` to a name of ours; returns where."""
+    """Join the parts of an archive and unpack its one `.pt` into `scratch`; returns its path."""
     called = f"{parts[0]}" if len(parts) == 1 else f"{parts[0]} ... {parts[-1].name}"
     joined, unpacked = scratch / "joined.zip", scratch / "weights.pt"
     with joined.open("wb") as out:
@@ -148,7 +148,7 @@ def _only_weights(archive: zipfile.ZipFile, called: str) -> zipfile.ZipInfo:
     return members[0]
 
 
-# --- published names and ours ---
+# --- our parameter names -> published names ---
 
 _DECODER = {
     "token_embedding.weight": "gpt2model.wte.weight",
@@ -190,7 +190,7 @@ _CONV1D = re.compile(r"gpt2model\.h\.\d+\.(attn|mlp)\.c_\w+\.weight")  # GPT-2 k
 def load_upstream(
     decoder_state: str | Path | StateDict, tokenizer_state: str | Path | StateDict
 ) -> tuple[GenerativeModel, FSQTokenizer]:
-    """The published decoder and tokenizer as ours, in eval mode; sizes are read off the shapes.
+    """Load the published decoder and tokenizer as a `GenerativeModel`, in eval mode; sizes follow from the shapes.
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ def load_upstream(
     Raises
     ------
     CheckpointError
-        A key is missing, unknown or has the wrong shape; the message names it. Also what `read_state_dict` raises.
+        A key is missing, unknown or has the wrong shape, or a file is unreadable (see `read_state_dict`).
     """
     tokenizer = _tokenizer(read_state_dict(tokenizer_state))
     model = _decoder(read_state_dict(decoder_state), tokenizer.config)
@@ -225,7 +225,7 @@ def _tokenizer(published: StateDict) -> FSQTokenizer:
         published_bound=True,
     )
     tokenizer = FSQTokenizer(config)
-    # The published encoder owns layers that its forward pass never uses.
+    # The published encoder has layers that its forward pass never uses.
     used = {key: tensor for key, tensor in published.items() if not key.startswith("encoder.")}
     _fill(tokenizer, used, _TOKENIZER, ("decoder.layers", "decoder.transformer_layers"), _LAYER)
     return tokenizer
@@ -246,7 +246,7 @@ def _decoder(published: StateDict, codes: FSQTokenizerConfig) -> GenerativeModel
         text_encoder={"encoder": DEFAULT, "template": "published", "dim": codes.embedding_dim},
     )
     model = GenerativeModel(config)
-    # The token table has GPT-2's 50,257 rows, of which the codes and the padding id use the first.
+    # The token table has GPT-2's 50,257 rows; only the first V + 1 (codes and padding id) are used.
     table = "gpt2model.wte.weight"
     used = {key: tensor[: config.vocab_size] if key == table else tensor for key, tensor in published.items()}
     _fill(model, used, _DECODER, ("blocks", "gpt2model.h"), _BLOCK)
@@ -256,12 +256,12 @@ def _decoder(published: StateDict, codes: FSQTokenizerConfig) -> GenerativeModel
 def convert(
     decoder_state: str | Path | StateDict, tokenizer_state: str | Path | StateDict, out: str | Path
 ) -> GenerativeModel:
-    """Write the published decoder and tokenizer as a folder that `GenerativeModel.from_pretrained` reads.
+    """Convert the published decoder and tokenizer into a folder for `GenerativeModel.from_pretrained`.
 
     Raises
     ------
     CheckpointError
-        `out` holds something already. Also what `load_upstream` raises.
+        `out` is not empty, or the weights cannot be loaded (see `load_upstream`).
     """
     out = Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -274,7 +274,7 @@ def convert(
 def load_model(
     path: str | Path, tokenizer: str | Path = PUBLISHED_TOKENIZER, *, n_layers: int | None = None
 ) -> GenerativeModel:
-    """A model from a folder or repository of ours, or from the published files beside `tokenizer`.
+    """Load a model from a folder or hub repository, or from the published decoder file and `tokenizer`.
 
     Raises
     ------
@@ -308,7 +308,7 @@ def _fill(
     layers: tuple[str, str],
     layer_names: Mapping[str, str],
 ) -> None:
-    """Load published tensors into `module`; every one is used, and every parameter gets one."""
+    """Load published tensors into `module`; CheckpointError for a missing, unknown or misshapen tensor."""
 
     def published_name(ours: str) -> str:
         if ours in names:

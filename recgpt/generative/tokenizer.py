@@ -1,9 +1,9 @@
-"""Item embeddings to K codes and back: the FSQ tokenizer (RecGPT paper, item tokenizer; FSQ arXiv 2309.15505).
+"""FSQ tokenizer: item embeddings to K codes and back (RecGPT paper, item tokenizer; FSQ arXiv 2309.15505).
 
-An embedding of width E is cut into K consecutive slices of width W = E / K. One shared projection takes each slice to
-`len(levels)` numbers, which finite scalar quantisation rounds to one of V = prod(levels) codes. The decoder, which
-exists only to train the quantizer, rebuilds the embedding from the K codes. Codes learned on one catalogue encode
-any other of the same embedding width.
+An embedding of width E is cut into K consecutive slices of width W = E / K. One shared projection maps each slice to
+C = `len(levels)` numbers, which finite scalar quantisation rounds to one of V = prod(levels) codes. A decoder
+reconstructs the embedding from the K codes; it is needed for training and to break ties. A tokenizer trained on one
+catalogue encodes any other of the same embedding width.
 
     tokenizer, report = train_tokenizer(embeddings_NE, FSQTokenizerConfig(embedding_dim=384))
     codes_NK = tokenizer.encode(embeddings_NE)          # (N, 4) uint16
@@ -42,12 +42,12 @@ WEIGHTS_FILE = "model.safetensors"
 
 @dataclass
 class FSQTokenizerConfig:
-    """Shape of the tokenizer; the defaults are the published ones."""
+    """Sizes of the tokenizer; the defaults are the published ones."""
 
     embedding_dim: int = 768  # E, width of the text embedding
     n_codes: int = 4  # K, codes an item
     levels: list[int] = field(default_factory=lambda: [8, 8, 8, 6, 5])  # V = 15,360
-    n_layers: int = 2  # of the decoder that rebuilds the embedding
+    n_layers: int = 2  # of the decoder
     n_heads: int = 8
     dropout: float = 0.2
     published_bound: bool = False  # True for released weights: tan and 1 - eps, not atanh and 1 + eps
@@ -85,10 +85,13 @@ class FSQTokenizerConfig:
 
 
 class PublishedFSQ(FSQ):
-    """FSQ with the arithmetic that the released RecGPT weights were trained with (`tan`, `1 - eps`)."""
+    """FSQ with the arithmetic of the released RecGPT code (`tan`, `1 - eps`)."""
 
     def bound(self, z: Tensor, eps: float = 1e-3, hard_clamp: bool = False) -> Tensor:
-        """Bound and round `z` (..., C); returns codes in [-1, 1]."""
+        """Bound and round `z` (..., C) to codes in [-1, 1].
+
+        round(h tanh(z + tan(o / h)) - o) / (levels // 2); h = (levels - 1)(1 - eps) / 2, o = .5 for even levels else 0.
+        """
         half = (self._levels - 1) * (1 - eps) / 2
         offset = torch.where(self._levels % 2 == 0, 0.5, 0.0)
         shift = (offset / half).tan()
@@ -97,7 +100,7 @@ class PublishedFSQ(FSQ):
 
 
 class DecoderLayer(nn.Module):
-    """Pre-norm transformer layer over the K slots of one item (all slots see each other)."""
+    """Pre-norm transformer layer with full attention over the K slots of one item."""
 
     def __init__(self, width: int, n_heads: int, dropout: float) -> None:
         super().__init__()
@@ -126,7 +129,7 @@ class DecoderLayer(nn.Module):
 
 
 class EmbeddingDecoder(nn.Module):
-    """Quantised slices (N, K, W) -> embedding (N, E), read off the last slot."""
+    """Quantised slices (N, K, W) -> reconstructed embeddings (N, E), from the state of the last slot."""
 
     def __init__(self, config: FSQTokenizerConfig) -> None:
         super().__init__()
@@ -151,7 +154,7 @@ class FSQTokenizer(
     tags=["recommendation", "fsq", "tokenizer"],
     license="mit",
 ):
-    """The tokenizer. Quantisation always runs in float32: bfloat16 codes come out as other, even illegal, indices."""
+    """FSQ tokenizer. Quantisation always runs in float32: rounding in bfloat16 gives wrong and even illegal codes."""
 
     def __init__(self, config: FSQTokenizerConfig) -> None:
         super().__init__()
@@ -177,9 +180,12 @@ class FSQTokenizer(
 
     @torch.inference_mode()
     def encode(self, embeddings_NE: np.ndarray | Tensor, *, progress: bool = False) -> np.ndarray:
-        """Codes of every item, (N, K) uint16; chunked, so a memory-mapped `embeddings_NE` is never loaded whole.
+        """(N, K) uint16 codes of all items, in chunks, so that a memory-mapped `embeddings_NE` is never loaded whole.
 
-        Raises DataError where an embedding holds NaN or infinity, naming the first such item.
+        Raises
+        ------
+        DataError
+            An embedding holds NaN or infinity; the message names the first such item.
         """
         codes_NK = np.empty((len(embeddings_NE), self.config.n_codes), np.uint16)
         with Meter("tokenize items", len(embeddings_NE), disable=not progress) as meter:
@@ -193,7 +199,7 @@ class FSQTokenizer(
 
     @torch.inference_mode()
     def decode(self, codes_NK: np.ndarray | Tensor) -> Tensor:
-        """Rebuild embeddings (N, E) float32 from codes (N, K)."""
+        """Reconstruct embeddings (N, E) float32 from codes (N, K)."""
         codes = torch.as_tensor(np.asarray(codes_NK, dtype=np.int64), device=self.device)
         training = self.training
         self.eval()
@@ -202,17 +208,17 @@ class FSQTokenizer(
         return embeddings_NE
 
     def _save_pretrained(self, save_directory: Path) -> None:
-        """Weights beside the config that the mixin writes."""
+        """Write the weights; the mixin writes the config."""
         save_file(self.state_dict(), save_directory / WEIGHTS_FILE)
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **hub: Any) -> Self:
-        """Load a folder, or a repository of the hub, that `save_pretrained` or `push_to_hub` wrote.
+        """Load a folder, or a repository of the hub, written by `save_pretrained` or `push_to_hub`.
 
         Raises
         ------
         CheckpointError
-            Nothing there, or a file of it is missing or damaged.
+            The folder or one of its files is missing or damaged.
         """
         folder = local_folder(pretrained_model_name_or_path, **hub)
         try:
@@ -222,7 +228,7 @@ class FSQTokenizer(
 
     @classmethod
     def _from_pretrained(cls, *, model_id: str, config: FSQTokenizerConfig | None = None, **_hub: Any) -> Self:
-        """Called by the mixin once it has read the config of a folder."""
+        """Load the weights; called by the mixin, which has read the config."""
         weights = Path(model_id) / WEIGHTS_FILE
         if config is None or not weights.is_file():
             raise CheckpointError(f"{model_id} lacks config.json or {WEIGHTS_FILE}: name a folder that was saved whole")
@@ -235,12 +241,12 @@ class FSQTokenizer(
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """Device of the weights."""
         return self.quantizer.project_in.weight.device
 
     @property
     def sha256(self) -> str:
-        """Hash of what decides the codes (levels, bound, `project_in`); token files carry it as their fingerprint."""
+        """Hash of the inputs of the codes (levels, bound, `project_in`), the fingerprint of token files."""
         digest = hashlib.sha256(repr((self.config.n_codes, self.config.levels, self.config.published_bound)).encode())
         for parameter in (self.quantizer.project_in.weight, self.quantizer.project_in.bias):
             digest.update(parameter.detach().cpu().float().contiguous().numpy().tobytes())
@@ -248,7 +254,7 @@ class FSQTokenizer(
 
 
 def finite_rows(embeddings_NE: np.ndarray | Tensor, rows: slice | np.ndarray) -> Tensor:
-    """The chosen rows as float32; a NaN or infinity is an error that names its item."""
+    """Rows of the embeddings as float32; DataError names the first item with NaN or infinity."""
     picked = embeddings_NE[rows]
     chunk = picked.float() if isinstance(picked, Tensor) else torch.from_numpy(np.array(picked, dtype=np.float32))
     bad = ~torch.isfinite(chunk).all(dim=1)
@@ -260,11 +266,11 @@ def finite_rows(embeddings_NE: np.ndarray | Tensor, rows: slice | np.ndarray) ->
 
 @torch.no_grad()
 def start_from_principal_axes(quantizer: FSQ, slices_NKW: Tensor) -> None:
-    """Point the shared projections along the axes in which items differ most, scaled to unit variance.
+    """Initialise the shared projections with the C leading principal axes of the slices, scaled to unit variance.
 
-    From a random start the small numbers of a unit-length embedding all round to the same few codes, and most of the
-    codebook is never found. Unit variance spreads them over the levels before the first step. Directions in which the
-    slots' means differ are left out: along them a projection shared by all slots would tell slots, not items, apart.
+    With a random initialisation the small entries of unit-length embeddings round to few codes, and most of the
+    codebook is never used. Unit variance spreads them over the levels from the first step. Directions in which the
+    slots' means differ are removed: along them a projection shared by all slots would separate slots and not items.
     """
     n, k, w = slices_NKW.shape
     mean_KW = slices_NKW.mean(0)
@@ -283,7 +289,7 @@ def start_from_principal_axes(quantizer: FSQ, slices_NKW: Tensor) -> None:
 
 @dataclass(frozen=True)
 class TokenizerReport:
-    """How well a tokenizer fits a catalogue, and how it got there."""
+    """Quality of a tokenizer on a catalogue, and its training curve."""
 
     n_items: int
     code_use: list[float]  # share of the V codes that some item uses, a slot
@@ -293,11 +299,11 @@ class TokenizerReport:
     loss_curve: list[float] = field(default_factory=list)  # mean L1 an epoch
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain types, for JSON."""
+        """Fields as plain types, for JSON."""
         return dict(self.__dict__)
 
     def table(self) -> Table:
-        """For the terminal."""
+        """Table for the terminal."""
         table = Table(title=f"Tokenizer on {self.n_items:,} items", title_justify="left", show_header=False, box=None)
         table.add_row("codes in use, by slot", ", ".join(f"{share:.1%}" for share in self.code_use))
         table.add_row("perplexity, by slot", ", ".join(f"{value:,.0f}" for value in self.perplexity))
@@ -309,7 +315,7 @@ class TokenizerReport:
 
 
 def code_statistics(codes_NK: np.ndarray, codebook_size: int) -> tuple[list[float], list[float], float]:
-    """Code use and perplexity a slot, and the collision rate, of codes (N, K)."""
+    """Share of used codes and perplexity of each slot, and the collision rate, of codes (N, K)."""
     use, perplexity = [], []
     for slot in codes_NK.T:
         counts = np.bincount(slot, minlength=codebook_size)
@@ -320,14 +326,14 @@ def code_statistics(codes_NK: np.ndarray, codebook_size: int) -> tuple[list[floa
 
 
 def collision_rate(codes_NK: np.ndarray) -> float:
-    """Share of items that share all their codes with another."""
+    """Share of items with the same K codes as another item."""
     _, counts = np.unique(codes_NK, axis=0, return_counts=True)
     return float(counts[counts > 1].sum() / len(codes_NK))
 
 
 @torch.inference_mode()
 def report_on(tokenizer: FSQTokenizer, embeddings_NE: np.ndarray, loss_curve: Sequence[float] = ()) -> TokenizerReport:
-    """Measure `tokenizer` on a catalogue it may or may not have been trained on."""
+    """Measure the quality of `tokenizer` on a catalogue."""
     tokenizer.eval()
     codes_NK = tokenizer.encode(embeddings_NE)
     cosine = 0.0
@@ -349,12 +355,12 @@ def train_tokenizer(
     seed: int = 0,
     device: torch.device | str = "cpu",
 ) -> tuple[FSQTokenizer, TokenizerReport]:
-    """Fit a tokenizer to a catalogue: L1 between the embedding and its reconstruction, Adam (paper's recipe).
+    """Train a tokenizer on a catalogue: L1 between embedding and reconstruction, Adam (the paper's recipe).
 
     Parameters
     ----------
     embeddings_NE
-        (N, E) float, may be a memory map; every epoch visits all rows in an order given by `seed`.
+        (N, E) float, may be a memory map; every epoch visits all rows in random order.
 
     Raises
     ------

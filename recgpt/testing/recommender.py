@@ -1,10 +1,10 @@
-"""The contract of recommenders as a check that anyone can run on their own: `check_recommender`.
+"""`check_recommender`: tests a recommender against the protocol.
 
     from recgpt.testing import check_recommender
 
     check_recommender(lambda: MyRecommender(factors=8))     # raises ContractError with the first broken rule
 
-It needs no pytest and takes as long as three fits on a made-up data set of 40 users and 60 items.
+Runs without pytest, in the time of three fits on a made-up data set of 40 users and 60 items.
 """
 
 import tempfile
@@ -27,7 +27,7 @@ EXCLUDES: tuple[Exclude, ...] = get_args(Exclude)
 
 
 class ContractError(AssertionError):
-    """A recommender or a world breaks a rule of its protocol."""
+    """A recommender or a world violates a rule of its protocol."""
 
 
 def made_up_dataset(n_items: int = 60, n_users: int = 40) -> Dataset:
@@ -47,19 +47,19 @@ def made_up_dataset(n_items: int = 60, n_users: int = 40) -> Dataset:
 
 
 def check_recommender(make: Callable[[], Recommender], dataset: Dataset | None = None) -> None:
-    """Hold a recommender to the contract; returns where it keeps every rule.
+    """Test a recommender against the rules of `Recommender`; returns None if all hold.
 
     Parameters
     ----------
     make
-        Makes the recommender anew, not yet fitted; called three times.
+        Makes a new, unfitted recommender; called three times.
     dataset
-        What it is fitted on, of at least 12 items; None takes `made_up_dataset()`.
+        Data set to fit on, of at least 12 items; None takes `made_up_dataset()`.
 
     Raises
     ------
     ContractError
-        The first broken rule: the rule, and what was found instead.
+        The first violated rule, with the result that violates it.
     """
     dataset = made_up_dataset() if dataset is None else dataset
     _check_unfitted(make())
@@ -85,7 +85,7 @@ def check_recommender(make: Callable[[], Recommender], dataset: Dataset | None =
 
 @dataclass(frozen=True)
 class _Case:
-    """A fitted recommender and the size of what it was fitted on."""
+    """A fitted recommender and the size of its data set."""
 
     recommender: Recommender
     n_items: int
@@ -126,7 +126,7 @@ def _refused(rule: str, error: type[Exception], *parts: str) -> Iterator[None]:
     except error as raised:
         missing = [part for part in parts if part not in str(raised)]
         _require(not missing, rule, f"{type(raised).__name__} without {missing} in its message: {raised}")
-    except Exception as raised:  # a wrong kind of error is what is looked for
+    except Exception as raised:  # any other error violates the rule
         raise ContractError(f"rule: {rule}; found: {type(raised).__name__}: {raised}") from raised
     else:
         raise ContractError(f"rule: {rule}; found: no error")
@@ -253,7 +253,7 @@ def _check_ties(case: _Case) -> None:
 
 
 def _check_saved(case: _Case) -> None:
-    """Only where it can be saved: `save` and `load` are no part of the protocol."""
+    """Skipped without `save` and `load`, which are not part of the protocol."""
     save, load = getattr(case.recommender, "save", None), getattr(type(case.recommender), "load", None)
     if save is None or load is None:
         return
@@ -270,7 +270,7 @@ def _check_saved(case: _Case) -> None:
 
 
 def _check_observe(case: _Case, fresh: Recommender) -> None:
-    """`fresh` was fitted on the same data set, and takes in events; `case.recommender` has seen none."""
+    """`fresh` is a second fit on the same data set; both recommenders observe the same events here."""
     histories: Sequence[Sequence[int]] = [*case.histories(6), []]
     k, events = min(10, case.n_items), case.events()
     same = "two fits on the same data set rank the same"
@@ -279,7 +279,7 @@ def _check_observe(case: _Case, fresh: Recommender) -> None:
         fresh.observe(Interactions(np.zeros(1, dtype=np.int32), np.array([case.n_items], dtype=np.int32)))
     _require_same(case.recommender.rank(histories, k), fresh.rank(histories, k), "refused events change nothing")
     fresh.observe(events)
-    for part in (slice(0, 25), slice(25, None)):  # in the midst of one user's three
+    for part in (slice(0, 25), slice(25, None)):  # splits the three events of one user
         times = None if events.timestamp is None else events.timestamp[part]
         case.recommender.observe(Interactions(events.user[part], events.item[part], times))
     rule = "to observe events in two calls equals to observe them at once"

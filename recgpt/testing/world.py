@@ -1,10 +1,10 @@
-"""The rules of worlds as a check that anyone can run on their own: `check_world`.
+"""`check_world`: tests a world against the protocol.
 
     from recgpt.testing import check_world
 
     check_world(WORLD, PondConfig(agents=8))     # raises ContractError with the first broken rule
 
-It needs no pytest, writes into a temporary folder only, and takes as long as five runs of the configuration.
+Runs without pytest, in a temporary folder, in the time of five runs of the configuration.
 """
 
 import json
@@ -24,24 +24,24 @@ from recgpt.simulate.store import Run
 from recgpt.simulate.world import WORLDS, States, World, WorldConfig, WorldSpec, world_of
 from recgpt.testing.recommender import ContractError
 
-_SEEDS = (11, 12)  # of the global generators of numpy and random, which no world may draw from
+_SEEDS = (11, 12)  # of the global generators of numpy and random, which worlds must not use
 _CONCURRENCY = 8
 
 
 def check_world(spec: WorldSpec, config: WorldConfig) -> None:
-    """Hold a world to the rules; returns where it keeps every one.
+    """Test a world against the rules of `World`; returns None if all hold.
 
     Parameters
     ----------
     spec
         The world; it need not be in `WORLDS`.
     config
-        Of a small run, of at least two steps, that calls no language model.
+        Configuration of a small run without language model, of at least two steps.
 
     Raises
     ------
     ContractError
-        The first rule that is broken: events are of declared kinds, in order, with a time that never goes back; `play`
+        The first violated rule: events are of declared kinds, in order, with a time that never goes back; `play`
         changes nothing; the state is a function of the log, with snapshots or without; the log is the same at
         concurrency 1 and 8, after a kill and a resume, and whatever the global random numbers are, which stay
         untouched; metrics follow from the events; the view of every step is plain JSON.
@@ -66,7 +66,7 @@ def _other(spec: WorldSpec, config: WorldConfig) -> str:
 
 
 def _check_steps(spec: WorldSpec, config: WorldConfig) -> None:
-    """Play a world without the runner: what `play` may do, and what `apply` alone may."""
+    """Play a world without the runner: `play` must leave the state unchanged, `apply` must advance it by one step."""
     inputs = spec.load_inputs(config)
     with Run.create("steps", runner.manifest_of(spec, "steps", config, inputs)) as run:
         for name, content in inputs.artifacts().items():
@@ -100,7 +100,7 @@ def _played(spec: WorldSpec, world: World) -> pl.DataFrame:
 
 
 def _check_states(run: Run) -> None:
-    """States with snapshots are those of a replay."""
+    """States from snapshots equal those of a replay from the start."""
     spec = world_of(run.manifest.world)
     with_snapshots = States(run)
     fresh = spec.load_state(run)()
@@ -183,7 +183,7 @@ def _environment(name: str, value: str) -> Iterator[None]:
 
 @contextmanager
 def _seeded(seed: int) -> Iterator[None]:
-    """Seed the global generators, and refuse that anything was drawn from them; they are as before at the end."""
+    """Seed the global generators, require that they stay unused, and restore them."""
     kept: tuple[Any, Any] = (random.getstate(), np.random.get_state())
     random.seed(seed)
     np.random.seed(seed)
