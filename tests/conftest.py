@@ -3,9 +3,11 @@
 import os
 import runpy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -177,6 +179,21 @@ def fresh_accelerator() -> None:
 
     AcceleratorState._reset_state(reset_partial_state=True)
     GradientState._reset_state()
+
+
+@pytest.fixture(scope="session")
+def stubs() -> ModuleType:
+    """The module `simulate/llm/stub.py`: a language-model server with faults."""
+    from tests.simulate.llm import stub
+
+    return stub
+
+
+@pytest.fixture
+def stub(stubs: ModuleType) -> Iterator[Any]:
+    """A language-model server without a key and without faults."""
+    with stubs.Stub() as serving:
+        yield serving
 
 
 @dataclass(frozen=True)

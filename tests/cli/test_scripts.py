@@ -346,11 +346,14 @@ def test_the_scripts_as_programs(repo, tiny, tmp_path):
         assert done.returncode == 0
         assert "Traceback" not in done.stderr
         assert "Warning" not in done.stderr
-    failed = run(repo / "predict.py", "--dataset", "nowhere", "--ckpt_path", "run/best")
-    assert failed.returncode == 1
-    assert failed.stderr.startswith("predict.py: data/test/nowhere holds neither")
-    assert len(failed.stderr.splitlines()) == 1
     failed = run(*launch, *plain, "--quiet", repo / "pre_train.py", "--data", "nowhere")
     assert failed.returncode == 1
     assert failed.stderr.startswith("pre_train.py: nowhere/interactions.parquet does not exist")
+    assert len(failed.stderr.splitlines()) == 1
+
+
+def test_predict_without_the_data_set_says_so_in_one_line(run_script, tiny):
+    failed = run_script("predict.py", "--dataset", "nowhere", "--ckpt_path", tiny.model)
+    assert failed.code == 1
+    assert failed.stderr.startswith("predict.py: data/test/nowhere holds neither")
     assert len(failed.stderr.splitlines()) == 1

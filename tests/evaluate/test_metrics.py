@@ -288,8 +288,8 @@ def test_a_million_users_with_several_targets_take_seconds():
     ids_BK = rng.integers(0, 10_000, (n_users, 20))
     lengths = rng.integers(1, 4, n_users)
     targets = Ragged(rng.integers(0, 10_000, lengths.sum()), offsets_from_lengths(lengths))
-    started = time.perf_counter()
+    started = time.process_time()  # a busy machine is no bug
     values = per_case_of_sets(ids_BK, targets, [10])
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     print(f"{len(values)} metrics of {n_users:,} users: {seconds:.2f} s")
     assert seconds < 5

@@ -254,7 +254,7 @@ def recgpt_child(*arguments: object) -> subprocess.Popen[str]:
 
 def wait_for_pages(runs: Path, run_id: str, pages: int, child: subprocess.Popen[str]) -> None:
     """Until so many pages are in the log."""
-    path, until = runs / run_id / "run.sqlite", time.monotonic() + 60
+    path, until = runs / run_id / "run.sqlite", time.monotonic() + 200
     while time.monotonic() < until:
         assert child.poll() is None, child.communicate()
         if path.is_file():
@@ -311,7 +311,7 @@ def test_no_reply_is_paid_for_twice(
         wait_for_pages(runs, "stopped", 1, child)
         time.sleep(0.1)
         os.kill(child.pid, sent)
-        output = child.communicate(timeout=60)
+        output = child.communicate(timeout=200)
         if sent == signal.SIGINT:
             assert child.returncode == 130, output
             assert "To continue: recgpt runs resume stopped" in output[0]
