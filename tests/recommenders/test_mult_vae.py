@@ -96,7 +96,7 @@ def test_loss_is_the_multinomial_s_and_the_divergence_from_the_prior(network):
 
 def test_ranking_decodes_the_mean_for_recent_items_first(network):
     recommender = MultVAE(hidden=3, latent=2)
-    recommender._count_N = np.zeros(4, dtype=np.int64)
+    recommender._n_items, recommender._count_N = 4, np.zeros(4, dtype=np.int64)
     recommender._set_weights(ranking_weights(network))
     histories = [[0, 1], [1, 0], [2, 3, 2], [3]]
     rows = [[0.7, 1, 0, 0], [1, 0.7, 0, 0], [0, 0, 1 + 0.7**2, 0.7], [0, 0, 0, 1]]
