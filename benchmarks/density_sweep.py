@@ -1,9 +1,9 @@
-"""How much past does a catalogue need? NDCG@10 on new items, with the past of 0, 1, 3, 10, 30 and 100 % of the users.
+"""Interaction density: NDCG@10 on new items with the training interactions of 0, 1, 3, 10, 30 and 100 % of the users.
 
     python benchmarks/density_sweep.py ../shared/data/test/amazon_beauty ../shared/data/test/amazon_office
 
-Leave-one-out, past = train+valid thinned to a share of the users, drawn with the seed; the cases stay the same. Writes
-JSON with 95 % bootstrap intervals and a plot to `benchmarks/results/`.
+Leave-one-out, past = train+valid of a share of the users, drawn with the seed; the queries stay the same. Writes JSON
+with 95 % bootstrap intervals and a plot to `benchmarks/results/`.
 """
 
 import argparse

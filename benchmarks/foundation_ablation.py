@@ -1,12 +1,12 @@
-"""What each part of the foundation model adds, on domains left out of its training; with --curves, what more would.
+"""Ablation of the foundation model on domains left out of its training; with --curves, learning curves.
 
     python benchmarks/foundation_ablation.py --run runs/recgpt-minilm --out benchmarks/results/foundation_ablation.json
     python benchmarks/foundation_ablation.py --run runs/recgpt-minilm --curves --out curves.json
 
-For every row a network is trained anew on the episodes that `recgpt pretrain` made, less those of four domains, and
-ranks the cases of those four and of the two watched ones. What a row lacks is set to 0 in training and in ranking; the
-shortlist, and so which cases can be hit, is that of the whole model. Gains are over row `hybrid score alone`: the mean
-over domains of log NDCG@10, as a percentage; beside them the difference to the first row, paired over resampled cases.
+For every row a network is trained on the episodes of `recgpt pretrain`, without those of four domains, and ranks the
+queries of these four and of the two validation data sets. Ablated features are 0 in training and in ranking; the
+shortlist of candidates is that of the whole model. Gains are over row `hybrid score alone`: the mean
+over domains of log NDCG@10, as a percentage; beside them the difference to the first row, paired over resampled queries.
 """
 
 import argparse
@@ -43,15 +43,15 @@ BATCH_EPISODES, BATCH_CASES = 4, 16
 
 @dataclass(frozen=True)
 class Row:
-    """A network that lacks relations and item figures, reads no history, or is trained otherwise."""
+    """One ablation: features left out, no history, or other training settings."""
 
     name: str
     without: tuple[str, ...] = ()
     reads_history: bool = True
-    steps_times: float = 1.0  # of the command line's
+    steps_times: float = 1.0  # factor on --steps
     network: NetworkConfig = field(default_factory=NetworkConfig)
     domains: tuple[str, ...] | None = None  # all
-    parts: bool = True  # learns from parts of domains, too
+    parts: bool = True  # whether parts of domains are training episodes, too
 
 
 TEXT = ("text", "words")
@@ -97,7 +97,7 @@ CURVES = (
 
 
 class Learned(NamedTuple):
-    """An episode that a network may be trained on."""
+    """A training episode."""
 
     domain: str
     is_part: bool
@@ -106,7 +106,7 @@ class Learned(NamedTuple):
 
 
 def lacking(evidence: Evidence, row: Row) -> Evidence:
-    """The evidence as the network of `row` gets it."""
+    """Copy of the features with those that `row` lacks set to 0."""
     relations_R = torch.tensor([name not in row.without for name in RELATIONS])
     figures_F = torch.tensor([name not in row.without for name in CANDIDATE_FEATURES])
     evidence = evidence._replace(
@@ -120,7 +120,7 @@ def lacking(evidence: Evidence, row: Row) -> Evidence:
 
 
 def trained(row: Row, episodes: Sequence[Episode], weights: np.ndarray, steps: int, seed: int) -> torch.nn.Module:
-    """A network trained as `recgpt pretrain foundation` does, on evidence that lacks what `row` says."""
+    """Train a network like `recgpt pretrain foundation`, without the features that `row` lacks."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     network = FoundationNetwork(row.network)
@@ -151,7 +151,7 @@ def trained(row: Row, episodes: Sequence[Episode], weights: np.ndarray, steps: i
 
 @torch.inference_mode()
 def ndcg(network: torch.nn.Module, row: Row, episode: Episode) -> np.ndarray:
-    """(C,) NDCG@10 of every case."""
+    """(C,) NDCG@10 of every query."""
     parts = [slice(start, start + 256) for start in range(0, len(episode), 256)]
     found = [ndcg_at_10(network(lacking(episode.evidence.rows(p), row)), episode.target_C[p]) for p in parts]
     return torch.cat(found).numpy()

@@ -1,9 +1,9 @@
-"""How long the shipped model takes to read a catalogue, to rank a user, and to take in an event.
+"""Speed of the shipped foundation model: indexing a catalogue, ranking a user, appending an event.
 
     python benchmarks/foundation_speed.py ../shared/data/test/amazon_beauty ../shared/data/test/yelp
 
 Leave-one-out, past = train+valid; 1,280 users in batches of 64, top 10; medians of three runs, alone on the machine.
-Embeddings are made before and not counted. Writes JSON to `benchmarks/results/`.
+Embeddings are made before and not timed. Writes JSON to `benchmarks/results/`.
 """
 
 import argparse

@@ -5,7 +5,7 @@
     python benchmarks/gpu.py --size small --json small.json            # the same code in seconds, on any device
 
 The parts run in order of importance. Each is written to the JSON file, and to a Markdown file beside it, as soon as it
-is done; one that no time is left for is said to be skipped, one that fails keeps its message, and the rest go on.
+is done; parts without enough time left are skipped, a failed part keeps its message, and the rest go on.
 
 Training: packed rows of 256 items (1,024 positions), vocabulary 15,361, bfloat16 autocast, dropout and clipping as in
 `recgpt.generative.trainer`; histories of 2 items and more, 10.6 on average, geometric, as in the published Steam file.
@@ -50,9 +50,9 @@ from recgpt.progress import console
 
 RESULT = Path(__file__).parent / "results" / "gpu.json"
 MEAN_LENGTH = 10.6
-STAGED = 4  # batches on the device, taken in turn
+STAGED = 4  # batches on the device, used in turns
 WARM_UP = 3
-# Relative, bfloat16 against float32. Attention is what the variants do differently, and little of the whole gradient.
+# Relative, bfloat16 against float32. Variants differ in attention, which is a small part of the whole gradient.
 LOSS_TOLERANCE, GRADIENT_TOLERANCE, ATTENTION_TOLERANCE = 2e-3, 5e-2, 1e-1
 
 # Dense bfloat16 TFLOP/s of the vendor's data sheets; the first name found in the device's counts.
@@ -68,7 +68,7 @@ DATA_SHEET = {
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How large everything is."""
+    """Sizes of the measurements."""
 
     model: dict[str, Any]
     levels: tuple[int, ...]
@@ -116,12 +116,12 @@ SIZES = {
 }
 
 
-# --- parts, the time they may take, and what they found ---
+# --- parts, their time limits and results ---
 
 
 @dataclass
 class Journal:
-    """Runs parts until a deadline and keeps what they found."""
+    """Runs parts until a deadline and stores their results."""
 
     about: dict[str, Any]
     path: Path | None
@@ -130,7 +130,7 @@ class Journal:
     started: float = field(default_factory=time.monotonic)
 
     def run(self, name: str, needs_s: float, work: Callable[[], dict[str, Any]]) -> None:
-        """Run one part, if `needs_s` seconds are left, and write everything so far."""
+        """Run one part if `needs_s` seconds are left, and write all results so far."""
         left = self.started + self.seconds - time.monotonic()
         began = time.monotonic()
         if left < needs_s:
@@ -144,7 +144,7 @@ class Journal:
         self.note(name, {**found, "seconds": time.monotonic() - began})
 
     def note(self, name: str, found: dict[str, Any]) -> None:
-        """Keep what is known of a part, on disk, too."""
+        """Store the result of a part, also on disk."""
         self.parts[name] = found
         console.print(f"{name}: {found['status']}, {time.monotonic() - self.started:.0f} s since the start")
         if self.path is not None:
@@ -154,7 +154,7 @@ class Journal:
 
     @property
     def report(self) -> dict[str, Any]:
-        """Everything so far."""
+        """All results so far."""
         return {**self.about, "parts": self.parts}
 
     @property
@@ -176,7 +176,7 @@ def seconds(device: torch.device, work: Callable[[], object]) -> float:
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait for what the device was told to do."""
+    """Wait until the device is idle."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
@@ -208,7 +208,7 @@ def peaks(size: Size, device: torch.device, dtype: torch.dtype) -> dict[str, Any
 
 @dataclass
 class Bench:
-    """What the training parts share."""
+    """Shared state of the training parts."""
 
     size: Size
     device: torch.device
@@ -249,12 +249,12 @@ class Bench:
         )
 
     def new_model(self) -> GenerativeModel:
-        """An untrained model, the same each time."""
+        """Untrained model with the same weights on each call."""
         torch.manual_seed(self.seed)
         return GenerativeModel(self.config()).to(self.device)  # type: ignore[arg-type]
 
     def training(self, variant: Variant, dataset: Batches) -> dict[str, Any]:
-        """Speed of one variant, then what its loss and gradient are."""
+        """Speed of one variant, then its loss and gradients."""
         self.trainer = self.staged_tokens_per_s = None  # frees the memory before the next takes it
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -314,7 +314,7 @@ class Bench:
         return {"loss": loss, **off, "agrees": agrees}
 
     def loader(self, dataset: Batches) -> dict[str, Any]:
-        """The same step, fed by worker processes: how long it waits for a batch."""
+        """The same step fed by worker processes: time spent waiting for batches."""
         if self.trainer is None or self.staged_tokens_per_s is None:
             raise DataError("the training part that this one goes on from was skipped or failed")
         on_gpu = self.device.type == "cuda"
@@ -393,7 +393,7 @@ parser.add_argument("--json", type=Path, help=f"the default, at full size, is {R
 
 
 def planned(bench: Bench, sequences: dict[str, Ragged]) -> Iterator[tuple[str, float, Callable[[], dict[str, Any]]]]:
-    """Name, seconds it may take at full size and work of every part, in order of importance."""
+    """Name, maximum seconds at full size and function of every part, in order of importance."""
     size = bench.size
     synthetic = bench.batches(bench.data(), size.rows_per_step)
 
@@ -416,7 +416,7 @@ def planned(bench: Bench, sequences: dict[str, Ragged]) -> Iterator[tuple[str, f
 
 
 def on_other_batches(bench: Bench, sequences: Ragged | None, rows: int) -> dict[str, Any]:
-    """The fastest variant on other batches, which have a reference of their own."""
+    """The fastest variant on other batches, with their own reference."""
     bench.reference = None
     return bench.training(FASTEST, bench.batches(bench.data(sequences), rows))
 

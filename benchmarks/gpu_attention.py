@@ -35,7 +35,7 @@ def dense_mask(segments_BS: Tensor, n_codes: int) -> Tensor:
 
 
 def packed_block_mask(segments_BS: Tensor, n_codes: int) -> BlockMask:
-    """The same for FlexAttention: tile i may attend to tile j <= i if a sequence reaches from one into the other."""
+    """Block mask for FlexAttention: tile i attends to tile j <= i if a sequence reaches from one into the other."""
     b, s = segments_BS.shape
     tile = min(TILE, s * n_codes)
     n = s * n_codes // tile
@@ -59,7 +59,7 @@ def packed_block_mask(segments_BS: Tensor, n_codes: int) -> BlockMask:
 
 
 def written_out(mask: BlockMask) -> Tensor:
-    """(B, 1, T, T) bool that a block mask stands for: what it says of single pairs, inside the tiles that it names."""
+    """(B, 1, T, T) bool mask equal to a block mask: its rule for pairs, within its tiles."""
     tile = mask.BLOCK_SIZE[0]
     tiles = mask.to_dense().bool().repeat_interleave(tile, -1).repeat_interleave(tile, -2)
     b, _, t, _ = mask.shape

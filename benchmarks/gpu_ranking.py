@@ -1,4 +1,4 @@
-"""How long a ranking takes on the device, from a history to the ids of the best ten; used by `benchmarks/gpu.py`.
+"""Latency of a ranking on the device, from a history to the ids of the best ten; used by `benchmarks/gpu.py`.
 
 Beside it, brute force: all N scores, written out and sorted. It reads the K log-probabilities of an item for the whole
 batch at once: with users in the last dimension, a look-up is one contiguous read instead of B scattered ones.

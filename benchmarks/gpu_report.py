@@ -1,4 +1,4 @@
-"""What `benchmarks/gpu.py` found, as tables on a terminal and as a Markdown page."""
+"""Reports of `benchmarks/gpu.py`: tables on a terminal and a Markdown page."""
 
 import sys
 from collections.abc import Iterator
@@ -56,7 +56,7 @@ def tables(report: dict[str, Any]) -> Iterator[tuple[str, tuple[str, ...], Rows]
 
 
 def training_row(name: str, part: dict[str, Any]) -> tuple[str, ...]:
-    """Figures of one variant, or why there are none."""
+    """Cells of one variant, or the reason why it was not measured."""
     if "tokens_per_s" not in part:
         return (name, part["status"], *[""] * 10)
     shares = (part["mfu"]["measured"], part["mfu"]["data_sheet"], part["hfu"]["measured"])
@@ -75,7 +75,7 @@ def training_row(name: str, part: dict[str, Any]) -> tuple[str, ...]:
 
 
 def ranking_rows(name: str, part: dict[str, Any]) -> Rows:
-    """Figures of one catalogue, a row for each batch size, or why there are none."""
+    """Rows of one catalogue, one a batch size, or the reason why it was not measured."""
     if "batches" not in part:
         return [(name, part["status"], *[""] * 6)]
     memory = f"{part['peak_gb']:.2f}" if "peak_gb" in part else "–"

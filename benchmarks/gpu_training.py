@@ -1,4 +1,4 @@
-"""Training steps of the decoder, put together in several ways: which attention, what is compiled, which loss.
+"""Variants of the decoder's training step: attention, compilation, loss.
 
 `benchmarks/gpu.py` times them. All compute the model's own loss: `Trainer.loss` of every variant agrees with
 `model(**inputs).loss` (dropout off) up to rounding. `gpu_attention.py` has the attention.
@@ -38,10 +38,10 @@ CLIP = 1.0
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to take a training step."""
+    """One variant of a training step."""
 
     name: str
-    attention: Literal["model", "dense", "flex", "varlen"]  # model: whatever `RecGPTDecoder.forward` does
+    attention: Literal["model", "dense", "flex", "varlen"]  # model: that of `RecGPTDecoder.forward`
     compiled: bool = False
     fused_optimizer: bool = False
     wide_loss: bool = False
@@ -58,23 +58,23 @@ VARIANTS = (
 REFERENCE, FASTEST = VARIANTS[0], VARIANTS[4]
 
 
-# --- what a step is given ---
+# --- inputs of a step ---
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Packed rows, with what a GPU should not have to find out: sizes that depend on values would make it wait.
+    """Packed rows with precomputed sizes: a size that depends on values would force the GPU to synchronise.
 
     Attributes
     ----------
     inputs
         Arguments of the decoder.
     predicting_R
-        Positions, in the flattened batch, that predict something; filled up with 0.
+        (R,) predicting positions in the flattened batch, padded with 0.
     targets_R
-        What they predict, `IGNORE` where filled up.
+        (R,) target codes, `IGNORE` at padding.
     starts
-        (sequences + 1,) int32, where each sequence begins in the flattened batch; filled up with its end. Padding at
+        (sequences + 1,) int32, first position of each sequence in the flattened batch, padded with its end. Padding at
         the end of a row counts as a sequence.
     longest
         Positions of the longest sequence, rounded up to whole tiles.
@@ -110,11 +110,11 @@ class Batch:
         return self.map(lambda tensor: tensor.to(device, non_blocking=True))
 
     def without_slices(self) -> "Batch":
-        """What the accounts need: nearly all bytes are slices."""
+        """Copy without slices (nearly all bytes), for counting FLOPs."""
         return replace(self, inputs={name: x for name, x in self.inputs.items() if name != "slices_BSKW"})
 
     def pin_memory(self) -> "Batch":
-        """What `DataLoader(pin_memory=True)` calls."""
+        """Copy in pinned memory, called by `DataLoader(pin_memory=True)`."""
         return self.map(lambda tensor: tensor.pin_memory())
 
 
@@ -133,7 +133,7 @@ class Batches(Dataset[Batch]):
         n_codes = data.codes_NK.shape[1]
         predicted = [self.rows.n_predicted(self._rows_of(step)) for step in range(len(self))]
         self.predictions = max(predicted) * n_codes
-        # Every sequence has one item that nothing predicts, and every row one run of padding or less.
+        # The first item of every sequence is not predicted, and every row has at most one run of padding.
         self.sequences = rows_per_step * (row_items + 1) - min(predicted)
         self.longest = -(-n_codes * int(np.minimum(data.sequences.lengths, row_items).max()) // TILE) * TILE
 
@@ -178,7 +178,7 @@ def padded_rows(rows: int) -> int:
 
 
 def block_pass(block: Block, x_BTD: Tensor, structure: Structure) -> Tensor:
-    """What `Block.forward` computes, with any attention."""
+    """`Block.forward` with the attention of any variant."""
     b, t, d = x_BTD.shape
     qkv = block.qkv(block.attention_norm(x_BTD)).view(b, t, 3, block.n_heads, d // block.n_heads)
     attended = block.attention_out(attend(qkv, structure).reshape(b, t, d))
@@ -237,7 +237,7 @@ class WideCrossEntropy(torch.autograd.Function):
 
 
 class Trainer:
-    """Takes training steps in the way of one variant: autocast to `dtype`, gradient clipped, AdamW as in training."""
+    """Training steps of one variant: autocast to `dtype`, gradient clipped, AdamW as in training."""
 
     def __init__(self, model: RecGPTDecoder, variant: Variant, dtype: torch.dtype) -> None:
         self.model = model
@@ -283,14 +283,14 @@ class Trainer:
             return total / batch.n_predicted
 
     def structure(self, batch: Batch) -> Structure:
-        """What tells attention who may see whom."""
+        """Attention structure: mask, block mask or sequence bounds of the batch."""
         segments_BS, n_codes = batch.inputs["segments_BS"], self.model.config.n_codes
         if self.variant.attention == "varlen":
             return Sequences(batch.starts, batch.longest, n_codes)
         return (packed_block_mask if self.variant.attention == "flex" else dense_mask)(segments_BS, n_codes)
 
     def step(self, batch: Batch) -> Tensor:
-        """Move the weights once; returns the loss, which nothing has waited for."""
+        """One optimizer step; returns the loss without synchronising."""
         loss = self.loss(batch)
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
@@ -303,12 +303,12 @@ class Trainer:
 
 
 def useful_flops(model: RecGPTDecoder, batches: Iterable[Batch]) -> int:
-    """Floating-point operations that a step on each batch cannot do without."""
+    """Useful FLOPs of a step on each batch."""
     return sum(flops.useful_training(model.config, batch.lengths) for batch in batches)
 
 
 def hardware_flops(model: RecGPTDecoder, variant: Variant, batches: Iterable[Batch]) -> int:
-    """Operations that the variant does: on padding, on filled-up chunks, on whole tiles of attention, too."""
+    """All FLOPs of the variant, including padding, padded chunks and whole tiles of attention."""
     config, total = model.config, 0
     for batch in batches:
         pairs, rows, padding = attended_pairs(variant, batch), batch.n_predicted, 0
@@ -322,7 +322,7 @@ def hardware_flops(model: RecGPTDecoder, variant: Variant, batches: Iterable[Bat
 
 
 def attended_pairs(variant: Variant, batch: Batch) -> int:
-    """Pairs of positions whose score the variant computes; for `model`, what it does on a GPU."""
+    """Number of (query, key) pairs whose score the variant computes; for `model`, as on a GPU."""
     segments_BS, k = batch.inputs["segments_BS"], batch.inputs["codes_BSK"].shape[-1]
     b, s = segments_BS.shape
     if variant.attention == "dense":

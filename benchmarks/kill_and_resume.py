@@ -1,9 +1,9 @@
-"""Kill a run at random moments, resume it until it ends, and compare its log with that of a run that was left alone.
+"""Kill and resume test: a run killed at random moments and resumed must have the log of an undisturbed run.
 
 python benchmarks/kill_and_resume.py ../shared/data/simulate/movielens_small --kills 50 --json out.json
 
-Each child is a process of its own and gets SIGKILL, whatever it is doing: reading data, making the run's file,
-deciding, storing a page, computing the measures. The last line that is printed is JSON.
+Each child process gets SIGKILL at any point: reading data, creating the run's file, deciding, storing a page, computing
+the measures. The last printed line is JSON.
 """
 
 import argparse
@@ -35,7 +35,7 @@ PRELOADED = [
 
 
 def play(run_id: str, config: dict[str, Any]) -> None:
-    """Begin the run, or go on with it. The work of a child."""
+    """Begin or resume the run, in a child process."""
     from recgpt.simulate.runner import resume, start
     from recgpt.simulate.worlds.feed.config import FeedConfig
 
@@ -49,14 +49,14 @@ def play(run_id: str, config: dict[str, Any]) -> None:
 
 
 def outcome(run_id: str) -> dict[str, Any]:
-    """What has to be equal: the log, which is checked, and what was measured."""
+    """Outcome that must be equal: hash of the verified log, and measures."""
     with Run.open(run_id) as run, redirect_stderr(io.StringIO()):
         run.check()
         return {"hash": run.hash, "rows": run.n_rows, "metrics": run.metrics, "finished": run.finished}
 
 
 def played_alone(context: ForkServerContext, run_id: str, config: dict[str, Any]) -> tuple[dict[str, Any], float]:
-    """The outcome of a run that nobody kills, and its seconds."""
+    """Outcome of an undisturbed run, and its seconds."""
     started = time.monotonic()
     child = context.Process(target=play, args=(run_id, config))
     child.start()
@@ -94,7 +94,7 @@ def stored_pages(run_id: str) -> int:
 
 
 def main() -> None:
-    """Kill and resume as often as asked for, and say whether every log came out the same."""
+    """Kill and resume the requested number of times, and report whether every log is the same."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", type=Path, help="data set folder")
     parser.add_argument("--kills", type=int, default=50)

@@ -1,9 +1,9 @@
-"""What solving for a catalogue's own weights brings: the shipped model with and without, on the same index.
+"""Effect of the per-catalogue calibration: the shipped model with and without it, on the same index.
 
     python benchmarks/local_weights.py ../shared/data/valid/* ../shared/data/pretrain/goodreads
 
 NDCG@10 of items new to their user, leave-one-out, past = train+valid, at most 5,000 users; 95 % intervals of the paired
-difference. Times are hidden from the model, for with them it solves for nothing. Writes JSON with `--json`.
+difference. Times are hidden from the model, which is not calibrated on data with times. Writes JSON with `--json`.
 """
 
 import argparse

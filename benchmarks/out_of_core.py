@@ -1,12 +1,12 @@
-r"""A catalogue and interactions larger than one would load: peak memory of every step, each in a process of its own.
+r"""Peak memory of the data pipeline on a large catalogue, each step in a process of its own.
 
 python benchmarks/out_of_core.py                                       # 2 M items x 768, 20 M interactions
 python benchmarks/out_of_core.py --items 20000 --interactions 200000 --json /dev/null
 python benchmarks/out_of_core.py --items 15500000 --interactions 130000000 --width 16 \
     --steps write load sequences epoch --json benchmarks/results/out_of_core_15m.json     # the published scale
 
-Synthetic data go to a temporary folder and are deleted. `peak` is the resident set with all pages mapped from files,
-which the system takes back when it needs them; `peak_private` is what has to fit.
+Synthetic data go to a temporary folder and are deleted. `peak` is the resident set with reclaimable pages of mapped
+files; `peak_private` is the memory that has to fit.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Raw Amazon reviews of one category -> users with at least five records, in order of time, and their items' texts.
+"""Sequences from raw Amazon reviews of one category: users with at least five records, in order of time.
 
 python data_processing/make_sequences.py --category Magazine_Subscriptions --out data/pre_train/magazine
 python data_processing/make_sequences.py --source raw/ --category Video_Games --out data/test/games --repeats drop

@@ -1,4 +1,4 @@
-"""Several data set folders -> one, in one id space; `maps.parquet` leads from each set's item ids to the merged ones.
+"""Merging of data set folders into one id space; `maps.parquet` maps each set's item ids to the merged ones.
 
 python data_processing/merge_datasets.py data/pre_train/{beauty,books,magazine} --out data/pre_train/all --repeats drop
 """

@@ -1,8 +1,8 @@
-"""The embeddings (and tokens, where all sets have them) of merged data sets -> those of the merged set.
+"""Merging of the embeddings (and tokens, if all sets have them) of merged data sets.
 
 python data_processing/merge_embeddings.py data/pre_train/{beauty,books,magazine} --out data/pre_train/all
 
-Name the sets in the order in which they were merged.
+Name the sets in the order of the merge.
 """
 
 import argparse

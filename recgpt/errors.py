@@ -29,7 +29,7 @@ class CheckpointError(RecGPTError, ValueError):
 
 
 class UntrustedFileError(RecGPTError, ValueError):
-    """A published `.pt`, `.pkl` or archive asks for more than numbers, text and plain containers."""
+    """A published `.pt`, `.pkl` or archive contains more than numbers, text and plain containers."""
 
 
 class StoreError(RecGPTError, RuntimeError):
@@ -41,8 +41,8 @@ class LLMError(RecGPTError, RuntimeError):
 
 
 class SimulationError(RecGPTError, ValueError):
-    """A simulation is asked for something that its agents, items or recommender cannot give."""
+    """A simulation is impossible with its agents, items or recommender."""
 
 
 class WorkerError(RecGPTError, RuntimeError):
-    """Ray is missing or too small, or the workers of a bulk job died again and again."""
+    """Ray is missing or too small, or the workers of a bulk job died repeatedly."""

@@ -1,7 +1,7 @@
 """Hooks of the documentation site (mkdocs.yml): notebooks become pages, links that leave `docs/` become file names.
 
-Documents link to files of the repository (`../benchmarks/README.md`), which are no pages of the site. With `repo_url`
-set in mkdocs.yml such links lead there; without, they name the file.
+Documents link to files of the repository (`../benchmarks/README.md`) that are not pages of the site. With `repo_url`
+set in mkdocs.yml such links lead to the repository; otherwise they become the file name.
 """
 
 import json

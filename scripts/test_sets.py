@@ -54,13 +54,13 @@ def read_manifest(path: Path = MANIFEST) -> dict[str, dict[str, Any]]:
     return {entry["name"]: entry for entry in sets}
 
 
-def entry_of(name: str) -> dict[str, Any]:
-    """The manifest's entry of one set.
+def read_entry(name: str) -> dict[str, Any]:
+    """Manifest entry of one data set.
 
     Raises
     ------
     DataError
-        No set has that name; the message lists the names.
+        Unknown name; the message lists the names.
     """
     sets = read_manifest()
     if name not in sets:
@@ -127,7 +127,7 @@ def sequences_sha256(interactions: pl.DataFrame, items: pl.DataFrame) -> str | N
 
 
 def degrees_sha256(interactions: pl.DataFrame) -> str:
-    """Hash of how many interactions users and items have, sorted: needs no ids, and tells less than the sequences."""
+    """Hash of the sorted numbers of interactions of users and of items; weaker than `sequences_sha256`, without ids."""
     counts = [sorted(interactions.group_by(key).len()["len"].to_list()) for key in ("user_id", "item_id")]
     return hashlib.sha256(json.dumps(counts).encode()).hexdigest()
 
@@ -140,8 +140,8 @@ def _with_source_ids(interactions: pl.DataFrame, items: pl.DataFrame) -> pl.Data
     return interactions.join(ids, on="item_id", how="left", maintain_order="left")
 
 
-def hashes_of(folder: Path) -> dict[str, str]:
-    """What the manifest keeps of a folder: a hash a file, or one of the whole tree where it has subfolders."""
+def folder_hashes(folder: Path) -> dict[str, str]:
+    """Hashes of a folder for the manifest: one a file, or one of the whole tree if it has subfolders."""
     if any(path.is_dir() for path in folder.iterdir()):
         return {".": tree_sha256(folder)}
     return {path.name: file_sha256(path) for path in sorted(folder.iterdir()) if path.is_file()}
@@ -151,7 +151,7 @@ def hashes_of(folder: Path) -> dict[str, str]:
 
 
 def check_files(entry: dict[str, Any], folder: Path) -> list[str]:
-    """What is wrong with a folder, one line each; empty if every file of the manifest is there with its content."""
+    """Differences between a folder and its manifest entry, one line each; empty if there are none."""
     wrong = []
     for name, sha256 in entry["files"].items():
         path = folder if name == "." else folder / name
@@ -163,7 +163,7 @@ def check_files(entry: dict[str, Any], folder: Path) -> list[str]:
 
 
 def compare(entry: dict[str, Any], folder: Path) -> dict[str, bool | None]:
-    """How far a folder that was built holds the same data; None where it cannot be told.
+    """Equality of a built folder with its manifest entry, by aspect; None where it is undecidable.
 
     `counts`, `degrees` and `sequences` do not depend on how users and items are numbered; `files` does.
     """
@@ -215,7 +215,7 @@ def _product(record: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 
 def build_yelp(entry: dict[str, Any], source: Path, out: Path, *, overwrite: bool) -> None:
-    """Reviews from 2019-01-01 to 2019-12-31 00:00:00, then users and items with at least five, again and again.
+    """Reviews from 2019-01-01 to 2019-12-31 00:00:00, reduced to the 5-core of users and items.
 
     The rule of S3-Rec (Zhou et al. 2020), whose sequences the published tables use; repeats are kept.
     """
@@ -285,7 +285,7 @@ def fetch(url: str, path: Path, sha256: str | None) -> None:
     Raises
     ------
     DataError
-        The address is not https, cannot be reached, or gives a file with another hash.
+        The address is not https, cannot be reached, or the file has another hash.
     """
     if urllib.parse.urlsplit(url).scheme != "https":
         raise DataError(f"{url}: only https addresses are fetched")
@@ -309,8 +309,8 @@ def fetch(url: str, path: Path, sha256: str | None) -> None:
 
 
 @contextmanager
-def sources_of(entry: dict[str, Any], given: Path | None) -> Iterator[Path]:
-    """A folder with the source files: the given one (or a zip archive, unpacked), else one that was fetched into."""
+def source_folder(entry: dict[str, Any], given: Path | None) -> Iterator[Path]:
+    """Folder with the source files: the given one (or an unpacked zip archive), else a folder of downloads."""
     if given is not None and given.is_dir():
         yield given
         return
@@ -374,10 +374,10 @@ def build(
     overwrite: Annotated[bool, typer.Option(help="replace a data set in --out")] = False,
 ) -> None:
     """Make a set from its public files and compare it with the manifest; exit with 1 if it holds other data."""
-    entry = entry_of(name)
+    entry = read_entry(name)
     if "builder" not in entry:
         raise DataError(f"{name}: {entry['rebuild']}")
-    with sources_of(entry, source) as folder:
+    with source_folder(entry, source) as folder:
         BUILDERS[entry["builder"]](entry, folder, out, overwrite=overwrite)
     compared = compare(entry, out)
     words = {True: "equal", False: "different", None: "cannot be compared: no source ids in the manifest's set"}

@@ -87,7 +87,7 @@ def test_sequences_hash_ignores_numbering_but_not_order(script):
 def test_check_names_missing_and_changed_files(script, tmp_path):
     table().write_parquet(tmp_path / "interactions.parquet")
     (tmp_path / "more.csv").write_text("a,b\n")
-    entry = {"files": script.hashes_of(tmp_path)}
+    entry = {"files": script.folder_hashes(tmp_path)}
     assert script.check_files(entry, tmp_path) == []
     (tmp_path / "more.csv").write_text("a,c\n")
     (tmp_path / "interactions.parquet").unlink()
@@ -100,7 +100,7 @@ def test_check_names_missing_and_changed_files(script, tmp_path):
 def test_check_hashes_a_whole_tree(script, tmp_path):
     (tmp_path / "below").mkdir()
     (tmp_path / "below" / "a.txt").write_text("a")
-    entry = {"files": script.hashes_of(tmp_path)}
+    entry = {"files": script.folder_hashes(tmp_path)}
     assert list(entry["files"]) == ["."]
     assert script.check_files(entry, tmp_path) == []
     (tmp_path / "below" / "a.txt").rename(tmp_path / "below" / "b.txt")
@@ -116,8 +116,8 @@ def test_build_movielens_from_a_zip_keeps_ids_and_the_order_of_ties(script, tmp_
             "ml-latest-small/movies.csv",
             'movieId,title,genres\n9,"Heat, The",Action|Crime\n7,A (1990),(no genres listed)\n8,B,Drama\n6,C,War\n',
         )
-    entry = script.entry_of("movielens_small")
-    with script.sources_of(entry, tmp_path / "ml.zip") as folder:
+    entry = script.read_entry("movielens_small")
+    with script.source_folder(entry, tmp_path / "ml.zip") as folder:
         script.build_movielens_small(entry, folder, tmp_path / "out", overwrite=False)
     events = pl.read_parquet(tmp_path / "out" / "interactions.parquet")
     assert events.rows() == [(1, 9, 10, 0, 3.5), (1, 7, 20, 1, 4.0), (1, 8, 20, 2, 5.0)]
@@ -135,7 +135,7 @@ def test_build_amazon_2014_orders_by_time_and_keeps_ties(script, tmp_path):
     products = [{"asin": f"B{n}", "title": f"Soap {n}", "categories": [["Beauty", "Soap"]]} for n in (1, 2, 3, 4)]
     gzip_lines(tmp_path / "reviews_Beauty_5.json.gz", reviews)
     gzip_lines(tmp_path / "meta_Beauty.json.gz", products, write=repr)
-    entry = script.entry_of("amazon_beauty")
+    entry = script.read_entry("amazon_beauty")
     script.build_amazon_2014(entry, tmp_path, tmp_path / "out", overwrite=False)
     events = pl.read_parquet(tmp_path / "out" / "interactions.parquet").sort("user_id", "position")
     assert events["item_id"].to_list() == ["B2", "B1", "B2", "B3"]
@@ -164,7 +164,7 @@ def test_build_yelp_takes_one_year_and_the_five_core(script, tmp_path):
         ("business", [{"business_id": shop, "name": shop.upper(), "categories": "Food"} for shop in [*shops, "s9"]]),
     ):
         (tmp_path / f"yelp_academic_dataset_{name}.json").write_text("".join(json.dumps(r) + "\n" for r in records))
-    script.build_yelp(script.entry_of("yelp"), tmp_path, tmp_path / "out", overwrite=False)
+    script.build_yelp(script.read_entry("yelp"), tmp_path, tmp_path / "out", overwrite=False)
     events = pl.read_parquet(tmp_path / "out" / "interactions.parquet")
     assert len(events) == 25
     assert set(events["user_id"]) == set(users)
@@ -190,7 +190,7 @@ def test_compare_finds_an_equal_build_under_other_numbers(script, tmp_path):
 
 def test_unknown_name_lists_the_names(script):
     with pytest.raises(DataError, match="unknown data set 'beauty': one of amazon_beauty, "):
-        script.entry_of("beauty")
+        script.read_entry("beauty")
 
 
 def test_fetch_refuses_what_is_not_https(script, tmp_path):
@@ -227,6 +227,6 @@ def test_fetch_keeps_a_file_only_if_its_hash_is_the_expected_one(script, tmp_pat
 def test_sources_that_need_your_own_download_say_so(script):
     with (
         pytest.raises(DataError, match="accept Yelp's terms and download the open data set; then pass --from FOLDER"),
-        script.sources_of(script.entry_of("yelp"), None),
+        script.source_folder(script.read_entry("yelp"), None),
     ):
         pass
