@@ -6,7 +6,7 @@
 For every row a network is trained on the episodes of `recgpt pretrain`, without those of four domains, and ranks the
 queries of these four and of the two validation data sets. Ablated features are 0 in training and in ranking; the
 shortlist of candidates is that of the whole model. Gains are over row `hybrid score alone`: the mean
-over domains of log NDCG@10, as a percentage; beside them the difference to the first row, paired over resampled queries.
+over domains of log NDCG@10, as a percentage; beside them the difference to the first row, over resampled queries.
 """
 
 import argparse

@@ -316,9 +316,9 @@ def test_damaged_folders(tokenizer, tmp_path, how, message):
 
 
 def test_a_folder_that_is_not_there(tmp_path):
-    with pytest.raises(CheckpointError, match="nowhere/at/all' is neither a folder here nor a repository"):
+    with pytest.raises(CheckpointError, match="nowhere/at/all' is neither a folder nor a repository"):
         FSQTokenizer.from_pretrained("nowhere/at/all")
-    with pytest.raises(CheckpointError, match="missing' is neither a folder here nor a repository"):
+    with pytest.raises(CheckpointError, match="missing' is neither a folder nor a repository"):
         FSQTokenizer.from_pretrained(tmp_path / "missing")
     (tmp_path / "file").touch()
     with pytest.raises(CheckpointError, match="file is a file: name its folder"):
