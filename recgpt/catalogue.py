@@ -21,7 +21,7 @@ from torch import Tensor
 from recgpt.data.dataset import Interactions
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
-from recgpt.ranking import Exclude, Ranking
+from recgpt.ranking import Exclude, Ranking, Request
 from recgpt.titles import printable
 
 if TYPE_CHECKING:
@@ -226,6 +226,27 @@ def checked_titles(titles: Sequence[str] | None, n_items: int) -> Sequence[str]:
     if len(titles) != n_items:
         raise DataError(f"{len(titles)} titles for a catalogue of {n_items} items: pass one title a row")
     return titles
+
+
+def append_items(histories: list[list[int]], items: Sequence[int], *, n_items: int) -> np.ndarray:
+    """Append one item to each history of a session, in place.
+
+    Returns
+    -------
+    np.ndarray
+        (B,) the items.
+
+    Raises
+    ------
+    DataError
+        Not one item a history, or an item outside the catalogue; no history is changed then.
+    """
+    if len(items) != len(histories):
+        raise DataError(f"{len(items)} items for {len(histories)} sessions: append one item to each")
+    items_B = Request.checked([[item] for item in items], 1, "nothing", None, n_items=n_items).histories.values
+    for history, item in zip(histories, items_B.tolist(), strict=True):
+        history.append(item)
+    return items_B
 
 
 def title_cell(title: str) -> Text:

@@ -16,6 +16,7 @@ import torch
 from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
+from recgpt.catalogue import append_items
 from recgpt.data.dataset import Interactions
 from recgpt.data.ragged import Ragged, offsets_from_lengths
 from recgpt.errors import DataError
@@ -250,11 +251,7 @@ class FoundationSession:
         DataError
             Not one item a user, or an item outside the catalogue.
         """
-        if len(items) != len(self.histories):
-            raise DataError(f"{len(items)} items for {len(self.histories)} sessions: append one item to each")
-        new = Request.checked([[item] for item in items], 1, "nothing", None, n_items=len(self._catalogue)).histories
-        for history, item in zip(self.histories, new.values.tolist(), strict=True):
-            history.append(item)
+        append_items(self.histories, items, n_items=len(self._catalogue))
 
     def recommend(self, k: int = 10, *, exclude: Exclude = "history", candidates: np.ndarray | None = None) -> Ranking:
         """Rank the catalogue after each history as it is now. See `FoundationCatalogue.recommend`."""

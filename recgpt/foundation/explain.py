@@ -375,9 +375,7 @@ class _Attribution:
         for more in (by_feature, dict(zip(FEATURES, by_hybrid, strict=True))):
             for name, added in more.items():
                 by_name[name] = by_name.get(name, 0.0) + added
-        if (
-            item in histories[0]
-        ):  # the shift by the share of repeats is the same for all history items: it goes into the baseline
+        if item in histories[0]:  # the shift by the share of repeats is equal for all history items: baseline
             baseline = score - sum(by_name.values())
         return cls("network", baseline, by_name, relations_SR, added_SR)
 

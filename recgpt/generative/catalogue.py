@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from recgpt.catalogue import append_items
 from recgpt.data.dataset import Interactions
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
@@ -278,17 +279,13 @@ class GenerativeSession:
         DataError
             Not one item a user, or an item outside the catalogue.
         """
-        if len(items) != len(self.histories):
-            raise DataError(f"{len(items)} items for {len(self.histories)} sessions: append one item to each")
         model = self.catalogue.model
-        new = self.catalogue._request([[item] for item in items], 1, "nothing", None).histories
-        for history, item in zip(self.histories, new.values.tolist(), strict=True):
-            history.append(item)
+        new_B = append_items(self.histories, items, n_items=len(self.catalogue))
         if int(self._lengths_B.max()) >= model.config.max_items:
             self._read()
             return
         out = model(
-            *self.catalogue._inputs(new.values[:, None]),
+            *self.catalogue._inputs(new_B[:, None]),
             positions_BS=self._lengths_B.unsqueeze(1),
             past=self._past,
             past_mask_BT=None if bool(self._seen_BT.all()) else self._seen_BT,

@@ -66,7 +66,7 @@ class FakeEncoder:
 
 @pytest.fixture
 def encodes(monkeypatch) -> None:
-    monkeypatch.setattr(module.TextEncoder, "of", lambda fingerprint: FakeEncoder())
+    monkeypatch.setattr(module.TextEncoder, "from_fingerprint", lambda fingerprint: FakeEncoder())
 
 
 # --- rankings ---

@@ -395,7 +395,7 @@ class FakeEncoder:
 @pytest.fixture
 def encoder(monkeypatch):
     fake = FakeEncoder()
-    monkeypatch.setattr(TextEncoder, "of", classmethod(lambda cls, fingerprint: fake))
+    monkeypatch.setattr(TextEncoder, "from_fingerprint", classmethod(lambda cls, fingerprint: fake))
     return fake
 
 
