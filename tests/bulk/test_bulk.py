@@ -270,7 +270,7 @@ def test_a_models_hash_tells_weights_apart(model):
 def test_the_command_ranks(run_recgpt, model, folder, tmp_path):
     done = run_recgpt("rank", folder, "--model", model, "--out", tmp_path / "out", "-k", 2, "--keep-history")
     assert done.code == 0, done.stderr
-    assert "rankings.parquet: 40 users, the best 2 of 24 items each" in done.stdout
+    assert "rankings.parquet: 40 users, the top 2 of 24 items for each" in done.stdout
     assert len(pl.read_parquet(tmp_path / "out" / "rankings.parquet")) == 80
     again = run_recgpt("rank", folder, "--model", model, "--out", tmp_path / "out", "-k", 3)
     assert again.code == 2
