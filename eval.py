@@ -1,4 +1,4 @@
-"""Mean loss of token models on held-out data sets: picks the checkpoint to release. Equals `recgpt loss`.
+"""Mean loss of generative models on held-out data sets, to select a checkpoint. Equals `recgpt loss`.
 
     python eval.py --tf_layer 3 --test_batch_size 96 --ckpt_path runs/pre_train/best
     python eval.py --ckpt_path runs/pre_train/checkpoints/step-* --data data/eval/fashion data/eval/scientific

@@ -1,4 +1,4 @@
-"""Pre-train the token model, or fine-tune it (`--checkpoint`). Equals `recgpt pretrain generative`.
+"""Pre-train the generative model, or fine-tune it (`--checkpoint`). Equals `recgpt pretrain generative`.
 
     accelerate launch pre_train.py --batch_size 40 --epoch 5 --tf_layer 3
     accelerate launch pre_train.py --data data/demo --holdout last --out runs/demo --tokenizer vae_ckpt/demo

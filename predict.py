@@ -1,4 +1,4 @@
-"""Zero-shot and cold-start test of a model on one data set, beside the baselines it has to beat.
+"""Evaluate a model, zero-shot or cold-start, and the baselines on one data set.
 
 Equals `recgpt evaluate DATASET --model CKPT_PATH` (with `--protocol cold_user` for `--cold True`); it adds the import
 of published pickles, `--control` and `--show`.

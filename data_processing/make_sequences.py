@@ -1,4 +1,4 @@
-"""Sequences from raw Amazon reviews of one category: users with at least five records, in order of time.
+"""Import raw Amazon reviews of one category: users with at least five reviews, in order of time, and item texts.
 
 python data_processing/make_sequences.py --category Magazine_Subscriptions --out data/pre_train/magazine
 python data_processing/make_sequences.py --source raw/ --category Video_Games --out data/test/games --repeats drop

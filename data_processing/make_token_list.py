@@ -1,4 +1,6 @@
-"""Tokenizing: `embeddings.npy` to `tokens.npy` (K codes an item, uint16) in each folder. Equals `recgpt tokenize`.
+"""Quantise `embeddings.npy` into `tokens.npy` (K codes per item, uint16) in each data set folder.
+
+Equals `recgpt tokenize`.
 
 python data_processing/make_token_list.py data/pre_train/magazine data/test/games --tokenizer vae_ckpt/PATH
 

@@ -1,4 +1,4 @@
-"""Merging of data set folders into one id space; `maps.parquet` maps each set's item ids to the merged ones.
+"""Merge several data set folders into one id space; `maps.parquet` maps the item ids of each to the merged ones.
 
 python data_processing/merge_datasets.py data/pre_train/{beauty,books,magazine} --out data/pre_train/all --repeats drop
 """

@@ -1,8 +1,8 @@
-"""Merging of the embeddings (and tokens, if all sets have them) of merged data sets.
+"""Merge the embeddings (and tokens, if all have them) of several data sets, for the folder of `merge_datasets.py`.
 
 python data_processing/merge_embeddings.py data/pre_train/{beauty,books,magazine} --out data/pre_train/all
 
-Name the sets in the order of the merge.
+Name the data sets in the same order as for `merge_datasets.py`.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from recgpt.data.process import merge_arrays
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("datasets", type=Path, nargs="+")
-parser.add_argument("--out", type=Path, required=True, help="the folder that merge_datasets.py wrote")
+parser.add_argument("--out", type=Path, required=True, help="folder written by merge_datasets.py")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Text encoding: from item texts to `embeddings.npy` (float16) in each data set folder; a killed run resumes.
+"""Encode item texts into `embeddings.npy` (float16) in each data set folder; a killed run resumes.
 
 python data_processing/text_encode.py data/pre_train/magazine data/test/games --template published
 """

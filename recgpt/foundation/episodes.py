@@ -1,14 +1,14 @@
-"""Episodes: a known domain plays the catalogue that nobody has seen.
+"""Episodes for meta-training: each treats a training data set as an unseen one.
 
-Part of what its users did is the past, from which evidence is read; the rest is what is asked. How much of the past is
-left is drawn from nothing to all, and some episodes stop the clock for everybody at one moment, so that the network
-learns what evidence is worth in young catalogues and old ones.
+An episode splits the interactions of a data set into a past, from which features are computed, and queries with their
+targets. The share of users in the past varies from all to none, and some episodes split at one moment in time, so that
+the network learns how much to rely on each feature in new and in old catalogues.
 
     spec = EpisodeSpec(name="amazon_health", protocol="leave_one_out", share=0.1, cases=1000)
     episode = make_episode(dataset, embeddings_NE, spec, n_positions=12, shortlist=400)
     episode.save(path)
 
-Shapes: C cases, M candidates, others as in `recgpt.foundation.network`.
+Shapes: C queries, M candidates, others as in `recgpt.foundation.network`.
 """
 
 import math
@@ -32,7 +32,7 @@ from recgpt.foundation.catalogue_features import CatalogueFeatures, shortlist_ca
 from recgpt.foundation.network import CandidateFeature, Evidence
 
 SHARES = (1.0, 0.3, 0.1, 0.01, 0.0)
-"""Shares of the users whose past is known."""
+"""Shares of the users whose interactions are in the past."""
 ARRIVALS = "arrivals"
 NEW_ITEMS = 0.1  # of the catalogue, as in the protocol `cold_item`
 _ONE_NEW_OF = 4
@@ -41,29 +41,30 @@ EPISODE_WEIGHTS = {
     (ARRIVALS, 1.0): 0.4,
     ("global_time", 1.0): 0.4,
 }
-"""How often an episode of a protocol and share is drawn, relative to others."""
+"""Sampling weight of an episode by protocol and share."""
 TOP_CANDIDATES, OTHER_CANDIDATES = 64, 64
 _BATCH = 64
 
 
 @dataclass(frozen=True)
 class EpisodeSpec:
-    """Which cases of which domain.
+    """Specification of one episode: data set, protocol, share of users in the past, number of queries.
 
     Attributes
     ----------
     name
-        Of the domain.
+        Name of the data set.
     protocol
         `leave_one_out`, `global_time`, or `arrivals`: see `arrivals`.
     share
-        Of the users, those whose past is known.
+        Share of the users whose interactions are in the past.
     cases
-        Ask so many users; those whose next item is not on the shortlist teach nothing and are left out.
+        Users sampled for queries; for training, those whose target is not on the shortlist are dropped afterwards.
     seed
-        Of the users drawn.
+        Seed of the sampled users.
     parts
-        Into how many parts the domain was divided, one of which this is: all together count as much as a domain.
+        Number of subdomains that the data set was divided into, if this is one of them; their weights sum to that of a
+        whole data set.
     """
 
     name: str
@@ -75,23 +76,23 @@ class EpisodeSpec:
 
     @property
     def weight(self) -> float:
-        """How often the episode is drawn, relative to others."""
+        """Sampling weight of the episode."""
         return EPISODE_WEIGHTS[self.protocol, self.share] / self.parts
 
     @property
     def label(self) -> str:
-        """A file's name."""
+        """Name of the episode's file, without suffix."""
         return f"{self.name}-{self.protocol}-{self.share:g}-{self.cases}-{self.seed}"
 
 
 def specs_for(dataset: Dataset, cases: int, seed: int = 0, parts: int = 1) -> list[EpisodeSpec]:
-    """The episodes of one domain: five densities, new items among known ones, and one moment in time where known.
+    """Specifications for one data set: five shares of users, cold items, and a split in time if there are timestamps.
 
-    The fewer next items are on the shortlist, the more users are asked; of one of several parts of a domain, fewer.
+    Shares with fewer targets on the shortlist get more queries; each of several subdomains gets fewer.
     """
     cases = math.ceil(cases / parts)
-    asked = dict(zip(SHARES, (cases, cases // 4, cases // 4, cases // 2, 2 * cases), strict=True))
-    specs = [EpisodeSpec(dataset.name, "leave_one_out", share, asked[share], seed, parts) for share in SHARES]
+    n_queries = dict(zip(SHARES, (cases, cases // 4, cases // 4, cases // 2, 2 * cases), strict=True))
+    specs = [EpisodeSpec(dataset.name, "leave_one_out", share, n_queries[share], seed, parts) for share in SHARES]
     specs.append(EpisodeSpec(dataset.name, ARRIVALS, 1.0, cases, seed, parts))
     times = dataset.interactions.timestamp
     if times is not None and (times >= 0).any():
@@ -101,16 +102,16 @@ def specs_for(dataset: Dataset, cases: int, seed: int = 0, parts: int = 1) -> li
 
 @dataclass(frozen=True)
 class Episode:
-    """Evidence of C cases, and which candidate came next.
+    """Evidence of C queries and their targets.
 
     Attributes
     ----------
     evidence
-        float16, C cases.
+        Features of C queries, float16.
     target_C
-        int64 place of the next item among the candidates; -1 where it is none of them.
+        int64 column of the target among the candidates; -1 if it is none of them.
     correction_CM
-        float16, log of how many candidates each stands for: some are a sample of the rest.
+        float16, log of the inverse sampling rate of each candidate (sampled softmax).
     """
 
     evidence: Evidence
@@ -121,7 +122,7 @@ class Episode:
         return len(self.target_C)
 
     def save(self, path: Path) -> None:
-        """Write it as safetensors, whole or not at all."""
+        """Write the episode as safetensors, atomically."""
         tensors = {**self.evidence._asdict(), "target_C": self.target_C, "correction_CM": self.correction_CM}
         draft = path.with_suffix(".draft")
         draft.parent.mkdir(parents=True, exist_ok=True)
@@ -130,7 +131,7 @@ class Episode:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what `save` wrote.
+        """Load an episode written by `save`.
 
         Raises
         ------
@@ -142,11 +143,11 @@ class Episode:
             evidence = Evidence(**{name: found[name] for name in Evidence._fields})
             return cls(evidence, found["target_C"], found["correction_CM"])
         except (SafetensorError, KeyError) as error:
-            raise CheckpointError(f"{path} is damaged ({error}): delete it, and it is made again") from error
+            raise CheckpointError(f"{path} is damaged ({error}): delete it, the next run makes it again") from error
 
 
 def thinned(split: Split, share: float, seed: int) -> Split:
-    """The split with the past of a share of its users, drawn with `seed`."""
+    """The split with only a share of the users in the past, sampled with `seed`."""
     if share >= 1:
         return split
     kept_U = np.random.default_rng([seed, 7]).random(split.dataset.n_users) < share
@@ -163,10 +164,10 @@ def thinned(split: Split, share: float, seed: int) -> Split:
 
 
 def arrivals(dataset: Dataset, most: int, seed: int) -> Split:
-    """Take a tenth of the items out of past and histories, and ask for everybody's last item.
+    """Leave-one-out split in which a tenth of the items are cold: removed from past and histories.
 
-    Of at most `most` users a quarter take a new item (fewer, where there are not so many) and the others a known one: a
-    new item is to rise when its text fits, and not for being new.
+    A quarter of at most `most` queries have a cold target (fewer, if there are not so many), the others a known one:
+    the network learns to rank a cold item by its text, not to prefer it for being cold.
     """
     split = make_split(dataset, "leave_one_out", seed=seed)
     is_new_N = draw(dataset.n_items, NEW_ITEMS, seed)
@@ -197,12 +198,12 @@ def make_episode(
     shortlist: int,
     for_training: bool = True,
 ) -> Episode | None:
-    """Split, read, and take the evidence of every case whose next item is new to its user.
+    """Split a data set and compute the evidence of every query whose target is new to its user.
 
-    For training, only cases whose target is on the shortlist stay, each with the best 64 candidates and 64 drawn from
-    the others; else all cases and the whole shortlist.
+    For training, only queries with the target on the shortlist are kept, each with the best 64 candidates and 64
+    sampled from the others; otherwise all queries and the whole shortlist.
 
-    None where no case is left.
+    Returns None if no query is left.
     """
     if spec.protocol == ARRIVALS:
         split = arrivals(dataset, spec.cases, spec.seed)
@@ -211,11 +212,11 @@ def make_episode(
     split = thinned(split, spec.share, spec.seed)
     known = split.known.interactions
     features = CatalogueFeatures.from_sequences(embeddings_NE, split.past, known.timestamp, texts)
-    asked = np.flatnonzero(~split.histories.contains(split.targets) & (split.histories.lengths > 0))
+    queries = np.flatnonzero(~split.histories.contains(split.targets) & (split.histories.lengths > 0))
     return collected(
         features,
-        split.histories[asked],
-        split.targets[asked],
+        split.histories[queries],
+        split.targets[queries],
         n_positions=n_positions,
         shortlist=shortlist,
         rng=np.random.default_rng([spec.seed, 11]) if for_training else None,
@@ -231,14 +232,14 @@ def collected(
     shortlist: int,
     rng: np.random.Generator | None,
 ) -> Episode | None:
-    """The evidence of these cases; None where none is left.
+    """Evidence of these queries as an episode; None if no query is left.
 
     Parameters
     ----------
     histories
-        None empty.
+        Non-empty histories, one per query.
     rng
-        Draws candidates for training, see `make_episode`; None keeps all cases and the whole shortlist.
+        Samples candidates for training, see `make_episode`; None keeps all queries and the whole shortlist.
     """
     parts = list(_read(features, histories, targets, n_positions, shortlist, rng))
     if not parts:
@@ -278,13 +279,13 @@ def _read(
 
 
 def _places(candidates_BM: np.ndarray, target_B: np.ndarray) -> np.ndarray:
-    """(B,) int64 the column that holds the target, -1 where none does."""
+    """(B,) int64 column of the target, -1 if it is no candidate."""
     hit_BM = candidates_BM == target_B[:, None]
     return np.where(hit_BM.any(axis=1), hit_BM.argmax(axis=1), -1)
 
 
 def _sampled(candidates_BM: np.ndarray, place_B: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """The best candidates, the target and a sample of the others, with the log of how many each stands for."""
+    """The best candidates, the target and a sample of the others, with the log of the inverse sampling rate."""
     n_cases, n_candidates = candidates_BM.shape
     n_there_B1 = (candidates_BM >= 0).sum(axis=1, keepdims=True)
     if n_candidates <= TOP_CANDIDATES + OTHER_CANDIDATES:
@@ -300,7 +301,7 @@ def _sampled(candidates_BM: np.ndarray, place_B: np.ndarray, rng: np.random.Gene
 
 
 def ndcg_at_10(logits_CM: Tensor, target_C: Tensor) -> Tensor:
-    """(C,) NDCG@10 of the target among the candidates; 0 where it is none of them."""
+    """(C,) NDCG@10 of the target among the candidates; 0 if it is none of them."""
     own_C1 = logits_CM.gather(1, target_C.clamp(min=0)[:, None])
     ahead_C = (logits_CM > own_C1).sum(1)
     return torch.where((target_C >= 0) & (ahead_C < 10), 1 / torch.log2(ahead_C + 2.0), 0.0)

@@ -1,12 +1,12 @@
-"""Episodic pre-training: many domains play the unseen catalogue, one network learns what evidence is worth.
+"""Meta-training of the foundation model on episodes from many data sets, each treated as an unseen catalogue.
 
     recgpt pretrain foundation data/pretrain/* --valid data/valid/* --out runs/foundation
 
-First every domain's episodes are made, one file each (`OUT/episodes`), then the network is trained on them with
-Accelerate. A killed run goes on where it stopped: episodes that are there are used, and training resumes at its last
-checkpoint. `OUT/model` is the model, `OUT/curve.png` how it learned.
+First the episodes of every data set are made, one file each (`OUT/episodes`), then the network is trained on them with
+Accelerate. A killed run resumes: stored episodes are reused, and training continues at its last checkpoint.
+`OUT/model` is the model, `OUT/curve.png` the training curve.
 
-No data set is opened but those named: what a model is tested on has no way in.
+Only the data sets named on the command line are opened, so that test sets cannot leak in.
 """
 
 import hashlib
@@ -45,28 +45,30 @@ from recgpt.training.loop import TrainingLoop, learning_rate, parameter_groups, 
 
 TEMPLATE = "fields"
 VALIDATION_CASES = 2_500
-_EVALUATED = 256  # cases at a time
+_EVALUATED = 256  # queries per batch
 
 
 class PretrainConfig(Config):
     """One pre-training run."""
 
     out: Path = Field(default=Path("runs/foundation"), description="run folder")
-    encoder: str = Field(default=DEFAULT, description="sentence-transformers model, or a folder")
+    encoder: str = Field(default=DEFAULT, description="sentence-transformers model name or folder")
     network: NetworkConfig = Field(default_factory=NetworkConfig, description="shape of the network")
     shortlist: int = Field(default=400, ge=1, description="candidates of a training query, some of which are sampled")
-    ranked: int = Field(default=150, ge=1, description="candidates that the trained model scores; more add nothing")
+    ranked: int = Field(default=150, ge=1, description="candidates that the trained model scores; more do not help")
     steps: int = Field(default=12_000, ge=1, description="optimizer steps")
     lr: float = Field(default=2e-3, description="peak learning rate")
     warmup: int = Field(default=100, ge=1, description="steps over which the learning rate rises")
     weight_decay: float = Field(default=0.02, description="of matrices; norms and biases have none")
     clip: float = Field(default=1.0, description="maximum norm of the gradient")
     cases: int = Field(default=6_000, ge=1, description="maximum queries per episode")
-    episodes_per_step: int = Field(default=4, ge=1, description="episodes of one step and process")
-    cases_per_episode: int = Field(default=16, ge=1, description="queries of each of them")
-    without_times: float = Field(default=0.5, description="share of queries trained without times: many sets have none")
+    episodes_per_step: int = Field(default=4, ge=1, description="episodes per step and process")
+    cases_per_episode: int = Field(default=16, ge=1, description="queries sampled per episode and step")
+    without_times: float = Field(
+        default=0.5, description="share of queries trained without times, as in data sets without them"
+    )
     without_words: float = Field(
-        default=0.2, description="share of queries trained without words: unknown where embeddings alone are indexed"
+        default=0.2, description="share of queries trained without words, as in a catalogue of embeddings only"
     )
     evaluate_every: int = Field(default=500, ge=1, description="steps between two evaluations, each a checkpoint")
     seed: int = Field(default=0, description="of weights, episodes and order")
@@ -84,30 +86,30 @@ def pretrain(
     Parameters
     ----------
     domains
-        Data-set folders to learn from.
+        Data set folders to train on.
     valid
-        Data-set folders to watch; no weight is fitted to them.
+        Validation data set folders.
     overwrite
-        Discard the training that `config.out` holds; episodes that fit are kept.
+        Discard the training in `config.out`; episodes with the same inputs are reused.
 
     Raises
     ------
     DataError
-        A folder is no data set, two have one name, or one is in both lists.
+        A folder is no data set, two have the same name or catalogue, or one is in both lists.
     CheckpointError
-        `config.out` holds a run of other settings or other data.
+        `config.out` holds a run with other settings or data.
     """
     names = [path.name for path in (*domains, *valid)]
     if not domains or not valid:
-        raise DataError("name at least one domain to learn from and one to watch (--valid)")
+        raise DataError("name at least one data set to train on and one to validate on (--valid)")
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise DataError(f"{', '.join(twice)} is named twice: a domain that is learned from cannot be watched")
+        raise DataError(f"{', '.join(twice)} is named twice: validate on other data sets than you train on")
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
     datasets = {path: Dataset.load(path, repeats="drop") for path in (*domains, *valid)}
     catalogues = {path: dataset.items_sha256 for path, dataset in datasets.items()}
     if len(set(catalogues.values())) < len(catalogues):
-        raise DataError("two of the folders hold the same catalogue: a domain that is learned from cannot be watched")
+        raise DataError("two of the folders hold the same catalogue: validate on other data sets than you train on")
     training: list[tuple[EpisodeSpec, Path]] = []
     watched: list[tuple[EpisodeSpec, Path]] = []
     with accelerator.main_process_first():
@@ -118,7 +120,7 @@ def pretrain(
             embeddings_NE = embeddings_for(datasets[path], config.encoder, TEMPLATE)
             watched += _made(config, datasets[path], embeddings_NE, [spec], for_training=False)
     if not training or not watched:
-        raise DataError("no domain has a case to learn from, or to watch: name others, or more users with --cases")
+        raise DataError("no query to train on, or none to validate on: name other data sets, or raise --cases")
     width = embeddings_for(datasets[domains[0]], config.encoder, TEMPLATE).shape[1]
     source = find_encoder(config.encoder)
     torch.manual_seed(config.seed)
@@ -146,7 +148,7 @@ def pretrain(
 
 
 def _learned_from(config: PretrainConfig, dataset: Dataset) -> list[tuple[EpisodeSpec, Path]]:
-    """Make the episodes of one domain, whole and in parts."""
+    """Make the training episodes of one data set and of its subdomains."""
     embeddings_NE = embeddings_for(dataset, config.encoder, TEMPLATE)
     specs = specs_for(dataset, config.cases, config.seed)
     found = _made(config, dataset, embeddings_NE, specs, for_training=True)
@@ -159,7 +161,7 @@ def _learned_from(config: PretrainConfig, dataset: Dataset) -> list[tuple[Episod
 
 
 def _divided(config: PretrainConfig, dataset: Dataset, embeddings_NE: np.ndarray) -> np.ndarray:
-    """(N,) which part each item is in: as it was found first, for k-means on other threads may round otherwise."""
+    """(N,) subdomain of each item; stored, because k-means may round differently with other thread counts."""
     made_of = {"items_sha256": dataset.items_sha256, "encoder": config.encoder, "seed": config.seed}
     path = config.out / "parts" / f"{dataset.name}-{_digest(made_of)}.npy"
     if not path.is_file():
@@ -175,7 +177,7 @@ def _made(
     *,
     for_training: bool,
 ) -> list[tuple[EpisodeSpec, Path]]:
-    """Make the episodes of one domain, or of a part of it, that are not on disk yet."""
+    """Make the episodes of one data set or subdomain that are not on disk yet."""
     folder = config.out / "episodes"
     made_of = {
         "items": dataset.items_sha256,
@@ -200,22 +202,22 @@ def _made(
                 for_training=for_training,
             )
             if episode is None:
-                console.print(f"episode {spec.label}: nobody's next item is on the shortlist, left out", markup=False)
+                console.print(f"episode {spec.label}: no target is on the shortlist, left out", markup=False)
                 continue
             episode.save(path)
             seconds = time.monotonic() - started
-            console.print(f"episode {spec.label}: {len(episode):,} cases in {seconds:.0f} s", markup=False)
+            console.print(f"episode {spec.label}: {len(episode):,} queries in {seconds:.0f} s", markup=False)
         found.append((spec, path))
     return found
 
 
 def _digest(made_of: Mapping[str, Any], *more: object) -> str:
-    """Tells files in one folder apart by what they were made of."""
+    """Short hash of the inputs of a file, part of its name."""
     return hashlib.sha256(repr((sorted(made_of.items()), *more)).encode()).hexdigest()[:12]
 
 
 class PretrainLoop(TrainingLoop):
-    """Training on episodes that are on disk; see `pretrain`."""
+    """Training loop over stored episodes; see `pretrain`."""
 
     name = "pretrain"
     measured = "NDCG@10"
@@ -261,7 +263,7 @@ class PretrainLoop(TrainingLoop):
         return self.out / "model"
 
     def _step(self) -> Tensor:
-        """Move the weights once, by a few queries of a few episodes, drawn by seed, step and process."""
+        """One optimizer step on a few queries of a few episodes, sampled by seed, step and process."""
         config, step = self.config, self.progress.step
         self._set_learning_rate(
             learning_rate(step, config.steps, peak=config.lr, warmup=config.warmup, decay_from="start")
@@ -308,14 +310,14 @@ def case_loss(
     device: torch.device,
     evidence: Evidence | None = None,
 ) -> Tensor:
-    """Mean cross-entropy of the target among its candidates, those of a sample counted for all they stand for.
+    """Mean cross-entropy of the target among its candidates, corrected for the sampling of candidates.
 
     Parameters
     ----------
     rows
-        (B,) the cases.
+        (B,) queries of the episode.
     evidence
-        What the network is to see of these cases; by default all there is.
+        Their features, if some are to be hidden; by default all.
     """
     evidence = (episode.evidence.rows(rows) if evidence is None else evidence).to(device)
     logits_BM = network(evidence) + episode.correction_CM[rows].float().to(device)
@@ -324,7 +326,7 @@ def case_loss(
 
 @torch.inference_mode()
 def ranked_ndcg(network: torch.nn.Module | None, episode: Episode, device: torch.device) -> float:
-    """Mean NDCG@10 of the targets among their candidates, by the network, or by the blend where it is None."""
+    """Mean NDCG@10 of the targets among their candidates, by the network, or by the hybrid score if it is None."""
     ndcg = []
     for start in range(0, len(episode), _EVALUATED):
         rows = slice(start, start + _EVALUATED)

@@ -1,13 +1,13 @@
-"""Training of the token model: packed sequences, next-item codes, on one process or many.
+"""Training of the generative model: packed sequences, next-item codes, on one process or many.
 
     accelerate launch -m recgpt.cli.main pretrain generative data/pre_train --tokenizer vae_ckpt/mine
 
 Several sequences share a row (`recgpt.data.packing`); attention does not cross them. Everything random depends on
 (seed, step, process) alone, and the loss of a step is divided by the number of predictions in the whole global batch.
-So a killed run resumes to the losses of an unbroken one, and two processes give the losses of one with the same global
+So a resumed run has the losses of an uninterrupted one, and two processes give the losses of one with the same global
 batch (except for dropout, which differs by process). `recgpt.generative.distributed` spreads the model over processes.
 
-The published `--batch_size` counts sequences a process; here the rows of one step hold that many sequences.
+The published `--batch_size` counts sequences per process; here the rows of one step hold that many sequences.
 
 Shapes: B rows, S items a row, K codes an item, W slice width.
 """
@@ -41,27 +41,31 @@ Validate = Callable[[RecGPTDecoder], dict[str, float]]
 
 
 class TrainConfig(Config):
-    """One training run; the defaults are the published ones where there are any."""
+    """Settings of a training run; the defaults are the published values, if there are any."""
 
     out: Path = Field(description="run folder: checkpoints/, best/, last/, curve.json, curve.png")
     epochs: int = Field(default=5, gt=0, description="passes over the sequences")
     batch_size: int = Field(default=40, gt=0, description="sequences a process and step, packed into fewer rows")
-    gradient_accumulation: int = Field(default=1, gt=0, description="batches before the weights move")
+    gradient_accumulation: int = Field(default=1, gt=0, description="batches per optimizer step")
     lr: float = Field(default=1e-4, description="peak learning rate")
     warmup: float = Field(default=0.05, description="share of all steps over which the learning rate rises")
-    final_lr: float = Field(default=0.1, description="share of the peak at the end of the cosine")
-    weight_decay: float = Field(default=0.01, description="of matrices; norms and biases have none")
+    final_lr: float = Field(default=0.1, description="final learning rate as a share of the peak")
+    weight_decay: float = Field(default=0.01, description="weight decay of matrices; none for norms and biases")
     clip: float = Field(default=1.0, description="maximum norm of the gradient")
     mixed_precision: Literal["auto", "bf16", "no"] = Field(
-        default="auto", description="auto: bf16 where the hardware multiplies in it"
+        default="auto", description="auto: bf16 if the hardware computes in it"
     )
-    evaluations_per_epoch: float = Field(default=10, gt=0, description="each writes a checkpoint")
-    patience: int = Field(default=0, ge=0, description="evaluations without a better figure before stopping; 0: never")
-    select_by: str = Field(default="loss", description="validation figure that picks `best`; only a loss is minimised")
-    seed: int = Field(default=0, description="of weights, order and dropout")
-    workers: int = Field(default=0, ge=0, description="processes that prepare batches, for each training process")
+    evaluations_per_epoch: float = Field(default=10, gt=0, description="validations per epoch, each with a checkpoint")
+    patience: int = Field(
+        default=0, ge=0, description="early stopping after so many evaluations without improvement; 0: never"
+    )
+    select_by: str = Field(
+        default="loss", description="validation figure that selects `best`: loss (minimised) or another (maximised)"
+    )
+    seed: int = Field(default=0, description="seed of weights, order and dropout")
+    workers: int = Field(default=0, ge=0, description="data loader processes per training process")
     log_every: int = Field(default=10, gt=0, description="steps between two points of the training curve")
-    tracker: str | None = Field(default=None, description="an Accelerate tracker such as tensorboard")
+    tracker: str | None = Field(default=None, description="Accelerate tracker, such as tensorboard")
 
     def resume_key(self) -> dict[str, Any]:
         """Settings that must agree for a run to resume; the spread of a batch over processes may differ."""
@@ -71,18 +75,18 @@ class TrainConfig(Config):
 
 @dataclass(frozen=True)
 class TrainData:
-    """A catalogue's tables and the sequences over it.
+    """Training sequences with the codes and embeddings of their items.
 
     Attributes
     ----------
     sequences
         Dense item ids, oldest first.
     codes_NK
-        (N, K) uint16, may be a memory map.
+        (N, K) uint16 codes, may be a memory map.
     embeddings_NE
-        (N, E) float16, may be a memory map.
+        (N, E) float16 text embeddings, may be a memory map.
     last_only
-        Score only the last item of each sequence (the rest of it was trained on).
+        Predict only the last item of each sequence, for sequences whose beginning was trained on.
     """
 
     sequences: Ragged
@@ -143,27 +147,27 @@ def batch_tensors(data: TrainData, rows: PackedDataset, indices: np.ndarray, pad
 
 
 class Trainer(TrainingLoop):
-    """One training run of the token model, from its first step or from its last checkpoint.
+    """Training run of the generative model, from its first step or from its last checkpoint.
 
     Parameters
     ----------
     config
-        How to train.
+        Settings.
     model
-        What to train; its tokenizer is saved with it.
+        Decoder to train; its tokenizer is saved with it.
     data
-        What to train on. Sequences longer than the model reads are cut into windows.
+        Training data. Sequences longer than the model reads are cut into windows.
     valid
         Held-out sets; the validation loss is the mean of their mean losses.
     validate
         Maps the model to further figures, such as ranking metrics on held-out users; runs on the main process.
     overwrite
-        Discard what `config.out` holds instead of resuming it.
+        Discard the run in `config.out` instead of resuming it.
 
     Raises
     ------
     DataError
-        Too few rows for the processes, nothing to predict, `select_by` without the figure.
+        Too few rows for the processes, nothing to predict, or a figure in `select_by` that is not computed.
     CheckpointError
         `config.out` holds a run with other settings or data.
     """
@@ -184,7 +188,9 @@ class Trainer(TrainingLoop):
             raise DataError(f"select_by={config.select_by!r} needs ranking on held-out users: use select_by='loss'")
         trackers = [str(tracker) for tracker in get_available_trackers()]
         if config.tracker is not None and config.tracker not in trackers:
-            raise DataError(f"tracker {config.tracker!r} is not here (there are: {trackers}): install it, or use none")
+            raise DataError(
+                f"tracker {config.tracker!r} is not installed (installed: {trackers}): install it, or leave it out"
+            )
         precision = config.mixed_precision
         if precision == "auto":
             precision = "bf16" if computes_bfloat16(default_device()) else "no"
@@ -224,7 +230,7 @@ class Trainer(TrainingLoop):
         )
 
     def _plan(self, max_items: int) -> None:
-        """How many rows make a step, and how many steps the run has; the same on every process."""
+        """Compute rows per step and steps per epoch, equal on every process."""
         rows = PackedDataset(self.data.sequences, row_items=max_items, seed=self.config.seed)
         micro_batches = self.accelerator.num_processes * self.config.gradient_accumulation
         if len(rows) < micro_batches:
@@ -238,7 +244,7 @@ class Trainer(TrainingLoop):
         self.useful_fraction = rows.useful_fraction
 
     def _resume_key(self, model: RecGPTDecoder) -> dict[str, Any]:
-        """Settings, shape, data and initial weights; the first process hashes the data for all."""
+        """Resume key: settings, model sizes, hashes of data and initial weights; the main process hashes the data."""
         weights = hashlib.sha256()
         for parameter in model.state_dict().values():
             weights.update(parameter.detach().float().cpu().contiguous().numpy().data)
@@ -262,7 +268,7 @@ class Trainer(TrainingLoop):
         }
 
     def run(self) -> Progress:
-        """Train to the end, or to an early stop. `best/` then holds the model to use, `last/` the final one."""
+        """Train to the end, or to an early stop. Stores the selected model in `best/`, the final one in `last/`."""
         self.accelerator.init_trackers("recgpt", config={k: str(v) for k, v in self.resume_key.items()})
         self._train()
         self._save_model("last")
@@ -270,7 +276,7 @@ class Trainer(TrainingLoop):
         return self.progress
 
     def epoch_rows(self, epoch: int) -> PackedDataset:
-        """Packed rows of one epoch, in their order."""
+        """Packed rows of one epoch, in training order."""
         return PackedDataset(
             self.data.sequences, row_items=self.bare.config.max_items, seed=self.config.seed, epoch=epoch
         )
@@ -289,7 +295,7 @@ class Trainer(TrainingLoop):
         return DataLoader(batches, batch_size=None, shuffle=False, num_workers=self.config.workers, pin_memory=on_gpu)
 
     def _step(self) -> Tensor:
-        """Step of the loop, on the next rows of its epoch."""
+        """Optimizer step on the next rows of the epoch."""
         epoch, within = divmod(self.progress.step, self.steps_per_epoch)
         if self._epoch is None or within == 0:
             rows = self.epoch_rows(epoch)
@@ -297,12 +303,12 @@ class Trainer(TrainingLoop):
         return self.step(*self._epoch, within)
 
     def step(self, batches: Iterator[dict[str, Tensor]], rows: PackedDataset, within: int) -> Tensor:
-        """Move the weights by one step's micro-batches; returns this process's share of the mean loss.
+        """One optimizer step on its micro-batches; returns this process's share of the mean loss.
 
         Parameters
         ----------
         batches
-            Micro-batches of this process, those of the step next; see `batches`.
+            Micro-batches of this process, beginning with those of this step; see `batches`.
         rows
             Packed rows of the epoch.
         within
@@ -314,9 +320,9 @@ class Trainer(TrainingLoop):
             learning_rate(self.progress.step, self.total_steps, peak=config.lr, warmup=warmup, final=config.final_lr)
         )
         torch.manual_seed(step_seed(config.seed, self.progress.step, accelerator.process_index))
-        of_step = np.arange(within * self.rows_per_step, (within + 1) * self.rows_per_step)
+        rows_of_step = np.arange(within * self.rows_per_step, (within + 1) * self.rows_per_step)
         averaged_over = accelerator.num_processes * config.gradient_accumulation  # by DDP and by accelerator.backward
-        normaliser = rows.n_predicted(of_step) * self.bare.config.n_codes / averaged_over
+        normaliser = rows.n_predicted(rows_of_step) * self.bare.config.n_codes / averaged_over
         self.model.train()
         loss = torch.zeros((), device=accelerator.device)
         for _ in range(config.gradient_accumulation):
@@ -332,7 +338,7 @@ class Trainer(TrainingLoop):
         return loss
 
     def _validation_loss(self) -> float:
-        """Mean over the held-out sets of their mean loss a predicted code; each process reads its share of the rows."""
+        """Mean loss per predicted code, averaged over the validation sets; each process reads its share of the rows."""
         world, rank = self.accelerator.num_processes, self.accelerator.process_index
         batch_rows = max(1, self.rows_per_step // (world * self.config.gradient_accumulation))
         means = []
@@ -350,7 +356,7 @@ class Trainer(TrainingLoop):
         return sum(means) / len(means)
 
     def _measure(self) -> dict[str, float]:
-        """The validation loss, and the figures of `validate`."""
+        """Validation loss and the figures of `validate`."""
         figures = {"loss": self._validation_loss()}
         if self.validate is not None:
             takes_part = self.sharded or self.accelerator.is_main_process
@@ -365,7 +371,7 @@ class Trainer(TrainingLoop):
 
 
 def sha256(*data: TrainData) -> str:
-    """Hash of who met what and of the items' codes; what the codes were made of, `Dataset.tokens` has checked."""
+    """Hash of sequences and codes; `Dataset.tokens` has checked the embeddings that the codes were made from."""
     digest = hashlib.sha256()
     for each in data:
         for array in (each.sequences.offsets, each.sequences.values, each.codes_NK):
@@ -374,9 +380,9 @@ def sha256(*data: TrainData) -> str:
 
 
 def row_shares(steps: range, rows_per_step: int, accumulated: int, *, process: int, processes: int) -> list[np.ndarray]:
-    """Which of the epoch's rows one process reads in its micro-batches of `steps`, `accumulated` to a step.
+    """Rows of the epoch that one process reads, an array per micro-batch, `accumulated` micro-batches per step.
 
-    The rows of a step are the same for any number of processes; a row more or less in a share changes no loss.
+    The rows of a step are the same for any number of processes; shares of unequal size do not change the loss.
     """
     shares = []
     for step in steps:
@@ -389,10 +395,10 @@ def row_shares(steps: range, rows_per_step: int, accumulated: int, *, process: i
 def summed_loss(
     model: RecGPTDecoder, data: TrainData, rows: PackedDataset, indices: np.ndarray, batch_rows: int, *, passes: int
 ) -> Tensor:
-    """(2,) float64: the loss summed over what the rows at `indices` predict, and how many codes that is.
+    """(2,) float64: the summed loss of the rows at `indices`, and the number of predicted codes.
 
-    The model makes `passes` passes of `batch_rows` rows, enough for all; those that are left over predict nothing. So
-    processes that share a model make equally many, whatever their share of the rows is.
+    Makes `passes` forward passes of `batch_rows` rows, the surplus ones without labels, so that processes with a
+    sharded model make equally many whatever their share of the rows.
     """
     total = torch.zeros(2, device=model.device, dtype=torch.float64)
     for start in range(0, passes * batch_rows, batch_rows):
@@ -407,7 +413,7 @@ def summed_loss(
 
 
 def mean_loss(model: RecGPTDecoder, data: TrainData, rows: PackedDataset, batch_rows: int) -> float:
-    """Mean cross-entropy (nats) a predicted code over all rows."""
+    """Mean cross-entropy (nats) per predicted code over all rows."""
     passes = -(-len(rows) // batch_rows)
     total, count = summed_loss(model.eval(), data, rows, np.arange(len(rows)), batch_rows, passes=passes).tolist()
     return total / count

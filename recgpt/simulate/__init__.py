@@ -1,1 +1,1 @@
-"""Simulated people, and what recommenders do to them: agents, minds, worlds, and the log of every run."""
+"""Simulated users of recommenders: agents, minds, worlds, and the log of every run."""

@@ -1,9 +1,9 @@
-"""Simulated time: which second of a run a step begins at.
+"""Simulated time: from the number of a step to seconds since the start of a run.
 
     clock = Clock(seconds_per_step=3600)
     clock.at(3)                                # 10800
 
-A run has no other time: nothing in a world reads the time of the machine.
+A run has no other time: no world reads the clock of the machine.
 """
 
 from dataclasses import dataclass

@@ -6,10 +6,10 @@
     )
     rows = KINDS.assemble(step=1, time=3600, pieces=[KINDS.piece("shown", agents, item=items, slot=slots)])
 
-A row holds who (`agent`), when (`step`, `time` in simulated seconds, and `seq` within the agent's step), what (`kind`),
-and, as the kind declares: the `other` agent, the `item`, the `place`, the `slot`, a `value`, a `text`. A world declares
-its kinds in one table, which the store keeps with the run and checks every row against. The state of a run is a
-function of its rows, so that a run can be stopped, resumed, forked and verified from them alone.
+A row holds the `agent`, the `step`, the `time` in simulated seconds, the sequence number `seq` within the agent's step,
+the `kind`, and, as the kind declares: the `other` agent, the `item`, the `place`, the `slot`, a `value`, a `text`. A
+world declares its kinds in one table, which the store keeps with the run and checks every row against. The state of a
+run is a function of its rows, so that a run can be stopped, resumed, forked and verified from them alone.
 
 Shapes: R rows.
 """
@@ -39,9 +39,9 @@ SCHEMA = pl.Schema(
 )
 """Columns of the events of a run, in format 2."""
 FREE_COLUMNS = ("other", "item", "place", "slot", "value", "text")
-"""Columns that mean what the kind of an event declares."""
+"""Columns whose meaning the kind of an event declares."""
 FORMAT_1_COLUMNS = ("step", "agent", "seq", "kind", "item", "slot", "value", "text")
-"""Columns that the events of runs of format 1 have, and that their hash is of."""
+"""Columns of the events of runs of format 1; their hash covers these columns only."""
 
 
 class EventKind:
@@ -52,7 +52,7 @@ class EventKind:
     name
         Value of the column `kind`.
     meaning
-        What happened, in a few words.
+        Short description of the event.
     **columns
         Meaning of each of `FREE_COLUMNS` that a row of this kind may fill; all others stay null.
 
@@ -98,12 +98,12 @@ class EventKinds:
         value: np.ndarray | None = None,
         text: Sequence[str | None] | None = None,
     ) -> pl.DataFrame:
-        """Unsorted event rows of one kind, for `assemble`. Arrays (R,); what is left out is null, as are NaN values.
+        """Unsorted event rows of one kind, for `assemble`. Arrays (R,); omitted columns and NaN values are null.
 
         Parameters
         ----------
         time
-            (R,) simulated seconds, where events of a step have different ones.
+            (R,) simulated seconds, if events of a step differ in them.
 
         Raises
         ------
@@ -129,12 +129,12 @@ class EventKinds:
         ).with_columns(pl.col("value").fill_nan(None))
 
     def assemble(self, step: int, pieces: Sequence[pl.DataFrame], *, time: int) -> pl.DataFrame:
-        """Rows of one step in their order: by agent, then in the order of `pieces`, then as they came.
+        """Sorted rows of one step: by agent, then in the order of `pieces`, then in the order within a piece.
 
         Parameters
         ----------
         time
-            Simulated seconds of rows without a time of their own.
+            Simulated seconds of rows whose piece has no `time`.
         """
         if not pieces:
             return pl.DataFrame(schema=SCHEMA)
@@ -149,7 +149,7 @@ class EventKinds:
         )
 
     def check(self, rows: pl.DataFrame) -> None:
-        """Refuse rows that the table does not allow.
+        """Check rows against the table.
 
         Raises
         ------
@@ -171,11 +171,11 @@ class EventKinds:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Mapping[str, str]]) -> "EventKinds":
-        """Read what `to_dict` made."""
+        """Table of events from the values of `to_dict`."""
         return cls(*(EventKind(name, **columns) for name, columns in values.items()))
 
     def markdown(self) -> str:
-        """The table in markdown, a row a kind, with those columns that some kind fills."""
+        """The table in markdown, one row per kind, without columns that no kind fills."""
         used = [name for name in FREE_COLUMNS if any(name in kind.columns for kind in self._kinds.values())]
         lines = [f"| kind | meaning | {' | '.join(f'`{name}`' for name in used)} |", "|-" * (len(used) + 2) + "|"]
         for kind in self._kinds.values():
@@ -189,14 +189,14 @@ def _listed(columns: Mapping[str, str]) -> str:
 
 
 def chained_hash(before: str, rows: pl.DataFrame, columns: Sequence[str] = tuple(SCHEMA)) -> str:
-    """Hex SHA-256 of a log that had the hash `before` (empty: a new one) and goes on with `rows`, one step's.
+    """Hex SHA-256 of a log after one more step: of the hash `before` it (empty for a new log) and of the step's `rows`.
 
-    Of the values of the columns alone, so that it does not depend on how they are stored.
+    Covers only the values of the columns, so that it does not depend on how they are stored.
 
     Parameters
     ----------
     columns
-        Those of format 2, or `FORMAT_1_COLUMNS`.
+        Hashed columns: those of format 2 (default), or `FORMAT_1_COLUMNS`.
     """
     digest = hashlib.sha256(before.encode())
     for name in columns:

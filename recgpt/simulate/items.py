@@ -1,6 +1,6 @@
-"""What can be known of a catalogue by those who browse it: names, summaries, ratings, how many took each item.
+"""Public facts of a catalogue that agents can see: titles, descriptions, mean ratings, popularity.
 
-    facts = ItemFacts.of(known, embeddings_NE)     # known: the part of the data set that agents and recommenders know
+    facts = ItemFacts.of(known, embeddings_NE)     # known: training interactions and catalogue
 
 Shapes: N items, E embedding width, C categories.
 """
@@ -15,27 +15,27 @@ from recgpt.data.dataset import Dataset
 from recgpt.evaluate.beyond_accuracy import category_weights
 from recgpt.features.text_similarity import whitened_unit_rows
 
-SHRINKAGE = 5.0  # an item's mean rating is drawn to the mean of all by so many ratings
+SHRINKAGE = 5.0  # pseudo-ratings at the global mean that an item's mean rating is shrunk with
 
 
 @dataclass(frozen=True)
 class ItemFacts:
-    """One catalogue, as its visitors see it.
+    """Facts of every item of one catalogue.
 
     Attributes
     ----------
     items
-        The catalogue's table, a row an item: title, categories, description as there are.
+        Table of the catalogue, one row per item: title and, if known, categories and description.
     count_N
-        (N,) float32 interactions known.
+        (N,) float32 numbers of interactions.
     mean_rating_N
-        (N,) float32 mean of the known ratings, drawn to the mean of all; NaN where no rating is known.
+        (N,) float32 mean ratings, shrunk toward the global mean; NaN without ratings.
     unit_NE
         (N, E) float32 whitened text embeddings, unit rows.
     categories_NC
-        (N, C) shares of an item's categories; None where the catalogue has none.
+        (N, C) weights of an item's categories; None if the catalogue has none.
     n_users
-        Whose interactions are known.
+        Number of users with interactions.
     """
 
     items: pl.DataFrame
@@ -50,7 +50,7 @@ class ItemFacts:
 
     @classmethod
     def of(cls, known: Dataset, embeddings_NE: np.ndarray) -> "ItemFacts":
-        """Read them from what is known. A column `mean_rating` of the catalogue counts where there are no ratings.
+        """Compute the facts from a data set; without ratings, from the column `mean_rating` of the catalogue, if any.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Random numbers keyed by what they decide, so that they do not depend on the order of calls.
+"""Counter-based random numbers, keyed by seed, agent, step and purpose: independent of the order of calls.
 
     uniform_AK = uniform(seed, agents_A, step=3, purpose="watch", n=4)
 
@@ -25,7 +25,7 @@ def bits(seed: int, agents_A: np.ndarray, *, step: int, purpose: str, n: int = 1
     step
         Step of the run.
     purpose
-        What the numbers decide; another purpose has other numbers.
+        Name of the decision; each purpose has its own stream of numbers.
     n
         Numbers for each agent; the first j are the same for any n.
     """

@@ -4,8 +4,8 @@
         print(run.metrics["corrected"]["p_view"])
         print(report(run))
 
-A step is decided, stored and applied, in this order, so that a killed run goes on from its last stored step and ends
-with the log of one that was left alone.
+A step is decided, stored and applied, in this order, so that a killed run resumes after its last stored step, and its
+log equals that of an uninterrupted run.
 """
 
 import importlib.metadata
@@ -27,12 +27,12 @@ _MADE_WITH = ("numpy", "polars", "torch", "scipy")
 
 
 class Verified(NamedTuple):
-    """What `verify` found whole.
+    """Result of `verify`.
 
     Attributes
     ----------
     n_metrics
-        Metrics that follow from the events; None for an unfinished run without any.
+        Number of metrics that equal those computed from the events; None for an unfinished run without metrics.
     """
 
     n_steps: int
@@ -41,25 +41,25 @@ class Verified(NamedTuple):
 
 
 def start(world_name: str, run_id: str, config: WorldConfig, *, overwrite: bool = False, concurrency: int = 1) -> Run:
-    """Make a run and play it to its end.
+    """Create a run and play it to its end.
 
     Parameters
     ----------
     overwrite
         Replace the run of this id.
     concurrency
-        Blocks of agents that decide at the same time; the log does not depend on it.
+        Blocks of agents processed at the same time; the log does not depend on it.
 
     Raises
     ------
     StoreError
         The id is taken, or the run cannot be written.
     SimulationError, DataError
-        The data set cannot give such agents, or the recommender cannot serve it.
+        The data set is not suited to these agents or this recommender.
     LLMError
-        The language model cannot be reached, or a cap is reached; `recgpt runs resume` goes on.
+        The language model cannot be reached, or a limit of calls or cost is reached; `recgpt runs resume` continues.
     """
-    if run_path(run_id).is_file() and not overwrite:  # before minutes are spent on a recommender
+    if run_path(run_id).is_file() and not overwrite:  # checked before a recommender is fitted, which may take minutes
         raise StoreError(f"run {run_id} exists already: resume it, choose another id, or pass --overwrite")
     spec = world_of(world_name)
     inputs = spec.load_inputs(config)
@@ -74,7 +74,7 @@ def start(world_name: str, run_id: str, config: WorldConfig, *, overwrite: bool 
 
 
 def resume(run: Run, *, concurrency: int = 1, max_calls: int | None = None, max_usd: float | None = None) -> None:
-    """Go on with a run from the last step in its log to its end.
+    """Continue a run after the last step in its log, to its end.
 
     Parameters
     ----------
@@ -83,34 +83,34 @@ def resume(run: Run, *, concurrency: int = 1, max_calls: int | None = None, max_
     concurrency
         See `start`.
     max_calls, max_usd
-        Caps in place of those that the run was started with, over the whole run.
+        New upper limits over the whole run, in place of those in its configuration.
 
     Raises
     ------
     StoreError
-        The data set is not the one that the run was made from.
+        The data set differs from the one that the run was started with.
     SimulationError
-        Caps, in a world without language model.
+        Limits are given, but the world calls no language model.
     """
     spec = world_of(run.manifest.world)
     config = _with_caps(spec, spec.config(**run.manifest.config), max_calls, max_usd)
     inputs = spec.load_inputs(config)
     if inputs.fingerprint != run.manifest.dataset:
         raise StoreError(
-            f"{run.manifest.config.get('dataset', 'the data')} is not what run {run.run_id} was made from: put that"
-            " data set back, or start anew"
+            f"{run.manifest.config.get('dataset', 'the data')} differs from the data that run {run.run_id} was"
+            " started with: restore that data set, or start a new run"
         )
-    _keep(run, inputs)  # a kill may have come before
+    _keep(run, inputs)  # the run may have been killed before they were stored
     _play(run, spec, config, inputs, concurrency)
 
 
 def verify(run: Run) -> Verified:
-    """Compute the hashes of the log and every metric again, and compare them with those that were stored.
+    """Recompute the hashes of the log and all metrics, and compare them with the stored ones.
 
     Raises
     ------
     StoreError
-        The first step that is not what was stored, or the metrics that do not follow from the events.
+        A step differs from its stored hash, or metrics differ from those computed from the events.
     """
     run.check()
     stored = run.metrics
@@ -128,12 +128,12 @@ def verify(run: Run) -> Verified:
 
 
 def report(run: Run) -> Path:
-    """Write the page about a run beside it, and return where it is."""
+    """Write the HTML report of a run into its folder, and return its path."""
     return world_of(run.manifest.world).report(run)
 
 
 def manifest_of(spec: WorldSpec, run_id: str, config: WorldConfig, inputs: Inputs) -> Manifest:
-    """Manifest of a run that has not begun."""
+    """Manifest of a new run."""
     return Manifest(
         run=run_id,
         world=spec.name,
@@ -151,7 +151,7 @@ def manifest_of(spec: WorldSpec, run_id: str, config: WorldConfig, inputs: Input
 
 
 def _keep(run: Run, inputs: Inputs) -> None:
-    """Put what the events refer to beside them."""
+    """Store the artifacts that the events refer to with the run."""
     for name, content in inputs.artifacts().items():
         run.put_artifact(name, content)
 
@@ -161,9 +161,9 @@ def _play(run: Run, spec: WorldSpec, config: WorldConfig, inputs: Inputs, concur
     for rows in run.iter_steps():
         world.apply(rows)
     if not world.over and (estimate := world.estimate()) is not None:
-        console.print(f"at most about {estimate}")
+        console.print(f"estimated language-model use, if no agent leaves early: {estimate}", highlight=False)
     snapshots = Snapshots(run)
-    # A bar would be drawn over the questions to a person.
+    # A progress bar would overwrite the prompts of the person mind.
     is_person = isinstance(config, MindOptions) and config.mind == "person"
     with Meter(f"{spec.step_name}s", world.n_steps, done=world.step, disable=is_person) as meter:
         while not world.over:
@@ -173,7 +173,7 @@ def _play(run: Run, spec: WorldSpec, config: WorldConfig, inputs: Inputs, concur
 
 
 def _play_step(run: Run, spec: WorldSpec, world: World, snapshots: Snapshots) -> str:
-    """Play one step, and return a note on its speed and on the cost so far."""
+    """Play one step; returns a note on its speed and on the cost so far."""
     started, n_agents = time.monotonic(), world.n_active
     rows = world.play()
     run.append(rows)
@@ -190,10 +190,10 @@ def _with_caps(spec: WorldSpec, config: WorldConfig, max_calls: int | None, max_
     if not caps:
         return config
     if not isinstance(config, MindOptions):
-        raise SimulationError(f"the world {spec.name!r} asks no language model: leave out {', '.join(caps)}")
+        raise SimulationError(f"the world {spec.name!r} calls no language model: leave out {', '.join(caps)}")
     return config.model_copy(update={"llm": config.llm.model_copy(update=caps)})
 
 
 def _canonical(metrics: dict[str, Any], name: str) -> str:
-    """JSON that is equal only where the values are: 1, 1.0 and true differ."""
+    """Canonical JSON of a value, in which 1, 1.0 and true differ."""
     return json.dumps(metrics[name], sort_keys=True, ensure_ascii=False) if name in metrics else "absent"

@@ -2,11 +2,11 @@
 
     world = world_of("feed")
     world.measures(run)                        # figures, from the log alone
-    world.view(run, step=3)                    # plain JSON: what pages show of the run at that step
+    world.view(run, step=3)                    # plain JSON of the run at that step, for HTML pages
 
-A world is one folder of `recgpt/simulate/worlds` with a `WorldSpec`, and one line in `WORLDS`. It adds its rules only:
-agents, memory, minds, recommenders, the event log and `recgpt.simulate.runner` are shared. `recgpt.testing.check_world`
-holds it to the rules.
+A world is one folder of `recgpt/simulate/worlds` with a `WorldSpec`, and one line in `WORLDS`. It defines only its own
+rules: agents, memory, minds, recommenders, the event log and `recgpt.simulate.runner` are shared.
+`recgpt.testing.check_world` tests a world against the protocol.
 """
 
 import importlib
@@ -30,112 +30,112 @@ from recgpt.simulate.store.snapshots import Snapshots
 
 
 class State(Protocol):
-    """What the events so far have brought about, and nothing else."""
+    """State of a world, a function of its events so far."""
 
     def apply(self, rows: pl.DataFrame) -> None:
-        """Take in the events of one step."""
+        """Update the state with the events of one step."""
         ...
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """The whole state as arrays of numbers, without Python objects."""
+        """The whole state as numeric arrays, without Python objects."""
         ...
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
-        """Become the state that `to_arrays` gave, in a state before the first step."""
+        """Load the arrays of `to_arrays` into a state before the first step."""
         ...
 
 
 class World(Protocol):
-    """A run while it is played: a step is decided as a whole, stored, and only then applied."""
+    """World of a run in progress: a step is decided as a whole, stored, and only then applied."""
 
     @property
     def state(self) -> State:
-        """What the events so far have brought about."""
+        """State after the events so far."""
         ...
 
     @property
     def step(self) -> int:
-        """Steps applied so far."""
+        """Number of steps applied so far."""
         ...
 
     @property
     def n_steps(self) -> int:
-        """Steps at most."""
+        """Maximum number of steps."""
         ...
 
     @property
     def over(self) -> bool:
-        """Whether no step follows."""
+        """Whether the run has ended."""
         ...
 
     @property
     def n_active(self) -> int:
-        """Agents that take part in the next step."""
+        """Number of agents in the next step."""
         ...
 
     def estimate(self) -> CostEstimate | None:
-        """Calls and cost of a language model for the steps that follow; None where no model is called."""
+        """Expected calls and cost of a language model for the remaining steps; None if no model is called."""
         ...
 
     def play(self) -> pl.DataFrame:
-        """Decide the next step and return its events; nothing changes."""
+        """Decide the next step and return its events, without changing the state."""
         ...
 
     def apply(self, rows: pl.DataFrame) -> None:
-        """Take in the events of one step, those of `play` or of the log: the only way in which anything changes."""
+        """Apply the events of one step, from `play` or from the log; nothing else changes the state."""
         ...
 
 
 class WorldConfig(Config):
-    """Base of the configurations of worlds: with its seed, each makes the same log again."""
+    """Base of the configurations of worlds; configuration and seed determine the log."""
 
-    seed: int = Field(default=0, description="decides every draw")
+    seed: int = Field(default=0, description="seed of all random numbers")
 
 
 class Inputs(Protocol):
-    """What a run starts from: catalogue, agents, recommender."""
+    """Inputs of a run: catalogue, agents, recommender."""
 
     @property
     def fingerprint(self) -> dict[str, Any]:
-        """Names and hashes of the data, JSON values; a run is resumed from equal ones only."""
+        """Names and hashes of the data, JSON values; a run resumes only with equal ones."""
         ...
 
     def artifacts(self) -> dict[str, bytes]:
-        """Files to keep with the run, so that it can be read without its data set."""
+        """Files stored with the run, so that it can be read without its data set."""
         ...
 
 
 @dataclass(frozen=True)
 class WorldSpec:
-    """All that a world gives to the rest.
+    """Registration of a world: its configuration and functions.
 
     Attributes
     ----------
     name
-        In `WORLDS`, in manifests and on the command line.
+        Name in `WORLDS`, in manifests and on the command line.
     step_name
-        A step in the singular, such as `page`.
+        Word for a step, in the singular, such as `page`.
     config
-        Its configuration.
+        Class of its configuration.
     kinds
-        Its table of events.
+        Table of its events.
     clock
-        Its simulated time.
+        Clock of its simulated time.
     load_inputs
-        From a configuration to what a run starts from.
+        Maps a configuration to the inputs of a run.
     make_world
-        From a configuration, its inputs, the run (where calls of language models are kept) and the number of blocks of
-        agents that may decide at the same time to the world before its first step.
+        Maps a configuration, its inputs, the run (which logs calls of language models) and the number of blocks of
+        agents processed at the same time to the world before its first step.
     load_state
-        Reads a run's artifacts and returns a function that makes states before the first step.
+        Reads a run's artifacts and returns a factory of states before the first step.
     measures
-        Figures of a run, JSON values, from its events and artifacts alone.
+        Metrics of a run, JSON values, computed from its events and artifacts only.
     view
-        Plain JSON of a run at a step: all that its pages show.
+        Plain JSON of a run at a step, with everything that its HTML pages show.
     report
-        Writes the page of a run beside it and returns its path.
+        Writes the HTML report of a run into its folder and returns the path.
     summary
-        The run's figures as a table for the terminal.
+        Metrics of a run as a table for the terminal.
     """
 
     name: str
@@ -153,11 +153,11 @@ class WorldSpec:
 
 
 WORLDS: dict[str, str | WorldSpec] = {"feed": "recgpt.simulate.worlds.feed.spec:WORLD"}
-"""Worlds by name: the place of each `WorldSpec`, imported when the world is used, or the spec itself."""
+"""Worlds by name: import path of each `WorldSpec`, imported when the world is used, or the spec itself."""
 
 
 def world_of(name: str) -> WorldSpec:
-    """The world of that name.
+    """Return the world of that name.
 
     Raises
     ------
@@ -175,18 +175,17 @@ def world_of(name: str) -> WorldSpec:
 
 
 class States:
-    """States of a run at any of its steps, from the nearest snapshot before and the events since.
+    """States of a run at any step, from the latest earlier snapshot and the events after it.
 
         states = States(run)
         states.at(3)
 
-    Snapshots are a cache: they are only used for the log that they were made from, and without any of them every state
-    comes out the same, later.
+    Snapshots are a cache: they are used only for the log that they were made from, and change the speed, not the state.
 
     Parameters
     ----------
     run
-        Open for reading is enough.
+        Run, open for reading or writing.
     """
 
     def __init__(self, run: Run) -> None:
@@ -195,7 +194,7 @@ class States:
         self._snapshots = Snapshots(run)
 
     def at(self, step: int) -> State:
-        """The state after `step`; 0 is before the first.
+        """State after `step`; 0: before the first.
 
         Raises
         ------

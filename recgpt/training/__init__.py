@@ -1,1 +1,1 @@
-"""What both models share when they train: checkpoints, curves, schedules, epochs with early stopping."""
+"""Training code of both models: checkpoints, training curves, learning-rate schedules, early stopping."""

@@ -1,4 +1,4 @@
-"""Checkpoints of a training run that a kill cannot break: safetensors and JSON, written beside and then renamed.
+"""Atomic checkpoints of a training run: safetensors and JSON, written to a temporary folder and then renamed.
 
 A checkpoint is a folder `step-<n>` with the model (as `save_pretrained` writes it), `optimizer.safetensors` and
 `training.json`. Of a model that is sharded over processes (FSDP), each process writes the rows it has of every weight
@@ -27,7 +27,7 @@ from recgpt.errors import CheckpointError
 
 KEPT = 2  # the newest, and one before it
 PREFIX = "step-"
-MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # what AdamW keeps of a parameter
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # AdamW's state of a parameter
 
 
 class StoredModel(Protocol):
@@ -284,7 +284,7 @@ class StoredRows:
 
 
 def _files(checkpoint: Path) -> list[Path]:
-    """The tensor files that a checkpoint must have; of shards, any one says how many there are."""
+    """The tensor files that a checkpoint must have; each shard names the number of shards."""
     for shard in checkpoint.glob("shard-*-of-*.safetensors"):
         processes = int(shard.stem.rpartition("-")[2])
         return [checkpoint / _shard_name(rank, processes) for rank in range(processes)]
@@ -305,7 +305,7 @@ def _moments(model: StoredModel | ShardedModel, optimizer: torch.optim.Optimizer
 
 
 def _names(model: StoredModel | ShardedModel, optimizer: torch.optim.Optimizer) -> list[str]:
-    """The names of what is trained, in the order in which the optimizer counts it."""
+    """Names of the trained parameters, in the order of the optimizer."""
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     return [names[id(parameter)] for group in optimizer.param_groups for parameter in group["params"]]
 

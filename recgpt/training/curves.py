@@ -1,4 +1,4 @@
-"""Pictures of what a run did, for people who look rather than read."""
+"""Plots of training curves as PNG files."""
 
 from pathlib import Path
 from typing import Any

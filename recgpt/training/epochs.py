@@ -1,4 +1,4 @@
-"""How long to train: for as many epochs as rank held-out next items best.
+"""Early stopping: train for the number of epochs with the best NDCG@10 on held-out next items.
 
     held_out = hold_out_last(dataset.sequences, seed=0)
     with seeded(0):
@@ -6,7 +6,7 @@
         curve = train_to_best(module, epoch, scores_of, held_out, name="sasrec", max_epochs=50, patience=5)
     curve.best_epoch                                    # the module holds the weights it had then
 
-Suffixes: U users, C held-out cases, N items in the catalogue.
+Suffixes: U users, C held-out queries, N items in the catalogue.
 """
 
 from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ _K = 10
 
 @dataclass
 class Curve:
-    """What each epoch brought, the first at index 0.
+    """Training loss and validation NDCG of each epoch, the first at index 0.
 
     Attributes
     ----------
@@ -78,14 +78,14 @@ def train_to_best(
     Parameters
     ----------
     module
-        What is trained; in train mode during an epoch, in eval mode while it is scored and at the end.
+        Module to train; in train mode during an epoch, in eval mode during validation and at the end.
     epoch
         Trains for one epoch, yielding the loss of each of its `n_batches` batches, without a gradient. They are read
         when the epoch is over: a GPU need not be waited for.
     scores_of
         Maps b histories to a fresh (b, N) float32 array of the scores that `module` now gives.
     name
-        Of the recommender, shown with the progress.
+        Name of the recommender, for the progress bar.
 
     Raises
     ------

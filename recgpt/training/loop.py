@@ -1,8 +1,8 @@
-"""What both models share when they train: learning rate, weight-decay groups, random streams, and the loop itself.
+"""Training loop of both models, with learning-rate schedule, weight-decay groups and random seeds.
 
-`TrainingLoop` is the frame of `recgpt.generative.trainer` and `recgpt.foundation.pretrain`: steps, evaluation every so
-many of them, checkpoints, the best model, the training curve, and resumption after a kill. A run resumes only where its
-resume key (settings, data, initial weights) is that of the checkpoint.
+`TrainingLoop` is the base of `recgpt.generative.trainer` and `recgpt.foundation.pretrain`: steps, periodic evaluation,
+checkpoints, the best model, the training curve, and resumption after a kill. A run resumes only if its resume key
+(settings, data, initial weights) equals that of the checkpoint.
 """
 
 import json
@@ -114,32 +114,32 @@ class BestWeights:
 
 
 class TrainingLoop(ABC):
-    """Frame of a training run in a folder; a subclass makes one step, and measures and draws.
+    """Base class of a training run in a folder; a subclass defines a step, the evaluation and the plot.
 
     Parameters
     ----------
     out
         Run folder: checkpoints/, best/, last/, curve.json, curve.png.
     accelerator
-        Of this launch.
+        Accelerator of this launch.
     model
-        The module that runs, as `accelerator.prepare` returned it.
+        The wrapped module, as returned by `accelerator.prepare`.
     bare
         The model to store, unwrapped.
     optimizer
-        As `accelerator.prepare` returned it.
+        The wrapped optimizer, as returned by `accelerator.prepare`.
     resume_key
-        Must agree with that of a checkpoint to resume it.
+        Must equal the key stored in a checkpoint for the run to resume.
     total_steps, evaluate_every, log_every
-        In optimizer steps. The last step always evaluates.
+        Numbers of optimizer steps. The last step always evaluates.
     steps_per_epoch
-        None where there are no epochs.
+        None if training has no epochs.
     select_by
-        Figure that picks `best/`: "loss" is minimised, any other maximised. None keeps no best model.
+        Figure that selects `best/`: "loss" is minimised, any other maximised. None: no best model is kept.
     patience
-        Evaluations without a better figure before an early stop; 0 for none.
+        Early stopping after so many evaluations without improvement; 0: never.
     overwrite
-        Discard what `out` holds instead of resuming it.
+        Discard the run in `out` instead of resuming it.
 
     Raises
     ------
@@ -187,7 +187,7 @@ class TrainingLoop(ABC):
 
     @abstractmethod
     def _step(self) -> Tensor:
-        """Move the weights once; returns this process's share of the mean loss over all processes."""
+        """One optimizer step; returns this process's share of the mean loss over all processes."""
 
     @abstractmethod
     def _measure(self) -> dict[str, float]:
@@ -256,8 +256,8 @@ class TrainingLoop(ABC):
 
     def _finish(self) -> None:
         """Release the wrapper and the process group."""
-        # The wrapper around several processes goes before their group: the other way round gloo's threads and Python
-        # may wait for each other for ever (pytorch/pytorch#56297).
+        # Release the wrapper before its process group: in the other order gloo's threads and Python may deadlock
+        # (pytorch/pytorch#56297).
         self.model = self.bare
         self.accelerator.free_memory()
         self.accelerator.end_training()

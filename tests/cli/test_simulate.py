@@ -109,7 +109,7 @@ def test_a_run_is_replaced_only_if_said_so(run_recgpt: Recgpt, feed_folder: Path
             ["--mind", "llm", "--key-env", "", "--max-usd", "1", "--llm-model", "ours"],
             "the price of 'ours' is not known",
         ),
-        (["--people", "synthetic", "--truth-first"], "nothing is held out"),
+        (["--people", "synthetic", "--truth-first"], "have no held-out items"),
         (["--model", "nowhere"], "nowhere"),
         (["--pages", "0"], "Invalid value for '--pages'"),
         (["--agents", "-3"], "Invalid value for '--agents'"),

@@ -196,8 +196,8 @@ def test_a_killed_run_that_overwrites_another_goes_on(run, tmp_path):
 def test_what_cannot_be_trained_on_is_named(run, world, tmp_path):
     a, c = world / "pretrain" / "a", world / "valid" / "c"
     for domains, valid, message in (
-        ([], [c], "name at least one domain"),
-        ([a], [], "name at least one domain"),
+        ([], [c], "name at least one data set"),
+        ([a], [], "name at least one data set"),
         ([a], [a], "a is named twice"),
         ([a, a], [c], "a is named twice"),
         ([a], [tmp_path / "nowhere"], "nowhere"),

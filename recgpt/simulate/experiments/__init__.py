@@ -60,7 +60,7 @@ def run_experiment(
     Raises
     ------
     SimulationError
-        Unknown experiment, or a data set that lacks what the experiment needs.
+        Unknown experiment, or a data set without the needed columns.
     ConfigError
         Unknown setting, or a value out of its range.
     DataError

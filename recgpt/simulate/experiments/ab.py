@@ -120,4 +120,4 @@ def _draw(figure: Figure, rows: Sequence[Row]) -> None:
         axes.grid(alpha=0.3)
 
 
-EXPERIMENT = Experiment("ab", "Do simulated people rank recommenders as the offline evaluation does?", ABSettings, run)
+EXPERIMENT = Experiment("ab", "Do simulated users rank recommenders as the offline evaluation does?", ABSettings, run)

@@ -30,7 +30,7 @@ from recgpt.simulate.worlds.feed.minds.scripted import ScriptedMind
 
 FULL, SHUFFLED, TASTELESS, RANDOM, FORGETFUL = "full", "shuffled", "no taste", "random", "no memory"
 MEASURES = ("p_view", "p_like", "n_exit", "s_sat")
-_LEVEL_ITEMS = 100  # of each agent, on which the readiness to say yes is matched
+_LEVEL_ITEMS = 100  # items per agent on which acceptance rates are matched
 
 
 class AblateSettings(FeedSettings):

@@ -75,7 +75,7 @@ def run(lab: Lab, settings: AdvertsSettings) -> Result:
             " scripted mind an advert is another item.",
             "Whatever comes first is taken more often, by the published trace; compare with the first slot without"
             " adverts, not with 0.",
-            "Clicks are of simulated people: no forecast of a click rate.",
+            "Clicks are of simulated users: no forecast of a click rate.",
         ],
         lambda figure: _draw(figure, rows),
         {},

@@ -2,12 +2,12 @@
 
     recgpt experiment filter-bubble --dataset data/demo --set rounds=8
 
-Rounds of a feed: after each the recommender is fitted anew on all that was watched, and the agents come back. Beside it
-the same people with the recommender as it was before the first round, and with pages at random: what changes there as
-well, such as a catalogue whose best is watched already, is no effect of learning.
+Rounds of a feed: after each round the recommender is refitted on all watched items, and the agents return. Controls are
+the same agents with the recommender frozen before the first round, and with random pages: changes that occur there as
+well, for example because the best items are already watched, are not an effect of learning.
 
-Every agent sees all pages of a round, and of what it watched the first few count: measures of variety depend on how
-many items they are taken of.
+Every agent sees all pages of a round, and only its first few watched items count, because measures of variety depend on
+the number of items.
 
 Shapes: A agents, R rounds, N items, C genres, V items watched.
 """

@@ -2,9 +2,9 @@
 
     recgpt experiment taste-alignment --dataset data/demo
 
-Each agent is shown 20 items, one really taken later to m that were never taken, and says of each whether it fits. What
-people take is popular, so that negatives drawn at random can be told by their popularity alone: the controls know
-nothing else, and negatives as popular as the positives take that way out.
+Each agent judges whether each of 20 items fits: for every item that its user really took later, m that it never took.
+Taken items are popular, so that random negatives can be recognised by popularity alone. Controls use only popularity,
+and a second kind of negatives is as popular as the positives.
 
 Shapes: A agents, S candidates, N items.
 """
@@ -30,14 +30,14 @@ PUBLISHED = {1: (0.69, 0.70), 2: (0.65, 0.59), 3: (0.67, 0.54), 9: (0.62, 0.32)}
 NEGATIVES = ("random", "as popular")
 MEASURES = ("accuracy", "precision", "recall", "f1")
 Negatives = Literal["random", "as popular"]
-_NEAR = 50  # unseen items as popular as a positive, at most, of which its negatives are drawn
+_NEAR = 50  # number of unseen items of similar popularity from which a negative is sampled
 
 
 class TasteAlignmentSettings(LLMSettings):
     """Settings of `taste-alignment`."""
 
     candidates: int = Field(default=20, ge=2, description="items an agent judges")
-    ratios: tuple[int, ...] = Field(default=(1, 2, 3, 9), min_length=1, description="unseen items to one real one")
+    ratios: tuple[int, ...] = Field(default=(1, 2, 3, 9), min_length=1, description="unseen items per real one")
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ class CostEstimate:
         )
 
     def __str__(self) -> str:
-        cost = "a cost that is not known: the model has no listed price" if self.usd is None else f"${self.usd:,.2f}"
+        cost = "cost unknown (no listed price for the model)" if self.usd is None else f"${self.usd:,.2f}"
         return f"{self.calls:,} calls, {self.tokens_in:,} tokens in, {self.tokens_out:,} tokens out, {cost}"
 
 

@@ -1,4 +1,4 @@
-"""The file of a run: where it lies, what its tables are, who may write it, and what its errors mean.
+"""SQLite file of a run: path, tables, write lock, and error messages.
 
 `RUNS/<id>/run.sqlite`, where RUNS is the environment variable RECGPT_RUNS or `runs`.
 """
@@ -15,8 +15,8 @@ from recgpt.errors import StoreError
 
 FILE_NAME, LOCK_NAME, SNAPSHOTS_NAME = "run.sqlite", "writer.sqlite", "snapshots"
 FORMAT = 2
-"""Format of the runs that are written; those of format 1 (no other agent, place and time) are still read."""
-BUSY_S = 30.0  # how long a reader may make the writer wait, or the other way round
+"""Format of the runs that are written; format 1 (without other agent, place and time) can still be read."""
+BUSY_S = 30.0  # seconds that a reader or writer waits for the other
 _TABLES = f"""
     BEGIN;
     PRAGMA user_version = {FORMAT};
@@ -56,12 +56,12 @@ _DAMAGED = "it is damaged: restore it from a copy, or make the run again"
 
 
 def runs_root() -> Path:
-    """The folder that holds the runs."""
+    """Folder of all runs."""
     return Path(os.environ.get("RECGPT_RUNS", "runs"))
 
 
 def run_path(run_id: str) -> Path:
-    """Where the file of a run is, or would be.
+    """Path of the file of a run, existing or not.
 
     Raises
     ------
@@ -78,13 +78,15 @@ def run_path(run_id: str) -> Path:
 
 @contextmanager
 def readable_errors(path: Path) -> Iterator[None]:
-    """Turn what SQLite and the system say of the file at `path` into a `StoreError` that says what to do."""
+    """Turn errors of SQLite and the system about the file at `path` into a `StoreError` with a remedy."""
     try:
         yield
     except (sqlite3.ProgrammingError, sqlite3.InterfaceError):
-        raise  # a bug, not the file's fault
+        raise  # a bug in the caller, no problem of the file
     except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF  # the rest tells kinds of one error
+        code = (
+            getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+        )  # the higher bits distinguish variants of one error
         raise StoreError(f"{path}: {_MEANINGS.get(code, _DAMAGED)} ({error})") from error
     except UnicodeEncodeError as error:
         raise StoreError(
@@ -95,7 +97,7 @@ def readable_errors(path: Path) -> Iterator[None]:
 
 
 def connect(path: Path, *, write: bool) -> sqlite3.Connection:
-    """Open the existing file of a run; statements outside of a transaction stand for themselves.
+    """Open the existing file of a run in autocommit mode.
 
     Raises
     ------
@@ -108,7 +110,7 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
             uri=True,
             timeout=BUSY_S,
             isolation_level=None,
-            check_same_thread=False,  # `Run` takes turns
+            check_same_thread=False,  # `Run` serialises access
         )
         try:
             connection.execute("PRAGMA synchronous = FULL")
@@ -124,7 +126,7 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
 
 
 def old_format(run_id: str) -> StoreError:
-    """Error of what cannot be done with a run of format 1."""
+    """Error for an operation that a run of format 1 does not support."""
     return StoreError(
         f"run {run_id} has format 1, which is read and no longer written: start a run with its configuration, the same"
         " events come out"
@@ -132,16 +134,16 @@ def old_format(run_id: str) -> StoreError:
 
 
 def format_of(connection: sqlite3.Connection) -> int:
-    """Number of the format of a file."""
+    """Format number of a file."""
     found: int = connection.execute("PRAGMA user_version").fetchone()[0]
     return found
 
 
 def lock_for_writing(path: Path) -> sqlite3.Connection:
-    """Become the only writer of the run at `path`, until the connection is closed or the process ends, however it ends.
+    """Take the write lock of the run at `path`, held until the connection is closed or the process ends.
 
-    A lock of SQLite's on a file beside the run's: it works wherever the run itself does, is never left behind by a
-    killed process nor inherited by a forked one, and hinders no reader.
+    An SQLite lock on a separate file: it works on every file system that the run works on, is released when a process
+    is killed, is not inherited by a forked process, and does not block readers.
 
     Raises
     ------
@@ -164,14 +166,14 @@ def lock_for_writing(path: Path) -> sqlite3.Connection:
 
 
 def make(path: Path, manifest: str, *, parent: tuple[Path, int] | None = None) -> None:
-    """Put a new file at `path`, whole or not at all, in place of any that is there. The caller holds its lock.
+    """Write a new file at `path` atomically, replacing any existing one. The caller holds its lock.
 
     Parameters
     ----------
     manifest
-        Its JSON.
+        JSON of the manifest.
     parent
-        File of another run and a step up to which its events are taken over, with its calls and artifacts.
+        File of a forked run and the last step whose events are copied, with all its calls and artifacts.
     """
     draft = path.with_name(f"{FILE_NAME}.draft")
     with readable_errors(path):
@@ -209,6 +211,6 @@ def _take_over(connection: sqlite3.Connection, *, at_step: int) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Delete a database with what SQLite keeps beside it, which would spoil one that comes in its place."""
+    """Delete a database and its journal files, which would corrupt a new database at the same path."""
     for suffix in ("", "-wal", "-shm", "-journal"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What is known of a run beside its events: what it is made from, and how far it is."""
+"""Manifest of a run (inputs and versions) and its one-line summary."""
 
 from typing import Any
 
@@ -6,17 +6,17 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Manifest(BaseModel):
-    """What a run is made from: with the same manifest and the same versions the same run comes out."""
+    """Inputs of a run: the same manifest and versions reproduce the same run."""
 
     model_config = ConfigDict(frozen=True)
 
     run: str = Field(description="id of the run")
     world: str = Field(description="registered name of the world")
-    config: dict[str, Any] = Field(description="of the world; JSON values")
+    config: dict[str, Any] = Field(description="configuration of the world; JSON values")
     seed: int
-    made_with: dict[str, str] = Field(description="versions of recgpt and what it stands on")
+    made_with: dict[str, str] = Field(description="versions of recgpt and its main dependencies")
     dataset: dict[str, Any] = Field(description="name and fingerprints of the data set; JSON values")
-    forked_from: str | None = Field(default=None, description="run@step")
+    forked_from: str | None = Field(default=None, description="run@step that it was forked from")
     kinds: dict[str, dict[str, str]] = Field(
         default={}, description="the world's table of events, see `EventKinds.to_dict`; empty in format 1"
     )
@@ -24,7 +24,7 @@ class Manifest(BaseModel):
 
 
 class RunSummary(BaseModel):
-    """A line of `recgpt runs list`. Of a run that cannot be read, only the id and the error."""
+    """One line of `recgpt runs list`; for an unreadable run, only the id and the error."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -1,4 +1,4 @@
-"""Events between polars and SQLite, a block at a time.
+"""Conversion of events between polars and SQLite, in blocks.
 
 SQLite knows neither NaN (it becomes null) nor -0.0 (it becomes 0.0), so rows are brought to that form before they are
 hashed and stored.
@@ -21,7 +21,7 @@ _SELECTED = {
 
 
 def storable(rows: pl.DataFrame, step: int) -> pl.DataFrame:
-    """The rows as they will be read again, if they are what `assemble` makes for this step.
+    """Normalise rows to the values that SQLite returns, after checking their form.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def storable(rows: pl.DataFrame, step: int) -> pl.DataFrame:
 
 
 def insert(connection: sqlite3.Connection, rows: pl.DataFrame) -> None:
-    """Write rows that are `storable`, inside the caller's transaction."""
+    """Insert rows from `storable`, inside the caller's transaction."""
     for block in rows.iter_slices(ROWS_PER_BLOCK):
         connection.executemany(_INSERT, block.rows())
 
@@ -57,7 +57,7 @@ def insert(connection: sqlite3.Connection, rows: pl.DataFrame) -> None:
 def select(
     connection: sqlite3.Connection, where: str, values: Sequence[int | str], *, file_format: int
 ) -> pl.DataFrame:
-    """The rows for which the SQL condition holds, in their order; of format 1, columns that it lacks are null.
+    """Rows for which the SQL condition holds, in order; columns missing in format 1 are null.
 
     Raises
     ------

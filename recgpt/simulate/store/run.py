@@ -1,4 +1,4 @@
-"""One run: its manifest, its events step by step, its calls to language models, its measures. See `Run`."""
+"""Storage of one run: manifest, events by step, calls to language models, artifacts and metrics. See `Run`."""
 
 import hashlib
 import json
@@ -30,15 +30,15 @@ _FIND_CALL = f"SELECT {_CALL_COLUMNS} FROM llm_calls WHERE key = ? ORDER BY id D
 
 
 class Run:
-    """A run on disk. Made with `create` or `open`; a context manager; threads may share one.
+    """A run on disk, from `create` or `open`. A context manager, safe to share between threads.
 
-    One process at a time writes a run, any number read it meanwhile. A step is stored whole or not at all, whenever the
-    process is killed. Every method raises `StoreError` where the file cannot be read or written.
+    One process at a time writes a run, any number may read it meanwhile. Steps are stored atomically. Every method
+    raises `StoreError` if the file cannot be read or written.
 
     Attributes
     ----------
     format
-        2; 1 for a run of recgpt 0.1, which can be read and not written.
+        2; or 1 for a run of recgpt 0.1, which is read-only.
     """
 
     def __init__(self, run_id: str, connection: sqlite3.Connection, lock: sqlite3.Connection | None) -> None:
@@ -60,7 +60,7 @@ class Run:
 
     @classmethod
     def create(cls, run_id: str, manifest: Manifest, *, overwrite: bool = False) -> Self:
-        """Begin a run and become its writer.
+        """Create a run and open it for writing.
 
         Parameters
         ----------
@@ -72,7 +72,7 @@ class Run:
         Raises
         ------
         StoreError
-            The id is no id, or taken; another process writes that run; the manifest is not JSON or holds a secret.
+            The id is invalid or taken, another process writes that run, or the manifest is not JSON or holds a secret.
         """
         return cls._create(run_id, manifest, overwrite=overwrite)
 
@@ -82,7 +82,7 @@ class Run:
     ) -> Self:
         path = run_file.run_path(run_id)
         if manifest.run != run_id:
-            raise StoreError(f"run {run_id} is given the manifest of run {manifest.run}")
+            raise StoreError(f"run {run_id} does not match the manifest, which is of run {manifest.run}")
         content = _as_json(manifest.model_dump(), "the manifest")
         _refuse_secrets(content, "the manifest")
         with readable_errors(path):
@@ -99,12 +99,12 @@ class Run:
 
     @classmethod
     def open(cls, run_id: str, *, write: bool = False) -> Self:
-        """Open a run: to read it, while others may write it, or to write it, alone.
+        """Open a run for reading (others may write it meanwhile) or for writing (exclusively).
 
         Raises
         ------
         StoreError
-            There is no such run, its file is damaged, or `write` and another process writes it.
+            There is no such run, its file is damaged, or `write` is set while another process writes it.
         """
         path = run_file.run_path(run_id)
         if not path.is_file():
@@ -118,7 +118,7 @@ class Run:
             raise
 
     def close(self) -> None:
-        """Close the file; what was stored is stored already."""
+        """Close the file; all completed writes are already durable."""
         self._connection.close()
         if self._lock is not None:
             self._lock.close()
@@ -135,12 +135,12 @@ class Run:
 
     @property
     def n_steps(self) -> int:
-        """Number of the last step that is stored; 0 before the first."""
+        """Number of the last stored step; 0 before the first."""
         return self._value("SELECT coalesce(max(step), 0) FROM steps")
 
     @property
     def n_rows(self) -> int:
-        """Events of all steps."""
+        """Number of events of all steps."""
         return self._value("SELECT coalesce(sum(n_rows), 0) FROM steps")
 
     @property
@@ -149,28 +149,27 @@ class Run:
         return self._value("SELECT coalesce((SELECT hash FROM steps ORDER BY step DESC LIMIT 1), '')")
 
     def hash_at(self, step: int) -> str:
-        """Hex SHA-256 of the events up to a step; "" where there is no such step."""
+        """Hex SHA-256 of the events up to a step; "" if there is no such step."""
         return self._value("SELECT coalesce((SELECT hash FROM steps WHERE step = ?), '')", (step,))
 
     def append(self, rows: pl.DataFrame) -> None:
-        """Store the next step, whole or not at all; durable when this returns.
+        """Store the next step atomically; it is durable when this returns.
 
         Parameters
         ----------
         rows
-            What `EventKinds.assemble` makes, of step `n_steps + 1`; may be empty. NaN is stored as null and -0.0 as
-            0.0.
+            Rows from `EventKinds.assemble` for step `n_steps + 1`; may be empty. NaN is stored as null, -0.0 as 0.0.
 
         Raises
         ------
         StoreError
-            Rows of another step or form; the run is finished; the disk is full.
+            Rows of another step or schema, a finished run, or a full disk.
         SimulationError
             A kind or a column that the manifest's table of events does not declare.
         """
         with self._transaction() as connection:
             if self.finished:
-                raise StoreError(f"run {self.run_id} is finished: fork it to go on from one of its steps")
+                raise StoreError(f"run {self.run_id} is finished: fork it to continue from one of its steps")
             step = self.n_steps + 1
             stored = event_rows.storable(rows, step)
             EventKinds.from_dict(self.manifest.kinds).check(stored)
@@ -184,9 +183,9 @@ class Run:
         Parameters
         ----------
         step
-            One, or a range of consecutive ones; all by default.
+            One step, or a range of consecutive steps; by default all.
         kind
-            One of the world's kinds; all by default.
+            Kind of event; by default all.
         """
         steps = range(1, self.n_steps + 1) if step is None else range(step, step + 1) if isinstance(step, int) else step
         where, values = "step >= ? AND step < ?", [steps.start, steps.stop]
@@ -200,11 +199,11 @@ class Run:
             yield self.events(step)
 
     def counts_by_kind(self) -> dict[str, int]:
-        """How many events there are of each kind, by name."""
+        """Number of events by kind."""
         return dict(self._query("SELECT kind, count(*) FROM events GROUP BY kind ORDER BY kind"))
 
     def finish(self) -> None:
-        """Mark the run as complete: no step may follow."""
+        """Mark the run as complete; further steps are an error."""
         with self._transaction() as connection:
             connection.execute("UPDATE manifest SET finished = 1")
 
@@ -214,14 +213,14 @@ class Run:
         return bool(self._value("SELECT finished FROM manifest"))
 
     def fork(self, new_id: str, at_step: int) -> "Run":
-        """A new run that has this one's events up to `at_step` and may go on otherwise; open for writing.
+        """Create a new run with the events of this one up to `at_step`, open for writing.
 
-        It has this run's artifacts, and its calls, so that the same questions get the same answers.
+        It inherits the artifacts and the calls, so that equal requests get the stored replies.
 
         Raises
         ------
         StoreError
-            This run has no such step, or format 1; or the new id is no id, or taken.
+            This run has no such step or is of format 1, or the new id is invalid or taken.
         """
         if self.format == 1:
             raise run_file.old_format(self.run_id)
@@ -231,12 +230,12 @@ class Run:
         return Run._create(new_id, manifest, parent=(self, at_step))
 
     def check(self) -> None:
-        """Compute the chain of hashes again from the events, and the hashes of the artifacts.
+        """Recompute the hashes of events and artifacts, and compare them with the stored ones.
 
         Raises
         ------
         StoreError
-            The first step or artifact that is not what was stored, or a file that SQLite finds damaged.
+            Names the first step or artifact that differs from its hash, or the damage that SQLite reports.
         """
         with self._snapshot():
             self._check()
@@ -268,23 +267,23 @@ class Run:
     # --- calls to language models ---
 
     def record_call(self, call: LLMCall) -> None:
-        """Keep a call, at once and durably; those with the same key are kept beside it.
+        """Store a call durably; earlier calls with the same key are kept.
 
-        Where a server repeats the value of a secret of this process's environment, its name is stored instead.
+        The value of a secret of this process's environment, if a server repeats it, is replaced by its name.
         """
-        fields = {name: _blotted(value) for name, value in call.model_dump().items()}
+        fields = {name: _redact(value) for name, value in call.model_dump().items()}
         with self._transaction() as connection:
             connection.execute(_KEEP_CALL, fields)
 
     def call(self, key: str) -> LLMCall | None:
-        """The last call with this key; None where there is none."""
+        """The last call with this key; None if there is none."""
         found = self._query(_FIND_CALL, (key,))
         return LLMCall(**dict(zip(LLMCall.model_fields, found[0], strict=True))) if found else None
 
     def calls_summary(self) -> dict[str, Any]:
-        """What the calls came to: `n`, `failed`, `failures` by kind, `tokens_in`, `tokens_out`, `cost_usd`.
+        """Totals of all calls: `n`, `failed`, `failures` by kind, `tokens_in`, `tokens_out`, `cost_usd`.
 
-        Calls taken over from the run that this one was forked from cost nothing here; they are counted as `inherited`.
+        Calls inherited from a forked run have no cost here; they are counted as `inherited`.
         """
         names = ("n", "failed", "tokens_in", "tokens_out", "cost_usd")
         totals = self._query(
@@ -301,18 +300,18 @@ class Run:
     # --- artifacts and metrics ---
 
     def put_artifact(self, name: str, content: bytes) -> None:
-        """Keep a file with the run, such as `population.parquet`, in place of any of that name."""
+        """Store a file with the run, such as `population.parquet`, replacing any of that name."""
         with self._transaction() as connection:
             values = (name, hashlib.sha256(content).hexdigest(), content)
             connection.execute("INSERT OR REPLACE INTO artifacts VALUES (?, ?, ?)", values)
 
     def artifact(self, name: str) -> bytes:
-        """The content of an artifact.
+        """Content of an artifact.
 
         Raises
         ------
         StoreError
-            There is none of this name, or it is not what was stored.
+            There is no artifact of this name, or its content differs from its hash.
         """
         found = self._query("SELECT sha256, content FROM artifacts WHERE name = ?", (name,))
         if not found:
@@ -324,7 +323,7 @@ class Run:
         return content
 
     def set_metrics(self, metrics: dict[str, Any]) -> None:
-        """Keep the run's measures, JSON values by name, in place of those before.
+        """Store the metrics of the run, JSON values by name, replacing earlier ones.
 
         Raises
         ------
@@ -338,11 +337,11 @@ class Run:
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """The run's measures; empty before `set_metrics`."""
+        """Metrics of the run; empty before `set_metrics`."""
         return {name: json.loads(value) for name, value in self._query("SELECT * FROM metrics ORDER BY rowid")}
 
     def summary(self) -> RunSummary:
-        """The run in one line."""
+        """One-line summary of the run."""
         with self._snapshot():
             return RunSummary(
                 run=self.run_id,
@@ -366,13 +365,13 @@ class Run:
                 yield self._connection
                 self._connection.execute("COMMIT")
             except BaseException:
-                if self._connection.in_transaction:  # SQLite ends some itself, such as on a full disk
+                if self._connection.in_transaction:  # SQLite ends some transactions itself, for example on a full disk
                     self._connection.execute("ROLLBACK")
                 raise
 
     @contextmanager
     def _snapshot(self) -> Iterator[None]:
-        """What is read inside is of one moment, whatever the writer does meanwhile."""
+        """Read transaction: all reads inside see the same state of the file."""
         with self._turn, readable_errors(self.path):
             self._connection.execute("BEGIN")
             try:
@@ -396,7 +395,7 @@ class Run:
 
 
 def list_runs() -> list[RunSummary]:
-    """All runs, by id; one that cannot be read is listed with its error."""
+    """Summaries of all runs, sorted by id; an unreadable run is listed with its error."""
     root = run_file.runs_root()
     if not root.is_dir():
         return []
@@ -426,7 +425,7 @@ def _refuse_secrets(text: str, what: str) -> None:
             )
 
 
-def _blotted(value: Any) -> Any:
+def _redact(value: Any) -> Any:
     if isinstance(value, str):
         for name, secret in _secrets():
             value = value.replace(secret, f"[{name}]")
@@ -434,6 +433,6 @@ def _blotted(value: Any) -> Any:
 
 
 def _secrets() -> list[tuple[str, str]]:
-    """What of the environment must never land in a file that is passed on, such as OPENAI_API_KEY."""
+    """Names and values of secrets in the environment, such as OPENAI_API_KEY, which must not be stored."""
     named = [(name, value) for name, value in os.environ.items() if name.upper().endswith(_SECRET_NAMES)]
     return [(name, value) for name, value in named if len(value) >= _SHORTEST_SECRET]

@@ -1,1 +1,1 @@
-"""The paged feed of Agent4Rec: agents browse what a recommender serves, watch, rate, and leave."""
+"""Paged feed of Agent4Rec: agents browse recommended pages, watch and rate items, and leave."""

@@ -1,4 +1,4 @@
-"""Configuration of a feed: with the seed it makes the same log again."""
+"""Configuration of a feed."""
 
 from typing import Literal
 
@@ -14,8 +14,12 @@ NAME = "feed"
 class FeedConfig(FeedRules, MindOptions, WorldConfig):
     """Rules, minds, data and agents of a feed."""
 
-    dataset: str = Field(description="data set folder, with ratings and categories if agents are to have them")
-    recommender: str = Field(default="recgpt", description="a registered name")
-    model: str | None = Field(default=None, description="folder of the model, for recommenders that have one")
-    agents: int = Field(default=100, ge=1)
-    people: Literal["real", "synthetic"] = Field(default="real", description="users of the data set, or drawn")
+    dataset: str = Field(
+        description="data set folder; agents get rating habits and genres if it has ratings and categories"
+    )
+    recommender: str = Field(default="recgpt", description="registered name of the recommender")
+    model: str | None = Field(default=None, description="model folder, for recommenders that use one")
+    agents: int = Field(default=100, ge=1, description="number of agents")
+    people: Literal["real", "synthetic"] = Field(
+        default="real", description="real: users of the data set; synthetic: sampled"
+    )

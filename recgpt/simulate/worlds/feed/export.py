@@ -1,4 +1,4 @@
-"""A run as a data set, from which any recommender learns: what agents were known for, then what they watched."""
+"""Export of a run as a data set: the histories of the agents, then the items they watched."""
 
 import io
 
@@ -14,12 +14,12 @@ _COLUMNS = {"user_id": pl.Int64, "item": pl.Int64, "rating": pl.Float32}
 
 
 def dataset_of(run: Run, *, only_simulated: bool = False) -> Dataset:
-    """The interactions of a run's agents, each a user by its number, oldest first, and the run's catalogue.
+    """Data set of a run: interactions of its agents, oldest first, agent number as user id, and its catalogue.
 
     Parameters
     ----------
     only_simulated
-        Leave out what was known of the agents before the run, and those who watched nothing.
+        Leave out histories from before the run, and agents that watched nothing.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def _known(population: Population) -> pl.DataFrame:
 
 
 def _watched(run: Run, step: int) -> pl.DataFrame:
-    """What was watched at one step, with its stars where it was rated."""
+    """Items watched in one step, with their stars, if rated."""
     stars = run.events(step, "rated").unique(["agent", "item"], keep="last").select("agent", "item", "value")
     watched = run.events(step, "watched").select("agent", "item")
     rated = watched.join(stars, on=["agent", "item"], how="left", maintain_order="left")

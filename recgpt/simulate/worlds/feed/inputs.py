@@ -30,16 +30,16 @@ from recgpt.simulate.worlds.feed.state import Setting
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a run starts from.
+    """Inputs of a feed.
 
     Attributes
     ----------
     setting
-        Catalogue, agents, and what is held out of them.
+        Catalogue, agents and their held-out items.
     recommender
-        Fitted on `setting.known`.
+        Recommender fitted on `setting.known`.
     real_stars
-        (5,) real ratings of 1 to 5 stars in the known part of the data set.
+        (5,) numbers of real ratings with 1 to 5 stars among the training interactions.
     fingerprint
         Name and hashes of the data set, and the source of the agents.
     """
@@ -50,16 +50,16 @@ class Inputs:
     fingerprint: dict[str, Any]
 
     def artifacts(self) -> dict[str, bytes]:
-        """Files from which the run is read without its data set."""
+        """Files stored with the run, so that it can be read without its data set."""
         return artifacts_of(self.setting.population, self.setting.facts, self.real_stars)
 
 
 def load_inputs(config: FeedConfig) -> Inputs:
-    """Read the data set, make agents, and fit the recommender on what is known."""
+    """Read the data set, make agents, and fit the recommender on the training interactions."""
     check_names([config.recommender])
     found, embeddings_NE, model = _read(config)
     if config.truth_first and not len(found.held_out.values):
-        raise SimulationError(f"{config.dataset}: nothing is held out of these agents, so nothing true comes first")
+        raise SimulationError(f"{config.dataset}: these agents have no held-out items: leave out --truth-first")
     chosen = recommenders_for([config.recommender], embeddings_NE=embeddings_NE, model=model, seed=config.seed)[0]
     real = found.known.interactions.rating
     fingerprint = {
@@ -101,7 +101,7 @@ def _read(config: FeedConfig) -> tuple[Setting, np.ndarray, Model]:
 
 
 def _held_out(dataset: Dataset, population: Population) -> Ragged:
-    """Items that the agents' users took after their known histories, each once."""
+    """Items that the agents' real users took after their histories, each once."""
     whole = dataset.sequences[population.user_A]
 
     def keys(sequences: Ragged) -> np.ndarray:

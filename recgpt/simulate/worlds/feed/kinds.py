@@ -1,4 +1,4 @@
-"""The table of the feed's events: its kinds, and what their columns mean."""
+"""Kinds of events of the feed and the meaning of their columns."""
 
 from recgpt.simulate.clock import Clock
 from recgpt.simulate.events import EventKind, EventKinds

@@ -1,4 +1,4 @@
-"""What is reported about a feed, computed from its events alone and therefore again by `recgpt runs verify`.
+"""Metrics of a feed, computed from its events only, so that `recgpt runs verify` can recompute them.
 
     measures = feed_measures(run.iter_steps(), population, facts, pages=5, page_size=4, real_ratings=ratings)
 
@@ -9,10 +9,10 @@ every agent and averaged over agents, with 95 % bootstrap intervals over agents:
     p_like    items liked / items shown          s_sat     satisfaction in the interview, 1 to 10
     n_like    items liked: 4 stars or more
 
-Two definitions stand side by side. `published` divides as the published code does, by the slots of all pages that an
-agent could have seen; `corrected` by what it was shown. The figures of the published paper agree with `corrected`: on
-its trace this module gives .49 and `published` .32, where the paper has .502. Agents whose mind failed are in neither
-mean; they are counted.
+There are two definitions. `published` divides, as the published code does, by the slots of all pages that an agent
+could have seen; `corrected` divides by the items shown to it. The figures in the paper agree with `corrected`: on the
+published trace `corrected` gives .49 and `published` .32, and the paper reports .502. Agents whose mind failed are
+excluded from both means, and counted.
 
 Shapes: A agents, N items, S slots of a page.
 """
@@ -40,7 +40,7 @@ MEASURES = ("p_view", "n_like", "p_like", "n_exit", "s_sat")
 
 
 def measures(run: Run) -> dict[str, Any]:
-    """The metrics of a run, computed from its events and artifacts alone."""
+    """Metrics of a run, computed from its events and artifacts only."""
     config = FeedConfig(**run.manifest.config)
     return feed_measures(
         run.iter_steps(),
@@ -61,16 +61,16 @@ def feed_measures(
     page_size: int,
     real_ratings: np.ndarray,
 ) -> dict[str, Any]:
-    """All measures of a feed, JSON values.
+    """Compute all measures of a feed, JSON values.
 
     Parameters
     ----------
     steps
-        The events, one step at a time; one is in memory.
+        Events, one step at a time.
     pages, page_size
-        What an agent could have seen.
+        Maximum pages of an agent, and slots of a page.
     real_ratings
-        (5,) how many real ratings have 1 to 5 stars; zeros where none are known.
+        (5,) numbers of real ratings with 1 to 5 stars; zeros without ratings.
 
     Returns
     -------
@@ -89,26 +89,26 @@ def feed_measures(
 
 
 class Tally:
-    """Counts over the events of a run, taken in step by step.
+    """Counts over the events of a run, updated step by step.
 
     Attributes
     ----------
     shown_A, watched_A, liked_A, pages_A
-        (A,) int64, of each agent; pages are those with an item on them.
+        (A,) int64 counts of each agent; `pages_A` counts pages with at least one item.
     is_active_A
-        (A,) bool, whether anything is known of an agent.
+        (A,) bool, whether an agent has any event.
     satisfaction_A
-        (A,) float64 in the interview; NaN where there was none.
+        (A,) float64 satisfaction in the interview; NaN without interview.
     failed_A
-        (A,) bool, whether the mind gave no decision.
+        (A,) bool, whether the mind failed to decide.
     shown_N, watched_N
         (N,) int64, of each item.
     stars
-        (5,) int64 ratings of 1 to 5 stars.
+        (5,) int64 numbers of ratings with 1 to 5 stars.
     failures
-        How often the mind failed, by kind; `interview` where one was held and brought no figure.
+        Numbers of failures of the mind, by kind; `interview`: an interview without a figure.
     pages
-        What `by_page` of `feed_measures` holds.
+        Rows of `by_page` in `feed_measures`.
     adverts
         `shown`; of them `aligned`, `watched`, and `aligned_first`: no slot before it fits, a click in Agent4Rec.
     """
@@ -160,7 +160,7 @@ class Tally:
             {
                 "page": int(rows["step"][0]),
                 "agents": rows["agent"].n_unique(),
-                "left": left.null_count(),  # a text says that the world ended the visit
+                "left": left.null_count(),  # an exit with a text was not the agent's choice
                 "failed": len(failed),
                 "p_view": _ratio(len(watched), n_slots),
                 "p_like": _ratio(len(liked), n_slots),
@@ -190,7 +190,7 @@ class Tally:
     def measures(
         self, population: Population, facts: ItemFacts, *, pages: int, page_size: int, real_ratings: np.ndarray
     ) -> dict[str, Any]:
-        """All measures of what was counted. See `feed_measures`."""
+        """All measures from the counts. See `feed_measures`."""
         per_agent = self.per_agent(pages * page_size)
         classes = {
             "by_activity": population.activity_A,
@@ -243,7 +243,7 @@ class Tally:
         return {name: np.where(has_A, values, np.nan) for name, values in found.items()}
 
     def items(self, facts: ItemFacts) -> dict[str, Any]:
-        """What was shown, over all agents.
+        """Exposure of items over all agents.
 
         `exposures`; `distinct` items; `exposure_gini` over the catalogue; `novelty_bits`: mean self-information of
         what was shown; `diversity`: mean 1 - cosine of the texts of two items of a page, meaned over pages.
@@ -260,7 +260,7 @@ class Tally:
         }
 
     def ratings(self, real: np.ndarray) -> dict[str, Any]:
-        """Shares of 1 to 5 stars, here and really, and their total variation; None where there are no ratings."""
+        """Shares of 1 to 5 stars, simulated and real, and their total variation; None without ratings."""
         known = self.stars.sum() and real.sum()
         distance = total_variation(self.stars, real) if known else None
         return {"shares": _shares(self.stars), "real_shares": _shares(real), "total_variation": _rounded(distance)}
@@ -272,7 +272,7 @@ def total_variation(counts: np.ndarray, others: np.ndarray) -> float:
 
 
 def stars_of(ratings: np.ndarray) -> np.ndarray:
-    """(5,) int64 how many ratings have 1 to 5 stars; half stars count as the higher (half up), NaN not at all."""
+    """(5,) int64 numbers of ratings with 1 to 5 stars; half stars are rounded up, NaN is ignored."""
     known = ratings[np.isfinite(ratings)]
     stars = np.clip(np.floor(known + 0.5), 1, 5).astype(np.int64)
     return np.bincount(stars - 1, minlength=len(STARS))

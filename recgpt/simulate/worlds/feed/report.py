@@ -1,11 +1,11 @@
-"""What came of a run, for people: one self-contained HTML page, and a table for the terminal.
+"""Report of a run: a self-contained HTML page, and a table for the terminal.
 
     with Run.open("demo") as run:
         print(write_report(run))                   # runs/demo/report.html
         Console().print(summary_table(run))
 
-The page is a template over `view`. It holds everything it shows, plots included, and asks the network for nothing.
-Words of items and agents are data: they are escaped, stripped of control characters, and cut.
+The page is a template over `view`. It embeds its plots and loads nothing from the network. Texts of items and agents
+are escaped, stripped of control characters, and cut.
 """
 
 import json
@@ -28,12 +28,12 @@ _LONGEST = 400  # characters of any text of an item or an agent
 
 
 def write_report(run: Run) -> Path:
-    """Write the page of a run, finished or not, into the run's folder.
+    """Write the report of a run, finished or not, into the run's folder.
 
     Raises
     ------
     SimulationError
-        The run is of a world that has no report.
+        The run is of another world.
     StoreError
         The run cannot be read, or the page cannot be written.
     """
@@ -46,12 +46,12 @@ def write_report(run: Run) -> Path:
 
 
 def html(run: Run) -> str:
-    """The page of a run. See `write_report`."""
+    """HTML report of a run. See `write_report`."""
     return render(view(run, run.n_steps))
 
 
 def render(seen: dict[str, Any]) -> str:
-    """The page of what `view` gives."""
+    """Render the HTML page from the result of `view`."""
     environment = Environment(
         loader=PackageLoader("recgpt.simulate.worlds.feed", "."),
         autoescape=True,
@@ -83,7 +83,7 @@ def summary_table(run: Run) -> Table:
     Raises
     ------
     SimulationError
-        The run is of a world that has no report.
+        The run is of another world.
     StoreError
         The run cannot be read.
     """
@@ -93,8 +93,8 @@ def summary_table(run: Run) -> Table:
     state = "" if run.finished else f", not finished: {run.n_steps} of {config.pages} pages"
     table = Table(
         title=f"{run.run_id}: {config.recommender}, mind {config.mind}, {n_agents}{state}",
-        caption="this run: mean (95 % interval), divided by what was shown; by rule: as published, divided by all pages"
-        f" that an agent could have seen. Beside: Agent4Rec with GPT-3.5; {_TRACE}: of LightGCN.",
+        caption="this run: mean (95 % interval), divided by items shown; by rule: as published, divided by all pages"
+        f" that an agent could have seen. Other columns: Agent4Rec with GPT-3.5; {_TRACE}: of LightGCN.",
         box=None,
         padding=(0, 1, 0, 0),
     )
@@ -121,7 +121,7 @@ def _beside(known: dict[str, Any]) -> dict[str, dict[str, float]]:
 
 
 def _value(value: float | None, digits: int = 2) -> str:
-    """`0.123` as `.12`; a dash for none."""
+    """Format `0.123` as `.12`; a dash for None."""
     if value is None:
         return "–"
     text = f"{value:,.{digits}f}"
@@ -129,12 +129,12 @@ def _value(value: float | None, digits: int = 2) -> str:
 
 
 def _measure(value: float | None, name: str) -> str:
-    """Shares with three decimals, all else with two."""
+    """Format shares with three decimals, all else with two."""
     return _value(value, 3 if name.startswith("p_") else 2)
 
 
 def _interval(of: dict[str, float | None], name: str) -> str:
-    """`(.31–.35)`; nothing where there is none."""
+    """Format an interval as `(.31–.35)`; empty without interval."""
     return "" if of["low"] is None else f"({_measure(of['low'], name)}–{_measure(of['high'], name)})"
 
 
@@ -148,6 +148,6 @@ def _as_json(value: Any) -> str:
 
 
 def _words(text: str, longest: int = _LONGEST) -> str:
-    """A text of an item or an agent, on one line without control characters, cut."""
+    """Text of an item or agent on one line, without control characters, cut to `longest`."""
     clean = printable(text)
     return clean if len(clean) <= longest else clean[: longest - 1] + "…"

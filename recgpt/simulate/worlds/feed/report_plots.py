@@ -1,8 +1,8 @@
-"""Pictures of a run, as SVG to put into a page.
+"""Plots of a run, as SVG for the HTML report.
 
     measures_plot(run.metrics["corrected"], published)
 
-No text of agents or items enters them.
+They contain no text of agents or items.
 """
 
 import io
@@ -51,7 +51,7 @@ def measures_plot(corrected: dict[str, dict[str, float | None]], headings: dict[
 
 
 def page_plots(pages: Sequence[dict[str, Any]]) -> list[Markup]:
-    """Page by page: who is there and who leaves; what is watched and liked; whom the page pleased."""
+    """Plots by page: agents present and leaving; items watched and liked; satisfied agents."""
     number = [page["page"] for page in pages]
 
     def line(axes: Axes, key: str, label: str, color: str) -> None:
@@ -68,7 +68,7 @@ def page_plots(pages: Sequence[dict[str, Any]]) -> list[Markup]:
     def taken(axes: Axes) -> None:
         line(axes, "p_view", "watched", OURS)
         line(axes, "p_like", "liked", OTHER)
-        axes.set(ylabel="share of what was shown", title="Watched and liked")
+        axes.set(ylabel="share of impressions", title="Watched and liked")
 
     def pleased(axes: Axes) -> None:
         line(axes, "satisfied", "satisfied", OURS)
@@ -78,7 +78,7 @@ def page_plots(pages: Sequence[dict[str, Any]]) -> list[Markup]:
 
 
 def ratings_plot(shares: dict[str, Sequence[float] | None]) -> Markup:
-    """Bars of 1 to 5 stars for three distributions by their labels, those that are known (not None)."""
+    """Bars of 1 to 5 stars for up to three distributions by label; None is skipped."""
     drawn = zip(shares.items(), (OURS, REAL, OTHER), strict=True)
     known = [(label, values, color) for (label, values), color in drawn if values is not None]
     width = 0.8 / max(1, len(known))
@@ -92,14 +92,14 @@ def ratings_plot(shares: dict[str, Sequence[float] | None]) -> Markup:
 
 
 def lorenz_plot(lorenz: dict[str, list[float]]) -> Markup:
-    """Lorenz curve of exposure: share of what was shown (`shown`) by share of the catalogue (`items`)."""
+    """Lorenz curve of exposure: share of impressions (`shown`) by share of the catalogue (`items`)."""
     of_items, of_shown = lorenz["items"], lorenz["shown"]
 
     def draw(axes: Axes) -> None:
         axes.plot([0, 1], [0, 1], "--", color=FAINT, lw=1, label="all items equally")
         axes.plot(of_items, of_shown, color=OURS, lw=1.8, label="this run")
         axes.fill_between(of_items, of_shown, of_items, color=OURS, alpha=0.1)
-        axes.set(xlabel="share of the catalogue", ylabel="share of what was shown", title="Exposure (Lorenz curve)")
+        axes.set(xlabel="share of the catalogue", ylabel="share of impressions", title="Exposure (Lorenz curve)")
         axes.legend(fontsize=7.5, frameon=False, loc="upper left")
 
     return _one(draw)

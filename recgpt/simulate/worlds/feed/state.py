@@ -1,4 +1,4 @@
-"""Rules, setting and state of a feed; the state is a function of the events.
+"""Rules, setting and state of a feed. The state is a function of the events.
 
     state = FeedState(rules, population, facts)
     for rows in run.iter_steps():
@@ -28,19 +28,19 @@ LIKED = 4.0  # stars from which an item was liked
 MEMORY_CAPACITY = 50  # entries of one agent
 _ARRAYS = ("active_A", "shown_AP", "watched_AP", "n_shown_A", "n_aligned_A", "n_watched_A", "n_liked_A")
 _TEXT_EMBEDDINGS = "texts_embeddings"
-_UNFIT = -0.5  # feeling about an item that did not fit, as in the fit of the scripted mind
+_UNFIT = -0.5  # valence of the memory of an item that did not fit, as in the fit of the scripted mind
 
 
 class FeedRules(Config):
     """Rules of the feed; data and agents are in `recgpt.simulate.worlds.feed.config.FeedConfig`."""
 
-    pages: int = Field(default=5, ge=1, description="at most, of one agent")
-    page_size: int = Field(default=4, ge=1)
+    pages: int = Field(default=5, ge=1, description="maximum pages per agent")
+    page_size: int = Field(default=4, ge=1, description="items per page")
     seed: int = 0
-    retrain_every: int = Field(default=0, ge=0, description="fit the recommender anew after so many pages; 0: never")
-    truth_first: bool = Field(default=False, description="show held-out items that the person really took first")
-    advert: Advert = Field(default="none", description="which items take the first slot as an advertisement")
-    advert_text: str | None = Field(default=None, description="written beside an advertisement")
+    retrain_every: int = Field(default=0, ge=0, description="refit the recommender after so many pages; 0: never")
+    truth_first: bool = Field(default=False, description="first show held-out items that the real user took")
+    advert: Advert = Field(default="none", description="class of items advertised in the first slot")
+    advert_text: str | None = Field(default=None, description="text shown next to an advertisement")
     memory: str = Field(default="recgpt", description="preset of the agents' memory")
 
     @field_validator("memory")
@@ -53,14 +53,14 @@ class FeedRules(Config):
 
 @dataclass(frozen=True)
 class Setting:
-    """What a feed is made of.
+    """Data of a feed: known interactions, item facts, agents, held-out items.
 
     Attributes
     ----------
     known
-        The part of the data set that agents and recommender know; its catalogue is the feed's.
+        Training interactions, known to agents and recommender, with the catalogue of the feed.
     held_out
-        (A) sequences of what the agents' persons really took later, each item once, for `truth_first`.
+        (A) sequences of items that the agents' real users took later, each item once, for `truth_first`.
     """
 
     known: Dataset
@@ -70,18 +70,18 @@ class Setting:
 
 
 class FeedState:
-    """Where every agent is, as the events so far have it.
+    """State of all agents after the events so far.
 
     Attributes
     ----------
     active_A
-        (A,) bool, who has not left.
+        (A,) bool, whether the agent has not left.
     shown_AP, watched_AP
-        (A, P) int32 items in their order; -1 beyond `n_shown_A`, `n_watched_A`.
+        (A, P) int32 items in order; -1 beyond `n_shown_A`, `n_watched_A`.
     n_shown_A, n_aligned_A, n_watched_A, n_liked_A
         (A,) int64 counts.
     memory
-        Of all agents.
+        Memory of all agents.
     """
 
     def __init__(self, rules: FeedRules, population: Population, facts: ItemFacts) -> None:
@@ -94,10 +94,10 @@ class FeedState:
         self.n_shown_A, self.n_aligned_A, self.n_watched_A, self.n_liked_A = np.zeros((4, n_agents), dtype=np.int64)
         width = facts.unit_NE.shape[1]
         self.memory = Memory(n_agents, MEMORY_CAPACITY, PRESETS[rules.memory], width=width, seed=rules.seed)
-        self._text_source_T = np.empty(0, dtype=np.int64)  # item of each text of the memory; of a thought -1 - agent
+        self._text_source_T = np.empty(0, dtype=np.int64)  # item of each memory text; -1 - agent for a thought
 
     def apply(self, rows: pl.DataFrame) -> None:
-        """Take in the events of one step."""
+        """Update the state with the events of one step."""
         if not len(rows):
             return
         step = int(rows["step"][0])
@@ -109,8 +109,10 @@ class FeedState:
         liked = rated.filter(pl.col("value") >= LIKED)
         for count_A, part in ((self.n_aligned_A, aligned), (self.n_liked_A, liked)):
             count_A += np.bincount(part["agent"].to_numpy(), minlength=len(count_A))
-        self._recall(of_kind.get("retrieved", none), step)  # before what is new may push it out
-        self._conclude(of_kind.get("thought", none), step)  # from the pages before: this one counts for the next
+        self._recall(of_kind.get("retrieved", none), step)  # before new entries may displace old ones
+        self._conclude(
+            of_kind.get("thought", none), step
+        )  # reflections cover earlier pages; this page counts for the next one
         self._remember(shown, aligned, watched, rated, of_kind.get("felt", none), step)
         for kind in ("exited", "failed"):
             self.active_A[of_kind.get(kind, none)["agent"].to_numpy()] = False
@@ -130,7 +132,7 @@ class FeedState:
         felt: pl.DataFrame,
         step: int,
     ) -> None:
-        """What was watched, with its stars, and in the agent's own words where it has any; and what did not fit."""
+        """Add memories of watched items (title, stars, the agent's words if any) and of items that did not fit."""
         key = ["agent", "item"]
         seen = shown.select(key)
         for part in (
@@ -186,7 +188,7 @@ class FeedState:
         return numbers_R
 
     def _embeddings(self, source_R: np.ndarray) -> np.ndarray:
-        """(R, E) an item's own embedding; a thought, which is of no item, gets its agent's taste."""
+        """(R, E) embedding of each text: of its item, or for a thought the taste of its agent."""
         taste_AE, unit_NE = self._population.taste_AE, self._facts.unit_NE
         is_thought_R = source_R < 0
         if is_thought_R.all():
@@ -196,13 +198,13 @@ class FeedState:
         return embeddings_RE
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """The whole state, see `restore`; texts are embedded again from their items."""
+        """The whole state as arrays, without text embeddings, which `restore` recomputes."""
         own = {name: getattr(self, name) for name in _ARRAYS} | {"text_source_T": self._text_source_T}
         memory = {name: array for name, array in self.memory.to_arrays().items() if name != _TEXT_EMBEDDINGS}
         return own | memory
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
-        """Become the state that `to_arrays` gave, of the same rules, agents and catalogue."""
+        """Load the arrays of `to_arrays`, from a state with the same rules, agents and catalogue."""
         for name in _ARRAYS:
             getattr(self, name)[...] = arrays[name]
         self._text_source_T = arrays["text_source_T"]
@@ -211,7 +213,7 @@ class FeedState:
         self.memory = Memory.from_arrays(memory, self.memory.preset, seed=self.memory.seed)
 
     def histories(self, agents: np.ndarray) -> Ragged:
-        """What each of these agents has taken: before the run, and in it."""
+        """Items that each of these agents has taken, before the run and in it."""
         known, n_new_A = self._population.histories[agents], self.n_watched_A[agents]
         offsets = offsets_from_lengths(known.lengths + n_new_A)
         place_R = np.arange(offsets[-1]) - np.repeat(offsets[:-1], np.diff(offsets))
@@ -223,7 +225,7 @@ class FeedState:
 
 
 def _append(items_AP: np.ndarray, n_A: np.ndarray, rows: pl.DataFrame) -> None:
-    """Put the rows' items, agent by agent, after what `items_AP` holds."""
+    """Append the items of the rows to each agent's row of `items_AP`."""
     agent = rows["agent"].to_numpy()
     added_A = np.bincount(agent, minlength=len(n_A))
     place = np.arange(len(agent)) - np.repeat(offsets_from_lengths(added_A)[:-1], added_A) + n_A[agent]

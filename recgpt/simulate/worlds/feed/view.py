@@ -1,9 +1,8 @@
-"""The feed at one step as plain JSON: everything that its pages show.
+"""View of a feed at one step as plain JSON, with everything that its HTML pages show.
 
     view(run, step=3)["metrics"]["corrected"]["p_view"]["mean"]
 
-The HTML report and the live page draw it; nothing else of a run reaches them. Texts of items and agents are as they
-are in the log: whoever draws them has to escape them.
+The HTML report renders only this. Texts of items and agents are unescaped, as in the log: escape them in HTML.
 """
 
 import json
@@ -35,13 +34,13 @@ HEADINGS = {
     "n_exit": "pages seen",
     "s_sat": "satisfaction",
 }
-"""Name of each of `MEASURES`."""
+"""Displayed name of each of `MEASURES`."""
 TRAITS = {
     "activity": ("comes seldom", "comes now and then", "comes often"),
     "diversity": ("few genres", "several genres", "many genres"),
     "conformity": ("rates as others do", "in between", "rates against the crowd"),
 }
-"""What the classes 1 to 3 of each trait mean."""
+"""Meaning of the classes 1 to 3 of each trait."""
 
 _MOST_SHOWN = 10
 _LATEST = 5
@@ -49,12 +48,12 @@ _LORENZ_POINTS = 400
 
 
 def published() -> dict[str, Any]:
-    """The figures of Agent4Rec, from its paper and from its published trace; see `published.json`."""
+    """Published figures of Agent4Rec, from its paper and its trace; see `published.json`."""
     return json.loads((files("recgpt.simulate.worlds.feed") / "published.json").read_text(encoding="utf-8"))
 
 
 def config_of(run: Run) -> FeedConfig:
-    """The configuration of a feed.
+    """Configuration of the run of a feed.
 
     Raises
     ------
@@ -67,16 +66,16 @@ def config_of(run: Run) -> FeedConfig:
 
 
 def view(run: Run, step: int) -> dict[str, Any]:
-    """A run after one of its steps, 0 for before the first.
+    """View of a run after one of its steps; 0: before the first.
 
     Returns
     -------
     dict
-        `run, manifest, config, step, time` (simulated seconds), `finished`: what was run, and how far it is here.
-        `metrics` : see `feed_measures`, of the steps so far. `calls` : of the whole run, see `Run.calls_summary`.
-        `headings, traits, failure_kinds` : words for keys. `published` : figures of Agent4Rec.
+        `run, manifest, config, step, time` (simulated seconds), `finished`: identity and progress.
+        `metrics` : `feed_measures` of the steps so far. `calls` : `Run.calls_summary` of the whole run.
+        `headings, traits, failure_kinds` : displayed names of keys. `published` : figures of Agent4Rec.
         `agents` : by column, a list over agents: `active`, `shown`, `aligned`, `watched`, `liked`.
-        `stories` : of a few agents, each with its profile, pages and memories.
+        `stories` : profile, pages and memories of a few agents.
         `most_shown, organic, charts` : figures of items, and data of the charts.
 
     Raises
@@ -152,7 +151,7 @@ def _most_shown(tally: Tally, facts: ItemFacts) -> list[dict[str, Any]]:
 
 
 def _organic(tally: Tally, metrics: dict[str, Any]) -> dict[str, int]:
-    """What was shown and watched that was no advertisement."""
+    """Numbers of items shown and watched, without advertisements."""
     return {
         "shown": int(tally.shown_N.sum()) - metrics["adverts"]["shown"],
         "watched": int(tally.watched_N.sum()) - metrics["adverts"]["watched"],
@@ -160,11 +159,11 @@ def _organic(tally: Tally, metrics: dict[str, Any]) -> dict[str, int]:
 
 
 def _charts(tally: Tally, metrics: dict[str, Any]) -> dict[str, Any]:
-    """Data of the charts that are in no other part.
+    """Chart data that no other part of the view contains.
 
     `ratings`: shares of 1 to 5 stars in this run, the real ratings and the published trace. `trace_variation`: total
     variation of the published trace from MovieLens-1M. `lorenz`: share of the catalogue, the least shown items first,
-    against share of what was shown; None before anything was.
+    against share of impressions; None before the first impression.
     """
     known = published()
     stars = np.array(known["trace"]["stars"])
@@ -190,10 +189,10 @@ def _lorenz(shown_N: np.ndarray) -> dict[str, list[float]]:
 
 
 def story_agents(tally: Tally, population: Population, *, n_steps: int) -> dict[int, str]:
-    """Agents that differ, the same ones for the same run, and what each was chosen for.
+    """Choose a few different agents for the stories, deterministically; returns the reason by agent.
 
-    Of each class of activity the one whose views are nearest to the class's median; then one that left at once, if any
-    did; then one whose mind failed, if any. Ties go to the lowest number.
+    For each class of activity the agent with views nearest to the median of the class; then one that left after the
+    first page and one whose mind failed, if any. Ties go to the lowest number.
     """
     chosen: dict[int, str] = {}
     well_A = ~tally.failed_A & (tally.pages_A > 0)
@@ -218,7 +217,7 @@ def _stories(
     state: FeedState,
     step: int,
 ) -> list[dict[str, Any]]:
-    """What happened to a few agents that differ.
+    """Stories of the chosen agents.
 
     Each has `agent`, `why` it was chosen, `profile`, `latest` items before the run, `pages` (see `_page`), `interview`
     (None, or `value` and `text`) and `memories` (see `Memory.describe`).
@@ -226,7 +225,7 @@ def _stories(
     chosen = story_agents(tally, population, n_steps=step)
     of_chosen = [rows.filter(pl.col("agent").is_in(list(chosen))) for rows in _steps(run, step)]
     events = pl.concat([run.events(0), *of_chosen])
-    # Entries of one stage are numbered as they come; those of several may merge, and their numbers tell no text.
+    # With stages, memory entries may merge, so their numbers do not identify a text.
     is_numbered = PRESETS[config.memory].stages is None
     return [
         {
@@ -257,7 +256,7 @@ def _story(events: pl.DataFrame, facts: ItemFacts, *, is_numbered: bool) -> dict
 
 
 def _plain(values: dict[str, Any]) -> Any:
-    """JSON values: lists for tuples, None for NaN."""
+    """Convert to JSON values: lists for tuples, None for NaN."""
     return {
         name: list(value) if isinstance(value, tuple) else None if value != value else value  # NaN
         for name, value in values.items()
@@ -269,7 +268,7 @@ def _memory(item: dict[str, Any]) -> str:
 
 
 def _page(step: int, rows: pl.DataFrame, facts: ItemFacts) -> dict[str, Any]:
-    """One page of one agent, as its events have it."""
+    """One page of one agent, from its events."""
     of_kind: dict[str, list[dict[str, Any]]] = {}
     for row in rows.to_dicts():
         of_kind.setdefault(row["kind"], []).append(row)

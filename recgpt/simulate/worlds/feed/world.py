@@ -1,10 +1,10 @@
-"""The paged feed of Agent4Rec: agents browse what a recommender serves, page by page, until they have had enough.
+"""Paged feed of Agent4Rec: agents browse pages of recommended items until they leave.
 
     recgpt simulate feed --dataset data/demo --recommender recgpt --agents 100 --run demo
 
 Zhang et al., "On Generative Agents in Recommendation" (SIGIR 2024). One step of a run is one page of every agent that
-has not left. The recommender is live: it knows what every agent watched on the pages before, and ranks anew for each
-page. The state is a function of the event log alone (`FeedState.apply`), so that a run resumes from its log.
+has not left. The recommender is online: it observes the items watched on earlier pages, and ranks again for each page.
+The state is a function of the event log only (`FeedState.apply`), so that a run resumes from its log.
 
 Shapes: A agents, S slots of a page, P slots of all pages, N items, k items ranked.
 """
@@ -32,7 +32,7 @@ from recgpt.simulate.worlds.feed.state import LIKED, MEMORY_CAPACITY, Advert, Fe
 
 __all__ = ["MEMORY_CAPACITY", "Advert", "Feed", "FeedRules", "FeedState", "Setting"]
 
-AGENTS_AT_A_TIME = 1024  # asked of a mind in one call
+AGENTS_AT_A_TIME = 1024  # agents per call of a mind
 _RANKED_AT_A_TIME = 4096
 _NO_PAGES_LEFT = "no pages are left"
 _NOTHING_TO_SHOW = "nothing new is left to show"
@@ -41,19 +41,19 @@ T = TypeVar("T")
 
 
 class Feed:
-    """One feed, at some step.
+    """A feed in progress.
 
     Parameters
     ----------
     recommender
-        Fitted on `setting.known`; `observe` is called after each page, in the order of agents.
+        Recommender fitted on `setting.known`; `observe` is called after each page, in the order of agents.
     concurrency
-        Blocks of agents that decide at the same time; the log does not depend on it.
+        Blocks of agents processed at the same time; the log does not depend on it.
 
     Raises
     ------
     SimulationError
-        No item is of the class that is to be advertised.
+        No item belongs to the advertised class.
     """
 
     def __init__(
@@ -72,25 +72,25 @@ class Feed:
 
     @property
     def n_steps(self) -> int:
-        """Pages at most."""
+        """Maximum number of pages."""
         return self.rules.pages
 
     @property
     def n_active(self) -> int:
-        """Agents that have not left."""
+        """Number of agents that have not left."""
         return int(self.state.active_A.sum())
 
     @property
     def over(self) -> bool:
-        """Whether every agent has left."""
+        """Whether all agents have left, or seen all pages."""
         return self.step >= self.rules.pages or not self.state.active_A.any()
 
     def estimate(self) -> CostEstimate | None:
-        """Calls and cost of the pages that follow; None where no language model is called."""
+        """Expected calls and cost of the remaining pages; None if no language model is called."""
         return self.mind.estimate(self.n_active, self.n_steps - self.step, self.rules.page_size)
 
     def play(self) -> pl.DataFrame:
-        """The events of the next page, not yet applied: everything is decided, nothing has changed."""
+        """Decide the next page and return its events, without changing the state."""
         step = self.step + 1
         pages = self._pages(step, np.flatnonzero(self.state.active_A))
         is_empty_A = (pages.items_AS < 0).all(axis=1)
@@ -99,12 +99,12 @@ class Feed:
         return KINDS.assemble(step, parts, time=CLOCK.at(step))
 
     def apply(self, rows: pl.DataFrame) -> None:
-        """Take in a step's events, those of `play` or of the log: the only way in which anything changes."""
+        """Apply the events of one step, from `play` or from the log; nothing else changes the state."""
         self.step += 1
         self.state.apply(rows)
-        self._tell_recommender(rows)
+        self._update_recommender(rows)
 
-    # --- what agents see ---
+    # --- pages ---
 
     def _pages(self, step: int, agents: np.ndarray) -> Pages:
         state = self.state
@@ -113,7 +113,7 @@ class Feed:
         advert_AS = np.zeros(items_AS.shape, dtype=bool)
         if len(self._adverts):
             advert_A = self._advertised(step, agents)
-            # The best item makes way for the advert, and fills the page where the advert was on it anyway.
+            # The advert replaces the best item, which is appended if the advert was on the page already.
             others_AS = np.concatenate([items_AS[:, 1:], items_AS[:, :1]], axis=1)
             usable_AS = (others_AS >= 0) & (others_AS != advert_A[:, None])
             with_advert_AS = _first(
@@ -136,9 +136,9 @@ class Feed:
         )
 
     def _served(self, step: int, agents: np.ndarray) -> np.ndarray:
-        """(A, S) the best items that were not shown before; -1 where the recommender has no more."""
+        """(A, S) the best items not shown before; -1 where the recommender has no more."""
         size, n_items = self.rules.page_size, len(self.setting.facts)
-        most = size * step  # of which all pages before hold all but one page's worth
+        most = size * step  # enough: at most size * (step - 1) of them were shown before
         ids_Ak = self.recommender.rank(self.state.histories(agents), min(n_items, most), exclude="history").ids
         if self.rules.truth_first:
             true_Ak = _padded(self.setting.held_out[agents], most)
@@ -147,7 +147,7 @@ class Feed:
         return _first(ids_Ak, (ids_Ak >= 0) & is_new_Ak, size)
 
     def _advertised(self, step: int, agents: np.ndarray) -> np.ndarray:
-        """(A,) an advertised item for each agent, drawn from those that it neither took nor was shown; -1 for none."""
+        """(A,) a random advert for each agent among the items it neither took nor was shown; -1 for none."""
         histories, shown_AP = self.state.histories(agents), self.state.shown_AP[agents]
         drawn_A2 = rng.uniform(self.rules.seed, agents, step=step, purpose="advert", n=2)
         advert_A = self._adverts[(drawn_A2[:, 0] * len(self._adverts)).astype(np.int64)]
@@ -157,20 +157,20 @@ class Feed:
             advert_A[row] = new[int(drawn_A2[row, 1] * len(new))] if len(new) else -1
         return advert_A
 
-    # --- what they do ---
+    # --- decisions ---
 
     def _rejected_events(self, pages: Pages) -> list[pl.DataFrame]:
-        """The events of agents for whom there is no page: they leave with those that they have seen."""
+        """Events of agents without a page: they leave after the pages seen so far."""
         if not len(pages):
             return []
         n_seen_A, reasons = np.full(len(pages), pages.step - 1), [_NOTHING_TO_SHOW] * len(pages)
         return [KINDS.piece("exited", pages.agent_A, value=n_seen_A, text=reasons), self._interviewed(pages)]
 
     def _page_events(self, pages: Pages) -> list[pl.DataFrame]:
-        """The events of these pages, interviews of those who leave included."""
+        """Events of these pages, including interviews of the agents that leave."""
         if not len(pages):
             return []
-        decided = _joined(self._asked(self.mind.decide, pages))
+        decided = _joined(self._in_blocks(self.mind.decide, pages))
         agent_A, last = pages.agent_A, pages.step == self.rules.pages
         there_AS, well_A = pages.items_AS >= 0, ~decided.failed_A
         aligned_AS = decided.aligned_AS & there_AS & well_A[:, None]
@@ -229,23 +229,23 @@ class Feed:
         ]
 
     def _interviewed(self, pages: Pages) -> pl.DataFrame:
-        parts: list[Interviews] = self._asked(self.mind.interview, pages)
+        parts: list[Interviews] = self._in_blocks(self.mind.interview, pages)
         satisfaction_A = np.concatenate([np.empty(0), *(part.satisfaction_A for part in parts)])
         reasons = _joined_texts([(part.reasons, len(part.satisfaction_A)) for part in parts])
         return KINDS.piece("interviewed", pages.agent_A, value=satisfaction_A, text=reasons)
 
-    def _asked(self, ask: Callable[[Pages, Memory], T], pages: Pages) -> list[T]:
-        """What the mind says, a block of agents at a time, in their order."""
+    def _in_blocks(self, call: Callable[[Pages, Memory], T], pages: Pages) -> list[T]:
+        """Decisions or interviews of the mind, one per block of agents, in order."""
         starts = range(0, len(pages), AGENTS_AT_A_TIME)
         blocks = [pages.rows(slice(start, start + AGENTS_AT_A_TIME)) for start in starts]
         if self._concurrency == 1 or len(blocks) < 2:
-            return [ask(block, self.state.memory) for block in blocks]
+            return [call(block, self.state.memory) for block in blocks]
         with ThreadPoolExecutor(self._concurrency) as pool:
-            return list(pool.map(lambda block: ask(block, self.state.memory), blocks))
+            return list(pool.map(lambda block: call(block, self.state.memory), blocks))
 
-    # --- what the recommender learns ---
+    # --- recommender ---
 
-    def _tell_recommender(self, rows: pl.DataFrame) -> None:
+    def _update_recommender(self, rows: pl.DataFrame) -> None:
         watched = rows.filter(pl.col("kind") == "watched")
         if len(watched):
             self._observed.append(self._interactions(watched, rows.filter(pl.col("kind") == "rated")))
@@ -269,9 +269,9 @@ class Feed:
         return Interactions(users, watched["item"].to_numpy().astype(np.int32), times, stars)
 
     def known_now(self) -> Dataset:
-        """What is known with all that was watched in this run, the agents' own events after their history.
+        """Training interactions extended by the items watched in this run, after each agent's history.
 
-        Agents that are no users of the data set come after its users. One that has watched nothing has no events.
+        Agents that are not users of the data set are numbered after its users.
         """
         known = self.setting.known
         parts = [known.interactions, *self._observed]
@@ -298,7 +298,7 @@ class Feed:
 
 
 def _first(ids_Ak: np.ndarray, usable_Ak: np.ndarray, size: int) -> np.ndarray:
-    """(A, size) the first usable ids of each row; -1 where there are fewer."""
+    """(A, size) the first usable ids of each row, padded with -1."""
     nth_Ak = usable_Ak.cumsum(axis=1)
     row, column = np.nonzero(usable_Ak & (nth_Ak <= size))
     first_AS = np.full((len(ids_Ak), size), -1, dtype=np.int64)
@@ -309,13 +309,13 @@ def _first(ids_Ak: np.ndarray, usable_Ak: np.ndarray, size: int) -> np.ndarray:
 def _among(ids_Ak: np.ndarray, others_AP: np.ndarray) -> np.ndarray:
     """(A, k) bool, whether an id is in the same row of `others_AP`."""
     found_Ak = np.zeros(ids_Ak.shape, dtype=bool)
-    for other_A in others_AP.T:  # a column at a time: what is compared at once stays small
+    for other_A in others_AP.T:  # column by column, to keep the comparison array small
         found_Ak |= ids_Ak == other_A[:, None]
     return found_Ak
 
 
 def _padded(sequences: Ragged, most: int) -> np.ndarray:
-    """(A, most) int64 the first items of each sequence, -1 beyond its end."""
+    """(A, most) int64 first items of each sequence, padded with -1."""
     lengths = np.minimum(sequences.lengths, most)
     padded = np.full((len(lengths), most), -1, dtype=np.int64)
     starts = sequences.offsets[:-1]
@@ -324,7 +324,7 @@ def _padded(sequences: Ragged, most: int) -> np.ndarray:
 
 
 def _joined(parts: Sequence[Decisions]) -> Decisions:
-    """The decisions of some blocks as one."""
+    """Concatenate the decisions of several blocks."""
     if len(parts) == 1:
         return parts[0]
     joined: dict[str, Any] = {}
@@ -337,7 +337,7 @@ def _joined(parts: Sequence[Decisions]) -> Decisions:
 
 
 def _joined_texts(parts: Sequence[tuple[Sequence[Any] | None, int]]) -> list[Any] | None:
-    """Texts of some blocks, each with its size, as one list; None where no block has any."""
+    """Concatenate the texts of several blocks, each given with its size; None if no block has any."""
     if all(texts is None for texts, _ in parts):
         return None
     return [text for texts, size in parts for text in (texts if texts is not None else [None] * size)]
@@ -349,9 +349,9 @@ def _joined_columns(parts: Sequence[np.ndarray | None], order: np.ndarray) -> np
 
 
 def _users(population: Population, n_users: int) -> tuple[np.ndarray, int]:
-    """(A,) the user that an agent is to the recommender, and how many users there are then.
+    """(A,) user id of each agent for the recommender, and the total number of users.
 
-    The first agent that was made from a person goes on as that person; others are new.
+    The first agent made from a real user keeps its id; others get new ids.
     """
     _, first = np.unique(population.user_A, return_index=True)
     user_A = np.full(len(population), -1, dtype=np.int64)
@@ -363,7 +363,7 @@ def _users(population: Population, n_users: int) -> tuple[np.ndarray, int]:
 
 
 def _advert_pool(facts: ItemFacts, advert: Advert) -> np.ndarray:
-    """The items that may be advertised: popular ones have more interactions, high ones better ratings, than most."""
+    """Items of the advertised class: pop or unpop by the median of interactions, high or low by the median rating."""
     known = np.flatnonzero(facts.count_N > 0)
     if advert == "none":
         return known[:0]
@@ -376,5 +376,7 @@ def _advert_pool(facts: ItemFacts, advert: Advert) -> np.ndarray:
     is_high = rating_N[rated] > np.median(rating_N[rated]) if len(rated) else is_popular
     pool = rated[(is_popular == (popularity == "pop")) & (is_high == (quality == "high"))]
     if not len(pool):
-        raise SimulationError(f"no item with known ratings is {advert}: advertise another class, or all")
+        raise SimulationError(
+            f"no item with known ratings belongs to the class {advert}: advertise another class, or all"
+        )
     return pool

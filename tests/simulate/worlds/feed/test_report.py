@@ -216,7 +216,7 @@ def test_the_page_holds_every_section(words: bool, runs: Path) -> None:
         assert f"{run.hash}" in page.text
     check_whole(page)
     assert set(page.ids) == {*SECTIONS, "adverts", "failures"}
-    for expected in ("popularity", "eight people made up", "LightGCN", "MovieLens-1M", "Came to mind", "7 of 10"):
+    for expected in ("popularity", "eight people made up", "LightGCN", "MovieLens-1M", "Retrieved memories", "7 of 10"):
         assert expected in page.text
     assert "no reply in time" in page.text  # what the kind of failure means
     assert ("I notice <i>a lot</i>." in page.text) == words

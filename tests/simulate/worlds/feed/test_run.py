@@ -190,7 +190,7 @@ def test_agents_without_any_page_are_reported_and_stop_nothing(feed_config: Conf
 def test_what_cannot_be_is_said_before_a_run_is_made(feed_config: Config, runs: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="unknown recommender 'best'"):
         start("feed", "demo", feed_config(recommender="best"))
-    with pytest.raises(SimulationError, match="nothing is held out of these agents"):
+    with pytest.raises(SimulationError, match="these agents have no held-out items"):
         start("feed", "demo", feed_config(people="synthetic", truth_first=True))
     with pytest.raises(DataError, match="nowhere"):
         start("feed", "demo", feed_config(dataset=str(tmp_path / "nowhere")))

@@ -265,7 +265,7 @@ def test_adverts_end_where_the_agent_knows_them_all(setting: Setting) -> None:
 
 def test_nothing_to_advertise_is_an_error(setting: Setting) -> None:
     facts = replace(setting.facts, mean_rating_N=np.full(len(setting.facts), np.nan, dtype=np.float32))
-    with pytest.raises(SimulationError, match="no item with known ratings is pop_low"):
+    with pytest.raises(SimulationError, match="no item with known ratings belongs to the class pop_low"):
         played(replace(setting, facts=facts), advert="pop_low")
 
 

@@ -1,7 +1,7 @@
 """Features of an agent and an item before any page is shown, for the scripted mind's models.
 
-Products of vectors are of numbers on a grid, whose sums float32 holds exactly in any order: a feature never depends on
-which other agents are asked.
+Products of vectors are of numbers on a grid, whose sums float32 holds exactly in any order: a feature does not
+depend on the other agents of the call.
 
 Shapes: A agents of a call, P all agents, R rows, S slots of a page, N items, E embedding width, D text dimensions,
 C categories.

@@ -32,7 +32,7 @@ class Pages:
     advert_AS
         (A, S) bool, whether a slot is an advertisement.
     advert_text
-        Text beside an advertisement; None for none.
+        Text next to an advertisement; None for none.
     shown_before_A, aligned_before_A, watched_before_A, liked_before_A
         (A,) int64 counts over the pages before.
     """
@@ -80,17 +80,17 @@ class Decisions:
     feeling_AS
         (A, S) float32 from -1 to 1, of watched items; NaN elsewhere.
     satisfied_A
-        (A,) bool, whether the page pleased.
+        (A,) bool, whether the agent is satisfied with the page.
     exit_A
         (A,) bool, whether the agent leaves after this page.
     failed_A
         (A,) bool, the mind gave no decision: the rest of the row is ignored, and the agent leaves.
     feeling_texts, reasons
-        In words, (A, S) and (A,); None where the mind has no words.
+        Texts (A, S) and (A,); None if the mind gives none.
     retrieved
         A strings of JSON, `ids` of the memories each decision used and maybe more; None where none were read.
     thoughts
-        A conclusions that were drawn, where a reflection was due; they become memories.
+        Conclusions of A agents from reflections, None for the others; they become memories.
     """
 
     aligned_AS: np.ndarray

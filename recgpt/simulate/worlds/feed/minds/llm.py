@@ -1,6 +1,6 @@
-"""Mind that decides by a language model: one structured question a page, items chosen by their number on it.
+"""Mind that decides by a language model: one structured request per page, items chosen by their number on it.
 
-The prompts are files in `prompts`; what is shared with the language-model minds of other worlds is in
+The prompts are files in `prompts`; code shared with the language-model minds of other worlds is in
 `recgpt.simulate.minds.ask`. An agent whose reply is malformed twice has failed, which is counted and logged.
 """
 

@@ -3,19 +3,19 @@
     mind = ScriptedMind(population, facts, seed=0)
     decisions = mind.decide(pages, memory)
 
-A page is read as the published agents read theirs (Zhang et al., "On Generative Agents in Recommendation", SIGIR 2024):
-which items fit, which of those are watched, how each of these is rated and felt, whether the page pleased, and whether
-to go on. Each of these is a small model with named coefficients, in `scripted.json`, made and documented by `fitting`:
+A page is processed in the steps of the published agents (Zhang et al., "On Generative Agents in Recommendation", SIGIR
+2024): which items fit, which of these are watched, their rating and valence, satisfaction with the page, and exit. Each
+step is a small model with named coefficients in `scripted.json`, made and documented by `fitting`:
 
-- `preference`, a logistic model of real people's choices, and `rating`, an ordinal model of their stars: MovieLens.
-- `align`, `watch`, `exit`, `interview`: the published trace of 1,000 GPT-3.5 agents. `align` has people's preference as
-  one feature, so that agents find fitting the items that real people of such a history choose.
+- `preference`, a logistic model of real users' choices, and `rating`, an ordinal model of their stars: MovieLens.
+- `align`, `watch`, `exit`, `interview`: the published trace of 1,000 GPT-3.5 agents. A feature of `align` is
+  `preference`, so that the items that fit an agent are those that real users with such a history choose.
 
-Choice and stars follow different vectors, as held-out people show: what one takes is like one's whole history
-(`interest`), what one rates above one's mean is like what one rated so before (`Population.taste_AE`, `taste`).
+Choice and stars use different vectors, as held-out users show: items taken are similar to the whole history
+(`interest`), items rated above the user's mean to items rated so before (`Population.taste_AE`, `taste`).
 
-There is no label for "the page pleased": it did with the probability that the interview gives for a score of 6 or more
-to a session of pages like it. Advertisements are judged as other items, because neither source has any.
+There is no label for satisfaction with a page: its probability is that of an interview score of 6 or more for a session
+of such pages. Advertisements are judged like other items, because neither source has any.
 
 A decision never depends on the other agents of the call: random numbers are keyed by agent and step, for features see
 `affinities`.
@@ -79,9 +79,9 @@ class ScriptedMind:
     facts
         The catalogue, in the dense ids of the population's histories.
     seed
-        Of the run.
+        Seed of the run.
     parameters
-        By default those of the package.
+        Fitted parameters; by default the shipped ones.
     uses_memory
         Whether decisions use the memory of the run; without it they are far faster.
     """

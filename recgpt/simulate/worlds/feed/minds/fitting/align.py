@@ -1,4 +1,4 @@
-"""Fit of `align`, the model of which items fit an agent, on the published agents.
+"""Fit of `align`, the model that decides whether an item fits an agent, on the published agents.
 
 It gets people's preference as one feature, and is held to the published means on random and popular pages too, which
 the trace has none of.

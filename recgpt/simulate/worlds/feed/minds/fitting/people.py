@@ -1,4 +1,4 @@
-"""What real people choose and how they rate: `preference` and `rating`.
+"""Fit of `preference` and `rating`: choices and ratings of real users.
 
 Choice is learnt from each user's later events against items drawn at random and items as popular, stars from the same
 events. Half stars are rounded up. Features are of the known part only.

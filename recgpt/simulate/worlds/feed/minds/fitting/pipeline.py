@@ -33,13 +33,13 @@ def fit(ratings_folder: str | Path, agent4rec_folder: str | Path, *, encoder: st
     agent4rec_folder
         See `populate.agent4rec`.
     encoder
-        Of the items' texts, see `recgpt.encode.find_encoder`.
+        Text encoder of the items, see `recgpt.encode.find_encoder`.
     seed
-        Of everything that is drawn, which users are held out among it.
+        Seed of all random numbers, including the choice of held-out users.
 
     Returns
     -------
-    What `Parameters` reads.
+    Content for `Parameters.load`.
 
     Raises
     ------

@@ -75,7 +75,7 @@ class Source:
         return ~np.isin(self.pair_ids(events.user, events.item), self.pair_ids(users, known.item))
 
     def lists(self, agents_A: np.ndarray, seed: int) -> dict[str, np.ndarray]:
-        """(A, L) lists in several orders, without known items. `own`: held-out items between those of a ranking."""
+        """(A, L) lists in several orders, without known items. `own`: held-out items interleaved with a ranking."""
         length = MAX_PAGES * PUBLISHED_PAGE
         histories = self.population.histories[agents_A]
         recommenders = {"popular": make("popularity"), "hybrid_knn": make("hybrid_knn", embeddings=self.embeddings_NE)}
