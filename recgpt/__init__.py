@@ -1,4 +1,4 @@
-"""RecGPT: a foundation model for sequential recommendation, and simulated users to try it on.
+"""RecGPT: a foundation model for sequential recommendation, and simulated users to test recommenders with.
 
 from recgpt import load_model
 

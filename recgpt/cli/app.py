@@ -13,7 +13,7 @@ from recgpt.version import __version__
 
 app = typer.Typer(
     add_completion=False,
-    help="A foundation model for sequential recommendation, and simulated users to try it on.",
+    help="A foundation model for sequential recommendation, and simulated users to test recommenders with.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_show_locals=False,
@@ -30,7 +30,7 @@ def _print_version(wanted: bool) -> None:
 def recgpt(
     version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version."),
 ) -> None:
-    """A foundation model for sequential recommendation, and simulated users to try it on."""
+    """A foundation model for sequential recommendation, and simulated users to test recommenders with."""
 
 
 DATA, MODELS, RECOMMEND, EVALUATE, SIMULATE = "Data", "Models", "Recommend", "Evaluate", "Simulate"

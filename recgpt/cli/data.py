@@ -39,6 +39,29 @@ def data_import(ctx: typer.Context) -> None:
     sources(args=ctx.args, prog_name="recgpt data import")
 
 
+IMPORT_OPTIONS = {
+    "out": "data set folder to write",
+    "min_records": "leave out users with fewer interactions",
+    "overwrite": "replace existing output",
+    "category": "category of Amazon, such as Magazine_Subscriptions",
+    "state": "state of the USA, as in the names of the files",
+    "sequences": "train, test or cold_test; by default train and test together",
+    "items": "file of the catalogue",
+    "user": "column of user ids",
+    "item": "column of item ids",
+    "position": "column that orders the interactions of a user",
+    "time": "column of timestamps: Unix seconds, dates or ISO 8601 texts",
+    "milliseconds": "timestamps are Unix milliseconds",
+    "rating": "column of ratings",
+    "catalogue_item": "column of item ids in the catalogue, if it has another name there",
+    "title": "column of titles in the catalogue",
+    "categories": "column of categories in the catalogue",
+    "brand": "column of brands in the catalogue",
+    "description": "column of descriptions in the catalogue",
+}
+"""Help of the options of `recgpt data import`, by parameter of a reader."""
+
+
 def _as_option(parameter: Any) -> Any:
     """A reader's parameter for the command line: `source` stays an argument, `out` and keywords become options."""
     import inspect
@@ -49,7 +72,7 @@ def _as_option(parameter: Any) -> Any:
         help_text = "file or folder of the source" + (" (optional: fetched, or not needed)" if optional else "")
         declared = typer.Argument(help=help_text)
         return parameter.replace(annotation=Annotated[parameter.annotation, declared], default=default)
-    declared = typer.Option(f"--{parameter.name.replace('_', '-')}")
+    declared = typer.Option(f"--{parameter.name.replace('_', '-')}", help=IMPORT_OPTIONS.get(parameter.name))
     return parameter.replace(annotation=Annotated[parameter.annotation, declared], kind=inspect.Parameter.KEYWORD_ONLY)
 
 

@@ -41,7 +41,7 @@ def evaluate(
     repeats: OptionalRepeats = None,
     max_users: Annotated[int | None, typer.Option(help="evaluate a random sample of so many users")] = None,
     seed: Seed = 0,
-    negatives: Annotated[int | None, typer.Option(hidden=True)] = None,  # only for the error that says why not
+    negatives: Annotated[int | None, typer.Option(hidden=True)] = None,  # only for the error that explains why not
     json_out: Annotated[
         Path | None,
         typer.Option("--json", help="write the report to this file, and per-user results in a file next to it"),

@@ -189,10 +189,10 @@ def agent4rec(
         Literal["scripted", "llm"], typer.Option(help="how agents decide: by fitted models, or by a language model")
     ] = "scripted",
     base_url: BaseUrl = None,
-    llm_model: str = "gpt-3.5-turbo",
+    llm_model: Annotated[str, typer.Option(help="name of the language model on its server")] = "gpt-3.5-turbo",
     key_env: KeyEnv = "OPENAI_API_KEY",
-    max_calls: Annotated[int | None, typer.Option(min=0)] = None,
-    max_usd: Annotated[float | None, typer.Option(min=0)] = None,
+    max_calls: Annotated[int | None, typer.Option(min=0, help="upper limit of calls to the language model")] = None,
+    max_usd: Annotated[float | None, typer.Option(min=0, help="upper limit of cost in USD")] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Run a feed with the flags of the published Agent4Rec command.
@@ -284,7 +284,7 @@ def show(
         raise SimulationError(f"agent {agent} of {agents}: agents are numbered from 0; raise --agents")
     found = load_setting(FeedConfig(dataset=str(dataset), agents=agents, people=people, seed=seed))
     titles = found.facts.items["title"]
-    about = json.loads(found.population.profile(agent).model_dump_json())  # in JSON, what is unknown is null
+    about = json.loads(found.population.profile(agent).model_dump_json())  # JSON has null for unknown values
     about["latest"] = [titles[int(item)] for item in found.population.histories[agent][-10:]]
     if as_json:
         print(json.dumps(about, indent=2, ensure_ascii=False))

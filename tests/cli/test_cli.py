@@ -44,6 +44,26 @@ def test_help_names_every_command(run_recgpt):
         assert f" {command} " in said
 
 
+def commands_of(group, name=""):
+    """Every command below a group, by its words."""
+    for each, command in group.commands.items():
+        below = f"{name} {each}".strip()
+        yield from commands_of(command, below) if hasattr(command, "commands") else [(below, command)]
+
+
+def test_help_of_every_command_has_an_example_and_explains_every_option():
+    import typer
+
+    from recgpt.cli.app import app
+
+    found = dict(commands_of(typer.main.get_command(app)))
+    assert len(found) > 20
+    for name, command in found.items():
+        assert f"Example: recgpt {name}" in command.help, name
+        unexplained = [each.name for each in command.params if not each.hidden and not each.help]
+        assert unexplained in ([], ["ctx"]), (name, unexplained)
+
+
 def test_import_help_names_every_source_and_its_options(run_recgpt):
     from recgpt.data.readers import READERS
 

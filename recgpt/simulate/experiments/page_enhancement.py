@@ -119,7 +119,7 @@ def _additions(lab: Lab, played: Played, seed: int) -> tuple[dict[str, Ragged], 
         is_free_N[shown] = False
         is_free_N[held_out] = False
         free = np.flatnonzero(is_free_N)
-        n = min(len(viewed), len(unviewed), len(free), len(real) // 2)  # half of what is held out stays a target
+        n = min(len(viewed), len(unviewed), len(free), len(real) // 2)  # half of the held-out items stay targets
         for arm, pool in (("viewed", viewed), ("unviewed", unviewed), ("random", free)):
             lists[arm].append(pool[np.sort(rng.choice(len(pool), n, replace=False))])
         lists["real"].append(real[:n])

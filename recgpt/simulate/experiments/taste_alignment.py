@@ -1,4 +1,4 @@
-"""Taste alignment: whether agents tell their user's held-out items from others. Zhang et al., SIGIR 2024, section 4.1.
+"""Taste alignment: do agents recognise held-out items of their user? Zhang et al., SIGIR 2024, section 4.1.
 
     recgpt experiment taste-alignment --dataset data/demo
 
