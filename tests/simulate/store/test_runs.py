@@ -119,7 +119,7 @@ def test_ids_are_never_paths(tmp_path: Path, run_id: str) -> None:
 
 
 def test_the_manifest_is_that_of_the_run() -> None:
-    with pytest.raises(StoreError, match="given the manifest of run other"):
+    with pytest.raises(StoreError, match="the manifest, which is of run other"):
         Run.create("demo", manifest("other"))
     with pytest.raises(StoreError, match="manifest is not JSON"):
         Run.create("demo", manifest(config={"rate": float("nan")}))

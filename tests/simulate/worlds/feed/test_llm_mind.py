@@ -201,7 +201,9 @@ def expected_tokens(request: Request) -> int:
 def test_estimate_of_a_model_without_a_price_says_so(setting: Setting) -> None:
     expected = LLMMind(unused_client("unlisted"), setting.population, setting.facts).estimate(2, 1, 4)
     assert expected.usd is None
-    assert str(expected).startswith("4 calls, ") and str(expected).endswith("the model has no listed price")
+    assert str(expected).startswith("4 calls, ") and str(expected).endswith(
+        "cost unknown (no listed price for the model)"
+    )
 
 
 def test_estimate_of_replies_stays_below_max_tokens(setting: Setting) -> None:

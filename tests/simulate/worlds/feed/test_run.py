@@ -165,7 +165,10 @@ def test_another_data_set_in_the_place_of_the_old_one_is_refused(
     np.save(folder / "embeddings.npy", embeddings)
     events = Dataset.load(folder)
     events.select(np.arange(events.n_interactions) != 5).save(folder, overwrite=True)
-    with Run.open("demo", write=True) as run, pytest.raises(StoreError, match="not what run demo was made from"):
+    with (
+        Run.open("demo", write=True) as run,
+        pytest.raises(StoreError, match="differs from the data that run demo was started with"),
+    ):
         resume(run)
 
 
