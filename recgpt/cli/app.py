@@ -33,7 +33,8 @@ def recgpt(
     """A foundation model for sequential recommendation, and simulated users to test recommenders with."""
 
 
-DATA, MODELS, RECOMMEND, EVALUATE, SIMULATE = "Data", "Models", "Recommend", "Evaluate", "Simulate"
+DATA, MODELS, RECOMMEND = "Data", "Models", "Recommend"
+EVALUATE, SIMULATE, SERVE = "Evaluate", "Simulate", "Serve"
 app.add_typer(data_app, name="data", rich_help_panel=DATA)
 app.command(rich_help_panel=DATA)(encode)
 app.command(rich_help_panel=DATA)(tokenize)
@@ -53,4 +54,4 @@ app.add_typer(agents_app, name="agents", rich_help_panel=SIMULATE)
 app.command("agent4rec", rich_help_panel=SIMULATE)(agent4rec)
 app.command("experiment", rich_help_panel=SIMULATE)(experiment)
 app.add_typer(runs_app, name="runs", rich_help_panel=SIMULATE)
-app.add_typer(llm_app, name="llm", rich_help_panel=SIMULATE)
+app.add_typer(llm_app, name="llm", rich_help_panel=SERVE)

@@ -6,7 +6,16 @@ from typing import Annotated, Literal
 
 import typer
 
-from recgpt.cli.options import PROTOCOL_NAMES, DatasetDir, OptionalRepeats, Overrides, Overwrite, Seed
+from recgpt.cli.options import (
+    PROTOCOL_NAMES,
+    ConfigFile,
+    DatasetDir,
+    OptionalRepeats,
+    Overrides,
+    Overwrite,
+    Seed,
+    typed,
+)
 from recgpt.tables import Wide, print_tables
 
 benchmark_app = typer.Typer(
@@ -15,6 +24,7 @@ benchmark_app = typer.Typer(
 
 
 def evaluate(
+    ctx: typer.Context,
     dataset: DatasetDir,
     model: Annotated[
         str | None,
@@ -47,6 +57,8 @@ def evaluate(
         typer.Option("--json", help="write the report to this file, and per-user results in a file next to it"),
     ] = None,
     markdown: Annotated[Path | None, typer.Option(help="write the tables to this file")] = None,
+    config: ConfigFile = None,
+    overrides: Overrides = None,
     wide: Wide = False,
 ) -> None:
     """Rank the full catalogue for every user: accuracy of a model and the baselines, with 95 % intervals.
@@ -59,20 +71,22 @@ def evaluate(
     """
     from recgpt.data.splits import load_for, make_split
     from recgpt.evaluate import evaluate as run
+    from recgpt.evaluate.config import EvaluationConfig
     from recgpt.evaluate.lineup import check_times, default_model, model_embeddings, names_for, recommenders_for
     from recgpt.evaluate.protocols import refuse_negatives
     from recgpt.models import load_model
 
     refuse_negatives(negatives)
-    data = load_for(protocol, dataset, repeats=repeats)
-    split = make_split(data, protocol, past=past, max_users=max_users, seed=seed)
-    named = [name.strip() for name in recommenders.split(",") if name.strip()]
-    loaded = load_model(model) if model is not None else default_model(named)
-    names = names_for(split, named, model=loaded)
-    check_times(split, names)
+    names = tuple(EvaluationConfig.model_fields)
+    chosen = EvaluationConfig.load(config, overrides or (), typed(ctx, dict(zip(names, names, strict=True))))
+    data = load_for(chosen.protocol, dataset, repeats=chosen.repeats)
+    split = make_split(data, chosen.protocol, past=chosen.past, max_users=chosen.max_users, seed=chosen.seed)
+    loaded = load_model(chosen.model) if chosen.model is not None else default_model(chosen.recommenders)
+    lineup = names_for(split, chosen.recommenders, model=loaded)
+    check_times(split, lineup)
     embeddings_NE = model_embeddings(data, loaded)
-    chosen = recommenders_for(names, embeddings_NE=embeddings_NE, model=loaded, seed=seed)
-    report = run(split, chosen, embeddings_NE=embeddings_NE, seed=seed)
+    compared = recommenders_for(lineup, embeddings_NE=embeddings_NE, model=loaded, seed=chosen.seed)
+    report = run(split, compared, embeddings_NE=embeddings_NE, seed=chosen.seed)
     print_tables(report.table(), wide=wide)
     if json_out is not None:
         report.save(json_out)

@@ -1,0 +1,30 @@
+"""Configuration of an evaluation: which recommenders, which queries, which past."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from recgpt.config import Config
+
+
+def _split_names(value: Any) -> Any:
+    """`a,b` as a list of names; other values as they are."""
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
+class EvaluationConfig(Config):
+    """Settings of `recgpt evaluate`."""
+
+    model: str | None = Field(default=None, description="model folder, hub repository, or published .pt")
+    recommenders: Annotated[tuple[str, ...], BeforeValidator(_split_names)] = Field(
+        default=(), description="recommenders beside the five that always take part"
+    )
+    protocol: str = Field(default="leave_one_out", description="evaluation protocol, see docs/evaluation.md")
+    past: Literal["train", "train+valid"] | None = Field(
+        default=None, description="past interactions: without each user's last two, or without the last one (default)"
+    )
+    repeats: Literal["keep", "drop-consecutive", "drop"] | None = Field(
+        default=None, description="repeated items of a history; the default depends on the protocol"
+    )
+    max_users: int | None = Field(default=None, ge=1, description="size of a random sample of users; all without it")
+    seed: int = Field(default=0, description="of the sample, the bootstrap and recommenders that draw")
