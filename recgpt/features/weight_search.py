@@ -107,9 +107,8 @@ class Lists:
             items = items[~cases.excluded_BN[case, items] & (items != target)]
             features_FN = cases.features_BFN[case]
             lead_FL = features_FN[:, items] - features_FN[:, target, None]
-            if (lead_FL > 0).all(
-                axis=0
-            ).sum() >= CUT_OFF:  # ahead with any weights, so the target cannot be in the top 10
+            ahead_L = (lead_FL > 0).all(axis=0)  # with any weights
+            if ahead_L.sum() >= CUT_OFF:  # the target cannot be in the top 10
                 continue
             rivals = (lead_FL >= 0).any(axis=0)  # weights may be 0, so one equal feature is enough for a tie
             leads.append(lead_FL[:, rivals])
