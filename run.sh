@@ -85,6 +85,6 @@ done
 [ -n "$dry_run" ] || cat <<DONE
 
 Everything is in $RUN: model/best (the model), model/curve.png (how it learned), report-*.json (the figures), tokenizer/.
-Put people before it: .venv/bin/recgpt simulate feed --dataset $data/${TEST[0]} --agents 200 --run demo-feed
+Simulate users on it: .venv/bin/recgpt simulate feed --dataset $data/${TEST[0]} --agents 200 --run demo-feed
 Try it: .venv/bin/recgpt recommend --model $RUN/model/best --items $data/${TEST[0]}/items.parquet --history "TITLE; TITLE"
 DONE
