@@ -10,4 +10,4 @@ ruff format --check .
 ruff check .
 mypy
 NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet # the site goes to runs/site
-python -m pytest -n 2 --dist loadfile "$@"
+python -m pytest -n 3 --dist loadfile "$@"

@@ -13,8 +13,10 @@ import pytest
 
 from recgpt.data.dataset import Dataset
 from recgpt.data.splits import leave_one_out
+from recgpt.evaluate import evaluate
 from recgpt.evaluate.metrics import hit_at, ndcg_at, target_ranks
 from recgpt.recommenders import make
+from recgpt.recommenders.base import Recommender
 
 pytestmark = pytest.mark.slow
 
@@ -42,6 +44,22 @@ def embeddings(steam: Dataset) -> np.ndarray:
     from recgpt.encode import PACKAGED, TextEncoder
 
     return TextEncoder.load(PACKAGED).encode(steam.texts(), progress=False)
+
+
+def explore_standard_errors(
+    path: Path, recommender: Recommender, past: str, max_users: int, reference: tuple[float, float]
+) -> list[float]:
+    """How many standard errors Hit@10 and NDCG@10 are away from the reference."""
+    dataset = Dataset.load(path)
+    split = leave_one_out(dataset, past=past, max_users=max_users)
+    report = evaluate(split, [recommender], progress=False)
+    (result,) = [r for r in report.results if r.slice == "explore"]
+    away = []
+    for metric, expected in zip(("hit@10", "ndcg@10"), reference, strict=True):
+        low, high = result.ci95[metric]
+        standard_error = (high - low) / (2 * 1.96)
+        away.append(abs(result.metrics[metric] - expected) / standard_error)
+    return away
 
 
 def standard_errors_above(
@@ -74,3 +92,23 @@ def test_text_knn_white(steam, embeddings):
 @pytest.mark.parametrize(("past", "reference"), [("train", (0.0910, 0.0487)), ("train+valid", (0.0924, 0.0498))])
 def test_hybrid_knn_agrees_or_is_better(steam, embeddings, past, reference):
     assert standard_errors_above(steam, "hybrid_knn", past, reference, embeddings=embeddings).min() > -2
+
+
+@pytest.mark.parametrize(
+    ("name", "past", "max_users", "reference"),
+    [
+        ("steam", "train", 5_000, (0.0568, 0.0288)),
+        ("steam", "train+valid", 20_000, (0.0563, 0.0289)),
+        ("amazon_beauty", "train", 5_000, (0.0128, 0.0059)),
+    ],
+)
+def test_popularity_report_agrees(shared, name, past, max_users, reference):
+    away = explore_standard_errors(shared / "data/test" / name, make("popularity"), past, max_users, reference)
+    assert max(away) < 2
+
+
+def test_text_knn_on_steam(shared, embeddings):
+    assert embeddings.dtype == np.float16
+    text_knn = make("text_knn", embeddings=embeddings)
+    path = shared / "data/test/steam"
+    assert max(explore_standard_errors(path, text_knn, "train+valid", 20_000, (0.0266, 0.0170))) < 2
