@@ -12,7 +12,9 @@ from recgpt.tables import print_tables
 if TYPE_CHECKING:
     from recgpt.simulate.store import RunSummary
 
-runs_app = typer.Typer(help="List, show, resume, fork, verify and export simulation runs.", no_args_is_help=True)
+runs_app = typer.Typer(
+    help="List, show, report, resume, fork, verify and export simulation runs.", no_args_is_help=True
+)
 
 RunId = Annotated[
     str, typer.Argument(metavar="RUN", help="id of the run; runs are folders below $RECGPT_RUNS, by default `runs`")
@@ -146,6 +148,19 @@ def verify(run_id: RunId) -> None:
         print("the run is not finished and has no metrics yet")
         return
     print(f"all {found.n_metrics:,} metrics follow from the events")
+
+
+@runs_app.command()
+def report(run_id: RunId) -> None:
+    """Write the HTML report of a run again, and print where it is.
+
+    Example: recgpt runs report demo
+    """
+    from recgpt.simulate.runner import report as write_report
+    from recgpt.simulate.store import Run
+
+    with Run.open(run_id) as run:
+        print(write_report(run))
 
 
 @runs_app.command()

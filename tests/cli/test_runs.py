@@ -223,6 +223,11 @@ def test_fork(begun: str) -> None:
         runs("fork", begun, "../elsewhere", "--at", 2)
 
 
+def test_report_writes_the_page_of_the_world(begun: str) -> None:
+    runs("resume", begun)
+    assert runs("report", begun).stdout.strip().endswith("report.html")
+
+
 def test_verify(begun: str) -> None:
     assert "has no metrics yet" in runs("verify", begun).stdout
     runs("resume", begun)
