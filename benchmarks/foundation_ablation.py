@@ -106,7 +106,7 @@ class Learned(NamedTuple):
 
 
 def lacking(evidence: Evidence, row: Row) -> Evidence:
-    """Copy of the features with those that `row` lacks set to 0."""
+    """Copy of the features, set to 0 where `row` lacks them."""
     relations_R = torch.tensor([name not in row.without for name in RELATIONS])
     figures_F = torch.tensor([name not in row.without for name in CANDIDATE_FEATURES])
     evidence = evidence._replace(

@@ -54,7 +54,7 @@ class PretrainConfig(Config):
     out: Path = Field(default=Path("runs/foundation"), description="run folder")
     encoder: str = Field(default=DEFAULT, description="sentence-transformers model name or folder")
     network: NetworkConfig = Field(default_factory=NetworkConfig, description="shape of the network")
-    shortlist: int = Field(default=400, ge=1, description="candidates of a training query, some of which are sampled")
+    shortlist: int = Field(default=400, ge=1, description="candidates of a training query, partly sampled")
     ranked: int = Field(default=150, ge=1, description="candidates that the trained model scores; more do not help")
     steps: int = Field(default=12_000, ge=1, description="optimizer steps")
     lr: float = Field(default=2e-3, description="peak learning rate")

@@ -51,7 +51,7 @@ class Snapshots:
         return 0, None
 
     def applied(self, step: int, n_rows: int, to_arrays: Callable[[], dict[str, np.ndarray]]) -> None:
-        """Count a step's events, and keep the state if enough came since the last snapshot; silently not, if it cannot.
+        """Count a step's events and keep the state if enough came since the last snapshot; a failed write is ignored.
 
         Parameters
         ----------
