@@ -7,13 +7,12 @@ Data set folders need embeddings.npy and tokens.npy, see data_processing/. Publi
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 from recgpt.data.dataset import REPEATS
-from recgpt.errors import RecGPTError
 from recgpt.evaluate.losses import model_losses
 from recgpt.generative.published import PUBLISHED_DECODER, PUBLISHED_TOKENIZER
+from recgpt.program import run
 
 
 def parse() -> argparse.Namespace:
@@ -48,7 +47,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except RecGPTError as error:
-        sys.exit(f"eval.py: {error}")
+    run(main, "eval.py")

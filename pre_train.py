@@ -8,13 +8,12 @@ The data set folder needs embeddings.npy and tokens.npy. A killed run resumes. `
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 from recgpt.data.dataset import REPEATS
-from recgpt.errors import RecGPTError
 from recgpt.evaluate.lineup import ranking_validation
 from recgpt.generative.pretrain import PretrainConfig, pretrain
+from recgpt.program import run
 
 PUBLISHED = {"epoch": "epochs", "tf_layer": "n_layers", "heads": "n_heads"}
 """Published flag -> setting; the others have one name."""
@@ -63,7 +62,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except RecGPTError as error:
-        sys.exit(f"pre_train.py: {error}")
+    run(main, "pre_train.py")

@@ -12,14 +12,13 @@ of published pickles, `--control` and `--show`.
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 from recgpt.data.dataset import REPEATS
-from recgpt.errors import RecGPTError
 from recgpt.evaluate.predict import predict
 from recgpt.foundation.model import SHIPPED
 from recgpt.generative.published import PUBLISHED_TOKENIZER
+from recgpt.program import run
 from recgpt.tables import print_tables
 
 
@@ -78,7 +77,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except RecGPTError as error:
-        sys.exit(f"predict.py: {error}")
+    run(main, "predict.py")

@@ -12,6 +12,7 @@ from pathlib import Path
 from recgpt.data.dataset import REPEATS, Dataset
 from recgpt.data.process import PUBLISHED_MIN_RECORDS
 from recgpt.data.readers import amazon
+from recgpt.program import run
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--source", type=Path, help="folder with CATEGORY.jsonl and meta_CATEGORY.jsonl, or their .gz")
@@ -31,4 +32,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, "make_sequences.py")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from recgpt.bulk.tokenize import tokenize_dataset
 from recgpt.data.dataset import Dataset
+from recgpt.program import run
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("datasets", type=Path, nargs="+")
@@ -26,4 +27,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, "make_token_list.py")

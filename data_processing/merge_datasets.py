@@ -8,6 +8,7 @@ from pathlib import Path
 
 from recgpt.data.dataset import REPEATS
 from recgpt.data.process import merge
+from recgpt.program import run
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("datasets", type=Path, nargs="+")
@@ -23,4 +24,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, "merge_datasets.py")

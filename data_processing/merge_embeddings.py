@@ -9,6 +9,7 @@ import argparse
 from pathlib import Path
 
 from recgpt.data.process import merge_arrays
+from recgpt.program import run
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("datasets", type=Path, nargs="+")
@@ -24,4 +25,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, "merge_embeddings.py")

@@ -9,6 +9,7 @@ from pathlib import Path
 from recgpt.data.dataset import Dataset
 from recgpt.data.text import TEXT_TEMPLATES
 from recgpt.encode import DEFAULT, TextEncoder, encode_dataset
+from recgpt.program import run
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("datasets", type=Path, nargs="+")
@@ -25,4 +26,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, "text_encode.py")

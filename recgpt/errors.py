@@ -32,6 +32,10 @@ class UntrustedFileError(RecGPTError, ValueError):
     """A published `.pt`, `.pkl` or archive contains more than numbers, text and plain containers."""
 
 
+class StorageError(RecGPTError, OSError):
+    """A file or folder cannot be written: full or read-only disk, permissions, or another process at work on it."""
+
+
 class StoreError(RecGPTError, RuntimeError):
     """A run cannot be made, read or continued: its folder, its file or its log is not as it must be."""
 

@@ -1,18 +1,12 @@
-"""Entry point of the `recgpt` command: errors a user can act on are printed without a traceback."""
-
-import sys
+"""Entry point of the `recgpt` command."""
 
 from recgpt.cli.app import app
-from recgpt.errors import RecGPTError
+from recgpt.program import run
 
 
 def main() -> None:
-    """Run the command line."""
-    try:
-        app()
-    except RecGPTError as error:
-        print(f"recgpt: {error}", file=sys.stderr)
-        sys.exit(2)
+    """Run the command line; see `recgpt.program` for errors and exit codes."""
+    run(app, "recgpt")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,153 @@
+"""What every command and script has around its work: errors in one line, stops by Ctrl-C or SIGTERM, exit codes.
+
+    if __name__ == "__main__":
+        run(main, "pre_train.py")
+
+| exit code | meaning |
+|-|-|
+| 0 | done |
+| 1 | a check that the command makes has failed |
+| 2 | an error that the user can mend: one line with value, place and remedy |
+| 130, 143 | stopped by Ctrl-C, by SIGTERM |
+
+Anything else is a fault of the program and keeps its traceback.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+from recgpt.errors import RecGPTError
+from recgpt.files import explain_storage_error
+
+USER_ERROR = 2
+_STOPS = {signal.SIGINT: "stopped by Ctrl-C", signal.SIGTERM: "stopped by SIGTERM"}
+# Errors of libraries about their input, which reaches them from files, options or the network.
+_FOREIGN = (
+    ("polars.exceptions", None),
+    ("pyarrow.lib", None),
+    ("safetensors_rust", None),
+    ("sqlite3", None),
+    ("zipfile", "BadZipFile"),
+    ("zlib", "error"),
+    ("gzip", "BadGzipFile"),
+    ("json.decoder", "JSONDecodeError"),
+    ("yaml", None),
+    ("huggingface_hub", None),
+    ("httpx", None),
+    ("requests", None),
+    ("torch", "OutOfMemoryError"),
+)
+
+
+class Stopped(BaseException):
+    """The user stopped the program: raised in the main thread of `run` on Ctrl-C and on SIGTERM.
+
+    Not a `KeyboardInterrupt`, as libraries for command lines catch that one and end with their own code.
+
+    Attributes
+    ----------
+    signal
+        SIGINT or SIGTERM.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.signal = signal.Signals(number)
+        super().__init__(_STOPS[self.signal])
+
+    @property
+    def exit_code(self) -> int:
+        """Code of a process that ended by this signal, by the convention of shells."""
+        return 128 + int(self.signal)
+
+
+@contextmanager
+def resumable(hint: str) -> Iterator[None]:
+    """Say how to go on when the program is stopped inside the block.
+
+    Parameters
+    ----------
+    hint
+        One clause: "the same command goes on from step 400".
+    """
+    try:
+        yield
+    except (Stopped, KeyboardInterrupt) as stop:
+        if not getattr(stop, "__notes__", None):  # the innermost block knows best
+            stop.add_note(hint)
+        raise
+
+
+def run(main: Callable[[], None], name: str) -> NoReturn:
+    """Run a program to its exit code.
+
+    Parameters
+    ----------
+    main
+        The program.
+    name
+        Its name in messages: "recgpt", "eval.py".
+    """
+    for number in _STOPS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _stop)
+    try:
+        main()
+        sys.stdout.flush()
+    except Stopped as stop:
+        _ignore_stops()
+        _say(f"{name}: {stop}" + "".join(f"; {note}" for note in getattr(stop, "__notes__", ())))
+        sys.exit(stop.exit_code)
+    except BrokenPipeError:  # `recgpt ... | head`: the reader has ended
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit is silent
+        sys.exit(128 + int(signal.SIGPIPE))
+    except Exception as error:
+        message = explain(error)
+        if message is None:
+            raise
+        _say(f"{name}: {message}")
+        sys.exit(USER_ERROR)
+    sys.exit(0)
+
+
+def explain(error: Exception) -> str | None:
+    """One line for an error that the user can mend; None for a fault of the program."""
+    if isinstance(error, RecGPTError):
+        return str(error)
+    explained = explain_storage_error(error, "storage")
+    if explained is not None:
+        return str(explained)
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start} of a text file is not {error.encoding} ({error.reason}): save it as UTF-8"
+    if isinstance(error, MemoryError):
+        return f"out of memory ({error or 'no size given'}): take smaller batches, fewer items or fewer processes"
+    if isinstance(error, ModuleNotFoundError):
+        return f"the package {error.name!r} is not installed: pip install {error.name}"
+    if isinstance(error, OSError) or _is_foreign(error):
+        return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return None
+
+
+def _is_foreign(error: Exception) -> bool:
+    return any(
+        (kind.__module__ == module or kind.__module__.startswith(f"{module}.")) and name in (None, kind.__name__)
+        for kind in type(error).__mro__
+        for module, name in _FOREIGN
+    )
+
+
+def _stop(number: int, _frame: FrameType | None) -> NoReturn:
+    raise Stopped(number)
+
+
+def _ignore_stops() -> None:
+    for number in _STOPS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
