@@ -23,7 +23,7 @@ QUICK = (*SHAPE, "--batch_size", 16, "--epoch", 2, "--lr", 0.01, "--evaluations_
 
 def one_line(finished, script: str, *parts: str) -> None:
     """An error that a user can act on: a code, one line without a traceback that says `parts`."""
-    assert finished.code == 1
+    assert finished.code == 2
     said = finished.stderr.strip().splitlines()[-1]
     assert said.startswith(f"{script}: "), finished.stderr
     assert "Traceback" not in finished.stderr
@@ -347,13 +347,13 @@ def test_the_scripts_as_programs(repo, tiny, tmp_path):
         assert "Traceback" not in done.stderr
         assert "Warning" not in done.stderr
     failed = run(*launch, *plain, "--quiet", repo / "pre_train.py", "--data", "nowhere")
-    assert failed.returncode == 1
+    assert failed.returncode == 2
     assert failed.stderr.startswith("pre_train.py: nowhere/interactions.parquet does not exist")
     assert len(failed.stderr.splitlines()) == 1
 
 
 def test_predict_without_the_data_set_says_so_in_one_line(run_script, tiny):
     failed = run_script("predict.py", "--dataset", "nowhere", "--ckpt_path", tiny.model)
-    assert failed.code == 1
+    assert failed.code == 2
     assert failed.stderr.startswith("predict.py: data/test/nowhere holds neither")
     assert len(failed.stderr.splitlines()) == 1
