@@ -77,7 +77,7 @@ class Catalogue(Protocol):
         histories
             B sequences of catalogue rows, oldest first.
         k
-            Between 1 and N.
+            Number of results, at least 1; more than N are cut at N.
         exclude
             "history" leaves out the items of the history, "nothing" ranks them too.
         candidates
@@ -88,12 +88,12 @@ class Catalogue(Protocol):
         Returns
         -------
         Ranking
-            ids and scores (B, k), best first.
+            ids and scores (B, k), best first, padded with id -1 and score -inf where fewer items can be ranked.
 
         Raises
         ------
         DataError
-            An id outside the catalogue, `k` out of range, or an empty history where the model cannot rank after one.
+            An id outside the catalogue, `k` smaller than 1, or an empty history where the model cannot rank after one.
         """
         ...
 

@@ -27,7 +27,8 @@ class Ranking:
     Attributes
     ----------
     ids
-        (B, k) int64 item ids, best first, padded with -1.
+        (B, k) int64 item ids, best first, padded with -1 where fewer than k items can be ranked after a history. k is
+        the number that was asked for, cut at the size of the catalogue.
     scores
         (B, k) float32 scores, descending, padded with -inf.
     """
@@ -45,7 +46,7 @@ class Request:
     histories
         B sequences of item ids.
     k
-        Number of results, between 1 and N.
+        Number of results, between 1 and N; a larger one is cut at N.
     exclude
         "history" excludes the items of the history from the ranking.
     allowed_N
@@ -71,8 +72,7 @@ class Request:
         n_items: int,
     ) -> "Request":
         """Check the arguments of `rank`; DataError names the first invalid value."""
-        if not 1 <= k <= n_items:
-            raise DataError(f"k={k} does not fit a catalogue of {n_items} items: ask for k between 1 and {n_items}")
+        k = cut_off(k, n_items)
         if exclude not in ("history", "nothing"):
             raise DataError(f'exclude={exclude!r} is unknown: use "history" or "nothing"')
         if not isinstance(histories, Ragged):
@@ -148,6 +148,23 @@ class Request:
         return Ranking(np.full(shape, -1, dtype=np.int64), np.full(shape, -np.inf, dtype=np.float32))
 
 
+def cut_off(k: int, n_items: int) -> int:
+    """Number of results of a request for `k` in a catalogue of `n_items`: the smaller of the two.
+
+    Raises
+    ------
+    DataError
+        `k` is no whole number, or smaller than 1.
+    """
+    if isinstance(k, bool) or not isinstance(k, int | np.integer):
+        raise DataError(f"k={k!r} is no whole number: ask for k between 1 and {n_items} (a larger k is cut)")
+    if k < 1:
+        raise DataError(
+            f"k={k} does not fit a catalogue of {n_items} items: ask for k between 1 and {n_items} (a larger k is cut)"
+        )
+    return min(int(k), n_items)
+
+
 def top_k(
     scores_BN: torch.Tensor | np.ndarray,
     k: int,
@@ -171,12 +188,11 @@ def top_k(
     Raises
     ------
     DataError
-        `k` is not between 1 and N, or a score is NaN.
+        `k` is smaller than 1, or a score is NaN.
     """
     scores_BN = torch.as_tensor(scores_BN)
     n_items = scores_BN.shape[1]
-    if not 1 <= k <= n_items:
-        raise DataError(f"k={k} does not fit a catalogue of {n_items} items: ask for k between 1 and {n_items}")
+    k = cut_off(k, n_items)
     found_BC, columns_BC = scores_BN.topk(min(k + 1, n_items), dim=1)
     if torch.isnan(found_BC[:, :1]).any():  # topk sorts NaN first, so the first column shows any
         raise DataError("a score is NaN: check the embeddings and the model weights for NaN")

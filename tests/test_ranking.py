@@ -104,12 +104,24 @@ def test_nan_is_an_error(row, k):
         top_k(scores, k)
 
 
-@pytest.mark.parametrize("k", [-1, 0, 4])
+@pytest.mark.parametrize("k", [-1, 0])
 def test_k_out_of_range(k):
     with pytest.raises(DataError, match=f"k={k} does not fit a catalogue of 3 items: ask for k between 1 and 3"):
         top_k(np.zeros((2, 3), np.float32), k)
     with pytest.raises(DataError, match=f"k={k} does not fit a catalogue of 3 items: ask for k between 1 and 3"):
         Request.checked([[0]], k, "history", None, n_items=3)
+
+
+@pytest.mark.parametrize("k", [True, 2.0, "2", None])
+def test_k_is_a_whole_number(k):
+    with pytest.raises(DataError, match=r"k=.* is no whole number: ask for k between 1 and 3 \(a larger k is cut\)"):
+        Request.checked([[0]], k, "history", None, n_items=3)
+
+
+@pytest.mark.parametrize("k", [4, 10, 10**18, np.int64(7)])
+def test_a_larger_k_is_cut_at_the_catalogue(k):
+    assert Request.checked([[0]], k, "history", None, n_items=3).k == 3
+    assert top_k(np.array([[0.5, 0.7, 0.1]], np.float32), k).ids.tolist() == [[1, 0, 2]]
 
 
 # --- requests ---

@@ -62,7 +62,7 @@ def rank_dataset(
     model
         Folder, hub repository or published file of either kind of model.
     k
-        Results a user, between 1 and N.
+        Results a user, at least 1; more than N are cut at N.
     exclude
         "history" excludes items of the user's history, "nothing" excludes none.
     batch_size
@@ -81,14 +81,14 @@ def rank_dataset(
     Raises
     ------
     DataError
-        The folder holds rankings with another fingerprint, or `k` is out of range.
+        The folder holds rankings with another fingerprint, or `k` is smaller than 1.
     CheckpointError, EncoderError, WorkerError
         See `load_model`, `embeddings_for`, `Job.run`.
     """
     path, loaded = out / "rankings.parquet", load_model(model)
     embeddings_NE = _embeddings(dataset, loaded)
     source = Path(str(embeddings_NE.filename)).resolve()
-    Request.checked([], k, exclude, None, n_items=dataset.n_items)
+    k = Request.checked([], k, exclude, None, n_items=dataset.n_items).k
     identity = {
         "items_sha256": dataset.items_sha256,
         "interactions_sha256": dataset.interactions_sha256,

@@ -49,6 +49,13 @@ def evaluate(
         ),
     ] = None,
     repeats: OptionalRepeats = None,
+    ks: Annotated[
+        str | None,
+        typer.Option(
+            help="cut-offs of the lists, comma-separated, by default 1,3,5,10; one beyond the catalogue's size uses all"
+            " of it"
+        ),
+    ] = None,
     max_users: Annotated[int | None, typer.Option(help="evaluate a random sample of so many users")] = None,
     seed: Seed = 0,
     negatives: Annotated[int | None, typer.Option(hidden=True)] = None,  # only for the error that explains why not
@@ -68,6 +75,8 @@ def evaluate(
     Example: recgpt evaluate data/demo --model runs/demo/model/best --json report.json
 
     Example: recgpt evaluate data/demo --protocol global_time --recommenders sasrec,mf --json report.json
+
+    Example: recgpt evaluate data/demo --ks 5,10,20,50
     """
     from recgpt.data.splits import load_for, make_split
     from recgpt.evaluate import evaluate as run
@@ -86,7 +95,7 @@ def evaluate(
     check_times(split, lineup)
     embeddings_NE = model_embeddings(data, loaded)
     compared = recommenders_for(lineup, embeddings_NE=embeddings_NE, model=loaded, seed=chosen.seed)
-    report = run(split, compared, embeddings_NE=embeddings_NE, seed=chosen.seed)
+    report = run(split, compared, ks=chosen.ks, embeddings_NE=embeddings_NE, seed=chosen.seed)
     print_tables(report.table(), wide=wide)
     if json_out is not None:
         report.save(json_out)

@@ -18,6 +18,7 @@ from rich.table import Table
 from recgpt.data.fingerprint import read_json, write_json
 from recgpt.data.schema import scan_table
 from recgpt.errors import DataError
+from recgpt.evaluate.config import KS
 from recgpt.evaluate.metrics import METRICS
 from recgpt.evaluate.protocols import SLICES, headline
 from recgpt.ranking import Exclude
@@ -84,7 +85,7 @@ class Report:
     n
         Number of queries in each slice.
     ks
-        Cut-offs, rising.
+        Cut-offs, rising, as they were asked for; one beyond the catalogue's size uses the whole catalogue.
     supervision
         Recommender -> its supervision, see `SUPERVISIONS`.
     results
@@ -164,7 +165,32 @@ class Report:
         for recommender in self._ordered():
             slices.add_row(recommender, *self._slice_cells(recommender))
             lists.add_row(recommender, *self._list_cells(recommender))
-        return Group(main, slices, lists, "", legend(self._meanings))
+        return Group(main, *self._cut_off_table(), slices, lists, "", legend(self._meanings))
+
+    def _cut_off_table(self) -> list[Table]:
+        rows = self._cut_off_rows()
+        if not rows:
+            return []
+        table = Table(title=f"\n{self._cut_off_title}", **LOOK)
+        _columns(table, rows[0])
+        for row in rows[1:]:
+            table.add_row(*row)
+        return [table]
+
+    @property
+    def _cut_off_title(self) -> str:
+        return f"By cut-off, {headline(self.protocol)}"
+
+    def _cut_off_rows(self) -> list[list[str]]:
+        """Hit rate and NDCG at every cut-off that was asked for, headed; empty for the default ones."""
+        names = [f"{metric}@{k}" for metric in ("hit", "ndcg") for k in self.ks]
+        if self.ks == KS or set(names) <= set(self.columns):
+            return []
+        rows = [["", *names]]
+        for recommender in self._ordered():
+            means = self._result(recommender, headline(self.protocol)).metrics
+            rows.append([recommender, *("–" if (mean := means[name]) is None else decimal(mean) for name in names)])
+        return rows
 
     def markdown(self) -> str:
         """The same tables in Markdown."""
@@ -186,8 +212,10 @@ class Report:
         slices += [[recommender, *self._slice_cells(recommender)] for recommender in self._ordered()]
         lists = [["", *(heading for heading, _ in LISTS.values())]]
         lists += [[recommender, *self._list_cells(recommender)] for recommender in self._ordered()]
+        cut_offs = self._cut_off_rows()
         parts = [
             (self.title, main, _main_caption(self._main_slices)),
+            *([(self._cut_off_title, cut_offs, "Means, as above.")] if cut_offs else []),
             (f"{self._ndcg} on parts of explore", slices, _about(OTHER_SLICES)),
             (f"The lists of {self.ks[-1]}", lists, _lists_caption()),
         ]

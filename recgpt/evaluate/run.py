@@ -22,6 +22,7 @@ from recgpt.data.splits import Split
 from recgpt.device import hardware
 from recgpt.errors import DataError
 from recgpt.evaluate.beyond_accuracy import beyond_accuracy, category_weights, users_per_item
+from recgpt.evaluate.config import KS
 from recgpt.evaluate.metrics import per_case, target_ranks
 from recgpt.evaluate.protocols import SLICES, case_table, headline
 from recgpt.evaluate.report import Report, Result, ranks_column
@@ -31,7 +32,6 @@ from recgpt.ranking import Exclude
 from recgpt.recommenders.base import Recommender
 from recgpt.version import __version__
 
-KS = (1, 3, 5, 10)
 RESAMPLES = 2_000  # of the bootstrap
 
 
@@ -52,7 +52,8 @@ def evaluate(
     recommenders
         Recommenders with different names; each is fitted here.
     ks
-        Cut-offs, none larger than the catalogue.
+        Cut-offs, from 1 on. Lists are as long as the largest, at most the whole catalogue; figures keep the cut-off
+        that was asked for.
     embeddings_NE
         (N, E) text embeddings, for the intra-list diversity; None leaves it out.
     batch_size
@@ -69,7 +70,7 @@ def evaluate(
     """
     _check(split, recommenders, ks)
     split.check_no_leak()
-    ks = tuple(sorted(ks))
+    ks = tuple(sorted({int(k) for k in ks}))
     known = split.known
     cases = case_table(split)
     places = {name: np.flatnonzero(each.holds(cases).to_numpy()) for name, each in SLICES.items()}
@@ -134,21 +135,19 @@ def _check(split: Split, recommenders: Sequence[Recommender], ks: Sequence[int])
         raise DataError(f"two recommenders share a name in {', '.join(names)}: give each its own")
     if len(split) == 0:
         raise DataError(f"{split.protocol}: the split has no case: leave-one-out needs users with three items or more")
-    if not ks or min(ks) < 1:
-        raise DataError(f"ks={tuple(ks)}: cut-offs start at 1")
-    if max(ks) > split.dataset.n_items:
-        n_items = split.dataset.n_items
-        raise DataError(f"k={max(ks)} does not fit a catalogue of {n_items} items: choose k between 1 and {n_items}")
+    if not isinstance(ks, Sequence) or not ks or not all(isinstance(k, int | np.integer) and k >= 1 for k in ks):
+        raise DataError(f"ks={ks!r}: a list of whole numbers is needed, such as (5, 10); cut-offs start at 1")
 
 
 def _lists(
     recommender: Recommender, split: Split, k: int, batch_size: int, progress: bool
 ) -> dict[Exclude, np.ndarray]:
-    """(B, K) best items of each query, with nothing excluded and with its history excluded.
+    """(B, K) best items of each query, K at most the catalogue, with nothing excluded and with its history excluded.
 
     Both lists are cut from one ranking of K + (length of the history) items.
     """
     n_items = split.dataset.n_items
+    k = min(k, n_items)
     lists: dict[Exclude, np.ndarray] = {
         "nothing": np.full((len(split), k), -1, dtype=np.int32),
         "history": np.full((len(split), k), -1, dtype=np.int32),

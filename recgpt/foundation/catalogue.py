@@ -109,7 +109,7 @@ class FoundationCatalogue:
             B sequences of catalogue rows, oldest first. After an empty one items are ranked by their number of
             interactions; in a catalogue without interactions nothing is ranked (ids -1).
         k
-            Between 1 and N.
+            Number of results, at least 1; more than N are cut at N.
         exclude
             "history" leaves out the items of the history, "nothing" ranks them too.
         candidates
@@ -120,14 +120,15 @@ class FoundationCatalogue:
         Returns
         -------
         Ranking
-            ids and scores (B, k). Scores are the network's logits for items of the shortlist, and the hybrid score less
-            1,000 for the others; they order the items of one history. If `exclude` is "nothing", the items of the
-            history together get the probability of a repeat, which is the share of repeats in the past interactions.
+            ids and scores (B, k), padded with id -1 where fewer items can be ranked. Scores are the network's logits
+            for items of the shortlist, and the hybrid score less 1,000 for the others; they order the items of one
+            history. If `exclude` is "nothing", the items of the history together get the probability of a repeat, which
+            is the share of repeats in the past interactions.
 
         Raises
         ------
         DataError
-            An id outside the catalogue, `k` out of range.
+            An id outside the catalogue, `k` smaller than 1.
         """
         request = Request.checked(histories, k, exclude, candidates, n_items=len(self))
         ranking = request.unranked()
@@ -141,7 +142,7 @@ class FoundationCatalogue:
         if count_N.any() and not has_history.all():
             rows = np.flatnonzero(~has_history)
             counts_BN = np.tile(count_N.astype(np.float32), (len(rows), 1))
-            part = top_k(request.mask(torch.from_numpy(counts_BN), rows), k)
+            part = top_k(request.mask(torch.from_numpy(counts_BN), rows), request.k)
             ranking.ids[rows], ranking.scores[rows] = part.ids, part.scores
         return ranking
 

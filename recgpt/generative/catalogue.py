@@ -95,7 +95,7 @@ class GenerativeCatalogue:
         histories
             B non-empty sequences of catalogue rows, oldest first; the last `max_items` of each are read.
         k
-            Between 1 and N.
+            Number of results, at least 1; more than N are cut at N.
         exclude
             "history" leaves out the items of the history, "nothing" ranks them too.
         candidates
@@ -108,18 +108,19 @@ class GenerativeCatalogue:
         Returns
         -------
         Ranking
-            ids and scores (B, k); scores are log-probabilities in nats.
+            ids and scores (B, k), padded with id -1 where fewer items can be ranked; scores are log-probabilities in
+            nats.
 
         Raises
         ------
         DataError
-            An empty history, an id outside the catalogue, `k` out of range, an unknown `mode`.
+            An empty history, an id outside the catalogue, `k` smaller than 1, an unknown `mode`.
         """
         if mode not in ("exact", "beam"):
             raise DataError(f'mode={mode!r} is unknown: use "exact" or "beam"')
         request = self._request(histories, k, exclude, candidates)
         ranking = request.unranked()
-        batch_size = max(1, min(batch_size, SCORES_IN_MEMORY // self.code_index.scores_kept(k)))
+        batch_size = max(1, min(batch_size, SCORES_IN_MEMORY // self.code_index.scores_kept(request.k)))
         for rows, hidden_BKD in self.next_item_states(request.histories, batch_size):
             part = self._rank(hidden_BKD, request, rows, mode)
             ranking.ids[rows], ranking.scores[rows] = part.ids, part.scores

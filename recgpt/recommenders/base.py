@@ -63,7 +63,7 @@ class Recommender(Protocol):
         histories
             B sequences of dense item ids, oldest first; may be empty.
         k
-            Number of items to return, between 1 and the size of the catalogue.
+            Number of items to return, at least 1; cut at the size of the catalogue.
         exclude
             "history" leaves out the items of the history, "nothing" ranks them too.
         candidates
@@ -78,7 +78,7 @@ class Recommender(Protocol):
         Raises
         ------
         DataError
-            For an id outside the catalogue, naming it and its history, and for a `k` that does not fit.
+            For an id outside the catalogue, naming it and its history, and for a `k` smaller than 1.
         """
         ...
 
@@ -134,7 +134,7 @@ class RecommenderBase(ABC):
         NotFittedError
             Before `fit`.
         DataError
-            For an id outside the catalogue, naming it and its history, and for a `k` that does not fit.
+            For an id outside the catalogue, naming it and its history, and for a `k` smaller than 1.
         """
         return self._rank(Request.checked(histories, k, exclude, candidates, n_items=self.n_items))
 

@@ -216,9 +216,16 @@ def _check_padding(case: _Case) -> None:
 
 def _check_k(case: _Case) -> None:
     histories = case.histories(3)
-    case.recommender.rank(histories, case.n_items)
-    for k in (0, case.n_items + 1):
-        with _refused(f"k={k} raises DataError naming it and the size of the catalogue", DataError, f"k={k}"):
+    everything = case.recommender.rank(histories, case.n_items)
+    rule = "k is cut at the size of the catalogue"
+    try:
+        more = case.recommender.rank(histories, case.n_items + 1)
+    except DataError as refused:
+        raise ContractError(f"rule: {rule}; found: {refused}") from refused
+    _require(more.ids.shape == everything.ids.shape, rule, more.ids.shape)
+    _require_same(more, everything, rule, tolerance=1e-5)
+    for k in (0, -1):
+        with _refused(f"k={k} raises DataError naming it", DataError, f"k={k}"):
             case.recommender.rank(histories, k)
 
 

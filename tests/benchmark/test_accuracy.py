@@ -103,6 +103,21 @@ def figures(part: dict) -> list:
     return [(name, row["recommender"], row["metrics"], row["against_reference"], row["slices"]) for name, row in rows]
 
 
+def test_cut_offs_of_a_benchmark_are_in_its_reports(data, tmp_path):
+    config = BenchmarkConfig(datasets=["films"], recommenders=["popularity"], ks="5,20,50", seeds=[0])
+    (films,) = run(config, data, tmp_path)["datasets"]
+    metrics = next(row["metrics"] for row in films["rows"] if row["recommender"] == "popularity")
+    assert set(metrics) == {f"{name}@{k}" for name in ("hit", "ndcg") for k in (5, 10, 20, 50)}, "10 is always there"
+    assert metrics["hit@50"]["mean"] == 1.0, "25 items are listed"
+    for page in ("benchmark.md", "benchmark.html"):
+        text = (tmp_path / page).read_text()
+        assert "ndcg@50" in text
+        assert "--ks 5,10,20,50" in text or page.endswith(".md")
+    before = stored_cells(tmp_path)
+    run(config.model_copy(update={"ks": (1, 3, 5, 10)}), data, tmp_path)
+    assert before < stored_cells(tmp_path), "other cut-offs, other cells"
+
+
 def test_every_cell_is_in_the_reports(data, tmp_path):
     summary = run(CONFIG, data, tmp_path)
     films, books = summary["datasets"]

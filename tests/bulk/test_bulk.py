@@ -255,9 +255,16 @@ def test_finished_rankings_are_reused_and_others_an_error(model, folder, tmp_pat
     rank_dataset(data, model, out, k=4, exclude="nothing", overwrite=True)
     assert json.loads((out / "rankings.json").read_text())["exclude"] == "nothing"
     assert pl.read_parquet(path)["rank"].max() == 4
-    with pytest.raises(DataError, match="k=25 does not fit a catalogue of 24 items"):
-        rank_dataset(data, model, tmp_path / "other", k=25)
+    with pytest.raises(DataError, match="k=0 does not fit a catalogue of 24 items"):
+        rank_dataset(data, model, tmp_path / "other", k=0)
     assert not (tmp_path / "other").exists()
+
+
+def test_more_results_than_items_are_cut_at_the_catalogue(model, folder, tmp_path):
+    data = Dataset.load(folder)
+    path = rank_dataset(data, model, tmp_path / "all", k=1000, exclude="nothing")
+    assert pl.read_parquet(path)["rank"].max() == data.n_items == 24
+    assert json.loads((tmp_path / "all" / "rankings.json").read_text())["k"] == 24
 
 
 def test_a_models_hash_tells_weights_apart(model):

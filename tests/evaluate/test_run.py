@@ -227,6 +227,27 @@ def test_the_tables_of_a_report_share_one_legend(dataset, split):
         assert shown.index(meaning) > shown.index("The lists of")
 
 
+def test_cut_offs_beyond_the_catalogue_use_all_of_it_and_keep_their_names(split):
+    report = evaluate(split, [make("popularity")], ks=(5, 10 * N_ITEMS, 5), progress=False)
+    assert report.ks == (5, 10 * N_ITEMS)
+    every = report._result("popularity", "all").metrics
+    assert every[f"hit@{10 * N_ITEMS}"] == 1.0  # the whole catalogue is listed
+    exact = evaluate(split, [make("popularity")], ks=(5, N_ITEMS), progress=False)
+    assert every[f"ndcg@{10 * N_ITEMS}"] == exact._result("popularity", "all").metrics[f"ndcg@{N_ITEMS}"]
+
+
+def test_all_cut_offs_that_were_asked_for_are_in_the_tables(split):
+    report = evaluate(split, [make("popularity")], ks=(2, 4, 6, 8), progress=False)
+    asked = [f"{name}@{k}" for name in ("hit", "ndcg") for k in (2, 4, 6, 8)]
+    shown = report.markdown()
+    assert f"|  | {' | '.join(asked)} |" in shown
+    means = report._result("popularity", "explore").metrics
+    assert " | ".join(f"{means[name]:.4f}".removeprefix("0") for name in asked) in shown
+    console = Console(width=200, file=io.StringIO())
+    console.print(report.table())
+    assert "By cut-off, explore" in console.file.getvalue()
+
+
 def test_bad_requests_name_what_is_wrong(dataset, split):
     with pytest.raises(DataError, match="no recommender"):
         evaluate(split, [])
@@ -234,8 +255,9 @@ def test_bad_requests_name_what_is_wrong(dataset, split):
         evaluate(split, [make("popularity"), make("popularity")])
     with pytest.raises(DataError, match="cut-offs start at 1"):
         evaluate(split, baselines(), ks=(0, 10))
-    with pytest.raises(DataError, match=f"k={N_ITEMS + 1} does not fit a catalogue of {N_ITEMS}"):
-        evaluate(split, baselines(), ks=(N_ITEMS + 1,), progress=False)
+    for ks in ((), 10, (2.5,), ("10",)):
+        with pytest.raises(DataError, match="a list of whole numbers is needed"):
+            evaluate(split, baselines(), ks=ks)
     short = dataset_of([[0, 1], [2]])
     with pytest.raises(DataError, match="no case"):
         evaluate(leave_one_out(short), baselines())

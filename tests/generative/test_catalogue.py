@@ -463,7 +463,6 @@ def test_texts_to_recommendations_with_the_packaged_encoder(tiny_minilm):
         ),
         ([[1], [2, N]], {}, f"history 1 holds the item id {N}, but the catalogue has the ids 0 to {N - 1}"),
         ([[-1]], {}, "history 0 holds the item id -1"),
-        ([[1]], {"k": N + 1}, f"k={N + 1} does not fit a catalogue of {N} items: ask for k between 1 and {N}"),
         ([[1]], {"k": 0}, f"k=0 does not fit a catalogue of {N} items"),
         ([[1]], {"exclude": "seen"}, "exclude='seen' is unknown"),
         ([[1]], {"candidates": np.array([N])}, rf"candidates\[0\] is the item id {N}"),
@@ -473,6 +472,13 @@ def test_texts_to_recommendations_with_the_packaged_encoder(tiny_minilm):
 def test_requests_that_cannot_be_served(catalogue, histories, options, message):
     with pytest.raises(DataError, match=message):
         catalogue.recommend(histories, **{"k": 3, **options})
+
+
+def test_a_larger_k_is_cut_at_the_catalogue(catalogue):
+    same(catalogue.recommend([[1, 2]], 10 * N, exclude="nothing"), catalogue.recommend([[1, 2]], N, exclude="nothing"))
+    left = catalogue.recommend([[1, 2]], 10 * N)
+    assert left.ids.shape == (1, N)
+    assert left.ids[0, N - 2 :].tolist() == [-1, -1], "items of the history are left out: padding"
 
 
 def test_a_session_starts_from_an_item(catalogue):

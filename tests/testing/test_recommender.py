@@ -91,6 +91,13 @@ class Generous(Popularity):
         return super().rank(histories, max(1, min(k, self.n_items)), **options)
 
 
+class Short(Popularity):
+    def rank(self, histories, k, **options):
+        if k > self.n_items:
+            raise DataError(f"k={k} does not fit")
+        return super().rank(histories, k, **options)
+
+
 class Trusting(Popularity):
     def rank(self, histories, k, **options):
         known = [[item for item in history if 0 <= item < self.n_items] for history in histories]
@@ -154,6 +161,7 @@ PLANTED = {
     Batched: "does not depend on the other histories",
     Padded: r"beside a long one \(padding\)",
     Generous: "k=0 raises DataError",
+    Short: "k is cut at the size of the catalogue",
     Trusting: "an unknown id raises DataError",
     Confused: "an empty history is ranked",
     Untied: "ties included",

@@ -20,6 +20,7 @@ from markupsafe import Markup
 from recgpt.benchmark.accuracy.plots import accuracy_plots
 from recgpt.benchmark.accuracy.suite import REFERENCE, BenchmarkConfig, DatasetCells, Part, Suite
 from recgpt.data.fingerprint import write_json
+from recgpt.evaluate.config import KS
 from recgpt.evaluate.protocols import headline
 from recgpt.evaluate.report import LISTS, OTHER_SLICES, SUPERVISIONS, decimal, figure, markdown_table, signed
 from recgpt.evaluate.significance import bootstrap_ci, holm, paired_bootstrap
@@ -110,6 +111,7 @@ def _summarize(cells: DatasetCells, config: BenchmarkConfig, published: list[dic
         "split": about["split"],
         "repeats": about["repeats"],
         "items": about["items"],
+        "ks": about["ks"],
         "headline": part,
         "n": about["n"],
         "data_fingerprint": about["data_fingerprint"],
@@ -124,7 +126,7 @@ def _summarize(cells: DatasetCells, config: BenchmarkConfig, published: list[dic
 def _row(cells: DatasetCells, name: str, part: str, config: BenchmarkConfig) -> dict[str, Any]:
     reports = cells.reports[name]
     users = _users(cells, part)
-    values = {metric: cells.values(name, part, metric) for metric in METRICS}
+    values = {metric: cells.values(name, part, metric) for metric in _metrics(config)}
     of_lists = [report.about["beyond_accuracy"][name] for report in reports]
     seconds = [report.about["seconds"][name] for report in reports]
     per_seed = [float(report.values(name, part, "ndcg@10").mean()) for report in reports]
@@ -143,6 +145,12 @@ def _row(cells: DatasetCells, name: str, part: str, config: BenchmarkConfig) -> 
         "seconds": {step: float(np.mean([each[step] for each in seconds])) for step in ("fit", "rank")},
         "commands": [_command(cells, name, config)],
     }
+
+
+def _metrics(config: BenchmarkConfig) -> list[str]:
+    """Those of the main table, and with cut-offs other than the default ones hit rate and NDCG at each of them."""
+    further = () if config.cut_offs == KS else config.cut_offs
+    return list(dict.fromkeys([*METRICS, *(f"{name}@{k}" for name in ("hit", "ndcg") for k in further)]))
 
 
 def _test(cells: DatasetCells, part: str, rows: list[dict[str, Any]]) -> None:
@@ -193,6 +201,7 @@ def _mean_or_none(values: Sequence[float] | np.ndarray) -> float | None:
 def _command(cells: DatasetCells, name: str, config: BenchmarkConfig) -> str:
     """Command for the report of the first seed; with another one `recgpt evaluate` would also redraw the split."""
     options = {"--protocol": config.protocol, "--past": config.past, "--max-users": config.max_users}
+    options["--ks"] = None if config.cut_offs == KS else ",".join(map(str, config.cut_offs))
     options |= {"--model": config.model if name in FROM_MODEL else None, "--recommenders": name}
     given = [str(part) for pair in options.items() if pair[1] is not None for part in pair]
     return shlex.join(["recgpt", "evaluate", str(cells.folder), *given, "--seed", str(config.seeds[0])])
@@ -228,6 +237,15 @@ def list_cells(row: dict[str, Any]) -> list[str]:
     """Cells of a row of the table of beyond-accuracy metrics."""
     seconds = (f"{row['seconds'][step]:,.1f}" for step in ("fit", "rank"))
     return [row["recommender"], *(figure(value) for value in row["lists"].values()), *seconds]
+
+
+def cut_off_table(dataset: dict[str, Any]) -> list[list[str]]:
+    """Table of hit rate and NDCG at cut-offs other than the default ones; empty without such cut-offs."""
+    if set(dataset["rows"][0]["metrics"]) == set(METRICS):
+        return []
+    names = [f"{metric}@{k}" for metric in ("hit", "ndcg") for k in dataset["ks"]]
+    rows = [[row["recommender"], *(decimal(row["metrics"][name]["mean"]) for name in names)] for row in dataset["rows"]]
+    return [["recommender", *names], *rows]
 
 
 def _difference(against: dict[str, Any] | None) -> str:
@@ -282,6 +300,8 @@ def markdown(summary: dict[str, Any]) -> str:
 def _markdown_section(dataset: dict[str, Any]) -> list[str]:
     lines = [f"## {dataset['name']}", "", f"{protocol_line(dataset)}. {dataset['n'][dataset['headline']]:,} cases.", ""]
     lines += [markdown_table([HEADER, *map(metric_cells, dataset["rows"])]), ""]
+    if cut_offs := cut_off_table(dataset):
+        lines += [markdown_table(cut_offs), ""]
     lines += [markdown_table([LISTS_HEADER, *map(list_cells, dataset["rows"])]), ""]
     if dataset["published"]:
         lines += [markdown_table([_PUBLISHED_HEADER, *map(published_cells, dataset["published"])]), ""]
@@ -326,6 +346,7 @@ def html(summary: dict[str, Any], found: Sequence[Sequence[DatasetCells]]) -> st
         lists=LISTS,
         metric_cells=metric_cells,
         list_cells=list_cells,
+        cut_off_table=cut_off_table,
         decimal=decimal,
         protocol_line=protocol_line,
         is_better=_is_better,

@@ -24,6 +24,7 @@ from recgpt.config import Config, read_yaml
 from recgpt.data.fingerprint import read_json, write_json
 from recgpt.data.splits import Split, check_protocol, load_for, make_split
 from recgpt.errors import DataError
+from recgpt.evaluate.config import KS, CutOffs
 from recgpt.evaluate.lineup import BASELINES, model_embeddings, model_recommenders, names_for, recommenders_for
 from recgpt.evaluate.protocols import refuse_negatives
 from recgpt.evaluate.report import StoredReport
@@ -52,6 +53,8 @@ class BenchmarkConfig(Config):
         Registered names of recommenders.
     protocol, past, max_users
         Evaluation split, see `recgpt.data.splits`; None means the default of the protocol.
+    ks
+        Cut-offs of the lists; 10, of the headline figures, is always among them.
     seeds
         Seeds of recommenders that draw random numbers, one cell each; other recommenders use the first only.
     model
@@ -65,9 +68,15 @@ class BenchmarkConfig(Config):
     protocol: str = "leave_one_out"
     past: str | None = None
     max_users: int | None = Field(default=None, ge=1)
+    ks: CutOffs = KS
     seeds: list[int] = Field(default=[0], min_length=1)
     model: str | None = None
     negatives: int | None = None
+
+    @property
+    def cut_offs(self) -> tuple[int, ...]:
+        """`ks` and 10, rising."""
+        return tuple(sorted({*self.ks, 10}))
 
 
 class Part(Config):
@@ -329,7 +338,7 @@ def _run_dataset(
         else:
             started = time.monotonic()
             clock.begin(label)
-            _make(cell, split, embeddings_NE, model)
+            _make(cell, split, embeddings_NE, model, config.cut_offs)
             clock.end(label, time.monotonic() - started)
         if (reason := cell.refusal) is not None:
             found.refused[cell.recommender] = reason
@@ -357,6 +366,7 @@ def _cells(
                 "seed": seed,
                 "model": of_model if name in FROM_MODEL else None,
                 "recgpt": __version__,
+                **({} if config.cut_offs == KS else {"ks": list(config.cut_offs)}),
             }
             digest = hashlib.sha256(json.dumps(cache_key, sort_keys=True).encode()).hexdigest()
             yield Cell(name, seed, cache_key, out / "cells" / dataset.name / f"{name}-{seed}-{digest[:12]}.json")
@@ -366,11 +376,11 @@ def _seeds(name: str, config: BenchmarkConfig) -> list[int]:
     return config.seeds if REGISTRY[name].is_seeded else config.seeds[:1]
 
 
-def _make(cell: Cell, split: Split, embeddings_NE: np.ndarray, model: Model | None) -> None:
+def _make(cell: Cell, split: Split, embeddings_NE: np.ndarray, model: Model | None, ks: tuple[int, ...]) -> None:
     """Evaluate and store; a refusal of the recommender (no times, too little data) is stored as well."""
     try:
         recommenders = recommenders_for([cell.recommender], embeddings_NE=embeddings_NE, model=model, seed=cell.seed)
-        report = evaluate(split, recommenders, embeddings_NE=embeddings_NE)
+        report = evaluate(split, recommenders, ks=ks, embeddings_NE=embeddings_NE)
     except DataError as error:
         console.print(f"{cell.recommender} on {split.dataset.name}: {error}", markup=False, soft_wrap=True)
         cell.finish(refused=str(error))
