@@ -347,7 +347,7 @@ def test_the_scripts_as_programs(repo, tiny, tmp_path):
         assert "Traceback" not in done.stderr
         assert "Warning" not in done.stderr
     failed = run(*launch, *plain, "--quiet", repo / "pre_train.py", "--data", "nowhere")
-    assert failed.returncode == 2
+    assert failed.returncode == 1  # accelerate has one code for all failures
     assert failed.stderr.startswith("pre_train.py: nowhere/interactions.parquet does not exist")
     assert len(failed.stderr.splitlines()) == 1
 
