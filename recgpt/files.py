@@ -148,7 +148,7 @@ def only_writer(target: Path) -> Iterator[None]:
     """
     target = target.absolute()
     with storage_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make_parent(target)
         descriptor = _lock(target)
     if descriptor is None:
         raise StorageError(f"{target} is being written by another process: wait until it has ended, or stop it")
@@ -157,6 +157,13 @@ def only_writer(target: Path) -> Iterator[None]:
         yield
     finally:
         _unlock(target, descriptor)
+
+
+def _make_parent(target: Path) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise StorageError(f"{target.parent}: {_REMEDIES[errno.ENOTDIR]}") from error
 
 
 def _lock_path(target: Path) -> Path:
@@ -224,7 +231,7 @@ def new_file(path: Path) -> Iterator[Path]:
     path = path.absolute()
     draft = _draft(path)
     with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_parent(path)
         descriptor = _lock(path)
         try:
             if descriptor is not None:

@@ -10,6 +10,7 @@ translates. Texts and other item columns are read from disk on use only.
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +24,7 @@ from recgpt.data.fingerprint import fingerprint_path, fingerprint_sha256, load_a
 from recgpt.data.ragged import Ragged, offsets_from_lengths
 from recgpt.data.text import ALL_TEXT_COLUMNS, TEXT_TEMPLATES
 from recgpt.errors import DataError
+from recgpt.files import new_folder
 
 Repeats = Literal["keep", "drop-consecutive", "drop"]
 REPEATS: tuple[Repeats, ...] = ("keep", "drop-consecutive", "drop")
@@ -203,8 +205,11 @@ class Dataset:
             manifest.pop(hash_of_files, None)
         if manifest.get("repeats", "keep") not in REPEATS:
             raise DataError(f"{manifest_path}: repeats={manifest['repeats']!r} is not one of {', '.join(REPEATS)}")
+        name = manifest.get("name", path.resolve().name)
+        if not isinstance(name, str):
+            raise DataError(f"{manifest_path}: name={name!r} is no text: write a name in quotes")
         dataset = cls._build(
-            name=manifest.get("name", path.resolve().name),
+            name=name,
             path=path,
             manifest=manifest,
             interactions=schema.scan_table(path / "interactions.parquet"),
@@ -281,15 +286,20 @@ class Dataset:
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write `interactions.parquet`, `items.parquet` and `manifest.json`; `load` returns the same data set.
 
+        The folder is written aside and takes its place as a whole; its other files stay.
+
         Raises
         ------
         DataError
             The folder holds a data set already and `overwrite` is False.
+        StorageError
+            Another process is writing the folder, or the disk is full, read-only, ...
         """
-        path = Path(path)
-        if (path / "interactions.parquet").exists() and not overwrite:
-            raise DataError(f"{path} holds a data set already: choose another folder or pass overwrite=True")
-        path.mkdir(parents=True, exist_ok=True)
+        with new_dataset_folder(Path(path), overwrite=overwrite) as draft:
+            self.write_files(draft)
+
+    def write_files(self, folder: Path) -> None:
+        """Write the two tables and `manifest.json` into a folder in the making, see `new_dataset_folder`."""
         flat = self.interactions
         position = np.arange(len(flat)) - np.repeat(self.offsets[:-1], np.diff(self.offsets))
         columns: dict[str, Any] = {
@@ -305,13 +315,10 @@ class Dataset:
             columns["split"] = pl.Series(self.split).replace_strict(
                 dict(enumerate(schema.SPLIT_NAMES)), return_dtype=pl.String
             )
-        # Written aside and renamed: the catalogue may be a scan of the very file that is being replaced.
-        for name, table in (("interactions.parquet", pl.LazyFrame(columns)), ("items.parquet", self._items)):
-            temporary = path / f".{name}.tmp"
-            table.sink_parquet(temporary, maintain_order=True)
-            temporary.replace(path / name)
+        pl.LazyFrame(columns).sink_parquet(folder / "interactions.parquet", maintain_order=True)
+        self._items.sink_parquet(folder / "items.parquet", maintain_order=True)
         hashes = {"items_sha256": self.items_sha256, "interactions_sha256": self.interactions_sha256}
-        write_json(path / "manifest.json", {**self.manifest, **hashes})
+        write_json(folder / "manifest.json", {**self.manifest, **hashes})
 
     # --- users and their sequences ---
 
@@ -542,6 +549,27 @@ class Dataset:
             "embeddings_sha256": fingerprint_sha256(embeddings),
         }
         save_array(self._array_path("tokens.npy"), tokens_NK.astype(np.uint16), fingerprint)
+
+
+@contextmanager
+def new_dataset_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Write a data set folder atomically: yields a draft folder, which takes the place of `path` at the end.
+
+    Raises
+    ------
+    DataError
+        `path` holds a data set already and `overwrite` is False.
+    StorageError
+        Another process is writing the folder, or the disk is full, read-only, ...
+    """
+    if _holds_dataset(path) and not overwrite:
+        raise DataError(f"{path} holds a data set already: choose another folder or overwrite it (--overwrite)")
+    with new_folder(path, overwrite=overwrite, what="data set", holds=_holds_dataset) as draft:
+        yield draft
+
+
+def _holds_dataset(folder: Path) -> bool:
+    return (folder / "interactions.parquet").exists()
 
 
 def _column(table: pl.LazyFrame, name: str, where: str) -> pl.Series:

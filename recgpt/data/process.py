@@ -4,7 +4,7 @@ Tables are scanned, not loaded: memory holds one raw column and the dense event 
 event), never the texts or the embeddings of a catalogue.
 """
 
-import tempfile
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,9 +15,9 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recgpt.data.dataset import Dataset, Repeats
+from recgpt.data.dataset import Dataset, Repeats, new_dataset_folder
 from recgpt.data.fingerprint import fingerprint_path, fingerprint_sha256, read_json, save_blocks, write_json
-from recgpt.data.schema import collect
+from recgpt.data.schema import collect, scan_parquet, scan_table
 from recgpt.data.text import ALL_TEXT_COLUMNS, has_text
 from recgpt.errors import DataError
 from recgpt.progress import Meter, console, track
@@ -30,18 +30,22 @@ CATALOGUE_KEYS = ("items_sha256", "embeddings_sha256", "shape", "dtype")
 
 @contextmanager
 def workspace(out: Path, *, overwrite: bool = False) -> Iterator[Path]:
-    """A temporary folder beside the data set folder `out`, on the same disk.
+    """Make a data set: yields a folder for raw tables, whose parent is the draft that becomes `out` at the end.
+
+    A killed process leaves `out` as it was; the next one deletes the draft and starts over.
 
     Raises
     ------
     DataError
         `out` holds a data set already and `overwrite` is False.
+    StorageError
+        Another process is writing `out`, or the disk is full, read-only, ...
     """
-    if (out / "interactions.parquet").exists() and not overwrite:
-        raise DataError(f"{out} holds a data set already: choose another folder or overwrite it (--overwrite)")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
-        yield Path(folder)
+    with new_dataset_folder(out, overwrite=overwrite) as draft:
+        raw = draft / ".raw"
+        raw.mkdir()
+        yield raw
+        shutil.rmtree(raw)
 
 
 def write_dataset(
@@ -60,7 +64,7 @@ def write_dataset(
     Parameters
     ----------
     out, work
-        Data set folder, and its `workspace`.
+        Data set folder, and its `workspace`, into whose parent the data set is written.
     interactions
         Columns `user_id, item_id`, optional `rating`, `split`. Sorted by `position` if present, else by `timestamp`
         (Unix seconds; ties in the order of the source), else in the order of the source.
@@ -80,7 +84,7 @@ def write_dataset(
     order = next((pl.col(c) for c in ("position", "timestamp") if c in columns), pl.int_range(pl.len()))
     raw = work / "raw.parquet"
     _sink(interactions.with_columns(order.alias("position")), raw, source)
-    events = pl.scan_parquet(raw)
+    events = scan_parquet(raw)
     if unordered := int(events.select(pl.col("position").null_count()).collect().item()):
         raise DataError(f"{source}: {unordered:,} events have no time, so their order is unknown: give them a position")
     left_out: dict[str, int] = {}
@@ -89,19 +93,19 @@ def write_dataset(
         items = items.filter(has_text([c for c in ALL_TEXT_COLUMNS if c in items.collect_schema()]))
         items = items.unique("item_id", keep="first", maintain_order=True)
     _sink(items, work / "items.parquet", source)
-    items = pl.scan_parquet(work / "items.parquet")
+    items = scan_parquet(work / "items.parquet")
     if holes == "drop":
         known = collect(items.select("item_id"), str(work)).to_series()
         events = events.filter(pl.col("item_id").is_in(known.implode()))
-        left_out = {"items": listed - len(known), "interactions": _count(pl.scan_parquet(raw)) - _count(events)}
+        left_out = {"items": listed - len(known), "interactions": _count(scan_parquet(raw)) - _count(events)}
     events.sink_parquet(work / "interactions.parquet", maintain_order=True)
 
     manifest = {"source": source, "left_out": left_out}
-    events = pl.scan_parquet(work / "interactions.parquet")
+    events = scan_parquet(work / "interactions.parquet")
     dataset = Dataset.from_frames(out.name, events, items, manifest=manifest)
     if min_records > 1 or not keep_cold_items:
         dataset = keep_active(dataset, user_records=min_records, keep_cold_items=keep_cold_items)
-    dataset.save(out, overwrite=True)
+    dataset.write_files(work.parent)
     dropped = ", ".join(f"{count:,} {name}" for name, count in left_out.items() if count)
     console.print(
         f"{out}: {dataset.n_users:,} users, {dataset.n_items:,} items, {dataset.n_interactions:,} interactions"
@@ -162,7 +166,7 @@ def merge(paths: Sequence[Path], out: Path, *, repeats: Repeats = "keep", overwr
     names = [Path(p).resolve().name for p in paths]
     if len(set(names)) < len(names):
         raise DataError(f"data sets to merge need different folder names, got {', '.join(names)}")
-    schemas = [pl.scan_parquet(Path(p) / "interactions.parquet").collect_schema() for p in paths]
+    schemas = [scan_table(Path(p) / "interactions.parquet").collect_schema() for p in paths]
     optional = [c for c in ("timestamp", "rating") if any(c in schema for schema in schemas)]
     types = {"timestamp": pa.int64(), "rating": pa.float32()}
     fields = [("user_id", pa.int64()), ("item_id", pa.int64()), ("position", pa.int64())]
@@ -203,9 +207,9 @@ def merge(paths: Sequence[Path], out: Path, *, repeats: Repeats = "keep", overwr
         items = pl.concat(catalogues, how="diagonal").with_columns(pl.col(pl.String).fill_null(""))
         items.sink_parquet(work / "items.parquet", maintain_order=True)
         write_json(work / "manifest.json", {"name": out.name, "repeats": rules.pop(), "merged": sources})
-        Dataset.load(work).save(out, overwrite=True)
+        Dataset.load(work).write_files(work.parent)
         pl.concat(maps).select("dataset", "item_id", "merged_id").sink_parquet(
-            out / "maps.parquet", maintain_order=True
+            work.parent / "maps.parquet", maintain_order=True
         )
 
 

@@ -13,8 +13,16 @@ SPLIT_NAMES = ("train", "valid", "test")
 MAX_SECONDS = 100_000_000_000
 
 
+def scan_parquet(path: Path) -> pl.LazyFrame:
+    """Open a Parquet file lazily; every character of the path is taken literally.
+
+    Polars would read `*`, `?` and `[` as patterns for several files, and `~` and `hf:` as other places.
+    """
+    return pl.scan_parquet(path.absolute(), glob=False)
+
+
 def scan_table(path: Path) -> pl.LazyFrame:
-    """Open a Parquet file lazily.
+    """Open a table of a data set folder lazily.
 
     Raises
     ------
@@ -24,7 +32,7 @@ def scan_table(path: Path) -> pl.LazyFrame:
     if not path.is_file():
         raise DataError(f"{path} does not exist: a data set folder needs interactions.parquet and items.parquet")
     try:
-        table = pl.scan_parquet(path)
+        table = scan_parquet(path)
         table.collect_schema()
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(f"{path} is truncated or no Parquet file ({_first_line(error)}): make it again") from error

@@ -28,6 +28,7 @@ from recgpt.data.dataset import Dataset
 from recgpt.data.fingerprint import load_array, save_array
 from recgpt.encode import DEFAULT, embeddings_for, find_encoder
 from recgpt.errors import DataError
+from recgpt.files import file_name
 from recgpt.foundation.episodes import Episode, EpisodeSpec, blend_logits, make_episode, ndcg_at_10, specs_for
 from recgpt.foundation.model import FoundationConfig, FoundationModel
 from recgpt.foundation.network import (
@@ -163,7 +164,7 @@ def _learned_from(config: PretrainConfig, dataset: Dataset) -> list[tuple[Episod
 def _divided(config: PretrainConfig, dataset: Dataset, embeddings_NE: np.ndarray) -> np.ndarray:
     """(N,) subdomain of each item; stored, because k-means may round differently with other thread counts."""
     made_of = {"items_sha256": dataset.items_sha256, "encoder": config.encoder, "seed": config.seed}
-    path = config.out / "parts" / f"{dataset.name}-{_digest(made_of)}.npy"
+    path = config.out / "parts" / f"{file_name(dataset.name)}-{_digest(made_of)}.npy"
     if not path.is_file():
         save_array(path, cluster_items(embeddings_NE, config.seed), made_of)
     return load_array(path, made_of, remedy=f"delete {path}")
@@ -189,7 +190,7 @@ def _made(
     }
     found = []
     for spec in specs:
-        path = folder / f"{spec.label}-{_digest(made_of, for_training)}.safetensors"
+        path = folder / f"{file_name(spec.label)}-{_digest(made_of, for_training)}.safetensors"
         if not path.is_file():
             started = time.monotonic()
             episode = make_episode(

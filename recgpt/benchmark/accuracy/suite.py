@@ -29,6 +29,7 @@ from recgpt.evaluate.lineup import BASELINES, model_embeddings, model_recommende
 from recgpt.evaluate.protocols import refuse_negatives
 from recgpt.evaluate.report import StoredReport
 from recgpt.evaluate.run import evaluate
+from recgpt.files import file_name
 from recgpt.models import Model
 from recgpt.progress import console, duration
 from recgpt.recommenders import FROM_MODEL, REGISTRY, check_names, registered_name
@@ -369,7 +370,9 @@ def _cells(
                 **({} if config.cut_offs == KS else {"ks": list(config.cut_offs)}),
             }
             digest = hashlib.sha256(json.dumps(cache_key, sort_keys=True).encode()).hexdigest()
-            yield Cell(name, seed, cache_key, out / "cells" / dataset.name / f"{name}-{seed}-{digest[:12]}.json")
+            yield Cell(
+                name, seed, cache_key, out / "cells" / file_name(dataset.name) / f"{name}-{seed}-{digest[:12]}.json"
+            )
 
 
 def _seeds(name: str, config: BenchmarkConfig) -> list[int]:

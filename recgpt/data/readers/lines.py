@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 import polars as pl
 import pyarrow.parquet as pq
 
+from recgpt.data.schema import scan_parquet
 from recgpt.errors import DataError
 from recgpt.progress import Meter
 
@@ -86,7 +87,7 @@ def _to_parquet(path: Path, parse: Callable[[bytes], pl.DataFrame], parquet: Pat
     if writer is None:
         raise DataError(f"{path} is empty: download it again")
     writer.close()
-    return pl.scan_parquet(parquet)
+    return scan_parquet(parquet)
 
 
 def _blocks(path: Path, file: BinaryIO) -> Iterator[bytes]:

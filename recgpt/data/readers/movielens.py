@@ -93,8 +93,8 @@ def _genres(column: str) -> pl.Expr:
 
 
 def _read_csv(folder: Path) -> tuple[pl.LazyFrame, pl.LazyFrame]:
-    ratings = pl.scan_csv(folder / "ratings.csv", schema_overrides={"rating": pl.Float32})
-    films = pl.scan_csv(folder / "movies.csv")
+    ratings = pl.scan_csv((folder / "ratings.csv").absolute(), glob=False, schema_overrides={"rating": pl.Float32})
+    films = pl.scan_csv((folder / "movies.csv").absolute(), glob=False)
     return (
         ratings.select(user_id="userId", item_id="movieId", rating="rating", timestamp="timestamp"),
         films.select(item_id="movieId", title="title", categories=_genres("genres")),

@@ -68,15 +68,15 @@ def read(source: Path, out: Path, *, sequences: str | None = None, overwrite: bo
             source=f"published RecGPT files, {sequences or ' and '.join(DEFAULT_SEQUENCES)} of {source.name}",
             holes="refuse",
         )
-    dataset = Dataset.load(out)
-    made_from: Mapping[str, Any] = ENCODER
-    if embeddings is not None:
-        _save_embeddings(dataset, out / "embeddings.npy", embeddings)
-        made_from = read_fingerprint(out / "embeddings.npy", "")
-    tokens_path = source / "token_id_list.pkl"
-    if tokens_path.is_file():
-        tokens_NK = np.asarray(read_pickle(tokens_path))
-        dataset.save_tokens(tokens_NK, tokenizer_sha256=f"published {tokens_path.name}", embeddings=made_from)
+        dataset = Dataset.load(work.parent)
+        made_from: Mapping[str, Any] = ENCODER
+        if embeddings is not None:
+            _save_embeddings(dataset, work.parent / "embeddings.npy", embeddings)
+            made_from = read_fingerprint(work.parent / "embeddings.npy", "")
+        tokens_path = source / "token_id_list.pkl"
+        if tokens_path.is_file():
+            tokens_NK = np.asarray(read_pickle(tokens_path))
+            dataset.save_tokens(tokens_NK, tokenizer_sha256=f"published {tokens_path.name}", embeddings=made_from)
 
 
 def _read_sequences(source: Path, names: tuple[str, ...]) -> dict[int, list[int]]:

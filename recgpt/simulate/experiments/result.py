@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from rich.table import Table
 from rich.text import Text
 
+from recgpt.files import file_name
 from recgpt.titles import printable
 from recgpt.version import __version__
 
@@ -128,7 +129,7 @@ class Result:
     @property
     def stem(self) -> str:
         """Name of the files, without suffix."""
-        return f"{self.experiment}-{self.about['dataset']}"
+        return file_name(f"{self.experiment}-{self.about['dataset']}")
 
     def save(self, folder: str | Path) -> None:
         """Write the JSON, the report and the picture into a folder, over an earlier result of the same experiment."""
