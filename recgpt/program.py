@@ -38,7 +38,7 @@ _FOREIGN = (
     ("json.decoder", "JSONDecodeError"),
     ("yaml", None),
     ("huggingface_hub", None),
-    ("httpx", None),
+    ("httpx2", None),
     ("requests", None),
     ("torch", "OutOfMemoryError"),
 )

@@ -7,7 +7,7 @@ room the order of imports cannot matter: tests/test_layers.py allows no circle o
 import subprocess
 import sys
 
-HEAVY = ("torch", "polars", "transformers", "sentence_transformers", "matplotlib", "openai", "pyarrow")
+HEAVY = ("torch", "polars", "transformers", "sentence_transformers", "matplotlib", "httpx2", "pyarrow")
 IMPORT_EACH = """
 import importlib, sys, traceback, warnings
 failed, room = [], None

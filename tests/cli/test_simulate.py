@@ -67,7 +67,7 @@ def test_the_commands_import_little() -> None:
     """`recgpt --help` has to come at once."""
     script = (
         "import sys, recgpt.cli.simulate\n"
-        "heavy = {'numpy', 'polars', 'torch', 'pydantic', 'scipy', 'openai', 'jinja2'} & set(sys.modules)\n"
+        "heavy = {'numpy', 'polars', 'torch', 'pydantic', 'scipy', 'httpx2', 'jinja2'} & set(sys.modules)\n"
         "assert 'typer' in sys.modules and not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)

@@ -4,6 +4,8 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from recgpt.simulate.llm.dialect import Dialect
+
 FAILURES = {
     "rate_limited": "429: the server is asked too often",
     "server_error": "a status of 5xx, or a reply that is not one of the protocol",
@@ -11,6 +13,7 @@ FAILURES = {
     "connection": "the connection failed or broke",
     "denied": "401, 402 or 403: the key is wrong, may not use the model, or has no credit left",
     "not_found": "404: there is no such model, or no such address",
+    "redirected": "3xx: the server sends requests elsewhere; none is followed",
     "rejected": "another 4xx: the server does not take this request, mostly one that is too long",
     "truncated": "the reply reached the limit of tokens",
     "not_json": "the reply is not JSON",
@@ -55,6 +58,14 @@ class CallLog(Protocol):
         """Last call with this key, None without one; a valid reply is always the last."""
         ...
 
+    def dialect(self, server: str) -> Dialect | None:
+        """Dialect of a server and model, as kept; None before."""
+        ...
+
+    def keep_dialect(self, server: str, dialect: Dialect) -> None:
+        """Store the dialect of a server and model."""
+        ...
+
 
 class CallsInMemory:
     """Log in memory, which is lost with the object."""
@@ -62,6 +73,7 @@ class CallsInMemory:
     def __init__(self) -> None:
         self.calls: list[LLMCall] = []
         self._last: dict[str, LLMCall] = {}
+        self._dialects: dict[str, Dialect] = {}
 
     def record_call(self, call: LLMCall) -> None:
         """See `CallLog`."""
@@ -71,3 +83,11 @@ class CallsInMemory:
     def call(self, key: str) -> LLMCall | None:
         """See `CallLog`."""
         return self._last.get(key)
+
+    def dialect(self, server: str) -> Dialect | None:
+        """See `CallLog`."""
+        return self._dialects.get(server)
+
+    def keep_dialect(self, server: str, dialect: Dialect) -> None:
+        """See `CallLog`."""
+        self._dialects[server] = dialect

@@ -12,9 +12,11 @@ from pydantic import BaseModel, Field
 
 from recgpt.simulate.llm.budget import Caps
 from recgpt.simulate.llm.calls import CallsInMemory
-from recgpt.simulate.llm.client import ATTEMPTS, MALFORMED, LLMClient
+from recgpt.simulate.llm.client import ATTEMPTS, LLMClient
+from recgpt.simulate.llm.dialect import Dialect
+from recgpt.simulate.llm.failures import MALFORMED, described
 from recgpt.simulate.llm.requests import Request
-from recgpt.simulate.llm.servers import Server
+from recgpt.simulate.llm.servers import MOST_REJECTIONS, Server
 from recgpt.simulate.llm.text import quoted
 
 if TYPE_CHECKING:
@@ -42,7 +44,11 @@ class CheckReport:
     obedience
         Share of the replies that were of the schema; None where no reply came.
     failures
-        Calls that failed, by kind.
+        Calls that failed, by kind; requests that were rejected on the way to the dialect count as `rejected`.
+    examples
+        For each kind of failure, its meaning and what the server said once.
+    dialect
+        Form of the requests that the server takes; the usual one where no reply came.
     latency_s
         Median and 95 % of valid replies, one at a time.
     tokens_per_s
@@ -56,6 +62,8 @@ class CheckReport:
     probes: int
     obedience: float | None
     failures: dict[str, int]
+    examples: list[str]
+    dialect: Dialect
     latency_p50_s: float | None
     latency_p95_s: float | None
     tokens_per_s: float | None
@@ -64,7 +72,7 @@ class CheckReport:
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return asdict(self)
+        return {**asdict(self), "dialect": self.dialect.model_dump()}
 
     def table(self) -> "Table":
         """For a terminal."""
@@ -77,7 +85,10 @@ class CheckReport:
         shown = Table("", escape(f"{self.model} at {self.base_url}"), box=None)
         shown.add_row("obeys the schema", "-" if self.obedience is None else f"{self.obedience:.1%} of the replies")
         failures = ", ".join(f"{count} {kind}" for kind, count in sorted(self.failures.items()))
+        shown.add_row("takes requests with", escape(str(self.dialect)))
         shown.add_row("calls that failed", failures or "none")
+        for example in self.examples:
+            shown.add_row("", escape(example))
         shown.add_row("latency, median", number(self.latency_p50_s, "s"))
         shown.add_row("latency, 95 %", number(self.latency_p95_s, "s"))
         shown.add_row("speed", number(self.tokens_per_s, "tokens/s"))
@@ -104,7 +115,7 @@ def check(
     log = CallsInMemory()
 
     def client(at_a_time: int) -> LLMClient:
-        caps = Caps(calls=probes * ATTEMPTS * _TRIES)
+        caps = Caps(calls=probes * ATTEMPTS * _TRIES + MOST_REJECTIONS)
         return LLMClient(
             [server],
             model,
@@ -123,6 +134,7 @@ def check(
     replies = many.complete([_probe(number) for number in range(probes, 2 * probes)], describe="many at a time")
     seconds = time.monotonic() - started
 
+    last = {call.failure: call for call in log.calls if call.failure is not None}
     failures = Counter(call.failure for call in log.calls if call.failure is not None)
     malformed = sum(failures[kind] for kind in MALFORMED)
     n_valid = len(log.calls) - failures.total()
@@ -133,6 +145,8 @@ def check(
         probes=2 * probes,
         obedience=n_valid / (n_valid + malformed) if n_valid + malformed else None,
         failures=dict(failures),
+        examples=[described(kind, count, last[kind]) for kind, count in failures.most_common()],
+        dialect=one.dialects[server.base_url],
         latency_p50_s=one.stats.latency_s(50),
         latency_p95_s=one.stats.latency_s(95),
         tokens_per_s=sum(call.tokens_out for call in valid) / generating_s if generating_s else None,

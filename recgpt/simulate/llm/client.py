@@ -5,7 +5,8 @@
 
 Every HTTP request is in the log as soon as it is over, so that a program that was killed sends only the open
 questions when it is started again. A question with a malformed reply is sent once more; after that the `Reply` has a
-`failure`. Errors are raised only for causes that stop all requests: a wrong key, an unknown model, no server, a cap.
+`failure`. Errors are raised only for causes that stop all requests: a wrong key, an unknown model, no server, a cap,
+and an outage, where more questions than `max_failed` fail for reasons that may pass.
 """
 
 import asyncio
@@ -18,29 +19,36 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from recgpt.errors import LLMError
-from recgpt.progress import Meter
+from recgpt.progress import Meter, console
 from recgpt.simulate.llm.budget import Budget, Caps, CostEstimate, Price, Spent, listed_price
-from recgpt.simulate.llm.calls import CallLog, CallsInMemory, LLMCall
+from recgpt.simulate.llm.calls import FAILURES, CallLog, CallsInMemory, LLMCall
+from recgpt.simulate.llm.dialect import Dialect
+from recgpt.simulate.llm.failures import MALFORMED, PASSING, Outage, allowed_failures, outage, reasons
 from recgpt.simulate.llm.limiter import Limiter
-from recgpt.simulate.llm.requests import Question, Reply, Request, Sampling, read_reply
-from recgpt.simulate.llm.servers import Lane, Outcome, Server, open_sdk
+from recgpt.simulate.llm.redaction import Redactor
+from recgpt.simulate.llm.replies import read_logged
+from recgpt.simulate.llm.requests import Question, Reply, Request, Sampling
+from recgpt.simulate.llm.servers import MAX_RETRY_AFTER_S, Lane, Outcome, Server, first_dialect
 from recgpt.simulate.llm.stats import Stats
+from recgpt.simulate.llm.transport import open_http
 
 if TYPE_CHECKING:
-    from openai import AsyncOpenAI
+    from httpx2 import AsyncClient
 
 ATTEMPTS = 2  # times that a question is sent, where replies are malformed
 MAX_BACKOFF_S = 30.0
-RETRYABLE = ("rate_limited", "server_error", "timeout", "connection")
-MALFORMED = ("truncated", "not_json", "schema_violation", "refused")
+_NOTICE_S = 10.0  # between two notices of waiting
+_LONG_REST_S = 1.0  # a shorter rest is not worth a notice
 
 
 @dataclass
 class _InFlight:
-    """A question without a reply yet, and the positions of all requests that are equal to it."""
+    """A request without a reply yet, and the positions of all requests that are equal to it."""
 
     places: list[int]
-    question: Question
+    request: Request
+    attempt: int = 1
+    question: Question | None = None
     tries: int = 0
     failed_at: Lane | None = None
     calls: list[LLMCall] = field(default_factory=list)
@@ -74,6 +82,11 @@ class LLMClient:
     backoff_s
         Delay before the first retry, doubled before each further one, less up to a half that depends on the question
         alone. A server that sends Retry-After gets no request until then, `servers.MAX_RETRY_AFTER_S` at most.
+    max_failed
+        Raise an `Outage` where more questions of one `complete` fail for reasons that may pass: below 1 a share of
+        them, else a number; None for never.
+    attempts
+        Times that a question is sent where replies are malformed, those in the log included.
 
     Raises
     ------
@@ -97,27 +110,47 @@ class LLMClient:
         timeout_s: float = 120.0,
         tries: int = 6,
         backoff_s: float = 0.5,
+        max_failed: float | None = None,
+        attempts: int = ATTEMPTS,
     ) -> None:
         if not servers:
             raise LLMError("no server is given: name at least one base_url")
         if concurrency < 1:
             raise LLMError(f"concurrency {concurrency}: at least one call at a time is needed")
-        secrets = tuple(key for server in servers if (key := server.read_key()) is not None)
+        keys = {server.key_env or "": server.read_key() or "" for server in servers}
+        redactor = Redactor.with_environment(keys)
         self.model = model
         self.stats = Stats()
-        self._lanes = [Lane(server, Limiter(concurrency), secrets) for server in servers]
-        self._budget = Budget(caps, price or listed_price(model), model, spent=spent)
         self._log: CallLog = CallsInMemory() if log is None else log
+        self._lanes = [self._lane(server, Limiter(concurrency), redactor) for server in servers]
+        self._budget = Budget(caps, price or listed_price(model), model, spent=spent)
         self._sampling = Sampling(temperature, max_tokens, seed)
         self._timeout_s = timeout_s
         self._tries = tries
         self._backoff_s = backoff_s
+        self._max_failed = max_failed
+        self._attempts = attempts
         self._stopped: LLMError | None = None
+        self._given_up: list[Reply] = []
+        self._n_asked = 0
+        self._noticed_at = -math.inf
 
     @property
     def spent(self) -> Spent:
         """Use that counts against the caps so far."""
         return self._budget.spent
+
+    @property
+    def dialects(self) -> dict[str, Dialect]:
+        """Dialect of each server, as far as it is known, by address."""
+        return {lane.server.base_url: lane.dialect for lane in self._lanes}
+
+    def _lane(self, server: Server, limiter: Limiter, redactor: Redactor) -> Lane:
+        known = self._log.dialect(self._name_of(server))
+        return Lane(server, limiter, redactor, known or first_dialect(server), knows_dialect=known is not None)
+
+    def _name_of(self, server: Server) -> str:
+        return f"{self.model} at {server.base_url}"
 
     def estimate(self, samples: Sequence[Request], n_calls: int) -> CostEstimate:
         """Expected use of `n_calls` calls like the samples, by the length of the requests and the schema of the reply.
@@ -156,10 +189,12 @@ class LLMClient:
         ------
         BudgetExceeded
             A cap is reached. Calls under way end first, and are in the log.
+        Outage
+            More than `max_failed` questions failed for reasons that may pass. Replies that came are in the log.
         LLMError
             The key is wrong, the model unknown, a server unreachable after all tries, or every request rejected.
         """
-        self._stopped = None
+        self._stopped, self._given_up, self._n_asked = None, [], len(requests)
         replies: dict[int, Reply] = {}
         with Meter(describe or "", len(requests), disable=describe is None) as meter:
             still_open = self._look_up(requests, replies)
@@ -173,14 +208,18 @@ class LLMClient:
         if ordered and all(reply.failure == "rejected" for reply in ordered):
             call = ordered[-1].calls[-1]
             raise LLMError(f"{call.server} rejects all {len(ordered):,} requests to {self.model!r}: {call.reply}")
+        failed = [reply for reply in ordered if reply.failure is not None]
+        if failed:
+            notice = f"{len(failed):,} of {len(ordered):,} questions to {self.model!r} have failed: {reasons(failed)}"
+            console.print(notice, markup=False, highlight=False, soft_wrap=True)
         return ordered
 
     def _look_up(self, requests: Sequence[Request], replies: dict[int, Reply]) -> list[_InFlight]:
         """The questions without an outcome in the log, each once."""
         by_key: dict[str, _InFlight] = {}
         for place, request in enumerate(requests):
-            question = Question.from_request(request, self.model, self._sampling, attempt=1)
-            by_key.setdefault(question.key, _InFlight([], question)).places.append(place)
+            key = self._question(request, 1, self._lanes[0].dialect).key
+            by_key.setdefault(key, _InFlight([], request)).places.append(place)
         still_open = []
         for each in by_key.values():
             known = self._known(each)
@@ -190,34 +229,44 @@ class LLMClient:
                 replies.update(dict.fromkeys(each.places, known))
         return still_open
 
+    def _question(self, request: Request, attempt: int, dialect: Dialect) -> Question:
+        return Question.from_request(request, self.model, self._sampling, attempt, dialect)
+
     def _known(self, asked: _InFlight) -> Reply | None:
         """The reply in the log, or None; a malformed one in the log makes `asked` the next attempt."""
-        while (call := self._log.call(asked.question.key)) is not None:
+        while (call := self._logged(asked)) is not None:
             if call.failure is None:
-                value, failure = read_reply(call.reply or "", asked.question.request.schema)
-                return Reply(value, failure, (*asked.calls, call))
-            if call.failure not in MALFORMED:
-                return None
+                value = read_logged(call.reply or "", asked.request.schema)
+                return Reply(value, "schema_violation" if value is None else None, (*asked.calls, call))
             asked.calls.append(call)
-            if asked.question.attempt == ATTEMPTS:
+            if asked.attempt >= self._attempts:
                 return Reply(None, call.failure, tuple(asked.calls))
             self._next_attempt(asked)
         return None
 
+    def _logged(self, asked: _InFlight) -> LLMCall | None:
+        """Logged call with a reply to this attempt, valid or malformed, in the dialect of any server."""
+        for dialect in dict.fromkeys(lane.dialect for lane in self._lanes):
+            call = self._log.call(self._question(asked.request, asked.attempt, dialect).key)
+            if call is not None and (call.failure is None or call.failure in MALFORMED):
+                return call
+        return None
+
     def _next_attempt(self, asked: _InFlight) -> None:
-        before = asked.question
-        asked.question = Question.from_request(before.request, self.model, self._sampling, before.attempt + 1)
-        asked.tries = 0
+        asked.attempt, asked.question, asked.tries = asked.attempt + 1, None, 0
 
     async def _answer(self, still_open: list[_InFlight], replies: dict[int, Reply], meter: Meter) -> None:
         """Send questions as servers and caps allow, until each has its reply or an error stops all."""
         waiting = [(0.0, number, asked) for number, asked in enumerate(still_open)]  # a heap: not before, in order
         running: dict[asyncio.Task[float | Reply], tuple[int, _InFlight]] = {}
         async with AsyncExitStack() as stack:
-            sdks = {id(lane): await stack.enter_async_context(open_sdk(lane.server)) for lane in self._lanes}
+            https = {
+                id(lane): await stack.enter_async_context(open_http(lane.server.base_url, lane.server.read_key()))
+                for lane in self._lanes
+            }
             try:
                 while True:
-                    self._start_ready(waiting, running, sdks)
+                    self._start_ready(waiting, running, https)
                     if not running and (self._stopped is not None or not waiting):
                         break
                     rest_s = self._rest_s(waiting)
@@ -243,7 +292,7 @@ class LLMClient:
         self,
         waiting: list[tuple[float, int, _InFlight]],
         running: dict[asyncio.Task[float | Reply], tuple[int, _InFlight]],
-        sdks: dict[int, "AsyncOpenAI"],
+        https: dict[int, "AsyncClient"],
     ) -> None:
         now = time.monotonic()
         while self._stopped is None and waiting and waiting[0][0] <= now:
@@ -251,70 +300,118 @@ class LLMClient:
             free = [lane for lane in self._lanes if lane.free(now)]
             if not free:
                 return
-            most = asked.question.most_tokens_in, self._sampling.max_tokens
+            lane = min(free, key=lambda lane: (lane is asked.failed_at, lane.in_flight / lane.limit))
+            if asked.question is None or asked.question.dialect != lane.dialect:
+                asked.question = self._question(asked.request, asked.attempt, lane.dialect)
+            question = asked.question
+            most = question.most_tokens_in, question.max_tokens
             reserved = self._budget.reserve(*most)
             if reserved is None:
                 if not running:  # else calls in flight may release a part of their reservation
                     self._stopped = self._budget.exceeded(*most)
                 return
-            lane = min(free, key=lambda lane: (lane is asked.failed_at, lane.in_flight / lane.limiter.limit))
             lane.in_flight += 1
             heapq.heappop(waiting)
-            running[asyncio.create_task(self._call(asked, lane, sdks[id(lane)], reserved))] = number, asked
+            running[asyncio.create_task(self._call(asked, question, lane, https[id(lane)], reserved))] = number, asked
 
     def _rest_s(self, waiting: list[tuple[float, int, _InFlight]]) -> float | None:
         """How long nothing can be sent unless a call ends; None where only the end of a call can change that."""
         now = time.monotonic()
-        rests = [lane.rests_until for lane in self._lanes if lane.in_flight < lane.limiter.limit]
+        rests = [lane.rests_until for lane in self._lanes if lane.in_flight < lane.limit]
         if not waiting or not rests or self._stopped is not None:
             return None
         rest_s = max(waiting[0][0], min(rests)) - now
         return rest_s if rest_s > 0 else None
 
-    async def _call(self, asked: _InFlight, lane: Lane, sdk: "AsyncOpenAI", reserved: Spent) -> float | Reply:
+    async def _call(
+        self, asked: _InFlight, question: Question, lane: Lane, http: "AsyncClient", reserved: Spent
+    ) -> float | Reply:
         """Send the question once. Its reply, or the time before which it must not be sent again."""
-        question, sent_in = asked.question, lane.limiter.round
+        sent_in = lane.limiter.round
         asked.tries += 1
         started = time.monotonic()
         try:
-            outcome = await lane.ask(sdk, question, self._timeout_s)
+            outcome = await lane.ask(http, question, self._timeout_s)
         except asyncio.CancelledError:
-            most = question.most_tokens_in, self._sampling.max_tokens
-            self._keep(asked, lane, reserved, Outcome(None, "interrupted", None, *most, time.monotonic() - started))
+            most = question.most_tokens_in, question.max_tokens
+            interrupted = Outcome(None, "interrupted", None, *most, time.monotonic() - started)
+            self._keep(asked, question, lane, reserved, interrupted)
             raise
         finally:
             lane.in_flight -= 1
-        self._keep(asked, lane, reserved, outcome)
+        self._keep(asked, question, lane, reserved, outcome)
         now = time.monotonic()
+        if lane.changes_dialect(question, outcome):
+            asked.tries = 0
+            return now
+        if outcome.failure is None or outcome.failure in MALFORMED:
+            self._keep_dialect(lane, question)
         if outcome.failure is None:
             lane.limiter.succeeded(sent_in)
             return Reply(outcome.value, None, tuple(asked.calls))
         if outcome.failure in ("rate_limited", "timeout"):
             lane.limiter.overloaded(sent_in)
-        if outcome.retry_after_s is not None:
-            lane.rests_until = max(lane.rests_until, now + outcome.retry_after_s)
-        if outcome.failure in MALFORMED and question.attempt < ATTEMPTS:
+        rest_s = min(outcome.wanted_rest_s or 0.0, MAX_RETRY_AFTER_S)
+        lane.rests_until = max(lane.rests_until, now + rest_s)
+        if outcome.failure in MALFORMED and asked.attempt < self._attempts:
             self._next_attempt(asked)
             known = self._known(asked)
             return now if known is None else known
-        if outcome.failure in RETRYABLE and asked.tries < self._tries:
+        if outcome.failure in PASSING and asked.tries < self._tries:
             asked.failed_at = lane
+            rest_s = max(rest_s, self._backoff(question.key, asked.tries))
+            self._notice(asked, lane, outcome, rest_s)
             return now + self._backoff(question.key, asked.tries)
+        reply = Reply(None, outcome.failure, tuple(asked.calls))
         self._stopped = self._stopped or self._fatal(outcome, lane.server)
-        return Reply(None, outcome.failure, tuple(asked.calls))
+        if outcome.failure in PASSING:
+            self._give_up(asked, reply)
+        return reply
+
+    def _give_up(self, asked: _InFlight, reply: Reply) -> None:
+        """Count a question that failed for a passing reason; too many of them stop all."""
+        self._given_up += [reply] * len(asked.places)
+        too_many = len(self._given_up) > allowed_failures(self._max_failed, self._n_asked)
+        if self._max_failed is not None and too_many and isinstance(self._stopped, Outage | None):
+            self._stopped = outage(self._given_up, self.model, self._max_failed, self._n_asked)
+
+    def _notice(self, asked: _InFlight, lane: Lane, outcome: Outcome, rest_s: float) -> None:
+        """Say on the terminal what is waited for, and how long."""
+        now = time.monotonic()
+        if now - self._noticed_at < _NOTICE_S or (rest_s < _LONG_REST_S and outcome.failure != "timeout"):
+            return
+        self._noticed_at = now
+        wanted_s = outcome.wanted_rest_s or 0.0
+        cut = f", though the server asks for {wanted_s:,.0f} s" if wanted_s > MAX_RETRY_AFTER_S else ""
+        console.print(
+            f"{lane.server.base_url}: {outcome.failure} ({FAILURES[outcome.failure or '']}); waiting {rest_s:,.1f} s"
+            f"{cut}, then try {asked.tries + 1} of {self._tries}, each of {self._timeout_s:g} s at most",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+
+    def _keep_dialect(self, lane: Lane, question: Question) -> None:
+        if lane.knows_dialect:
+            return
+        lane.dialect, lane.knows_dialect = question.dialect, True
+        self._log.keep_dialect(self._name_of(lane.server), question.dialect)
+        if question.dialect != first_dialect(lane.server):
+            notice = f"{lane.server.base_url} takes requests for {self.model!r} in this form: {question.dialect}"
+            console.print(notice, markup=False, highlight=False, soft_wrap=True)
 
     def _backoff(self, key: str, tries: int) -> float:
         """Seconds to rest: doubled each time; spread by the question's key, so that no random state is needed."""
         spread = int.from_bytes(bytes.fromhex(key)[tries : tries + 4], "big") / 2**32
         return min(self._backoff_s * 2 ** (tries - 1), MAX_BACKOFF_S) * (1 - spread / 2)
 
-    def _keep(self, asked: _InFlight, lane: Lane, reserved: Spent, outcome: Outcome) -> None:
+    def _keep(self, asked: _InFlight, question: Question, lane: Lane, reserved: Spent, outcome: Outcome) -> None:
         self._budget.settle(reserved, outcome.tokens_in, outcome.tokens_out)
         call = LLMCall(
-            key=asked.question.key,
-            purpose=asked.question.request.purpose,
+            key=question.key,
+            purpose=question.request.purpose,
             model=self.model,
-            request=asked.question.json,
+            request=question.json,
             reply=outcome.text,
             failure=outcome.failure,
             tokens_in=outcome.tokens_in,
@@ -337,6 +434,11 @@ class LLMClient:
             return LLMError(
                 f"{server.base_url} has no model {self.model!r}, or is no such address (most end in /v1): "
                 f"list its models with `curl {server.base_url}/models`"
+            )
+        if outcome.failure == "redirected":
+            return LLMError(
+                f"{server.base_url} sends requests on to {outcome.text}, and none is followed, as the key would go"
+                " there: give that address as base_url if you trust it"
             )
         if outcome.failure == "connection":
             return LLMError(

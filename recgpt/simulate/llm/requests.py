@@ -2,7 +2,7 @@
 
     request = Request([{"role": "user", "content": "Pick one of 1, 2, 3."}], Choice, purpose="choose")
 
-Every reply has to be JSON of the schema of its request, in strict mode (`response_format`).
+Every reply has to be JSON of the schema of its request, in strict mode (`response_format`) where the server has one.
 """
 
 import hashlib
@@ -12,14 +12,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel
 
 from recgpt.simulate.llm.calls import LLMCall
+from recgpt.simulate.llm.dialect import Dialect
 
-MAX_REPLY_CHARS = 200_000  # nothing that people decide takes more; a server gone wild must not fill the log
 _TEMPLATE_TOKENS = 64  # what chat templates put around a message, generously
 _CHARS_PER_TOKEN = 4.0  # of English text and JSON, for estimates
 _STRING_CHARS = 80  # of a string in a reply, for estimates: one sentence
+_USUAL = Dialect()
+# part of the prompt: changing it changes replies and keys of calls
+_SCHEMA_IN_PROMPT = "Reply with one JSON object and nothing else, of this JSON schema:\n"
 
 
 class Message(TypedDict):
@@ -88,48 +91,58 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Question:
-    """A request as it is sent: the `attempt`-th time, with its key.
+    """A request as it is sent: the `attempt`-th time, in the dialect of a server, with its key.
 
     Attributes
     ----------
     body
-        JSON body, but for the server's name of the token limit.
+        JSON body.
+    max_tokens
+        Limit of tokens of the reply.
     key
-        Hex SHA-256 of model, messages, schema, temperature, max_tokens, seed and attempt.
+        Hex SHA-256 of all that shapes the reply: model, messages, schema and how it is sent, temperature, max_tokens,
+        seed and attempt. Not the name of the limit of tokens, nor which of several servers replies.
     """
 
     request: Request
     attempt: int
+    dialect: Dialect
     body: dict[str, Any]
+    max_tokens: int
     key: str
 
     @classmethod
-    def from_request(cls, request: Request, model: str, sampling: Sampling, attempt: int) -> "Question":
+    def from_request(
+        cls, request: Request, model: str, sampling: Sampling, attempt: int, dialect: Dialect = _USUAL
+    ) -> "Question":
         """The request for a model, as its `attempt`-th question."""
         schema = strict_schema(request.schema)
-        shapes_reply = {
+        messages = [dict(message) for message in request.messages]
+        temperature = sampling.temperature if dialect.temperature else None
+        seed = sampling.seed if dialect.seed else None
+        shapes_reply: dict[str, Any] = {
             "model": model,
-            "messages": [dict(message) for message in request.messages],
+            "messages": messages if dialect.format == "json_schema" else _with_schema(messages, schema),
             "schema": schema,
-            "temperature": sampling.temperature,
+            "temperature": temperature,
             "max_tokens": sampling.max_tokens,
-            "seed": sampling.seed,
+            "seed": seed,
             "attempt": attempt,
         }
+        if dialect.format != "json_schema":  # the usual format is not named, so that older logs keep their keys
+            shapes_reply["format"] = dialect.format
         body: dict[str, Any] = {
             "model": model,
             "messages": shapes_reply["messages"],
-            "response_format": {
-                "type": "json_schema",
-                "json_schema": {"name": request.schema.__name__, "strict": True, "schema": schema},
-            },
-            "max_tokens": sampling.max_tokens,
+            **_response_format(dialect, request.schema.__name__, schema),
+            dialect.limit: sampling.max_tokens,
         }
-        if sampling.temperature is not None:
-            body["temperature"] = sampling.temperature
-        if sampling.seed is not None:
-            body["seed"] = sampling.seed + attempt - 1
-        return cls(request, attempt, body, hashlib.sha256(_canonical(shapes_reply).encode()).hexdigest())
+        if temperature is not None:
+            body["temperature"] = temperature
+        if seed is not None:
+            body["seed"] = seed + attempt - 1
+        key = hashlib.sha256(_canonical(shapes_reply).encode()).hexdigest()
+        return cls(request, attempt, dialect, body, sampling.max_tokens, key)
 
     @property
     def json(self) -> str:
@@ -149,8 +162,25 @@ class Question:
     @property
     def expected_tokens_out(self) -> int:
         """Estimate of the reply's tokens: JSON of the schema with a sentence for each string, `max_tokens` at most."""
-        schema = self.body["response_format"]["json_schema"]["schema"]
-        return min(math.ceil(_reply_chars(schema, schema.get("$defs", {})) / _CHARS_PER_TOKEN), self.body["max_tokens"])
+        schema = strict_schema(self.request.schema)
+        return min(math.ceil(_reply_chars(schema, schema.get("$defs", {})) / _CHARS_PER_TOKEN), self.max_tokens)
+
+
+def _response_format(dialect: Dialect, name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    if dialect.format == "prompt":
+        return {}
+    if dialect.format == "json_object":
+        return {"response_format": {"type": "json_object"}}
+    strict = {"name": name, "strict": True, "schema": schema}
+    return {"response_format": {"type": "json_schema", "json_schema": strict}}
+
+
+def _with_schema(messages: list[dict[str, Any]], schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """Messages whose system message states the schema, for servers that do not enforce it."""
+    stated = _SCHEMA_IN_PROMPT + _canonical(schema)
+    if messages and messages[0]["role"] == "system":
+        return [{**messages[0], "content": f"{messages[0]['content']}\n\n{stated}"}, *messages[1:]]
+    return [{"role": "system", "content": stated}, *messages]
 
 
 def _reply_chars(schema: dict[str, Any], definitions: dict[str, Any]) -> int:
@@ -186,51 +216,3 @@ def _strict(node: Any) -> Any:
 
 def _canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-
-
-class _Usage(BaseModel):
-    prompt_tokens: int = Field(ge=0)
-    completion_tokens: int = Field(ge=0)
-
-
-class _Message(BaseModel):
-    content: str | None = None
-    refusal: str | None = None
-
-
-class _Choice(BaseModel):
-    finish_reason: str | None = None
-    message: _Message
-
-
-class Completion(BaseModel):
-    """The fields of a chat completion that are read here."""
-
-    choices: list[_Choice] = Field(min_length=1)
-    usage: _Usage | None = None
-
-    @property
-    def text(self) -> str:
-        """Text of the reply; may be empty."""
-        message = self.choices[0].message
-        return message.content or message.refusal or ""
-
-    def read(self, schema: type[BaseModel]) -> tuple[BaseModel | None, str | None]:
-        """(object of `schema`, None), or (None, kind of failure)."""
-        choice = self.choices[0]
-        if choice.message.refusal or choice.finish_reason == "content_filter":
-            return None, "refused"
-        if choice.finish_reason == "length":
-            return None, "truncated"
-        return read_reply(self.text, schema)
-
-
-def read_reply(text: str, schema: type[BaseModel]) -> tuple[BaseModel | None, str | None]:
-    """(object of `schema`, None), or (None, "not_json" or "schema_violation")."""
-    if len(text) > MAX_REPLY_CHARS:
-        return None, "schema_violation"
-    try:
-        return schema.model_validate_json(text, strict=True, extra="forbid"), None
-    except ValidationError as error:
-        not_json = any(each["type"] == "json_invalid" for each in error.errors(include_url=False, include_input=False))
-        return None, "not_json" if not_json else "schema_violation"

@@ -1,7 +1,7 @@
 """OpenAI-compatible servers: addresses, keys (from environment variables only), one call.
 
-No key, no header and no exception of the SDK leaves this file: a call returns an `Outcome`, whose text has the
-keys cut out.
+No key, no header and no exception of the HTTP client leaves this file: a call returns an `Outcome`, whose text has
+the secrets cut out.
 """
 
 import asyncio
@@ -10,21 +10,29 @@ import os
 import time
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from recgpt.errors import LLMError
+from recgpt.simulate.llm.dialect import Dialect, next_dialect
+from recgpt.simulate.llm.json_text import InvalidJSON, parse_json
 from recgpt.simulate.llm.limiter import Limiter
-from recgpt.simulate.llm.requests import MAX_REPLY_CHARS, Completion, Question
+from recgpt.simulate.llm.redaction import Redactor
+from recgpt.simulate.llm.replies import read_completion, read_reply
+from recgpt.simulate.llm.requests import Question
+from recgpt.simulate.llm.transport import Answer, UnreadableReply, post
 
 if TYPE_CHECKING:
-    from openai import APIStatusError, AsyncOpenAI
+    from httpx2 import AsyncClient
 
 MAX_RETRY_AFTER_S = 120.0  # longest delay; a server that sends a longer one gets requests again after this
 _MAX_ERROR_CHARS = 500
 _DENIED = (401, 402, 403)
+_MOST_PROBES = 3  # questions with which a dialect is looked for; a question can be rejected for its own sake
+MOST_REJECTIONS = 16 * _MOST_PROBES
+"""Most requests in vain on the way to a server's dialect."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +89,13 @@ class Server:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Outcome of one call. `value` or `failure` is None; `text` is for the log."""
+    """Outcome of one call. `value` or `failure` is None; `text` is for the log.
+
+    Attributes
+    ----------
+    wanted_rest_s
+        Seconds to rest, as the server wishes; it gets `MAX_RETRY_AFTER_S` at most. None where it wishes none.
+    """
 
     value: BaseModel | None
     failure: str | None
@@ -89,81 +103,119 @@ class Outcome:
     tokens_in: int
     tokens_out: int
     seconds: float
-    retry_after_s: float | None = None
+    wanted_rest_s: float | None = None
 
 
 @dataclass
 class Lane:
-    """A server in use: number of calls in flight, and the time before which it gets no more."""
+    """A server in use: number of calls in flight, the time before which it gets no more, its dialect.
+
+    Until its first reply that is no rejection it gets one call at a time, so that its dialect is found out once.
+    """
 
     server: Server
     limiter: Limiter
-    secrets: tuple[str, ...] = field(repr=False)
+    redactor: Redactor
+    dialect: Dialect
+    knows_dialect: bool = False
     in_flight: int = 0
     rests_until: float = 0.0
+    _first: Dialect = field(init=False)
+    _tried: list[Dialect] = field(init=False, default_factory=list)
+    _probes: int = field(init=False, default=0)
+    _answered: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._first, self._answered = self.dialect, self.knows_dialect
+
+    @property
+    def limit(self) -> int:
+        """Most calls in flight."""
+        return self.limiter.limit if self._answered else 1
 
     def free(self, now: float) -> bool:
         """Whether it may get a call at the time `now` of `time.monotonic`."""
-        return self.in_flight < self.limiter.limit and self.rests_until <= now
+        return self.in_flight < self.limit and self.rests_until <= now
 
-    async def ask(self, sdk: "AsyncOpenAI", question: Question, timeout_s: float) -> Outcome:
+    def changes_dialect(self, question: Question, outcome: Outcome) -> bool:
+        """Learn from an outcome; whether the question should be sent again, in the dialect that it led to."""
+        is_rejection = outcome.failure in ("rejected", "server_error") and outcome.text is not None
+        if is_rejection and question.dialect != self.dialect:
+            return True
+        if not is_rejection or self.knows_dialect or self._probes == _MOST_PROBES:
+            self._answered = True
+            return False
+        self._tried.append(question.dialect)
+        may_guess = outcome.failure == "rejected"
+        other = next_dialect(self._first, question.dialect, outcome.text or "", self._tried, may_guess=may_guess)
+        if other is not None:
+            self.dialect = other
+            return True
+        self.dialect = self._first
+        if may_guess:
+            self._probes, self._tried = self._probes + 1, []
+        self._answered = not may_guess or self._probes == _MOST_PROBES
+        return False
+
+    async def ask(self, http: "AsyncClient", question: Question, timeout_s: float) -> Outcome:
         """One HTTP request, no more. Failures are outcomes; only a cancellation comes through."""
-        import openai
+        import httpx2
 
-        most = {"tokens_in": question.most_tokens_in, "tokens_out": question.body["max_tokens"]}
+        most = {"tokens_in": question.most_tokens_in, "tokens_out": question.max_tokens}
         none = {"tokens_in": 0, "tokens_out": 0}
         started = time.monotonic()
 
-        def failed(failure: str, said: str | None, tokens: dict[str, int], rest_s: float | None = None) -> Outcome:
-            text = None if said is None else self._without_secrets(said)[:_MAX_ERROR_CHARS]
-            return Outcome(None, failure, text, **tokens, seconds=time.monotonic() - started, retry_after_s=rest_s)
+        def failed(failure: str, said: str | None, tokens: dict[str, int]) -> Outcome:
+            text = None if said is None else self._shown(said)
+            return Outcome(None, failure, text, **tokens, seconds=time.monotonic() - started)
 
         try:
-            # the SDK's own limit starts anew with every byte
-            async with asyncio.timeout(timeout_s):
-                response = await sdk.chat.completions.with_raw_response.create(**self._arguments(question))
-            body = response.text
-        except (TimeoutError, openai.APITimeoutError):
+            async with asyncio.timeout(timeout_s):  # in all: limits between two bytes never end a reply that drips
+                answer = await post(http, question.json)
+        except TimeoutError:
             return failed("timeout", None, most)  # it may have been generated, and billed
-        except openai.APIConnectionError as error:
-            cause = type(error.__cause__ or error).__name__
+        except UnreadableReply as error:
+            return failed("server_error", str(error), most)
+        except httpx2.HTTPError as error:
+            cause = type(error).__name__
             return failed("connection", cause, none if cause.startswith("Connect") else most)
-        except openai.APIStatusError as error:
-            rest_s = _retry_after_s(error.response.headers.get("retry-after"))
-            return failed(_failure(error), error.response.text, none, rest_s)
-        try:
-            completion = Completion.model_validate_json(body)
-        except ValidationError:
-            return failed("server_error", body, most)
-        value, failure = completion.read(question.request.schema)
-        used = completion.usage
-        tokens = {"tokens_in": used.prompt_tokens, "tokens_out": used.completion_tokens} if used else most
-        text = self._without_secrets(completion.text)[:MAX_REPLY_CHARS]
-        return Outcome(value, failure, text, **tokens, seconds=time.monotonic() - started)
+        if not 200 <= answer.status < 300:
+            return self._failed_status(answer, time.monotonic() - started)
+        completion = read_completion(answer.text)
+        if completion is None:
+            return failed("server_error", answer.text, most)
+        reading = read_reply(completion.text, question.request.schema, self.redactor)
+        failure = "refused" if completion.refused else "truncated" if completion.truncated else reading.failure
+        tokens_in, tokens_out = completion.tokens_in, completion.tokens_out
+        return Outcome(
+            reading.value if failure is None else None,
+            failure,
+            reading.text,
+            most["tokens_in"] if tokens_in is None else tokens_in,
+            most["tokens_out"] if tokens_out is None else tokens_out,
+            seconds=time.monotonic() - started,
+        )
 
-    def _arguments(self, question: Question) -> dict[str, Any]:
-        # OpenAI's newer models take only the new name of the limit, most other servers know only the old one
-        if urlsplit(self.server.base_url).hostname != "api.openai.com":
-            return question.body
-        renamed = {"max_tokens": "max_completion_tokens"}
-        return {renamed.get(name, name): value for name, value in question.body.items()}
+    def _failed_status(self, answer: Answer, seconds: float) -> Outcome:
+        failure, said = _failure(answer), answer.text
+        if failure == "redirected":
+            target = urlsplit(urljoin(self.server.base_url, answer.location or ""))
+            said = f"{target.scheme}://{target.netloc.rpartition('@')[2]}{target.path}"
+        return Outcome(None, failure, self._shown(said), 0, 0, seconds, _wanted_rest_s(answer.retry_after))
 
-    def _without_secrets(self, text: str) -> str:
-        for secret in self.secrets:
-            text = text.replace(secret, "[key]")
-        return text
-
-
-def open_sdk(server: Server) -> "AsyncOpenAI":
-    """The SDK for a server; it retries nothing, for retries are the client's."""
-    from openai import AsyncOpenAI
-
-    return AsyncOpenAI(base_url=server.base_url, api_key=server.read_key() or "none", max_retries=0, timeout=None)
+    def _shown(self, said: str) -> str:
+        return self.redactor.text(said).encode(errors="backslashreplace").decode()[:_MAX_ERROR_CHARS]
 
 
-def _failure(error: "APIStatusError") -> str:
-    status = error.status_code
-    if status in _DENIED or error.code == "insufficient_quota":
+def first_dialect(server: Server) -> Dialect:
+    """The dialect to try first: OpenAI's newer models take only the new name of the limit, most others the old one."""
+    is_openai = urlsplit(server.base_url).hostname == "api.openai.com"
+    return Dialect(limit="max_completion_tokens" if is_openai else "max_tokens")
+
+
+def _failure(answer: Answer) -> str:
+    status = answer.status
+    if status in _DENIED or _error_code(answer.text) == "insufficient_quota":
         return "denied"
     if status == 408:
         return "timeout"
@@ -171,16 +223,26 @@ def _failure(error: "APIStatusError") -> str:
         return "rate_limited"
     if status == 404:
         return "not_found"
-    return "server_error" if status >= 500 else "rejected"
+    if 300 <= status < 400:
+        return "redirected"
+    return "rejected" if 400 <= status < 500 else "server_error"
 
 
-def _retry_after_s(header: str | None) -> float | None:
-    """Seconds to rest by a Retry-After header, a number or a date (RFC 9110, 10.2.3); at most MAX_RETRY_AFTER_S."""
+def _error_code(body: str) -> str | None:
+    try:
+        error = parse_json(body, strict=False)["error"]
+        return error["code"] if isinstance(error["code"], str) else None
+    except (InvalidJSON, LookupError, TypeError):
+        return None
+
+
+def _wanted_rest_s(header: str | None) -> float | None:
+    """Seconds that a Retry-After header asks for, a number or a date (RFC 9110, 10.2.3); None for no sensible one."""
     try:
         seconds = float(header or "")
     except ValueError:
         try:
             seconds = parsedate_to_datetime(header or "").timestamp() - time.time()
-        except (ValueError, OverflowError):
+        except (ValueError, OverflowError, TypeError):
             return None
-    return min(max(seconds, 0.0), MAX_RETRY_AFTER_S) if math.isfinite(seconds) else None
+    return max(seconds, 0.0) if math.isfinite(seconds) else None

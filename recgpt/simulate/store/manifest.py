@@ -4,6 +4,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from recgpt.simulate.llm.dialect import Dialect
+
 
 class Manifest(BaseModel):
     """Inputs of a run: the same manifest and versions reproduce the same run."""
@@ -21,6 +23,10 @@ class Manifest(BaseModel):
         default={}, description="the world's table of events, see `EventKinds.to_dict`; empty in format 1"
     )
     repeatable: str = Field(description="one sentence on what makes the run come out the same again")
+    dialects: dict[str, Dialect] = Field(
+        default={}, description="form of requests to each language model and server, found out at the first reply"
+    )
+    retries: int = Field(default=0, description="times that agents whose mind had failed were asked again, by forks")
 
 
 class RunSummary(BaseModel):

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -17,13 +16,13 @@ from recgpt.errors import StoreError
 from recgpt.progress import track
 from recgpt.simulate.events import FORMAT_1_COLUMNS, SCHEMA, EventKinds, chained_hash
 from recgpt.simulate.llm.calls import LLMCall
+from recgpt.simulate.llm.dialect import Dialect
+from recgpt.simulate.llm.redaction import Redactor, environment_secrets
 from recgpt.simulate.store import file as run_file
 from recgpt.simulate.store import rows as event_rows
 from recgpt.simulate.store.file import readable_errors
 from recgpt.simulate.store.manifest import Manifest, RunSummary
 
-_SECRET_NAMES = ("KEY", "TOKEN", "SECRET", "PASSWORD")
-_SHORTEST_SECRET = 12
 _CALL_COLUMNS = ", ".join(LLMCall.model_fields)
 _KEEP_CALL = f"INSERT INTO llm_calls ({_CALL_COLUMNS}) VALUES (:{_CALL_COLUMNS.replace(', ', ', :')})"  # noqa: S608
 _FIND_CALL = f"SELECT {_CALL_COLUMNS} FROM llm_calls WHERE key = ? ORDER BY id DESC LIMIT 1"  # noqa: S608
@@ -271,7 +270,8 @@ class Run:
 
         The value of a secret of this process's environment, if a server repeats it, is replaced by its name.
         """
-        fields = {name: _redact(value) for name, value in call.model_dump().items()}
+        redactor = Redactor.with_environment({})
+        fields = {name: redactor.value(value) for name, value in call.model_dump().items()}
         with self._transaction() as connection:
             connection.execute(_KEEP_CALL, fields)
 
@@ -279,6 +279,18 @@ class Run:
         """The last call with this key; None if there is none."""
         found = self._query(_FIND_CALL, (key,))
         return LLMCall(**dict(zip(LLMCall.model_fields, found[0], strict=True))) if found else None
+
+    def dialect(self, server: str) -> Dialect | None:
+        """Dialect of a language model and server, from the manifest; None before its first reply."""
+        return self.manifest.dialects.get(server)
+
+    def keep_dialect(self, server: str, dialect: Dialect) -> None:
+        """Store the dialect of a language model and server in the manifest."""
+        dialects = {**self.manifest.dialects, server: dialect}
+        manifest = self.manifest.model_copy(update={"dialects": dialects})
+        with self._transaction() as connection:
+            connection.execute("UPDATE manifest SET content = ?", (_as_json(manifest.model_dump(), "the manifest"),))
+        self.manifest = manifest
 
     def calls_summary(self) -> dict[str, Any]:
         """Totals of all calls: `n`, `failed`, `failures` by kind, `tokens_in`, `tokens_out`, `cost_usd`.
@@ -418,21 +430,8 @@ def _as_json(value: Any, what: str) -> str:
 
 
 def _refuse_secrets(text: str, what: str) -> None:
-    for name, value in _secrets():
+    for name, value in environment_secrets():
         if value in text:
             raise StoreError(
                 f"{what} holds the value of {name}, which must not be stored: give the name, not the value"
             )
-
-
-def _redact(value: Any) -> Any:
-    if isinstance(value, str):
-        for name, secret in _secrets():
-            value = value.replace(secret, f"[{name}]")
-    return value
-
-
-def _secrets() -> list[tuple[str, str]]:
-    """Names and values of secrets in the environment, such as OPENAI_API_KEY, which must not be stored."""
-    named = [(name, value) for name, value in os.environ.items() if name.upper().endswith(_SECRET_NAMES)]
-    return [(name, value) for name, value in named if len(value) >= _SHORTEST_SECRET]

@@ -83,7 +83,8 @@ class Snapshots:
         return sorted({int(name) for name in names if name.isdecimal()})
 
     def _path(self, step: int) -> Path:
-        content = f"{LAYOUT}\0{self._run.manifest.model_dump_json()}\0{self._run.hash_at(step)}"
+        manifest = self._run.manifest.model_dump_json(exclude={"dialects", "retries"})  # they decide no state
+        content = f"{LAYOUT}\0{manifest}\0{self._run.hash_at(step)}"
         return self._folder / f"{step:06d}-{hashlib.sha256(content.encode()).hexdigest()[:16]}.npz"
 
     def _read(self, path: Path) -> dict[str, np.ndarray] | None:

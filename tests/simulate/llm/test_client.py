@@ -11,6 +11,7 @@ from recgpt.errors import LLMError, StoreError
 from recgpt.simulate.llm.budget import BudgetExceeded, Caps, Price, Spent
 from recgpt.simulate.llm.calls import FAILURES, CallsInMemory
 from recgpt.simulate.llm.client import LLMClient
+from recgpt.simulate.llm.dialect import Dialect
 from recgpt.simulate.llm.requests import Question, Request, Sampling
 from recgpt.simulate.llm.servers import Server
 
@@ -79,7 +80,7 @@ def test_equal_requests_are_asked_once(stub, client_of):
         ({"text": '{"index": 1, "wh', "finish": "length"}, "truncated", 2),
         ({"text": '{"index": 1, "wh'}, "not_json", 2),
         ({"text": ""}, "not_json", 2),
-        ({"text": "Sure! {}"}, "not_json", 2),
+        ({"text": "Sure! {}"}, "schema_violation", 2),
         ({"text": "[" * 50_000}, "not_json", 2),
         ({"text": '{"index": 5, "why": ""}'}, "schema_violation", 2),
         ({"text": '{"index": -1, "why": ""}'}, "schema_violation", 2),
@@ -249,6 +250,7 @@ def test_calls_under_way_are_in_the_log_when_something_else_breaks(stub, stubs, 
 
     stub.fault = lambda user, seen: stubs.Fault(hang=user != "question 0")
     log = FullDisk()
+    log.keep_dialect(f"stub-model at {stub.base_url}", Dialect())  # else the first question is sent alone
     client = client_of(stub, log=log)
     with pytest.raises(StoreError):
         client.complete(asks(4))

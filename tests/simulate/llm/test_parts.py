@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from recgpt.simulate.llm.budget import Budget, Caps, Price, listed_price
 from recgpt.simulate.llm.limiter import Limiter
 from recgpt.simulate.llm.requests import strict_schema
-from recgpt.simulate.llm.servers import MAX_RETRY_AFTER_S, _retry_after_s
+from recgpt.simulate.llm.servers import _wanted_rest_s
 from recgpt.simulate.llm.text import cleaned, quoted
 
 COUNTS = st.integers(0, 1000)
@@ -78,13 +78,13 @@ def test_quoted_text_cannot_leave_its_string_nor_end_a_turn():
     assert quoted("Amélie  " * 3, max_chars=8) == '"Amélie…"'
 
 
-def test_retry_after_in_seconds_or_as_a_date_up_to_a_limit():
-    assert _retry_after_s("1.5") == 1.5
-    assert _retry_after_s("-3") == 0
-    assert _retry_after_s("1e9") == MAX_RETRY_AFTER_S
-    assert _retry_after_s(formatdate(time() + 30, usegmt=True)) == pytest.approx(30, abs=2)
+def test_retry_after_in_seconds_or_as_a_date():
+    assert _wanted_rest_s("1.5") == 1.5
+    assert _wanted_rest_s("-3") == 0
+    assert _wanted_rest_s("1e9") == 1e9
+    assert _wanted_rest_s(formatdate(time() + 30, usegmt=True)) == pytest.approx(30, abs=2)
     for nonsense in (None, "", "soon", "nan", "inf"):
-        assert _retry_after_s(nonsense) is None
+        assert _wanted_rest_s(nonsense) is None
 
 
 def test_a_strict_schema_requires_every_property_and_forbids_others_at_every_depth():
