@@ -13,6 +13,7 @@ from recgpt.data.dataset import REPEATS
 from recgpt.evaluate.losses import model_losses
 from recgpt.generative.published import PUBLISHED_DECODER, PUBLISHED_TOKENIZER
 from recgpt.program import run
+from recgpt.terminal import say
 
 
 def parse() -> argparse.Namespace:
@@ -41,7 +42,7 @@ def main() -> None:
         batch_size=args.test_batch_size,
         repeats=args.repeats,
     )
-    print("\n".join(losses.lines()))
+    say(*losses.lines())
     if args.json:
         losses.save(args.json)
 

@@ -22,7 +22,7 @@ from recgpt.data.dataset import Interactions
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
 from recgpt.ranking import Exclude, Ranking, Request
-from recgpt.titles import printable
+from recgpt.terminal import plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -251,7 +251,7 @@ def append_items(histories: list[list[int]], items: Sequence[int], *, n_items: i
 
 def title_cell(title: str) -> Text:
     """Table cell of a title, printed literally and cut with an ellipsis on a narrow terminal."""
-    return Text(printable(title), no_wrap=True, overflow="ellipsis")
+    return Text(plain(title), no_wrap=True, overflow="ellipsis")
 
 
 def unread_note(reader: str, n_unread: int, n_read: int) -> str:

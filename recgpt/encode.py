@@ -37,7 +37,7 @@ from recgpt.device import computes_bfloat16
 from recgpt.errors import DataError, EncoderError
 from recgpt.jobs.job import Job
 from recgpt.jobs.shards import Counts, Work
-from recgpt.progress import Meter, console, quiet_transformers
+from recgpt.progress import Meter, note, quiet_transformers
 
 DEFAULT = "all-mpnet-base-v2"
 PACKAGED = "all-MiniLM-L6-v2"
@@ -49,7 +49,7 @@ GPU_BATCH_TOKENS = 65_536
 
 
 def _warn(message: str) -> None:
-    console.print(f"warning: {message}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+    note(f"warning: {message}", style="yellow")
 
 
 # --- locating an encoder ---
@@ -444,7 +444,7 @@ def embeddings_for(dataset: Dataset, encoder_name: str = DEFAULT, template: str 
         return dataset.embeddings(expected)
     if _fits(cache / "embeddings.npy", expected):
         return load_array(cache / "embeddings.npy", expected, remedy=f"delete {cache}")
-    console.print(f"{dataset.name}: no embeddings by {source.name}; making them in {cache}", markup=False)
+    note(f"{dataset.name}: no embeddings by {source.name}; making them in {cache}")
     return encode_dataset(dataset, TextEncoder(source), out=cache, template=template)
 
 

@@ -3,9 +3,18 @@
 The command line prints them without a traceback; anything else is a bug and keeps its traceback.
 """
 
+from recgpt.terminal import message
+
 
 class RecGPTError(Exception):
-    """Base of every error that the user, not the programmer, has to act on."""
+    """Base of every error that the user, not the programmer, has to act on.
+
+    Each argument is one line of the message. Lines are printed neutral (control and direction characters of file
+    names, titles and ids have no effect on a terminal) and bounded, see `recgpt.terminal`; `args` keeps the exact text.
+    """
+
+    def __str__(self) -> str:
+        return "\n".join(message(str(line)) for line in self.args)
 
 
 class ConfigError(RecGPTError, ValueError):

@@ -23,6 +23,7 @@ from typing import NoReturn
 
 from recgpt.errors import RecGPTError
 from recgpt.files import explain_storage_error
+from recgpt.terminal import forgive_encodings, message, say
 
 USER_ERROR = 2
 _STOPS = {signal.SIGINT: "stopped by Ctrl-C", signal.SIGTERM: "stopped by SIGTERM"}
@@ -92,6 +93,7 @@ def run(main: Callable[[], None], name: str) -> NoReturn:
     name
         Its name in messages: "recgpt", "eval.py".
     """
+    forgive_encodings()
     for number in _STOPS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
             signal.signal(number, _stop)
@@ -100,16 +102,16 @@ def run(main: Callable[[], None], name: str) -> NoReturn:
         sys.stdout.flush()
     except Stopped as stop:
         _ignore_stops()
-        _say(f"{name}: {stop}" + "".join(f"; {note}" for note in getattr(stop, "__notes__", ())))
+        say(f"{name}: {stop}" + "".join(f"; {note}" for note in getattr(stop, "__notes__", ())), to=sys.stderr)
         sys.exit(stop.exit_code)
     except BrokenPipeError:  # `recgpt ... | head`: the reader has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit is silent
         sys.exit(128 + int(signal.SIGPIPE))
     except Exception as error:
-        message = explain(error)
-        if message is None:
+        explained = explain(error)
+        if explained is None:
             raise
-        _say(f"{name}: {message}")
+        say(*f"{name}: {explained}".split("\n"), to=sys.stderr)
         sys.exit(USER_ERROR)
     sys.exit(0)
 
@@ -128,7 +130,7 @@ def explain(error: Exception) -> str | None:
     if isinstance(error, ModuleNotFoundError):
         return f"the package {error.name!r} is not installed: pip install {error.name}"
     if isinstance(error, OSError) or _is_foreign(error):
-        return f"{type(error).__name__}: {' '.join(str(error).split())}"
+        return message(f"{type(error).__name__}: {' '.join(str(error).split())}")
     return None
 
 
@@ -147,7 +149,3 @@ def _stop(number: int, _frame: FrameType | None) -> NoReturn:
 def _ignore_stops() -> None:
     for number in _STOPS:
         signal.signal(number, signal.SIG_IGN)
-
-
-def _say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)

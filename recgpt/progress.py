@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -19,12 +18,26 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from recgpt.console import SafeConsole
+from recgpt.terminal import neutral, say
+
 T = TypeVar("T")
 
-console = Console(stderr=True)
+console = SafeConsole(stderr=True)
 LOG_INTERVAL_S = 5.0
 RECENT_S = 30.0  # window of the speed behind the ETA: the load of the machine changes
 _SAMPLE_S = 0.5  # between two samples of the work done
+
+
+def note(text: str, style: str | None = None) -> None:
+    """Print a note or warning on standard error, on one line that no text in it can break.
+
+    Parameters
+    ----------
+    style
+        Style of `rich`, such as `yellow`.
+    """
+    console.print(neutral(text), style=style, highlight=False, soft_wrap=True)
 
 
 def duration(seconds: float) -> str:
@@ -86,13 +99,13 @@ class Meter:
     def __enter__(self) -> "Meter":
         if not self.disable and sys.stderr.isatty():
             self._bar = Progress(
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(),
                 MofNCompleteColumn(),
                 TimeElapsedColumn(),
                 TextColumn("ETA"),
                 _EtaColumn(self),
-                TextColumn("{task.fields[note]}"),
+                TextColumn("{task.fields[note]}", markup=False),
                 console=console,
             )
             self._task = self._bar.add_task(self.description, total=self.total, completed=self.done, note="")
@@ -127,7 +140,7 @@ class Meter:
         now = time.monotonic()
         share, elapsed = 100 * self.done / max(self.total, 1), duration(now - self._start)
         line = f"{self.description}: {self.done:,}/{self.total:,} ({share:.0f} %) in {elapsed}, ETA {self.eta}"
-        print(f"{line} {note}".rstrip(), file=sys.stderr, flush=True)
+        say(f"{line} {note}".rstrip(), to=sys.stderr)
         self._last_line = now
 
 

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.table import Table
+
+    from recgpt.console import SafeConsole
 
 _UNLIMITED = 10_000  # columns; a table is only as wide as its content
 
 Wide = Annotated[bool, typer.Option("--wide", help="Tables as wide as their content, also on a narrow terminal.")]
 
 
-def table_console(*, wide: bool = False) -> "Console":
+def table_console(*, wide: bool = False) -> "SafeConsole":
     """Console on standard output that wraps at the terminal's width (or COLUMNS, if set), or not at all.
 
     Parameters
@@ -27,10 +28,10 @@ def table_console(*, wide: bool = False) -> "Console":
     wide
         No wrapping on a terminal either.
     """
-    from rich.console import Console
+    from recgpt.console import SafeConsole
 
     limited = not wide and (sys.stdout.isatty() or "COLUMNS" in os.environ)
-    return Console() if limited else Console(width=_UNLIMITED)
+    return SafeConsole() if limited else SafeConsole(width=_UNLIMITED)
 
 
 def print_tables(*shown: Any, wide: bool = False) -> None:

@@ -1,14 +1,12 @@
-"""Item titles on the command line: look-up of typed titles, and safe printing."""
+"""Item titles on the command line: look-up of typed titles."""
 
 import difflib
 from collections.abc import Sequence
 
 from recgpt.errors import DataError
+from recgpt.terminal import plain
 
-
-def printable(title: str) -> str:
-    """`title` on one line, with control characters (terminal escapes) replaced by spaces."""
-    return "".join(character if character.isprintable() else " " for character in title)
+SHOWN = 80  # characters of a title in a message that lists several
 
 
 def find_titles(titles: Sequence[str], wanted: Sequence[str]) -> list[int]:
@@ -31,8 +29,8 @@ def _find(titles: Sequence[str], folded: list[str], wanted: str) -> int:
     if len(containing) == 1:
         return containing[0]
     if containing:
-        some = "; ".join(titles[row] for row in containing[:5])
-        raise DataError(f"{wanted.strip()!r} fits {len(containing)} titles: {some}. Write the title in full")
+        some = "; ".join(plain(titles[row], SHOWN) for row in containing[:5])
+        raise DataError(f"{plain(wanted, SHOWN)!r} fits {len(containing)} titles: {some}. Write the title in full")
     close = difflib.get_close_matches(key, dict.fromkeys(folded), n=3, cutoff=0.4)
-    near = "; ".join(titles[folded.index(each)] for each in close)
-    raise DataError(f"no title contains {wanted.strip()!r}" + (f"; near it: {near}" if near else ""))
+    near = "; ".join(plain(titles[folded.index(each)], SHOWN) for each in close)
+    raise DataError(f"no title contains {plain(wanted, SHOWN)!r}" + (f"; near it: {near}" if near else ""))

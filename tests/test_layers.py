@@ -49,6 +49,8 @@ ROOMS = (
     "recgpt.files",
     "recgpt.terminal",
     "recgpt.errors",
+    "recgpt.console",
+    "recgpt.terminal",
     "recgpt.threads",
     "recgpt.version",
 )

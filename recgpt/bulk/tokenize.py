@@ -17,7 +17,7 @@ from recgpt.generative.tokenizer import ENCODE_CHUNK, FSQTokenizer
 from recgpt.hub import local_folder
 from recgpt.jobs.job import Job
 from recgpt.jobs.shards import Counts, Shard, Work
-from recgpt.progress import Meter, console
+from recgpt.progress import Meter, note
 
 SHARD_ITEMS = 8 * ENCODE_CHUNK
 
@@ -61,7 +61,7 @@ def tokenize_dataset(
     if not job.resumes():
         if job.is_begun():
             message = f"{job.folder}: an unfinished job with other embeddings or another tokenizer is dropped"
-            console.print(message, highlight=False, markup=False, soft_wrap=True)
+            note(message)
         job.begin(overwrite=True, remedy="")
     job.run(functools.partial(_open, folder, source.resolve()), _same, workers=workers)
     tokens_NK = np.concatenate([np.load(job.path(shard), allow_pickle=False) for shard in job.shards])

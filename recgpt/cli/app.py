@@ -9,6 +9,7 @@ from recgpt.cli.models import convert, encode, finetune, loss, pretrain_app, tok
 from recgpt.cli.recommend import explain, rank, recommend
 from recgpt.cli.runs import runs_app
 from recgpt.cli.simulate import agent4rec, agents_app, experiment, simulate_app
+from recgpt.terminal import say
 from recgpt.version import __version__
 
 app = typer.Typer(
@@ -22,7 +23,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"recgpt {__version__}")
+        say(f"recgpt {__version__}")
         raise typer.Exit
 
 

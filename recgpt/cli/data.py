@@ -1,6 +1,5 @@
 """`recgpt data ...`: import public sources, inspect and split data set folders."""
 
-import json
 import typing
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,6 +8,7 @@ import typer
 
 from recgpt.cli.options import PROTOCOL_NAMES, DatasetDir, OptionalRepeats, Seed
 from recgpt.tables import print_tables
+from recgpt.terminal import print_json, say
 
 data_app = typer.Typer(help="Import public data sets, inspect and split them.", no_args_is_help=True)
 
@@ -92,7 +92,7 @@ def data_inspect(
 
     found = inspect(Dataset.load(dataset))
     if as_json:
-        print(json.dumps(found, indent=2, ensure_ascii=False))
+        print_json(found)
     else:
         print_tables(render(found))
 
@@ -115,4 +115,4 @@ def data_split(
 
     split = make_split(load_for(protocol, dataset, repeats=repeats), protocol, seed=seed)
     split.save(out)
-    print(f"{out}: {len(split):,} queries, {len(split.past.values):,} past interactions")
+    say(f"{out}: {len(split):,} queries, {len(split.past.values):,} past interactions")

@@ -1,6 +1,5 @@
 """Evaluate, compare and benchmark recommenders."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,6 +16,7 @@ from recgpt.cli.options import (
     typed,
 )
 from recgpt.tables import Wide, print_tables
+from recgpt.terminal import print_json, say
 
 benchmark_app = typer.Typer(
     help="Run a whole benchmark, of accuracy or of speed; a killed run resumes.", no_args_is_help=True
@@ -137,7 +137,7 @@ def compare(
     wanted = [name.strip() for name in metrics.split(",") if name.strip()]
     compared = run(first, second, parse_pairs(recommenders), metrics=wanted, slice_name=part, seed=seed)
     if as_json:
-        print(json.dumps(comparison_dict(compared, first, second), indent=2, ensure_ascii=False))
+        print_json(comparison_dict(compared, first, second))
     else:
         print_tables(comparison_table(compared, f"{first.about['dataset']}: a is {a}, b is {b}"), wide=wide)
 
@@ -178,7 +178,7 @@ def benchmark_accuracy(
     chosen = whole.restricted(only=only or (), seeds=seeds or ())
     found = run_suite(chosen, data=data, out=out, load_model=load_model)
     paths = write_reports(summarize(chosen, found), found, out=out)
-    print(f"{paths[0]}, {paths[1].name} and {paths[2].name}")
+    say(f"{paths[0]}, {paths[1].name} and {paths[2].name}")
 
 
 @benchmark_app.command("speed")
@@ -225,7 +225,7 @@ def benchmark_speed(
     )
     paths = write_reports(found, out)
     print_tables(targets_table(found), wide=wide)
-    print(", ".join(map(str, paths)))
+    say(", ".join(map(str, paths)))
     if failed := failed_checks(found):
         raise DataError(
             f"{out}/speed.json: the optimised code gives other results than the plain code: {'; '.join(failed)}"

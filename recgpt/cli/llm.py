@@ -1,11 +1,11 @@
 """`recgpt llm ...`: serve a small language model on this machine, check any server."""
 
-import json
 from typing import Annotated
 
 import typer
 
 from recgpt.tables import print_tables
+from recgpt.terminal import print_json, say
 
 llm_app = typer.Typer(
     help="Language models for agents: serve a small one on this machine, check any server.", no_args_is_help=True
@@ -30,12 +30,12 @@ def serve(
     from recgpt.simulate.llm.serve import MODEL, local_server
 
     with local_server(port, host=host, parallel=parallel, context=context) as base_url:
-        print(f"{MODEL} is served at {base_url} until Ctrl-C. Try in another terminal:")
-        print(f"  recgpt llm check --base-url {base_url} --model {MODEL}", flush=True)
+        say(f"{MODEL} is served at {base_url} until Ctrl-C. Try in another terminal:")
+        say(f"  recgpt llm check --base-url {base_url} --model {MODEL}")
         try:
             threading.Event().wait()
         except KeyboardInterrupt:
-            print("stopped")
+            say("stopped")
 
 
 @llm_app.command()
@@ -69,6 +69,6 @@ def check(
         timeout_s=timeout,
     )
     if as_json:
-        print(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
+        print_json(report.to_dict())
     else:
         print_tables(report.table())

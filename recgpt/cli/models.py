@@ -7,6 +7,7 @@ import typer
 
 from recgpt.cli.options import ConfigFile, DatasetDir, OptionalModel, Overrides, Overwrite, Seed, Workers, typed
 from recgpt.tables import print_tables
+from recgpt.terminal import say
 
 
 def encode(
@@ -30,7 +31,7 @@ def encode(
 
     data, loaded = Dataset.load(dataset), TextEncoder.load(encoder)
     encoded = encode_dataset(data, loaded, out=out, template=template, overwrite=overwrite, workers=workers)
-    print(f"{out or dataset}/embeddings.npy: {encoded.shape[0]:,} items x {encoded.shape[1]}")
+    say(f"{out or dataset}/embeddings.npy: {encoded.shape[0]:,} items x {encoded.shape[1]}")
 
 
 def train_tokenizer_command(
@@ -86,7 +87,7 @@ def tokenize(
     from recgpt.generative.tokenizer import collision_rate
 
     tokens_NK = tokenize_dataset(Dataset.load(dataset), tokenizer, workers=workers)
-    print(
+    say(
         f"{dataset}/tokens.npy: {len(tokens_NK):,} items,"
         f" {collision_rate(tokens_NK):.2%} have the same codes as another item"
     )
@@ -129,7 +130,7 @@ def pretrain_foundation(
     shape = {"d_model": "network.d_model", "hidden": "network.hidden", "layers": "network.n_layers"}
     names = {name: name for name in ("out", "encoder", "steps", "cases", "lr", "seed")}
     settings = PretrainConfig.load(config, overrides or (), typed(ctx, names | shape))
-    print(f"model: {pretrain(settings, datasets, valid, overwrite=overwrite)}")
+    say(f"model: {pretrain(settings, datasets, valid, overwrite=overwrite)}")
 
 
 @pretrain_app.command("generative")
@@ -212,7 +213,7 @@ def loss(
     losses = model_losses(
         models, data or (), tokenizer=tokenizer or PUBLISHED_TOKENIZER, batch_size=batch_size, repeats=repeats
     )
-    print("\n".join(losses.lines()))
+    say(*losses.lines())
     if out is not None:
         losses.save(out)
 
@@ -257,7 +258,7 @@ def finetune(
     known = leave_one_out(data, past="train").known if settings.past == "train" else data
     tuned = run(loaded, known, embeddings_NE, steps=settings.steps, lr=settings.lr, seed=settings.seed)
     tuned.save_pretrained(out)
-    print(f"{out}: fine-tuned on {len(known.interactions):,} interactions of {data.name}")
+    say(f"{out}: fine-tuned on {len(known.interactions):,} interactions of {data.name}")
 
 
 def convert(
@@ -272,4 +273,4 @@ def convert(
     from recgpt.generative.published import convert as run
 
     model = run(decoder, tokenizer, out)
-    print(f"{out}: {model.config.n_layers} layers x {model.config.d_model}, {model.num_parameters():,} parameters")
+    say(f"{out}: {model.config.n_layers} layers x {model.config.d_model}, {model.num_parameters():,} parameters")

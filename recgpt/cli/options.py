@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from recgpt.terminal import say
+
 DatasetDir = Annotated[Path, typer.Argument(help="data set folder", exists=True, file_okay=False)]
 Workers = Annotated[
     int,
@@ -80,5 +82,5 @@ def resumable(run_id: str, step_name: str) -> Iterator[None]:
         from recgpt.simulate.store.file import run_path
 
         kept = f"every finished {step_name} is stored. To continue: recgpt runs resume {run_id}"
-        print(f"\nstopped; {kept if run_path(run_id).is_file() else 'the run had not begun'}")
+        say("", f"stopped; {kept if run_path(run_id).is_file() else 'the run had not begun'}")
         raise typer.Exit(130) from None

@@ -1,12 +1,12 @@
 """Recommend from a catalogue, rank whole data sets, explain a score."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from recgpt.tables import print_tables
+from recgpt.terminal import plain, print_json, say
 
 if TYPE_CHECKING:
     import polars as pl
@@ -39,7 +39,7 @@ def recommend(
     from rich.text import Text
 
     from recgpt.errors import DataError
-    from recgpt.titles import find_titles, printable
+    from recgpt.titles import find_titles
 
     catalogue_table = _read_catalogue(items)
     titles = catalogue_table["title"].to_list()
@@ -57,12 +57,12 @@ def recommend(
             "the history is empty and there are no interactions: name a title in --history, or pass --interactions"
         )
     if as_json:
-        print(json.dumps({"history": [titles[row] for row in rows], "recommendations": best}, ensure_ascii=False))
+        print_json({"history": [titles[row] for row in rows], "recommendations": best}, indent=None)
         return
     shown = Table("", "title", score_name.replace("_", "-"), box=None)
     for each in best:
-        shown.add_row(str(each["rank"]), Text(printable(str(each["title"]))), f"{each[score_name]:.2f}")
-    after = " -> ".join(printable(titles[row]) for row in rows) or "an empty history"
+        shown.add_row(str(each["rank"]), Text(plain(str(each["title"]))), f"{each[score_name]:.2f}")
+    after = " -> ".join(plain(titles[row]) for row in rows) or "an empty history"
     print_tables(Text(f"After {after}:"), shown)
 
 
@@ -103,7 +103,7 @@ def rank(
         overwrite=overwrite,
         workers=workers,
     )
-    print(f"{path}: {data.n_users:,} users, the top {k} of {data.n_items:,} items for each")
+    say(f"{path}: {data.n_users:,} users, the top {k} of {data.n_items:,} items for each")
 
 
 def _indexed(model: str | None, catalogue_table: "pl.DataFrame", interactions: Path | None) -> "Catalogue":
@@ -159,6 +159,6 @@ def explain(
     wanted = find_titles(titles, [item])[0]
     found = _indexed(model, catalogue_table, interactions).explain(rows, wanted, titles)
     if as_json:
-        print(json.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False))
+        print_json(found.to_dict(), indent=None)
     else:
         print_tables(found.render())

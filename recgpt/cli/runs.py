@@ -8,6 +8,7 @@ import typer
 
 from recgpt.cli.options import resumable
 from recgpt.tables import print_tables
+from recgpt.terminal import plain, print_json, say
 
 if TYPE_CHECKING:
     from recgpt.simulate.store import RunSummary
@@ -34,7 +35,7 @@ def list_command(as_json: AsJson = False) -> None:
 
     found = list_runs()
     if as_json:
-        print(json.dumps([each.model_dump() for each in found], indent=2, ensure_ascii=False))
+        print_json([each.model_dump() for each in found])
         return
     table = Table("run", "world", "steps", "events", "state", "forked from", "hash", box=None)
     for each in found:
@@ -69,7 +70,7 @@ def show(run_id: RunId, as_json: AsJson = False) -> None:
             "manifest": run.manifest.model_dump(),
         }
     if as_json:
-        print(json.dumps(found, indent=2, ensure_ascii=False))
+        print_json(found)
         return
     table = Table(box=None, show_header=False)
     for name, value in found.items():
@@ -81,9 +82,7 @@ def show(run_id: RunId, as_json: AsJson = False) -> None:
 
 
 def _plain(value: Any) -> str:
-    from recgpt.titles import printable
-
-    return printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    return plain(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
 @runs_app.command()
@@ -106,12 +105,12 @@ def resume(
     with Run.open(run_id) as run:
         world, finished = world_of(run.manifest.world), run.finished
     if finished:
-        print(f"{run_id} is already finished: nothing to do")
+        say(f"{run_id} is already finished: nothing to do")
     with resumable(run_id, world.step_name), Run.open(run_id, write=not finished) as run:
         if not finished:
             runner.resume(run, concurrency=concurrency, max_calls=max_calls, max_usd=max_usd)
-        print(f"{run_id}: {run.n_steps:,} steps, {run.n_rows:,} events, hash {run.hash}")
-        print(f"report: {world.report(run)}")
+        say(f"{run_id}: {run.n_steps:,} steps, {run.n_rows:,} events, hash {run.hash}")
+        say(f"report: {world.report(run)}")
 
 
 @runs_app.command()
@@ -129,7 +128,7 @@ def fork(
     from recgpt.simulate.store import Run
 
     with Run.open(run_id) as run, run.fork(new_id, at) as new:
-        print(f"{new_id}: {new.n_steps:,} steps of {run_id}. To continue: recgpt runs resume {new_id}")
+        say(f"{new_id}: {new.n_steps:,} steps of {run_id}. To continue: recgpt runs resume {new_id}")
 
 
 @runs_app.command()
@@ -143,11 +142,11 @@ def verify(run_id: RunId) -> None:
 
     with Run.open(run_id) as run:
         found = verify_run(run)
-    print(f"{run_id}: {found.n_steps:,} steps verified, hash {found.hash}")
+    say(f"{run_id}: {found.n_steps:,} steps verified, hash {found.hash}")
     if found.n_metrics is None:
-        print("the run is not finished and has no metrics yet")
+        say("the run is not finished and has no metrics yet")
         return
-    print(f"all {found.n_metrics:,} metrics follow from the events")
+    say(f"all {found.n_metrics:,} metrics follow from the events")
 
 
 @runs_app.command()
@@ -160,7 +159,7 @@ def report(run_id: RunId) -> None:
     from recgpt.simulate.store import Run
 
     with Run.open(run_id) as run:
-        print(write_report(run))
+        say(str(write_report(run)))
 
 
 @runs_app.command()
@@ -182,4 +181,4 @@ def export(
     with Run.open(run_id) as run:
         dataset = dataset_of(run, only_simulated=only_simulated)
     dataset.save(out, overwrite=overwrite)
-    print(f"{out}: {dataset.n_interactions:,} interactions of {dataset.n_users:,} agents, {dataset.n_items:,} items")
+    say(f"{out}: {dataset.n_interactions:,} interactions of {dataset.n_users:,} agents, {dataset.n_items:,} items")

@@ -9,6 +9,7 @@ import typer
 from recgpt.cli.options import ConfigFile, Overrides, Seed, resumable, typed
 from recgpt.errors import ConfigError
 from recgpt.tables import print_tables
+from recgpt.terminal import plain, print_json, say
 
 if TYPE_CHECKING:
     from recgpt.simulate.worlds.feed.config import FeedConfig
@@ -254,7 +255,7 @@ def _play(run_id: str, config: "FeedConfig", *, concurrency: int, overwrite: boo
         runner.start(world.name, run_id, config, overwrite=overwrite, concurrency=concurrency) as run,
     ):
         print_tables(world.summary(run))
-        print(f"hash {run.hash}; report: {runner.report(run)}")
+        say(f"hash {run.hash}; report: {runner.report(run)}")
 
 
 @agents_app.command()
@@ -278,7 +279,6 @@ def show(
     from recgpt.errors import SimulationError
     from recgpt.simulate.worlds.feed.config import FeedConfig
     from recgpt.simulate.worlds.feed.inputs import load_setting
-    from recgpt.titles import printable
 
     if agent >= agents:
         raise SimulationError(f"agent {agent} of {agents}: agents are numbered from 0; raise --agents")
@@ -287,12 +287,12 @@ def show(
     about = json.loads(found.population.profile(agent).model_dump_json())  # JSON has null for unknown values
     about["latest"] = [titles[int(item)] for item in found.population.histories[agent][-10:]]
     if as_json:
-        print(json.dumps(about, indent=2, ensure_ascii=False))
+        print_json(about)
         return
     table = Table(box=None, show_header=False)
     for name, value in about.items():
         lines = value if isinstance(value, list) else ["unknown" if value is None else str(value)]
-        table.add_row(name, Text("\n".join(map(printable, lines))))
+        table.add_row(name, Text("\n".join(map(plain, lines))))
     print_tables(table, found.population.made_from)
 
 
@@ -315,7 +315,7 @@ def fit_command(
     content = fit(ratings, agent4rec, encoder=encoder, seed=seed)
     save(content, out)
     print_tables(report_tables(content["report"]))
-    print(f"{out}: load it with `Parameters.load`; the shipped one is recgpt/simulate/worlds/feed/minds/scripted.json")
+    say(f"{out}: load it with `Parameters.load`; the shipped one is recgpt/simulate/worlds/feed/minds/scripted.json")
 
 
 def experiment(
@@ -348,6 +348,6 @@ def experiment(
     settings = experiment_of(name).settings.load(config, option or (), typed(ctx, {"seed": "seed"}))
     found = run_experiment(name, dataset, out, settings.model_dump())
     if as_json:
-        print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
+        print_json(found.to_dict())
         return
     print_tables(found.table(), f"report: {out / found.stem}.md")

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 from rich.table import Table
+from rich.text import Text
 
 from recgpt.data.dataset import Dataset
 from recgpt.data.text import has_text
+from recgpt.terminal import plain
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 NAMED_ITEMS = 5
@@ -96,7 +98,7 @@ def _ratings(rating: np.ndarray | None) -> dict[str, float] | None:
 
 def render(report: dict[str, Any]) -> Table:
     """The report of `inspect` as a table for the terminal."""
-    table = Table(title=f"{report['name']} (repeats: {report['repeats_rule']})", show_header=False)
+    table = Table(title=Text(f"{plain(report['name'])} (repeats: {report['repeats_rule']})"), show_header=False)
     counts, lengths, text = report["counts"], report["lengths"], report["text"]
     for name, value in counts.items():
         table.add_row(name, f"{value:,}")
@@ -107,11 +109,11 @@ def render(report: dict[str, Any]) -> Table:
         "repeats", f"{repeats['share']:.2%} of events, {repeats['consecutive']:.2%} right after the same item"
     )
     table.add_row("items a user", ", ".join(f"{name} {value:.4g}" for name, value in lengths.items()))
-    table.add_row("text", ", ".join(f"{column} {share:.1%}" for column, share in text["filled"].items()))
+    filled = ", ".join(f"{plain(column)} {share:.1%}" for column, share in text["filled"].items())
+    table.add_row("text", Text(filled))
     textless = text["without_any"]
-    table.add_row(
-        "items without text", f"{textless['items']:,}" + (f", first {textless['first']}" if textless["items"] else "")
-    )
+    first = f", first {', '.join(map(plain, textless['first']))}" if textless["items"] else ""
+    table.add_row("items without text", Text(f"{textless['items']:,}{first}"))
     time = report["time"]
     if time is None:
         table.add_row("time", "unknown")

@@ -20,7 +20,7 @@ from recgpt.data.fingerprint import fingerprint_path, fingerprint_sha256, read_j
 from recgpt.data.schema import collect, scan_parquet, scan_table
 from recgpt.data.text import ALL_TEXT_COLUMNS, has_text
 from recgpt.errors import DataError
-from recgpt.progress import Meter, console, track
+from recgpt.progress import Meter, note, track
 
 PUBLISHED_MIN_RECORDS = 5
 ROWS_PER_BLOCK = 1 << 16
@@ -107,12 +107,9 @@ def write_dataset(
         dataset = keep_active(dataset, user_records=min_records, keep_cold_items=keep_cold_items)
     dataset.write_files(work.parent)
     dropped = ", ".join(f"{count:,} {name}" for name, count in left_out.items() if count)
-    console.print(
+    note(
         f"{out}: {dataset.n_users:,} users, {dataset.n_items:,} items, {dataset.n_interactions:,} interactions"
         + (f" (left out, without text or unknown: {dropped})" if dropped else ""),
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
     )
 
 

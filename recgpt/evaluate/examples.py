@@ -8,7 +8,7 @@ from recgpt.data.dataset import Dataset
 from recgpt.data.splits import Split
 from recgpt.recommenders.base import Recommender
 from recgpt.tables import print_tables
-from recgpt.titles import printable
+from recgpt.terminal import plain
 
 SHOWN_HISTORY = 6
 SHOWN_ITEMS = 5
@@ -23,14 +23,14 @@ def show_examples(dataset: Dataset, split: Split, recommender: Recommender, n_us
     for row, case in enumerate(cases):
         history, target = split.histories[int(case)], int(split.targets[case])
         user = dataset.user_map.to_outside([int(split.users[case])])[0]
-        title = Text(f"User {printable(str(user))}: {len(history)} items before")
+        title = Text(f"User {plain(user)}: {len(history)} items before")
         table = Table(title=title, title_justify="left", box=None)
         table.add_column("had last (newest at the bottom)")
         table.add_column(f"{recommender.name} recommends")
         table.add_column("took next")
-        had = [printable(titles[int(item)]) for item in history[-SHOWN_HISTORY:]]
-        best = [f"{printable(titles[int(i)])}{'  <- taken' if i == target else ''}" for i in ranking.ids[row] if i >= 0]
+        had = [plain(titles[int(item)]) for item in history[-SHOWN_HISTORY:]]
+        best = [f"{plain(titles[int(i)])}{'  <- taken' if i == target else ''}" for i in ranking.ids[row] if i >= 0]
         for line in range(max(len(had), len(best))):
-            cells = (had[line : line + 1], best[line : line + 1], [printable(titles[target])] if line == 0 else [])
+            cells = (had[line : line + 1], best[line : line + 1], [plain(titles[target])] if line == 0 else [])
             table.add_row(*(Text(cell[0] if cell else "") for cell in cells))
         print_tables(table, "")

@@ -16,7 +16,7 @@ from recgpt.evaluate.report import Report
 from recgpt.evaluate.run import evaluate
 from recgpt.generative.published import PUBLISHED_TOKENIZER
 from recgpt.models import load_model
-from recgpt.progress import console
+from recgpt.progress import note
 
 COLD_ITEMS = 5  # items of the longest history of a data set that is cold already
 
@@ -97,7 +97,7 @@ def find_dataset(name: str, *, cold: bool) -> Path:
             f"{folder} holds neither interactions.parquet nor {sequences}.pkl: name a data set folder, "
             f"or make one with `recgpt data import`"
         )
-    console.print(f"importing {folder}/{sequences}.pkl into {imported}", markup=False, soft_wrap=True)
+    note(f"importing {folder}/{sequences}.pkl into {imported}")
     published.read(folder, imported, sequences=sequences)
     return imported
 

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from recgpt.data.fingerprint import read_json, write_json
 from recgpt.data.schema import scan_table
@@ -25,6 +26,7 @@ from recgpt.ranking import Exclude
 from recgpt.recommenders import ALIASES
 from recgpt.recommenders.base import supervision_named
 from recgpt.tables import legend
+from recgpt.terminal import LONGEST_MESSAGE, markdown, plain
 
 SUPERVISIONS = {
     "zero-shot": "use the texts and the user's own history",
@@ -138,8 +140,8 @@ class Report:
     def title(self) -> str:
         """Data set, protocol and the parameters that change the metrics, in one line."""
         params = ", ".join(f"{name} {value}" for name, value in self.context["split"].items() if value is not None)
-        repeats = self.context["repeats"]
-        return f"{self.dataset}: {self.protocol} ({params}; repeats {repeats}; {self.context['items']:,} items ranked)"
+        params += f"; repeats {self.context['repeats']}; {self.context['items']:,} items ranked"
+        return f"{plain(self.dataset)}: {self.protocol} ({params})"
 
     @property
     def columns(self) -> list[str]:
@@ -148,12 +150,12 @@ class Report:
 
     def table(self) -> Group:
         """Rich tables: accuracy by slice, NDCG on the smaller slices, beyond-accuracy metrics; one legend for all."""
-        main = Table(title=self.title, **LOOK)
+        main = Table(title=Text(self.title), **LOOK)
         _columns(main, ["", *self.columns])
         for name in self._main_slices:
-            main.add_row(f"[bold]{name}[/] ({self.n[name]:,})")
+            main.add_row(Text.assemble((name, "bold"), f" ({self.n[name]:,})"))
             for supervision, recommenders in self._groups():
-                main.add_row(f" [dim]{supervision}[/]")
+                main.add_row(Text(f" {supervision}", "dim"))
                 for recommender in recommenders:
                     result = self._result(recommender, name)
                     main.add_row(f"  {recommender}", *(result.cell(column) for column in self.columns))
@@ -214,7 +216,7 @@ class Report:
         lists += [[recommender, *self._list_cells(recommender)] for recommender in self._ordered()]
         cut_offs = self._cut_off_rows()
         parts = [
-            (self.title, main, _main_caption(self._main_slices)),
+            (markdown(self.title, LONGEST_MESSAGE), main, _main_caption(self._main_slices)),
             *([(self._cut_off_title, cut_offs, "Means, as above.")] if cut_offs else []),
             (f"{self._ndcg} on parts of explore", slices, _about(OTHER_SLICES)),
             (f"The lists of {self.ks[-1]}", lists, _lists_caption()),

@@ -39,7 +39,7 @@ from recgpt.foundation.network import (
     Relation,
 )
 from recgpt.ranking import Request
-from recgpt.titles import printable
+from recgpt.terminal import plain
 
 if TYPE_CHECKING:
     from recgpt.foundation.catalogue import FoundationCatalogue
@@ -217,7 +217,7 @@ class FoundationExplanation:
 
     def _head(self) -> list[Text]:
         lines = [
-            Text(printable(self.title), style="bold"),
+            Text(plain(self.title), style="bold"),
             Text(f"score {self.score:.2f}, rank {self.rank:,} of {self.items_ranked:,}"),
         ]
         if self.scored_by in _SCORED_BY:

@@ -34,6 +34,7 @@ from recgpt.foundation.catalogue import FoundationCatalogue
 from recgpt.foundation.network import FoundationNetwork, NetworkConfig
 from recgpt.hub import SHIPPED_MODEL, local_folder, shipped_folder, uploaded
 from recgpt.ranking import first_unknown
+from recgpt.terminal import markdown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -253,8 +254,9 @@ def shipped() -> FoundationModel:
 def model_card(config: FoundationConfig) -> str:
     """README.md of a saved model: description, usage and training record."""
     data = ModelCardData(license="mit", library_name="recgpt", tags=["recommendation", "zero-shot", "cold-start"])
-    rows = "\n".join(f"| {key} | {value} |" for key, value in config.training.items() if key != "catalogues")
+    rows = "\n".join(f"| {key} | {markdown(value)} |" for key, value in config.training.items() if key != "catalogues")
     facts = f"## Training\n\n| | |\n|-|-|\n{rows}\n" if rows else "Training is not recorded in this folder.\n"
+    encoder = markdown(config.text_encoder.get("encoder", "an encoder that is not recorded"))
     return f"""---
 {data.to_yaml()}
 ---
@@ -262,7 +264,7 @@ def model_card(config: FoundationConfig) -> str:
 # RecGPT foundation model
 
 An in-context recommender: it ranks a catalogue it was not trained on, by item texts and past interactions, without a
-gradient step. Item texts are embedded by `{config.text_encoder.get("encoder", "an encoder that is not recorded")}`.
+gradient step. Item texts are embedded by {encoder}.
 
 ```python
 from recgpt import FoundationModel

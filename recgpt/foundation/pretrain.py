@@ -40,7 +40,7 @@ from recgpt.foundation.network import (
     NetworkConfig,
 )
 from recgpt.foundation.subdomains import cluster_items, n_subdomains, split_by_cluster
-from recgpt.progress import console
+from recgpt.progress import note
 from recgpt.training.curves import pretraining_curve
 from recgpt.training.loop import TrainingLoop, learning_rate, parameter_groups, step_seed
 
@@ -203,11 +203,11 @@ def _made(
                 for_training=for_training,
             )
             if episode is None:
-                console.print(f"episode {spec.label}: no target is on the shortlist, left out", markup=False)
+                note(f"episode {spec.label}: no target is on the shortlist, left out")
                 continue
             episode.save(path)
             seconds = time.monotonic() - started
-            console.print(f"episode {spec.label}: {len(episode):,} queries in {seconds:.0f} s", markup=False)
+            note(f"episode {spec.label}: {len(episode):,} queries in {seconds:.0f} s")
         found.append((spec, path))
     return found
 

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 from huggingface_hub import ModelCardData
 
+from recgpt.terminal import markdown
+
 if TYPE_CHECKING:
     from recgpt.generative.decoder import RecGPTConfig
 
@@ -12,9 +14,9 @@ def model_card(config: "RecGPTConfig") -> str:
     """README.md of a saved model: description, usage and training record."""
     data = ModelCardData(license="mit", library_name="recgpt", tags=["recommendation", "sequential-recommendation"])
     training = config.training or {}
-    rows = "\n".join(f"| {key} | {value} |" for key, value in training.items() if key != "catalogues")
+    rows = "\n".join(f"| {key} | {markdown(value)} |" for key, value in training.items() if key != "catalogues")
     facts = f"## Training\n\n| | |\n|-|-|\n{rows}\n" if training else "Training is not recorded in this folder.\n"
-    encoder = config.text_encoder.get("encoder", "not recorded")
+    encoder = markdown(config.text_encoder.get("encoder", "not recorded"))
     return f"""---
 {data.to_yaml()}
 ---
@@ -23,7 +25,7 @@ def model_card(config: "RecGPTConfig") -> str:
 
 A decoder over item codes for sequential recommendation: {config.n_layers} layers x {config.d_model}, {config.n_codes}
 codes an item from {config.codebook_size:,}, histories of up to {config.max_items} items. Item texts are embedded by
-`{encoder}` (width {config.embedding_dim}).
+{encoder} (width {config.embedding_dim}).
 
 ```python
 from recgpt import GenerativeModel

@@ -30,7 +30,7 @@ from recgpt.errors import DataError
 from recgpt.generative.tokenizer import finite_rows
 from recgpt.progress import Meter
 from recgpt.ranking import SCORES_IN_MEMORY, Request, top_k
-from recgpt.titles import printable
+from recgpt.terminal import plain
 
 if TYPE_CHECKING:
     from recgpt.generative.catalogue import GenerativeCatalogue
@@ -142,7 +142,7 @@ class GenerativeExplanation:
             for code, log_probability in zip(self.codes, self.code_log_probabilities, strict=True)
         )
         lines = [
-            Text(printable(self.title), style="bold"),
+            Text(plain(self.title), style="bold"),
             Text(f"log-probability {self.log_probability:.2f} nats, rank {self.rank:,} of {self.items_ranked:,}"),
             Text(f"by code  {slots}"),
         ]
@@ -188,7 +188,7 @@ class GenerativeExplanation:
             table.add_row(
                 f"{each.cosine:.2f}", title_cell(each.title), "in the history" if each.row in history_rows else ""
             )
-        shown = "; ".join(printable(each.title) for each in self.same_codes[:SHOWN_SAME])
+        shown = "; ".join(plain(each.title) for each in self.same_codes[:SHOWN_SAME])
         more = len(self.same_codes) - SHOWN_SAME
         same = f"{shown}{f' and {more:,} more' if more > 0 else ''}" if shown else "none"
         return [table, Text(), Text.assemble(("Items with the same codes  ", "bold"), same)]

@@ -22,7 +22,7 @@ from recgpt.generative.decoder import RecGPTConfig
 from recgpt.generative.model import GenerativeModel
 from recgpt.generative.tokenizer import FSQTokenizer
 from recgpt.generative.trainer import TrainConfig, TrainData, Trainer, Validate
-from recgpt.progress import console
+from recgpt.progress import note
 
 RANKED_USERS = 2_000  # held-out users that every evaluation ranks
 
@@ -79,10 +79,9 @@ def pretrain(config: PretrainConfig, ranking_validation: RankingValidation, *, o
     progress = trainer.run()
     best = config.out / "best"
     if trainer.accelerator.is_main_process:
-        console.print(
+        note(
             f"{best} is the model of step {progress.best_step:,} ({config.select_by} {progress.best:.4f}); "
             f"{trainer.useful_fraction:.1%} of positions were useful; the curve is {config.out}/curve.png",
-            soft_wrap=True,
         )
     return best
 

@@ -22,7 +22,7 @@ import torch
 
 from recgpt.errors import WorkerError
 from recgpt.jobs.shards import Counts, OpenWorker, Shard, Work, write_shard
-from recgpt.progress import Meter, console
+from recgpt.progress import Meter, note
 
 ASSIGNED = 2  # shards a worker: the current one and the next, so that it never waits
 ATTEMPTS = 4  # deaths of workers on one shard before the job ends
@@ -105,12 +105,9 @@ def _drive(
                     f"({str(error).splitlines()[0]}): look for memory that ran out, or take fewer workers; "
                     f"the same command goes on with what is done"
                 ) from error
-            console.print(
+            note(
                 f"{title}: a worker died ({type(error).__name__}); another takes over from row {shard.start}",
                 style="yellow",
-                highlight=False,
-                markup=False,
-                soft_wrap=True,
             )
             todo.extendleft(reversed([mine for mine, _ in seat.shards]))
             seat.shards.clear()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from recgpt.errors import SimulationError, StoreError
-from recgpt.progress import Meter, console
+from recgpt.progress import Meter, note
 from recgpt.simulate.minds.options import MindOptions
 from recgpt.simulate.store import Manifest, Run
 from recgpt.simulate.store.file import run_path
@@ -161,7 +161,7 @@ def _play(run: Run, spec: WorldSpec, config: WorldConfig, inputs: Inputs, concur
     for rows in run.iter_steps():
         world.apply(rows)
     if not world.over and (estimate := world.estimate()) is not None:
-        console.print(f"estimated language-model use, if no agent leaves early: {estimate}", highlight=False)
+        note(f"estimated language-model use, if no agent leaves early: {estimate}")
     snapshots = Snapshots(run)
     # A progress bar would overwrite the prompts of the person mind.
     is_person = isinstance(config, MindOptions) and config.mind == "person"

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from recgpt.data.fingerprint import write_json
 from recgpt.errors import CheckpointError, DataError
-from recgpt.progress import Meter, console
+from recgpt.progress import Meter, note
 from recgpt.training import checkpoint
 
 _SHOWN_VALUE = 80  # characters of a resume key's value in an error
@@ -216,7 +216,7 @@ class TrainingLoop(ABC):
         checkpoint.restore(found[-1], self.bare, self.optimizer.optimizer)
         self.progress = Progress(**state["progress"])
         if self.accelerator.is_main_process:
-            console.print(f"resuming {self.out} at step {self.progress.step:,} of {self.total_steps:,}")
+            note(f"resuming {self.out} at step {self.progress.step:,} of {self.total_steps:,}")
 
     def _check_resume_key(self, stored: Mapping[str, Any]) -> None:
         for key, ours in self.resume_key.items():
@@ -280,8 +280,8 @@ class TrainingLoop(ABC):
         better = self.select_by is not None and self._select(figures[self.select_by])
         if self.accelerator.is_main_process:
             shown = ", ".join(f"{key} {number:.4f}" for key, number in figures.items() if key != "step")
-            note = " (best so far)" if better else ""
-            console.print(f"step {self.progress.step:,}: {self.measured} {shown}{note}")
+            best = " (best so far)" if better else ""
+            note(f"step {self.progress.step:,}: {self.measured} {shown}{best}")
 
     def _select(self, value: float) -> bool:
         """Save the model as `best/` if the figure is the best so far; returns whether it is."""

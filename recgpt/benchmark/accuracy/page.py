@@ -26,6 +26,8 @@ from recgpt.evaluate.report import LISTS, OTHER_SLICES, SUPERVISIONS, decimal, f
 from recgpt.evaluate.significance import bootstrap_ci, holm, paired_bootstrap
 from recgpt.recommenders import FROM_MODEL
 from recgpt.recommenders.foundation import RecGPTContext, RecGPTFineTuned, RecGPTText
+from recgpt.terminal import LONGEST_MESSAGE, neutral_value
+from recgpt.terminal import markdown as escaped
 
 METRICS = ("hit@10", "ndcg@10")
 LEVELS = (RecGPTText.name, RecGPTContext.name, RecGPTFineTuned.name)
@@ -298,14 +300,17 @@ def markdown(summary: dict[str, Any]) -> str:
 
 
 def _markdown_section(dataset: dict[str, Any]) -> list[str]:
-    lines = [f"## {dataset['name']}", "", f"{protocol_line(dataset)}. {dataset['n'][dataset['headline']]:,} cases.", ""]
+    n_cases = dataset["n"][dataset["headline"]]
+    lines = [f"## {escaped(dataset['name'])}", "", f"{protocol_line(dataset)}. {n_cases:,} cases.", ""]
     lines += [markdown_table([HEADER, *map(metric_cells, dataset["rows"])]), ""]
     if cut_offs := cut_off_table(dataset):
         lines += [markdown_table(cut_offs), ""]
     lines += [markdown_table([LISTS_HEADER, *map(list_cells, dataset["rows"])]), ""]
     if dataset["published"]:
         lines += [markdown_table([_PUBLISHED_HEADER, *map(published_cells, dataset["published"])]), ""]
-    return lines + [f"{name} could not take part: {reason}" for name, reason in dataset["refused"].items()]
+    return lines + [
+        f"{name} could not take part: {escaped(reason, LONGEST_MESSAGE)}" for name, reason in dataset["refused"].items()
+    ]
 
 
 _PUBLISHED_HEADER = ["published model", "Hit@10", "NDCG@10", "trained in domain", "protocol", "source"]
@@ -331,6 +336,7 @@ def html(summary: dict[str, Any], found: Sequence[Sequence[DatasetCells]]) -> st
     environment = Environment(
         loader=PackageLoader("recgpt.benchmark.accuracy", "."),
         autoescape=True,
+        finalize=neutral_value,
         undefined=StrictUndefined,
         trim_blocks=True,
     )

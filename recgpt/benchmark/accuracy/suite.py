@@ -31,7 +31,7 @@ from recgpt.evaluate.report import StoredReport
 from recgpt.evaluate.run import evaluate
 from recgpt.files import file_name
 from recgpt.models import Model
-from recgpt.progress import console, duration
+from recgpt.progress import duration, note
 from recgpt.recommenders import FROM_MODEL, REGISTRY, check_names, registered_name
 from recgpt.version import __version__
 
@@ -311,7 +311,7 @@ def run_suite(
     found = []
     for part, model in zip(suite.parts, models, strict=True):
         if part.title:
-            console.print(part.title, markup=False, highlight=False)
+            note(part.title)
         found.append([_run_dataset(part.config, data / name, out, model, clock) for name in part.config.datasets])
     return found
 
@@ -385,7 +385,7 @@ def _make(cell: Cell, split: Split, embeddings_NE: np.ndarray, model: Model | No
         recommenders = recommenders_for([cell.recommender], embeddings_NE=embeddings_NE, model=model, seed=cell.seed)
         report = evaluate(split, recommenders, ks=ks, embeddings_NE=embeddings_NE)
     except DataError as error:
-        console.print(f"{cell.recommender} on {split.dataset.name}: {error}", markup=False, soft_wrap=True)
+        note(f"{cell.recommender} on {split.dataset.name}: {error}")
         cell.finish(refused=str(error))
         return
     report.save(cell.path)
@@ -414,4 +414,4 @@ class _Clock:
         self._print(f"{label}: {duration(seconds)}, ETA {duration(left)}")
 
     def _print(self, text: str) -> None:
-        console.print(f"[{self._done}/{self._total}] {text}", markup=False, highlight=False, soft_wrap=True)
+        note(f"[{self._done}/{self._total}] {text}")

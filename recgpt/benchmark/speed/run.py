@@ -27,7 +27,7 @@ from recgpt.config import Config
 from recgpt.data.fingerprint import read_json, write_json
 from recgpt.device import cpu_model
 from recgpt.errors import DataError
-from recgpt.progress import console, duration
+from recgpt.progress import duration, note
 from recgpt.version import __version__
 
 
@@ -138,7 +138,7 @@ def _stored(path: Path, identity: dict[str, Any], *, overwrite: bool) -> dict[st
             f"{path} holds results with other {' and '.join(differing)}: pass --overwrite to discard them, or choose "
             f"another --out"
         )
-    console.print(f"{path}: results with other {' and '.join(differing)} are discarded", markup=False, soft_wrap=True)
+    note(f"{path}: results with other {' and '.join(differing)} are discarded")
     return fresh
 
 

@@ -20,7 +20,7 @@ from recgpt.generative.decoder import RecGPTConfig
 from recgpt.generative.model import GenerativeModel
 from recgpt.generative.published import HEAD_WIDTH, PUBLISHED_LEVELS
 from recgpt.generative.tokenizer import FSQTokenizer, FSQTokenizerConfig, start_from_principal_axes
-from recgpt.progress import console
+from recgpt.progress import note
 
 TOP = 10
 SYNTHETIC_MEAN_LENGTH = 10.6  # items a sequence of the published Steam test
@@ -115,7 +115,7 @@ class Setting:
 
     def say(self, text: str) -> None:
         """Print a line on stderr."""
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        note(text)
 
     def alternating(self, ways: dict[str, Way]) -> dict[str, list[float]]:
         """See `recgpt.benchmark.speed.measure.alternating`."""

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from recgpt.files import file_name
-from recgpt.titles import printable
+from recgpt.terminal import LONGEST_MESSAGE, markdown, plain
 from recgpt.version import __version__
 
 if TYPE_CHECKING:
@@ -90,20 +90,21 @@ class Result:
         title, caption = Text(f"{self.experiment}: {self.question}"), Text("\n".join(self.findings))
         table = Table(*columns, box=None, title=title, caption=caption, caption_justify="left")
         for row in self.rows:
-            table.add_row(*(Text(printable(_text(row[column]))) for column in columns))
+            table.add_row(*(Text(plain(_text(row[column]))) for column in columns))
         return table
 
     def markdown(self) -> str:
         """A short report."""
         columns = list(self.rows[0])
         lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
-        lines += ["| " + " | ".join(_text(row[column]) for column in columns) + " |" for row in self.rows]
-        settings = ", ".join(f"{name} {value}" for name, value in self.settings.items())
+        lines += ["| " + " | ".join(markdown(_text(row[column])) for column in columns) + " |" for row in self.rows]
+        dataset, people = markdown(self.about["dataset"]), markdown(self.about["people"])
+        settings = ", ".join(f"{name} {markdown(value)}" for name, value in self.settings.items())
         return "\n".join(
             [
                 f"# {self.question}",
                 "",
-                f"Experiment `{self.experiment}` on {self.about['dataset']} ({self.about['people']}).",
+                f"Experiment `{self.experiment}` on {dataset} ({people}).",
                 "",
                 self.design,
                 "",
@@ -117,7 +118,7 @@ class Result:
                 "",
                 "## What it means",
                 "",
-                *(f"- {each}" for each in self.findings),
+                *(f"- {markdown(each, LONGEST_MESSAGE)}" for each in self.findings),
                 "",
                 "## What it does not mean",
                 "",

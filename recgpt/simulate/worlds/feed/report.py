@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from rich.table import Table
 
 from recgpt.errors import StoreError
@@ -20,7 +21,7 @@ from recgpt.simulate.store import Run
 from recgpt.simulate.worlds.feed.measures import MEASURES, measures
 from recgpt.simulate.worlds.feed.report_plots import lorenz_plot, measures_plot, page_plots, ratings_plot
 from recgpt.simulate.worlds.feed.view import HEADINGS, config_of, published, view
-from recgpt.titles import printable
+from recgpt.terminal import neutral_value, plain
 
 FILE_NAME = "report.html"
 _TRACE = "GPT-3.5 trace"
@@ -55,6 +56,7 @@ def render(seen: dict[str, Any]) -> str:
     environment = Environment(
         loader=PackageLoader("recgpt.simulate.worlds.feed", "."),
         autoescape=True,
+        finalize=neutral_value,
         undefined=StrictUndefined,
         trim_blocks=True,
     )
@@ -147,7 +149,6 @@ def _as_json(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
-def _words(text: str, longest: int = _LONGEST) -> str:
-    """Text of an item or agent on one line, without control characters, cut to `longest`."""
-    clean = printable(text)
-    return clean if len(clean) <= longest else clean[: longest - 1] + "…"
+def _words(text: str, longest: int = _LONGEST) -> Markup:
+    """Text of an item or agent: plain, cut to `longest`, its direction of writing without effect around it."""
+    return Markup("<bdi>{}</bdi>").format(plain(text, longest))

@@ -9,13 +9,14 @@ from rich.prompt import Confirm, Prompt, PromptBase
 from rich.table import Table
 from rich.text import Text
 
+from recgpt.console import SafeConsole
 from recgpt.errors import SimulationError
 from recgpt.simulate.agents.memory import Memory
 from recgpt.simulate.items import ItemFacts
 from recgpt.simulate.llm.budget import CostEstimate
 from recgpt.simulate.llm.text import cleaned
 from recgpt.simulate.worlds.feed.minds.base import Decisions, Interviews, Mind, Pages
-from recgpt.titles import printable
+from recgpt.terminal import plain
 
 T = TypeVar("T")
 
@@ -36,7 +37,7 @@ class PersonMind:
     def __init__(self, others: Mind, facts: ItemFacts, console: Console | None = None) -> None:
         self._others = others
         self._facts = facts
-        self._console = console or Console()
+        self._console = console or SafeConsole()
 
     def decide(self, pages: Pages, memory: Memory) -> Decisions:
         """See `Mind`."""
@@ -99,7 +100,7 @@ class PersonMind:
         self._console.print(table)
 
     def _title(self, item: int) -> str:
-        return printable(str(self._facts.items["title"][int(item)]))
+        return plain(self._facts.items["title"][int(item)])
 
     def _chosen(self, question: str, among: list[str]) -> list[str]:
         if not among:
