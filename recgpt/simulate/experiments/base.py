@@ -265,7 +265,7 @@ class Lab:
 def first_pages(agent_A: np.ndarray, items_AS: np.ndarray) -> Pages:
     """First pages of agents, without advertisements."""
     none = np.zeros(len(agent_A), dtype=np.int64)
-    return Pages(1, agent_A, items_AS, np.zeros(items_AS.shape, dtype=bool), None, none, none, none, none)
+    return Pages(1, agent_A, items_AS, np.zeros(items_AS.shape, dtype=bool), None, none, none, none, none, none, none)
 
 
 def mean_of(values_A: np.ndarray) -> Estimate | None:

@@ -19,7 +19,7 @@ import numpy as np
 from recgpt.simulate.store.file import SNAPSHOTS_NAME
 from recgpt.simulate.store.run import Run
 
-LAYOUT = 1
+LAYOUT = 2
 """Raise it when worlds keep other arrays for the same state."""
 ROWS_BETWEEN = 2_000
 """Events between two snapshots: replaying them takes some milliseconds."""

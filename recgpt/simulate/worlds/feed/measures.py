@@ -42,7 +42,7 @@ MEASURES = ("p_view", "n_like", "p_like", "n_exit", "s_sat")
 def measures(run: Run) -> dict[str, Any]:
     """Metrics of a run, computed from its events and artifacts only."""
     config = FeedConfig(**run.manifest.config)
-    return feed_measures(
+    found = feed_measures(
         run.iter_steps(),
         stored_population(run),
         stored_facts(run),
@@ -50,6 +50,9 @@ def measures(run: Run) -> dict[str, Any]:
         page_size=config.page_size,
         real_ratings=stored_real_stars(run),
     )
+    if run.finished and run.metrics and "satisfaction" not in run.metrics:
+        del found["satisfaction"]  # a run finished by a version without it
+    return found
 
 
 def feed_measures(
@@ -80,7 +83,8 @@ def feed_measures(
         `by_activity, by_diversity, by_conformity` : corrected means, `views` and `agents` by class.
         `by_page` : `agents` who saw it, who `left` of their own will after it, whose mind `failed`; for the others
         `p_view`, `p_like` over all slots, and the share who were `satisfied`.
-        `items` : see `Tally.items`. `ratings` : see `Tally.ratings`. `adverts` : counts, see `Tally.adverts`.
+        `items` : see `Tally.items`. `ratings` : see `Tally.ratings`. `satisfaction` : see `Tally.satisfaction`.
+        `adverts` : counts, see `Tally.adverts`.
     """
     tally = Tally(len(population), len(facts))
     for rows in steps:
@@ -124,6 +128,9 @@ class Tally:
         self.pages: list[dict[str, Any]] = []
         self.adverts = {"shown": 0, "aligned_first": 0, "aligned": 0, "watched": 0}
         self._diversity_sum, self._n_lists = 0.0, 0
+        self._stars_A, self._n_rated_A = np.zeros((2, n_agents))
+        self._page_stars: list[np.ndarray] = []
+        self._page_pleased: list[np.ndarray] = []
 
     def add(self, rows: pl.DataFrame, facts: ItemFacts) -> None:
         """Count one step."""
@@ -151,6 +158,7 @@ class Tally:
         self.satisfaction_A[said["agent"].to_numpy()] = said["value"].fill_null(np.nan).to_numpy()
         if unanswered := said["value"].null_count():
             self.failures["interview"] += unanswered
+        self._add_satisfaction(rated, of_kind.get("satisfied", none))
         self._add_diversity(shown, facts)
         self._add_adverts(shown, aligned, watched)
         n_slots = len(shown.join(failed, on="agent", how="anti"))
@@ -167,6 +175,18 @@ class Tally:
                 "satisfied": _ratio(float(satisfied.sum()), len(satisfied)),
             }
         )
+
+    def _add_satisfaction(self, rated: pl.DataFrame, satisfied: pl.DataFrame) -> None:
+        stars = rated.drop_nulls("value")
+        agent, n_agents = stars["agent"].to_numpy(), len(self._stars_A)
+        sum_A = np.bincount(agent, stars["value"].to_numpy(), minlength=n_agents)
+        n_A = np.bincount(agent, minlength=n_agents)
+        self._stars_A += sum_A
+        self._n_rated_A += n_A
+        said = satisfied.drop_nulls("value").filter(pl.col("agent").is_in(np.flatnonzero(n_A)))
+        agent = said["agent"].to_numpy()
+        self._page_stars.append(sum_A[agent] / n_A[agent])
+        self._page_pleased.append(said["value"].to_numpy())
 
     def _add_diversity(self, shown: pl.DataFrame, facts: ItemFacts) -> None:
         if not len(shown):
@@ -217,6 +237,7 @@ class Tally:
             "by_page": self.pages,
             "items": self.items(facts),
             "ratings": self.ratings(real_ratings),
+            "satisfaction": self.satisfaction(),
             "adverts": self.adverts,
         }
 
@@ -264,6 +285,28 @@ class Tally:
         known = self.stars.sum() and real.sum()
         distance = total_variation(self.stars, real) if known else None
         return {"shares": _shares(self.stars), "real_shares": _shares(real), "total_variation": _rounded(distance)}
+
+    def satisfaction(self) -> dict[str, Any]:
+        """Satisfaction against the mean of the stars given, on a page and in a whole visit.
+
+        `page` : pages with stars (`n`), `correlation` of pleased or not with the mean, share of pleased `by_stars`: at
+        a mean of 1, 2, 3, 4 and 5 stars, rounded (half up). `interview` : the same of scores and agents, `by_stars` the
+        mean score. None where there are too few, or where one of both never varies.
+        """
+        stars, pleased = np.concatenate([[], *self._page_stars]), np.concatenate([[], *self._page_pleased])
+        said_A = ~self.failed_A & (self._n_rated_A > 0) & np.isfinite(self.satisfaction_A)
+        mean_A = self._stars_A[said_A] / self._n_rated_A[said_A]
+        return {"page": _by_stars(stars, pleased), "interview": _by_stars(mean_A, self.satisfaction_A[said_A])}
+
+
+def _by_stars(stars: np.ndarray, values: np.ndarray) -> dict[str, Any]:
+    level = np.clip(np.floor(stars + 0.5), 1, 5)
+    varies = len(stars) > 1 and stars.std() > 0 and values.std() > 0
+    return {
+        "n": len(stars),
+        "correlation": _rounded(float(np.corrcoef(stars, values)[0, 1])) if varies else None,
+        "by_stars": [_plain_mean(values[level == star]) for star in STARS],
+    }
 
 
 def total_variation(counts: np.ndarray, others: np.ndarray) -> float:

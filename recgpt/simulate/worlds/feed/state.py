@@ -26,7 +26,17 @@ from recgpt.simulate.items import ItemFacts
 Advert = Literal["none", "all", "pop_high", "pop_low", "unpop_high", "unpop_low"]
 LIKED = 4.0  # stars from which an item was liked
 MEMORY_CAPACITY = 50  # entries of one agent
-_ARRAYS = ("active_A", "shown_AP", "watched_AP", "n_shown_A", "n_aligned_A", "n_watched_A", "n_liked_A")
+_ARRAYS = (
+    "active_A",
+    "shown_AP",
+    "watched_AP",
+    "n_shown_A",
+    "n_aligned_A",
+    "n_watched_A",
+    "n_liked_A",
+    "n_rated_A",
+    "stars_A",
+)
 _TEXT_EMBEDDINGS = "texts_embeddings"
 _UNFIT = -0.5  # valence of the memory of an item that did not fit, as in the fit of the scripted mind
 
@@ -78,8 +88,10 @@ class FeedState:
         (A,) bool, whether the agent has not left.
     shown_AP, watched_AP
         (A, P) int32 items in order; -1 beyond `n_shown_A`, `n_watched_A`.
-    n_shown_A, n_aligned_A, n_watched_A, n_liked_A
+    n_shown_A, n_aligned_A, n_watched_A, n_liked_A, n_rated_A
         (A,) int64 counts.
+    stars_A
+        (A,) float64 sums of the stars given.
     memory
         Memory of all agents.
     """
@@ -91,7 +103,9 @@ class FeedState:
         self.active_A = np.ones(n_agents, dtype=bool)
         self.shown_AP = np.full((n_agents, most), -1, dtype=np.int32)
         self.watched_AP = np.full((n_agents, most), -1, dtype=np.int32)
-        self.n_shown_A, self.n_aligned_A, self.n_watched_A, self.n_liked_A = np.zeros((4, n_agents), dtype=np.int64)
+        self.n_shown_A, self.n_aligned_A, self.n_watched_A = np.zeros((3, n_agents), dtype=np.int64)
+        self.n_liked_A, self.n_rated_A = np.zeros((2, n_agents), dtype=np.int64)
+        self.stars_A = np.zeros(n_agents)
         width = facts.unit_NE.shape[1]
         self.memory = Memory(n_agents, MEMORY_CAPACITY, PRESETS[rules.memory], width=width, seed=rules.seed)
         self._text_source_T = np.empty(0, dtype=np.int64)  # item of each memory text; -1 - agent for a thought
@@ -107,8 +121,10 @@ class FeedState:
         _append(self.shown_AP, self.n_shown_A, shown)
         _append(self.watched_AP, self.n_watched_A, watched)
         liked = rated.filter(pl.col("value") >= LIKED)
-        for count_A, part in ((self.n_aligned_A, aligned), (self.n_liked_A, liked)):
+        stars = rated.drop_nulls("value")
+        for count_A, part in ((self.n_aligned_A, aligned), (self.n_liked_A, liked), (self.n_rated_A, stars)):
             count_A += np.bincount(part["agent"].to_numpy(), minlength=len(count_A))
+        self.stars_A += np.bincount(stars["agent"].to_numpy(), stars["value"].to_numpy(), minlength=len(self.stars_A))
         self._recall(of_kind.get("retrieved", none), step)  # before new entries may displace old ones
         self._conclude(
             of_kind.get("thought", none), step

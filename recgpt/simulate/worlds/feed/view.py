@@ -25,6 +25,7 @@ from recgpt.simulate.worlds.feed.artifacts import stored_facts, stored_populatio
 from recgpt.simulate.worlds.feed.config import NAME, FeedConfig
 from recgpt.simulate.worlds.feed.kinds import CLOCK
 from recgpt.simulate.worlds.feed.measures import Tally, total_variation
+from recgpt.simulate.worlds.feed.minds.parameters import Parameters
 from recgpt.simulate.worlds.feed.state import FeedState
 
 HEADINGS = {
@@ -77,6 +78,7 @@ def view(run: Run, step: int) -> dict[str, Any]:
         `agents` : by column, a list over agents: `active`, `shown`, `aligned`, `watched`, `liked`.
         `stories` : profile, pages and memories of a few agents.
         `most_shown, organic, charts` : figures of items, and data of the charts.
+        `satisfaction` : of the `run`, see `Tally.satisfaction`; `page` and `interview` of people and the trace.
 
     Raises
     ------
@@ -116,6 +118,7 @@ def view(run: Run, step: int) -> dict[str, Any]:
         "most_shown": _most_shown(tally, facts),
         "organic": _organic(tally, metrics),
         "charts": _charts(tally, metrics),
+        "satisfaction": {"run": tally.satisfaction(), **Parameters.load().report["stars"]},
     }
 
 

@@ -133,6 +133,8 @@ class Feed:
             state.n_aligned_A[agents],
             state.n_watched_A[agents],
             state.n_liked_A[agents],
+            state.n_rated_A[agents],
+            state.stars_A[agents],
         )
 
     def _served(self, step: int, agents: np.ndarray) -> np.ndarray:
@@ -212,6 +214,8 @@ class Feed:
             aligned_before_A=pages.aligned_before_A + aligned_AS.sum(axis=1),
             watched_before_A=pages.watched_before_A + watched_AS.sum(axis=1),
             liked_before_A=pages.liked_before_A + (rating_AS >= LIKED).sum(axis=1),
+            rated_before_A=pages.rated_before_A + np.isfinite(rating_AS).sum(axis=1),
+            stars_before_A=pages.stars_before_A + np.nansum(rating_AS, axis=1),
         )
         return [
             on_items("shown", there_AS, np.where(pages.advert_AS, 1.0, np.nan)),

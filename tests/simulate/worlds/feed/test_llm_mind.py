@@ -236,7 +236,7 @@ def test_items_are_judged_by_their_slots_where_some_are_empty(setting: Setting) 
     asked = Asked(lambda request: {**on_page(request), "item_2": on_page(request, fits=False)["item_1"]})
     mind = LLMMind(asked, setting.population, setting.facts)
     items_AS = np.array([[-1, 5, -1, 6]])
-    counts = [np.zeros(1, dtype=np.int64)] * 4
+    counts = [np.zeros(1, dtype=np.int64)] * 6
     pages = Pages(1, np.array([3]), items_AS, np.zeros((1, 4), dtype=bool), None, *counts)
     feed = feed_of(setting, on_page)
     decided = mind.decide(pages, feed.state.memory)

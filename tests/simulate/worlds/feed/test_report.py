@@ -28,7 +28,7 @@ from recgpt.simulate.worlds.feed.view import published, story_agents, view
 N_AGENTS, N_ITEMS, WIDTH = 8, 20, 4
 PAGES, PAGE_SIZE = 3, 2
 HOSTILE = "<script>alert('title')</script> & \"quoted\" \x1b[31m\u202e"
-SECTIONS = ("measures", "classes", "pages", "ratings", "exposure", "stories", "made")
+SECTIONS = ("measures", "classes", "pages", "ratings", "satisfaction", "exposure", "stories", "made")
 
 
 piece = KINDS.piece

@@ -72,7 +72,7 @@ def population() -> Population:
 
 
 def pages_of(agents_A: np.ndarray, items_AS: np.ndarray, *, step: int = 1, before: int = 0) -> Pages:
-    counts = [np.full(len(agents_A), before * share) for share in (4, 3, 2, 1)]
+    counts = [np.full(len(agents_A), before * share) for share in (4, 3, 2, 1, 2, 8)]
     return Pages(step, agents_A, items_AS, np.zeros(items_AS.shape, dtype=bool), None, *counts)
 
 

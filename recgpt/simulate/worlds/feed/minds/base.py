@@ -33,8 +33,10 @@ class Pages:
         (A, S) bool, whether a slot is an advertisement.
     advert_text
         Text next to an advertisement; None for none.
-    shown_before_A, aligned_before_A, watched_before_A, liked_before_A
+    shown_before_A, aligned_before_A, watched_before_A, liked_before_A, rated_before_A
         (A,) int64 counts over the pages before.
+    stars_before_A
+        (A,) float64 sums of the stars given on the pages before.
     """
 
     step: int
@@ -46,6 +48,8 @@ class Pages:
     aligned_before_A: np.ndarray
     watched_before_A: np.ndarray
     liked_before_A: np.ndarray
+    rated_before_A: np.ndarray
+    stars_before_A: np.ndarray
 
     def __len__(self) -> int:
         return len(self.agent_A)
@@ -62,6 +66,8 @@ class Pages:
             self.aligned_before_A[chosen],
             self.watched_before_A[chosen],
             self.liked_before_A[chosen],
+            self.rated_before_A[chosen],
+            self.stars_before_A[chosen],
         )
 
 

@@ -215,7 +215,7 @@ class LLMMind:
         shape = (len(agents), page_size)
         items_AS = np.linspace(0, len(self._facts) - 1, len(agents) * page_size).astype(np.int64).reshape(shape)
         counts_A = np.full(len(agents), page_size)
-        return Pages(1, agents, items_AS, np.zeros(shape, dtype=bool), None, counts_A, counts_A, counts_A, counts_A)
+        return Pages(1, agents, items_AS, np.zeros(shape, dtype=bool), None, *[counts_A] * 6)
 
     # --- requests ---
 

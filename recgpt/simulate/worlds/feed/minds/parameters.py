@@ -70,27 +70,27 @@ class Exit(_Fitted):
     mean_share_aligned: float
 
 
+class Satisfaction(_Fitted):
+    """Log odds that a page pleases, from the mean of the stars given on it; a page without stars never pleases."""
+
+    three_stars: float = Field(description="log odds at a mean of three stars")
+    star: Positive = Field(description="for each star more")
+
+
 class Interview(_Fitted):
-    """Ordinal logistic model of satisfaction from 1 to 10: log odds of at most s = threshold_s - sum."""
+    """Satisfaction from 1 to 10: 1 + the number of thresholds below a sum, noise included; see `interview_scores`."""
 
     thresholds: Annotated[tuple[float, ...], Field(min_length=9, max_length=9)]
     activity_2: float
     activity_3: float
     share_aligned: float
-    share_liked: float = Field(description="likes over items shown, over `likes_per_watch`")
+    share_watched: float
     pages: float = Field(description="of four items, at most five")
     one_page: float
-    typical_pages: float = Field(description="of a session, to judge a single page by")
-
-
-class LikesPerWatch(_Fitted):
-    """Likes over watched items: nearly 1 for the trace's agents, less for people's stars of the same items.
-
-    A share of likes is divided by its source's figure before a model sees it, so that it means as much in both.
-    """
-
-    trace: Positive
-    people: Positive
+    stars: Positive = Field(description="for each star of the agent's mean in this visit above `mean_stars`")
+    mean_stars: float = Field(description="of agents in a visit")
+    noise: Positive = Field(description="scale of the logistic noise of agents that gave stars; 1 for the others")
+    farthest: Positive = Field(description="points at most between a score and where the mean of the stars lies")
 
 
 class Parameters(_Fitted):
@@ -101,8 +101,8 @@ class Parameters(_Fitted):
     watch: Watch
     rating: Rating
     exit: Exit
+    satisfaction: Satisfaction
     interview: Interview
-    likes_per_watch: LikesPerWatch
     text_dimensions: int = Field(ge=1)
     fitted_on: dict[str, Any] = {}
     report: dict[str, Any] = {}

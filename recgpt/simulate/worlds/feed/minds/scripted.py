@@ -14,8 +14,12 @@ step is a small model with named coefficients in `scripted.json`, made and docum
 Choice and stars use different vectors, as held-out users show: items taken are similar to the whole history
 (`interest`), items rated above the user's mean to items rated so before (`Population.taste_AE`, `taste`).
 
-There is no label for satisfaction with a page: its probability is that of an interview score of 6 or more for a session
-of such pages. Advertisements are judged like other items, because neither source has any.
+Satisfaction follows the stars as people's does. `satisfaction`, with a page: how often people who gave two items of a
+visit such stars give the next two 4 stars or more on average. The interview: the level and the effects of what fits and
+is watched are the trace's, whose scores hardly follow stars; the part of their spread that these do not explain is
+divided between the agent's stars and noise, so that scores follow stars as closely as the stars of one half of a
+person's visit follow those of the other half. Advertisements are judged like other items, because neither source has
+any.
 
 A decision never depends on the other agents of the call: random numbers are keyed by agent and step, for features see
 `affinities`.
@@ -34,8 +38,7 @@ from recgpt.simulate.agents.population import Population
 from recgpt.simulate.items import ItemFacts
 from recgpt.simulate.worlds.feed.minds.affinities import Affinities
 from recgpt.simulate.worlds.feed.minds.base import MEMORIES_PER_PAGE, Decisions, Interviews, Pages
-from recgpt.simulate.worlds.feed.minds.parameters import Parameters
-from recgpt.simulate.worlds.feed.state import LIKED
+from recgpt.simulate.worlds.feed.minds.parameters import Interview, Parameters
 
 PUBLISHED_PAGE = 4  # slots of a page in the trace, the unit in which interviews count pages
 _AGENTS_PER_BLOCK = 4096  # so that intermediate arrays stay in the cache
@@ -67,6 +70,55 @@ def recalled(memory: Memory, pages: Pages, text_NE: np.ndarray) -> tuple[np.ndar
     entry_AkE = memory.texts.embeddings[memory.entries.text_AC[agent_A1, slots_Ak]]
     likeness_ASk = np.maximum(np.einsum("ase,ake->ask", item_ASE, entry_AkE), 0)
     return np.einsum("ask,ak->as", likeness_ASk, valence_Ak), retrieved, valence_Ak
+
+
+def interview_sums(
+    model: Interview, activity_A: np.ndarray, shown_A: np.ndarray, aligned_A: np.ndarray, watched_A: np.ndarray
+) -> np.ndarray:
+    """(A,) sums of the terms of `Interview` other than stars and noise.
+
+    Parameters
+    ----------
+    activity_A
+        (A,) class of activity, from 0.
+    shown_A, aligned_A, watched_A
+        (A,) counts of items over the visit.
+    """
+    n_pages_A, most_A = np.ceil(shown_A / PUBLISHED_PAGE), np.maximum(shown_A, 1)
+    sum_A = np.array([0.0, model.activity_2, model.activity_3])[activity_A]
+    sum_A = sum_A + model.share_aligned * aligned_A / most_A + model.share_watched * watched_A / most_A
+    return sum_A + model.pages * np.minimum(n_pages_A, 5) + model.one_page * (n_pages_A <= 1)
+
+
+def interview_scores(model: Interview, sum_A: np.ndarray, mean_stars_A: np.ndarray, drawn_A: np.ndarray) -> np.ndarray:
+    """Satisfaction from 1 to 10, which never falls as the mean of the stars rises.
+
+    Parameters
+    ----------
+    sum_A
+        (A,) sums of the terms other than stars and noise.
+    mean_stars_A
+        (A,) mean of the stars that each agent gave; NaN without any.
+    drawn_A
+        (A,) draws of the standard logistic distribution.
+
+    Returns
+    -------
+    (A,) float64. No more than `model.farthest` points from where the stars lie between 1 (one star) and 10 (five).
+    """
+    has_stars_A = np.isfinite(mean_stars_A)
+    stars_A = np.where(has_stars_A, mean_stars_A, model.mean_stars)
+    reached_A = sum_A + model.stars * (stars_A - model.mean_stars) + np.where(has_stars_A, model.noise, 1) * drawn_A
+    score_A = 1.0 + (reached_A[:, None] > np.array(model.thresholds)).sum(axis=1)
+    place_A = 1 + (stars_A - 1) * 9 / 4
+    lowest_A = np.where(has_stars_A, np.ceil(place_A - model.farthest), 1)
+    highest_A = np.where(has_stars_A, np.floor(place_A + model.farthest), 10)
+    return np.clip(score_A, np.maximum(lowest_A, 1), np.minimum(highest_A, 10))
+
+
+def means(sum_A: np.ndarray, n_A: np.ndarray) -> np.ndarray:
+    """(A,) float64 means from sums and counts; NaN where nothing was counted."""
+    return np.where(n_A > 0, sum_A / np.maximum(n_A, 1), np.nan)
 
 
 class ScriptedMind:
@@ -148,14 +200,11 @@ class ScriptedMind:
 
     def interview(self, pages: Pages, memory: Memory) -> Interviews:
         """See `Mind`."""
-        shown_A = np.maximum(pages.shown_before_A, 1)
-        n_pages_A = np.ceil(pages.shown_before_A / PUBLISHED_PAGE)
-        sum_A = self._satisfaction(
-            pages.agent_A, pages.aligned_before_A / shown_A, pages.liked_before_A / shown_A, n_pages_A
-        )
+        model, activity_A = self.parameters.interview, self._activity_P[pages.agent_A]
+        sum_A = interview_sums(model, activity_A, pages.shown_before_A, pages.aligned_before_A, pages.watched_before_A)
         drawn_A = self._logits(pages.agent_A, 0, "interview", 1)[:, 0]
-        above_A9 = drawn_A[:, None] > np.array(self.parameters.interview.thresholds) - sum_A[:, None]
-        return Interviews((1 + above_A9.sum(axis=1)).astype(np.float32))
+        mean_stars_A = means(pages.stars_before_A, pages.rated_before_A)
+        return Interviews(interview_scores(model, sum_A, mean_stars_A, drawn_A).astype(np.float32))
 
     def estimate(self, n_agents: int, n_pages: int, page_size: int) -> None:
         """No calls. See `Mind`."""
@@ -197,10 +246,10 @@ class ScriptedMind:
 
         rating_AS, feeling_AS = self._rate(pages, items_AS, watched_AS)
         n_shown_A = np.maximum(present_AS.sum(axis=1), 1)
-        n_aligned_A, n_liked_A = aligned_AS.sum(axis=1), (rating_AS >= LIKED).sum(axis=1)
-        pleased_A = self._satisfaction(agent_A, n_aligned_A / n_shown_A, n_liked_A / n_shown_A, None)
-        six = self.parameters.interview.thresholds[4]
-        exit_ = self.parameters.exit
+        n_aligned_A = aligned_AS.sum(axis=1)
+        pleased, exit_ = self.parameters.satisfaction, self.parameters.exit
+        stars_A = means(np.nansum(rating_AS, axis=1), np.isfinite(rating_AS).sum(axis=1))
+        pleased_A = pleased.three_stars + pleased.star * (stars_A - 3)
         so_far_A = (pages.aligned_before_A + n_aligned_A) / np.maximum(pages.shown_before_A + n_shown_A, 1)
         exit_A = self._exit[self._activity_P[agent_A], np.minimum(pages_before_A, 3)]
         exit_A = exit_A + exit_.share_aligned * (so_far_A - exit_.mean_share_aligned)
@@ -210,7 +259,7 @@ class ScriptedMind:
             watched_AS=watched_AS,
             rating_AS=rating_AS,
             feeling_AS=feeling_AS,
-            satisfied_A=drawn_A2[:, 0] < pleased_A - six,
+            satisfied_A=drawn_A2[:, 0] < np.nan_to_num(pleased_A, nan=-np.inf),
             exit_A=drawn_A2[:, 1] < exit_A,
             failed_A=np.zeros(n_agents, dtype=bool),
             retrieved=notes,
@@ -232,19 +281,6 @@ class ScriptedMind:
         rating_AS[row, slot] = stars
         feeling_AS[row, slot] = np.clip((stars - own_mean) / 2, -1, 1)
         return rating_AS, feeling_AS
-
-    def _satisfaction(
-        self, agent_A: np.ndarray, aligned_A: np.ndarray, liked_A: np.ndarray, n_pages_A: np.ndarray | None
-    ) -> np.ndarray:
-        """(A,) the sum of `Interview` for shares of items aligned and liked; a single page's without `n_pages_A`."""
-        model = self.parameters.interview
-        activity_A = self._activity_P[agent_A]
-        sum_A = np.array([0.0, model.activity_2, model.activity_3])[activity_A]
-        sum_A = sum_A + model.share_aligned * aligned_A
-        sum_A += model.share_liked / self.parameters.likes_per_watch.people * liked_A
-        if n_pages_A is None:
-            return sum_A + model.pages * model.typical_pages
-        return sum_A + model.pages * np.minimum(n_pages_A, 5) + model.one_page * (n_pages_A <= 1)
 
     def _logits(self, agent_A: np.ndarray, step: int, purpose: str, n: int) -> np.ndarray:
         """(A, n) float64 draws of the standard logistic distribution: below x with probability 1 / (1 + e^-x)."""

@@ -49,7 +49,7 @@ def recalled_in(trace: Trace, source: Source, mean_of_agents: float) -> np.ndarr
     feeling_PS = np.clip((trace.rating_PS - mean_of_agents) / 2, -1, 1)
     for page in range(1, int(trace.page_P.max()) + 1):
         rows = np.flatnonzero(trace.page_P == page)
-        pages = pages_of(page, trace.agent_P[rows], trace.items_PS[rows], np.zeros((4, len(rows)), dtype=np.int64))
+        pages = pages_of(page, trace.agent_P[rows], trace.items_PS[rows], np.zeros((6, len(rows)), dtype=np.int64))
         found_PS[rows] = recalled(memory, pages, text_NE)[0]
         none = np.zeros(len(rows), dtype=bool)
         decided = Decisions(
@@ -59,6 +59,6 @@ def recalled_in(trace: Trace, source: Source, mean_of_agents: float) -> np.ndarr
     return found_PS
 
 
-def pages_of(step: int, agent_A: np.ndarray, items_AS: np.ndarray, before_4A: np.ndarray) -> Pages:
-    """Pages without advertisements; `before_4A` are the counts of items shown, aligned, watched and liked before."""
-    return Pages(step, agent_A, items_AS, np.zeros(items_AS.shape, dtype=bool), None, *before_4A)
+def pages_of(step: int, agent_A: np.ndarray, items_AS: np.ndarray, before_6A: np.ndarray) -> Pages:
+    """Pages without advertisements; `before_6A`: items shown, aligned, watched, liked, rated before, and stars."""
+    return Pages(step, agent_A, items_AS, np.zeros(items_AS.shape, dtype=bool), None, *before_6A)

@@ -10,13 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from recgpt.simulate import rng
 from recgpt.simulate.worlds.feed.minds.affinities import Affinities
-from recgpt.simulate.worlds.feed.minds.fitting.models import FloatArray, floats, level_probabilities, logistic, ordinal
+from recgpt.simulate.worlds.feed.minds.fitting.models import FloatArray, floats, logistic, ordinal
 from recgpt.simulate.worlds.feed.minds.fitting.scores import judged, judged_levels, shares
 from recgpt.simulate.worlds.feed.minds.fitting.sources import Source, is_held_out
 from recgpt.simulate.worlds.feed.minds.parameters import Preference, Rating
-from recgpt.simulate.worlds.feed.state import LIKED
 
 MOST_EVENTS = 50  # of one user, so that frequent raters do not dominate
 
@@ -117,15 +115,3 @@ def _fit_rating(
     report["real_distribution"] = shares(level[test], 5)
     report["predicted_distribution"] = p.mean(axis=0).round(4).tolist()
     return rating, report
-
-
-def likes_of_people(rating: Rating, source: Source, agents: np.ndarray, items: np.ndarray, seed: int) -> float:
-    """Which part of these items people in the agents' place would like."""
-    own_mean = (
-        rating.own_mean * rating.deviation_of_agents * rng.normal(seed, agents, step=0, purpose="own mean rating")
-    )
-    sum_R = own_mean + rating.quality * source.affinities.quality_N[items]
-    sum_R = sum_R + rating.popularity * source.affinities.popularity_N[items]
-    spread_R = np.array(rating.spread_by_conformity)[source.population.conformity_A[agents].astype(np.int64) - 1]
-    p = level_probabilities(np.array(rating.thresholds), sum_R, spread_R)
-    return float(p[:, int(LIKED) - 1 :].sum(axis=1).mean())

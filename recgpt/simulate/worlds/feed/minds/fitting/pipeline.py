@@ -15,12 +15,14 @@ from recgpt.simulate.worlds.feed.minds.affinities import TEXT_DIMENSIONS
 from recgpt.simulate.worlds.feed.minds.fitting.align import PUBLISHED_VIEWS, fit_align
 from recgpt.simulate.worlds.feed.minds.fitting.memories import recalled_in
 from recgpt.simulate.worlds.feed.minds.fitting.outcomes import outcomes
-from recgpt.simulate.worlds.feed.minds.fitting.people import fit_people, likes_of_people
+from recgpt.simulate.worlds.feed.minds.fitting.people import fit_people
 from recgpt.simulate.worlds.feed.minds.fitting.scores import shares, total_variation
 from recgpt.simulate.worlds.feed.minds.fitting.sessions import fit_exit, fit_interview, fit_watch
 from recgpt.simulate.worlds.feed.minds.fitting.sources import HELD_OUT_USERS, Source, is_held_out
+from recgpt.simulate.worlds.feed.minds.fitting.stars import follow_stars, stars_report
 from recgpt.simulate.worlds.feed.minds.fitting.trace import read_trace
-from recgpt.simulate.worlds.feed.minds.parameters import LikesPerWatch, Parameters
+from recgpt.simulate.worlds.feed.minds.fitting.visits import fit_satisfaction, visit_correlation
+from recgpt.simulate.worlds.feed.minds.parameters import Parameters
 
 
 def fit(ratings_folder: str | Path, agent4rec_folder: str | Path, *, encoder: str, seed: int) -> dict[str, Any]:
@@ -50,31 +52,32 @@ def fit(ratings_folder: str | Path, agent4rec_folder: str | Path, *, encoder: st
     if dataset.interactions.rating is None or not np.isfinite(dataset.interactions.rating).all():
         raise DataError(f"{ratings_folder} has events without a rating: the fit needs one with every event")
     preference, rating, report = fit_people(Source.of(dataset, encoder, seed), seed)
+    satisfaction, report["satisfaction"] = fit_satisfaction(dataset.interactions, seed)
+    report["visits"] = halves = visit_correlation(dataset.interactions, seed)
     published, tables = agent4rec(agent4rec_folder)
     source = Source.of(published, encoder, seed, tables)
     trace = read_trace(tables, source)
     test_P = is_held_out(seed, source.population.user_A[trace.agent_P])
-    page, slot = np.nonzero(trace.watched_PS & ~test_P[:, None])
-    likes_per_watch = LikesPerWatch(
-        trace=float(trace.liked_PS[page, slot].mean()),
-        people=likes_of_people(rating, source, trace.agent_P[page], trace.items_PS[page, slot], seed),
-    )
     memory_PS = recalled_in(trace, source, rating.mean_of_agents)
     align, report["align"] = fit_align(trace, source, preference, memory_PS, test_P, seed)
     watch, report["watch"] = fit_watch(trace, source.population, test_P)
     exit_, report["exit"] = fit_exit(trace, source.population, test_P)
-    interview, report["interview"] = fit_interview(trace, source.population, likes_per_watch.trace, seed)
+    interview, report["interview"] = fit_interview(trace, source.population, seed)
     parameters = Parameters(
         preference=preference,
         align=align,
         watch=watch,
         rating=rating,
         exit=exit_,
+        satisfaction=satisfaction,
         interview=interview,
-        likes_per_watch=likes_per_watch,
         text_dimensions=TEXT_DIMENSIONS,
     )
+    parameters = parameters.model_copy(
+        update={"interview": follow_stars(parameters, source, trace, halves["fitted"], seed)}
+    )
     report.update(outcomes(parameters, source, trace, seed))
+    report["stars"] = stars_report(parameters, source, trace, report["satisfaction"], halves, seed)
     stars = trace.rating_PS[np.isfinite(trace.rating_PS)].astype(np.int64) - 1
     real = np.array(report["rating"]["real_distribution"])
     report["rating"]["total_variation_of_trace"] = round(total_variation(np.array(shares(stars, 5)), real), 4)
@@ -89,7 +92,8 @@ def fit(ratings_folder: str | Path, agent4rec_folder: str | Path, *, encoder: st
         },
         "encoder": encoder,
         "seed": seed,
-        "drives": "ratings of people: preference, rating. Published GPT-3.5 agents: align, watch, exit, interview",
+        "drives": "ratings of people: preference, rating, satisfaction, and how closely interviews follow stars. "
+        "Published GPT-3.5 agents: align, watch, exit, interview",
         "stars": "half stars are rounded up; those of the trace are not used",
         "published_views": PUBLISHED_VIEWS,
         "held_out": f"{HELD_OUT_USERS:.0%} of the users of each source, never fitted on; the report is of them",

@@ -28,12 +28,13 @@ def report_tables(report: Mapping[str, Any]) -> Group:
     report
         Report of `fit`, or `Parameters.report`.
     """
-    return Group(_models(report), _sessions(report), _stars(report["rating"], report["simulated_stars"]))
+    stars = _stars(report["rating"], report["simulated_stars"])
+    return Group(_models(report), _sessions(report), stars, _satisfaction(report["stars"], report["visits"]["visits"]))
 
 
 def _models(report: Mapping[str, Any]) -> Table:
     table = _table("Models on held-out users", "model", _SCORES.values())
-    for name in ("preference", "rating", "align", "watch", "exit", "interview"):
+    for name in ("preference", "rating", "align", "watch", "exit", "satisfaction", "interview"):
         scores = report[name].get("all", report[name])
         table.add_row(name, *(_cell(scores.get(score)) for score in _SCORES))
     preference = report["preference"]
@@ -66,6 +67,24 @@ def _stars(rating: Mapping[str, Any], simulated: list[float]) -> Table:
     table.add_row("simulated on the trace's pages", *map(_cell, [*simulated, rating["total_variation_of_simulated"]]))
     table.caption = (
         f"Total variation from the real shares; the stars of the trace: {rating['total_variation_of_trace']:.3f}."
+    )
+    return table
+
+
+def _satisfaction(stars: Mapping[str, Any], n_visits: int) -> Table:
+    table = _table("\nSatisfaction by the mean of the stars", "", ["correlation", *map(str, range(1, 6))])
+    page, interview = stars["page"], stars["interview"]
+    for words, figures in (
+        ("page pleased, people", page["people"]),
+        ("page pleased, simulated", page["simulated"]),
+        ("interview, people", interview["people"]),
+        ("interview, trace", interview["trace"]),
+        ("interview, simulated", interview["simulated"]),
+    ):
+        table.add_row(words, _cell(figures["correlation"]), *map(_cell, figures.get("by_stars", [])))
+    table.caption = (
+        "People, page: two of four ratings in a row, pleased if the other two are liked on average; interview: the "
+        f"halves of {n_visits:,} visits. The trace has no answers about pages, and no mean below 3 stars."
     )
     return table
 

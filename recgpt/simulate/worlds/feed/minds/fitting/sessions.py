@@ -55,28 +55,32 @@ def fit_exit(trace: Trace, population: Population, test_P: np.ndarray) -> tuple[
     return exit_, judged(x[test] @ weights + intercept, y[test], float(y[~test].mean()))
 
 
-def fit_interview(
-    trace: Trace, population: Population, likes_per_watch: float, seed: int
-) -> tuple[Interview, dict[str, Any]]:
-    """How satisfied agents are at the end; judged on users held out. `likes_per_watch` : of the trace."""
+def fit_interview(trace: Trace, population: Population, seed: int) -> tuple[Interview, dict[str, Any]]:
+    """Fit how satisfied agents are at the end, but for their stars; evaluated on held-out users.
+
+    The stars of the trace are not used: almost all are 4. See `follow_stars`.
+    """
     last = trace.last_P & np.isfinite(trace.satisfaction_A[trace.agent_P])
     agents, n_pages = trace.agent_P[last], trace.page_P[last]
     shown = n_pages * PUBLISHED_PAGE
-    aligned, liked = (trace.so_far(values)[last] / shown for values in (trace.aligned_PS, trace.liked_PS))
+    aligned, watched = (trace.so_far(values)[last] / shown for values in (trace.aligned_PS, trace.watched_PS))
     activity = population.activity_A[agents]
-    x = np.column_stack([activity == 2, activity == 3, aligned, liked / likes_per_watch, n_pages, n_pages == 1])
+    x = np.column_stack([activity == 2, activity == 3, aligned, watched, n_pages, n_pages == 1])
     x, level = x.astype(np.float64), trace.satisfaction_A[agents].astype(np.int64) - 1
     test, one_class = is_held_out(seed, population.user_A[agents]), np.zeros(len(agents), dtype=np.int64)
     model = ordinal(x[~test], level[~test], 10, one_class[~test])
-    activity_2, activity_3, share_aligned, share_liked, pages, one_page = map(float, model.coefficients)
+    activity_2, activity_3, share_aligned, share_watched, pages, one_page = map(float, model.coefficients)
     interview = Interview(
         thresholds=floats(model.thresholds),
         activity_2=activity_2,
         activity_3=activity_3,
         share_aligned=share_aligned,
-        share_liked=share_liked,
+        share_watched=share_watched,
         pages=pages,
         one_page=one_page,
-        typical_pages=float(n_pages[~test].mean()),
+        stars=1e-9,
+        mean_stars=3.0,
+        noise=1.0,
+        farthest=9.0,
     )
     return interview, judged_levels(model.probabilities(x[test], one_class[test]), level[test], level[~test])
