@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -266,7 +267,9 @@ def test_a_folder_holds_the_array_and_its_fingerprint(dataset, encoder, unbroken
     written = Dataset.load(tmp_path / "unbroken").embeddings({"encoder": PACKAGED, "template": "fields"})
     assert isinstance(written, np.memmap)
     assert cosines(np.asarray(written), encoder.encode(dataset.texts())).min() > 0.9995
+    checksum = f"{zlib.crc32(np.ascontiguousarray(written).data):08x}"
     assert json.loads(unbroken["embeddings.json"]) == {
+        "crc32": checksum,
         "encoder": PACKAGED,
         "requested": PACKAGED,
         "template": "fields",

@@ -9,7 +9,7 @@ translates. Texts and other item columns are read from disk on use only.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,8 +19,9 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from recgpt.data import schema
+from recgpt.data import identity, schema
 from recgpt.data.fingerprint import fingerprint_path, fingerprint_sha256, load_array, read_json, save_array, write_json
+from recgpt.data.provenance import Source, sources_as_read
 from recgpt.data.ragged import Ragged, offsets_from_lengths
 from recgpt.data.text import ALL_TEXT_COLUMNS, TEXT_TEMPLATES
 from recgpt.errors import DataError
@@ -166,6 +167,7 @@ class Dataset:
         user_map: IdMap,
         interactions: Interactions,
         split: np.ndarray | None,
+        sources: Sequence[Source] | None = None,
     ) -> None:
         self.name = name
         self.path = path
@@ -176,6 +178,7 @@ class Dataset:
         self.split = split
         self.offsets = offsets_from_lengths(np.bincount(interactions.user, minlength=len(user_map)))
         self._items = items
+        self._sources = sources
 
     # --- making and writing ---
 
@@ -201,8 +204,8 @@ class Dataset:
         path = Path(path)
         manifest_path = path / "manifest.json"
         manifest = read_json(manifest_path) if manifest_path.is_file() else {}
-        for hash_of_files in ("items_sha256", "interactions_sha256"):  # `save` computes them again
-            manifest.pop(hash_of_files, None)
+        manifest.pop("items_sha256", None)  # `save` computes the hashes again
+        stored_sha256 = manifest.pop("interactions_sha256", None)
         if manifest.get("repeats", "keep") not in REPEATS:
             raise DataError(f"{manifest_path}: repeats={manifest['repeats']!r} is not one of {', '.join(REPEATS)}")
         name = manifest.get("name", path.resolve().name)
@@ -216,6 +219,13 @@ class Dataset:
             items=schema.scan_table(path / items),
             where=(str(path / "interactions.parquet"), str(path / items)),
         )
+        is_own_catalogue = items == "items.parquet"
+        if is_own_catalogue and stored_sha256 not in (None, dataset.interactions_sha256):
+            raise DataError(
+                f"{path}: interactions.parquet and items.parquet are not the two that {manifest_path.name} describes:"
+                " they were replaced half-way, or by hand. Make the data set again, or delete interactions_sha256 from"
+                f" {manifest_path} if they belong together"
+            )
         return dataset.drop_repeats(repeats)
 
     @classmethod
@@ -318,7 +328,17 @@ class Dataset:
         pl.LazyFrame(columns).sink_parquet(folder / "interactions.parquet", maintain_order=True)
         self._items.sink_parquet(folder / "items.parquet", maintain_order=True)
         hashes = {"items_sha256": self.items_sha256, "interactions_sha256": self.interactions_sha256}
-        write_json(folder / "manifest.json", {**self.manifest, **hashes})
+        sources = [source.to_dict() for source in self._made_from() if source.is_stored]
+        write_json(folder / "manifest.json", {**self.manifest, **hashes, "sources": sources})
+
+    @cached_property
+    def sources(self) -> Sequence[Source]:
+        """Data sets, as they were read, that the events come from; this one alone if it was read from two tables."""
+        return sources_as_read(self) if self._sources is None else self._sources
+
+    def _made_from(self) -> Sequence[Source]:
+        """Sources other than this data set itself."""
+        return self.sources[1:] if self._sources is None else self.sources
 
     # --- users and their sequences ---
 
@@ -403,6 +423,7 @@ class Dataset:
             user_map=user_map,
             interactions=flat,
             split=None if self.split is None else self.split[kept],
+            sources=[source.select(kept) for source in self.sources],
         )
 
     @cached_property
@@ -412,6 +433,11 @@ class Dataset:
         digest.update(np.ascontiguousarray(self.interactions.user).data)
         digest.update(np.ascontiguousarray(self.interactions.item).data)
         return digest.hexdigest()
+
+    @cached_property
+    def content_sha256(self) -> str:
+        """Hash of all columns of both tables, see `recgpt.data.identity`."""
+        return identity.content_sha256(self)
 
     # --- the catalogue ---
 
@@ -429,6 +455,11 @@ class Dataset:
         """Catalogue columns that text templates read."""
         present = self._items.collect_schema()
         return [c for c in ALL_TEXT_COLUMNS if c in present]
+
+    @property
+    def other_columns(self) -> list[str]:
+        """Catalogue columns that are neither the id nor read by text templates."""
+        return [c for c in self._items.collect_schema() if c not in ("item_id", *ALL_TEXT_COLUMNS)]
 
     def item_blocks(self, columns: list[str], start: int = 0, stop: int | None = None) -> Iterator[pl.DataFrame]:
         """Some columns of items start..stop, read and yielded block by block."""
@@ -498,12 +529,8 @@ class Dataset:
         """
         path = self._array_path("embeddings.npy")
         remedy = f"run `recgpt encode {self.path}`"
-        embeddings = load_array(path, {"items_sha256": self.items_sha256, **(expect or {})}, remedy=remedy)
-        if embeddings.ndim != 2 or len(embeddings) != self.n_items or embeddings.dtype != np.float16:
-            raise DataError(
-                f"{path} is {embeddings.dtype} {embeddings.shape}, float16 ({self.n_items}, width) is needed: {remedy}"
-            )
-        return embeddings
+        expected = {"items_sha256": self.items_sha256, **(expect or {})}
+        return load_array(path, expected, remedy=remedy, rows=(self.n_items, "float16", "width"))
 
     def tokens(self, expect_tokenizer: str | None = None) -> np.ndarray:
         """(N, K) uint16 item codes, memory-mapped from `tokens.npy`.
@@ -526,10 +553,7 @@ class Dataset:
         embeddings_fingerprint = fingerprint_path(self._array_path("embeddings.npy"))
         if embeddings_fingerprint.is_file():
             expect["embeddings_sha256"] = fingerprint_sha256(read_json(embeddings_fingerprint))
-        tokens = load_array(path, expect, remedy=remedy)
-        if tokens.ndim != 2 or len(tokens) != self.n_items or tokens.dtype != np.uint16:
-            raise DataError(f"{path} is {tokens.dtype} {tokens.shape}, uint16 ({self.n_items}, K) is needed: {remedy}")
-        return tokens
+        return load_array(path, expect, remedy=remedy, rows=(self.n_items, "uint16", "K"))
 
     def save_tokens(self, tokens_NK: np.ndarray, *, tokenizer_sha256: str, embeddings: Mapping[str, Any]) -> None:
         """Write `tokens.npy` and the fingerprint that `tokens` checks.

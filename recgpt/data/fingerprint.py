@@ -1,5 +1,6 @@
 """Fingerprinted arrays on disk: `x.npy` beside `x.json`, which records its inputs and is checked on every load.
 
+The fingerprint also records a checksum of the array itself, so that other numbers under the same name are refused.
 A write is atomic: the array goes to a temporary file first and the fingerprint is written last, so that a killed
 process leaves either a whole array with its fingerprint or an array without one, which `load_array` refuses.
 """
@@ -7,7 +8,8 @@ process leaves either a whole array with its fingerprint or an array without one
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,9 @@ import numpy as np
 
 from recgpt.errors import DataError
 
-CHECK_BYTES = 1 << 26
+CHECK_BYTES = 1 << 21
+"""Block of an array that is checked at once: it fits into a core's cache."""
+ZEROS = "zeros only"
 
 
 def fingerprint_path(array_path: Path) -> Path:
@@ -69,10 +73,13 @@ def read_fingerprint(array_path: Path, remedy: str) -> dict[str, Any]:
 def publish_array(temporary: Path, path: Path, fingerprint: Mapping[str, Any]) -> None:
     """Move a finished `.npy` written at `temporary` to `path` and put its fingerprint beside it.
 
-    `shape` and `dtype` are added to the fingerprint.
+    `shape`, `dtype` and `crc32`, a checksum of the numbers, are added to the fingerprint.
     """
     array = np.load(temporary, mmap_mode="r", allow_pickle=False)
-    complete = {**fingerprint, "shape": list(array.shape), "dtype": str(array.dtype)}
+    checksum = 0
+    for _, block in _blocks(temporary, array):
+        checksum = zlib.crc32(block.data, checksum)
+    complete = {**fingerprint, "shape": list(array.shape), "dtype": str(array.dtype), "crc32": f"{checksum:08x}"}
     fingerprint_path(path).unlink(missing_ok=True)
     temporary.replace(path)
     write_json(fingerprint_path(path), complete)
@@ -102,8 +109,10 @@ def save_blocks(
     publish_array(temporary, path, fingerprint)
 
 
-def load_array(path: Path, expect: Mapping[str, Any], *, remedy: str) -> np.ndarray:
-    """Memory-map `path`, read-only, if its fingerprint agrees with `expect` and every number is finite.
+def load_array(
+    path: Path, expect: Mapping[str, Any], *, remedy: str, rows: tuple[int, str, str] | None = None
+) -> np.ndarray:
+    """Memory-map `path`, read-only, if its fingerprint agrees with `expect` and its numbers are those written.
 
     Parameters
     ----------
@@ -113,11 +122,14 @@ def load_array(path: Path, expect: Mapping[str, Any], *, remedy: str) -> np.ndar
         Required values of fingerprint keys.
     remedy
         Command that makes the array again; the end of every error message.
+    rows
+        Required number of rows, their type, and the name of their width in messages; None accepts any array.
 
     Raises
     ------
     DataError
-        Missing or truncated array, missing fingerprint, a key that differs, NaN or infinity.
+        Missing or truncated array, missing fingerprint, a key that differs, other numbers than those written, NaN,
+        infinity, or a row of zeros.
     """
     if not path.is_file():
         raise DataError(f"{path} does not exist: {remedy}")
@@ -133,16 +145,37 @@ def load_array(path: Path, expect: Mapping[str, Any], *, remedy: str) -> np.ndar
     shape, dtype = fingerprint.get("shape", list(array.shape)), fingerprint.get("dtype", str(array.dtype))
     if list(array.shape) != shape or str(array.dtype) != dtype:
         raise DataError(f"{path} is {array.dtype} {array.shape}, its fingerprint says {dtype} {tuple(shape)}: {remedy}")
-    check_finite(path, array, remedy)
+    if rows is not None and (array.ndim != 2 or (len(array), str(array.dtype)) != rows[:2]):
+        n_rows, type_needed, width = rows
+        raise DataError(f"{path} is {array.dtype} {array.shape}, {type_needed} ({n_rows}, {width}) is needed: {remedy}")
+    _check_content(path, array, fingerprint.get("crc32"), remedy)
     return array
 
 
-def check_finite(path: Path, array: np.memmap, remedy: str) -> None:
-    """Raise `DataError` naming the first row of `path` with a NaN or an infinity.
+def _check_content(path: Path, array: np.memmap, crc32: str | None, remedy: str) -> None:
+    """Raise `DataError` for a row without a direction (NaN, infinity, all zero), or for another checksum.
 
-    Reads the file in blocks instead of through the map, so that the check never makes a large array resident.
+    Reads the file in blocks instead of through the map, so that the check never makes a large array resident. A
+    fingerprint of an earlier version has no checksum.
     """
-    if array.dtype.kind != "f" or not array.size:
+    checksum, zero_row = 0, None
+    for start, block in _blocks(path, array):
+        if crc32 is not None:
+            checksum = zlib.crc32(block.data, checksum)
+        problem = unusable_row(block)
+        if problem is not None and problem[1] != ZEROS:
+            raise DataError(f"{path} holds {problem[1]} in row {start + problem[0]}: {remedy}")
+        if problem is not None and zero_row is None:
+            zero_row = start + problem[0]
+    if zero_row is not None:
+        raise DataError(f"{path} holds {ZEROS} in row {zero_row}: {remedy}")
+    if crc32 is not None and f"{checksum:08x}" != crc32:
+        raise DataError(f"{path} was changed since it was made: its numbers are not those of the fingerprint: {remedy}")
+
+
+def _blocks(path: Path, array: np.memmap) -> Iterator[tuple[int, np.ndarray]]:
+    """First row and content of consecutive blocks of rows of the array in the file `path`."""
+    if not array.size:
         return
     row_size = array[0].size
     rows_per_block = max(1, CHECK_BYTES // (row_size * array.itemsize))
@@ -150,13 +183,31 @@ def check_finite(path: Path, array: np.memmap, remedy: str) -> None:
         file.seek(array.offset)
         for start in range(0, len(array), rows_per_block):
             rows = min(rows_per_block, len(array) - start)
-            block = np.fromfile(file, dtype=array.dtype, count=rows * row_size).reshape(rows, row_size)
-            bad = np.flatnonzero(~_finite_rows(block))
-            if len(bad):
-                raise DataError(f"{path} holds NaN or infinity in row {start + bad[0]}: {remedy}")
+            yield start, np.fromfile(file, dtype=array.dtype, count=rows * row_size).reshape(rows, row_size)
 
 
-def _finite_rows(block: np.ndarray) -> np.ndarray:
-    if block.dtype == np.float16:  # numpy has no fast isfinite for halves: all exponent bits set means NaN or infinity
-        return ((block.view(np.uint16) & 0x7C00) != 0x7C00).all(axis=1)
-    return np.isfinite(block).all(axis=1)
+def unusable_row(rows: np.ndarray) -> tuple[int, str] | None:
+    """First row of a block (rows, width) that has no cosine, and what it holds; None if all have one."""
+    if rows.dtype.kind != "f" or not rows.size:
+        return None
+    if rows.dtype == np.float16:  # numpy has no fast isfinite for halves; as integers without sign they are ordered
+        largest = (rows.view(np.uint16) & 0x7FFF).max(axis=1)
+        finite, zero = largest < 0x7C00, largest == 0
+    else:
+        largest = np.abs(rows).max(axis=1)  # NaN if any is NaN
+        finite, zero = np.isfinite(largest), largest == 0
+    if not finite.all():
+        return int(finite.argmin()), "NaN or infinity"
+    return (int(zero.argmax()), ZEROS) if zero.any() else None
+
+
+def check_embeddings(embeddings: np.ndarray, where: str) -> None:
+    """Raise `DataError` naming the first item whose embedding is all zero, or holds NaN or infinity."""
+    row_bytes = max(1, embeddings[:1].nbytes)
+    rows_per_block = max(1, CHECK_BYTES // row_bytes)
+    for start in range(0, len(embeddings), rows_per_block):
+        problem = unusable_row(np.ascontiguousarray(embeddings[start : start + rows_per_block]))
+        if problem is not None:
+            raise DataError(
+                f"{where}: the embedding of item {start + problem[0]} holds {problem[1]}: encode that item's text again"
+            )

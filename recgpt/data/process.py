@@ -25,7 +25,7 @@ from recgpt.progress import Meter, note, track
 PUBLISHED_MIN_RECORDS = 5
 ROWS_PER_BLOCK = 1 << 16
 # Fingerprint keys that differ between catalogues; all others must agree before arrays are merged.
-CATALOGUE_KEYS = ("items_sha256", "embeddings_sha256", "shape", "dtype")
+CATALOGUE_KEYS = ("items_sha256", "embeddings_sha256", "shape", "dtype", "crc32")
 
 
 @contextmanager
@@ -168,8 +168,8 @@ def merge(paths: Sequence[Path], out: Path, *, repeats: Repeats = "keep", overwr
     types = {"timestamp": pa.int64(), "rating": pa.float32()}
     fields = [("user_id", pa.int64()), ("item_id", pa.int64()), ("position", pa.int64())]
     merged_schema = pa.schema(fields + [(c, types[c]) for c in optional])
-    catalogues, maps, sources, rules = [], [], [], set()
-    n_users = n_items = 0
+    catalogues, maps, merged, sources, rules = [], [], [], [], set()
+    n_users = n_items = n_events = 0
     with workspace(out, overwrite=overwrite) as work:
         with (
             pq.ParquetWriter(work / "interactions.parquet", merged_schema) as writer,
@@ -194,16 +194,19 @@ def merge(paths: Sequence[Path], out: Path, *, repeats: Repeats = "keep", overwr
                     pl.LazyFrame({"item_id": outside, "merged_id": merged_id}).with_columns(dataset=pl.lit(name))
                 )
                 catalogues.append(dataset.scan_items(dataset.text_columns, first_id=n_items))
-                sources.append({"name": name, "items": dataset.n_items, "items_sha256": dataset.items_sha256})
+                merged.append({"name": name, "items": dataset.n_items, "items_sha256": dataset.items_sha256})
+                sources += [source.shifted(n_events).to_dict() for source in dataset.sources]
                 rules.add(dataset.manifest["repeats"])
                 n_users += dataset.n_users
                 n_items += dataset.n_items
+                n_events += len(flat)
                 meter.update(note=name)
         if len(rules) > 1:
             raise DataError(f"the rules for repeats differ ({', '.join(sorted(rules))}): pass the strictest to all")
         items = pl.concat(catalogues, how="diagonal").with_columns(pl.col(pl.String).fill_null(""))
         items.sink_parquet(work / "items.parquet", maintain_order=True)
-        write_json(work / "manifest.json", {"name": out.name, "repeats": rules.pop(), "merged": sources})
+        manifest = {"name": out.name, "repeats": rules.pop(), "merged": merged, "sources": sources}
+        write_json(work / "manifest.json", manifest)
         Dataset.load(work).write_files(work.parent)
         pl.concat(maps).select("dataset", "item_id", "merged_id").sink_parquet(
             work.parent / "maps.parquet", maintain_order=True

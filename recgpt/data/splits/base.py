@@ -13,6 +13,7 @@ import numpy as np
 
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.fingerprint import read_json, write_json
+from recgpt.data.identity import arrays_sha256, dataset_identity, different
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
 
@@ -74,13 +75,29 @@ class Split:
         return Dataset(
             name=self.dataset.name,
             path=self.dataset.path,
-            manifest={**self.dataset.manifest, "interactions": len(interactions)},
+            manifest={**self.dataset.manifest, "interactions": len(interactions), "split": self._about()},
             items=self.dataset.items.lazy(),
             item_map=self.dataset.item_map,
             user_map=self.dataset.user_map,
             interactions=interactions,
             split=None,
+            sources=[source.select(self.in_past) for source in self.dataset.sources],
         )
+
+    @cached_property
+    def targets_sha256(self) -> str:
+        """Hash of the targets: the row, the user and the item of each."""
+        return arrays_sha256(self.target_rows.astype(np.int64), self.users, self.targets)
+
+    def _about(self) -> dict[str, Any]:
+        """The split in the manifest of its past, from which a training past is recorded."""
+        return {
+            "protocol": self.protocol,
+            "past": self.params.get("past", "all but the targets and later"),
+            "seed": self.seed,
+            "params": dict(self.params),
+            "targets_sha256": self.targets_sha256,
+        }
 
     def check_no_leak(self) -> None:
         """Raise DataError where a target leaks into the training interactions or into its own history.
@@ -119,8 +136,8 @@ class Split:
         histories = pa.LargeListArray.from_arrays(self.histories.offsets, self.histories.values)
         pq.write_table(pa.table({"target_row": self.target_rows, "history": histories}), path / "cases.parquet")
         pq.write_table(pa.table({"in_past": self.in_past}), path / "past.parquet")
-        about = {"protocol": self.protocol, "seed": self.seed, "params": dict(self.params), **_identity(self.dataset)}
-        write_json(path / "split.json", about)
+        about = {"protocol": self.protocol, "seed": self.seed, "params": dict(self.params)}
+        write_json(path / "split.json", {**about, "dataset": self.dataset.name, **dataset_identity(self.dataset)})
 
     @classmethod
     def load(cls, path: str | Path, dataset: Dataset) -> "Split":
@@ -137,12 +154,15 @@ class Split:
         if not (path / "split.json").is_file():
             raise DataError(f"{path} holds no split.json: it is not a stored split")
         about = read_json(path / "split.json")
-        for key, value in _identity(dataset).items():
-            if about.get(key) != value:
-                raise DataError(
-                    f"{path} was made on {about.get('dataset')} (repeats: {about.get('repeats')}), which is not this"
-                    f" {dataset.name} (repeats: {dataset.manifest['repeats']}): {key} differs. Make the split again"
-                )
+        wanted = {**dataset_identity(dataset)}
+        if "content_sha256" not in about:  # a split of an earlier version
+            wanted.pop("content_sha256")
+        if differences := different(about, wanted):
+            raise DataError(
+                f"{path} was made on {about.get('dataset')} (repeats: {about.get('repeats')}), which is not this"
+                f" {dataset.name} (repeats: {dataset.manifest['repeats']}): {', '.join(differences)}. Make the split"
+                " again"
+            )
         cases = pq.read_table(path / "cases.parquet")
         histories = cases["history"].combine_chunks()
         return cls(
@@ -176,12 +196,3 @@ def draw(n: int, fraction: float, seed: int) -> np.ndarray:
     drawn = np.zeros(n, dtype=bool)
     drawn[np.random.default_rng(seed).choice(n, max(1, round(fraction * n)), replace=False)] = True
     return drawn
-
-
-def _identity(dataset: Dataset) -> dict[str, str]:
-    return {
-        "dataset": dataset.name,
-        "repeats": dataset.manifest["repeats"],
-        "items_sha256": dataset.items_sha256,
-        "interactions_sha256": dataset.interactions_sha256,
-    }
