@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 import torch
 
+from recgpt.data.ids import check_whole, dense_ids
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
 
@@ -75,8 +76,10 @@ class Request:
         k = cut_off(k, n_items)
         if exclude not in ("history", "nothing"):
             raise DataError(f'exclude={exclude!r} is unknown: use "history" or "nothing"')
-        if not isinstance(histories, Ragged):
-            histories = Ragged.from_lists(histories)
+        if isinstance(histories, Ragged):
+            check_whole(histories.values, "a history")
+        else:
+            histories = Ragged.from_lists(histories, "history")
         unknown = first_unknown(histories.values, n_items)
         if unknown is not None:
             case = int(np.searchsorted(histories.offsets, unknown, side="right")) - 1
@@ -86,7 +89,7 @@ class Request:
             )
         allowed_N = None
         if candidates is not None:
-            candidates = np.asarray(candidates)
+            candidates = dense_ids(candidates, "candidates")
             unknown = first_unknown(candidates, n_items)
             if unknown is not None:
                 raise DataError(

@@ -182,3 +182,16 @@ def test_unranked_has_every_place_empty():
     ranking = Request.checked([[0], [1]], 3, "history", None, n_items=3).unranked()
     assert ranking.ids.tolist() == [[-1] * 3] * 2
     assert ranking.scores.tolist() == [[-INF] * 3] * 2
+
+
+@pytest.mark.parametrize("history", [[0.5], [True], [1, 2.0], ["1"], np.array([0.5]), np.array([True]), [None]])
+def test_a_fraction_or_a_truth_value_is_no_item(history):
+    with pytest.raises(DataError, match="history 1 holds"):
+        Request.checked([[0], history], 1, "history", None, n_items=3)
+    with pytest.raises(DataError, match="candidates holds"):
+        Request.checked([[0]], 1, "history", history, n_items=3)
+
+
+def test_a_ragged_array_of_fractions_holds_no_items():
+    with pytest.raises(DataError, match=r"a history holds 0.5"):
+        Request.checked(Ragged(np.array([0.5]), np.array([0, 1])), 1, "history", None, n_items=3)

@@ -36,6 +36,7 @@ SHARD_USERS = 4_096
 BATCH_USERS = 64
 PLACE = np.dtype([("item", np.int32), ("score", np.float32)])  # one entry of a ranking in a shard's file
 Ranks = Callable[[Ragged], Ranking]
+_ID_TYPES: dict[pl.DataType, pa.DataType] = {pl.String(): pa.string(), pl.Int64(): pa.int64(), pl.UInt64(): pa.uint64()}
 _DONE = "done"  # an empty file, written last
 
 
@@ -184,7 +185,7 @@ def _assemble(dataset: Dataset, job: Job, path: Path) -> None:
     """Join the shards into one file with outside ids: a row group a shard, one shard in memory at a time."""
     user_map, item_map = dataset.user_map, dataset.item_map
     ids = [("user_id", user_map), ("item_id", item_map)]
-    kinds = [pa.field(name, pa.string() if id_map.ids.dtype == pl.String else pa.int64()) for name, id_map in ids]
+    kinds = [pa.field(name, _ID_TYPES[id_map.ids.dtype]) for name, id_map in ids]
     schema = pa.schema([*kinds, pa.field("rank", pa.int32()), pa.field("score", pa.float32())])
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for shard in job.shards:

@@ -9,7 +9,7 @@ translates. Texts and other item columns are read from disk on use only.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -21,6 +21,7 @@ import polars as pl
 
 from recgpt.data import identity, schema
 from recgpt.data.fingerprint import fingerprint_path, fingerprint_sha256, load_array, read_json, save_array, write_json
+from recgpt.data.ids import IdMap, check_whole, dense_ids, some
 from recgpt.data.provenance import Source, sources_as_read
 from recgpt.data.ragged import Ragged, offsets_from_lengths
 from recgpt.data.text import ALL_TEXT_COLUMNS, TEXT_TEMPLATES
@@ -29,7 +30,6 @@ from recgpt.files import new_folder
 
 Repeats = Literal["keep", "drop-consecutive", "drop"]
 REPEATS: tuple[Repeats, ...] = ("keep", "drop-consecutive", "drop")
-NAMED_IN_ERRORS = 5
 ROWS_PER_BLOCK = 1 << 17
 
 
@@ -45,12 +45,34 @@ class Interactions:
         (R,) int64, Unix seconds, -1 where unknown; None where the source has none.
     rating
         (R,) float32, NaN where unknown; None where the source has none.
+
+    Raises
+    ------
+    DataError
+        An id or a time is no whole number, times are no Unix seconds, a rating is infinite, or lengths differ.
     """
 
     user: np.ndarray
     item: np.ndarray
     timestamp: np.ndarray | None = None
     rating: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("user", "item", "timestamp"):
+            values = getattr(self, name)
+            if isinstance(values, np.ndarray):
+                check_whole(values, f"{name} of the interactions")
+            elif values is not None:
+                object.__setattr__(self, name, dense_ids(values, f"{name} of the interactions"))
+        if self.timestamp is not None and len(self.timestamp) and self.timestamp.max() > schema.MAX_SECONDS:
+            raise DataError(
+                f"timestamp of the interactions holds {self.timestamp.max()}: Unix seconds are needed, -1 = unknown"
+            )
+        if self.rating is not None and np.isinf(self.rating).any():
+            raise DataError("rating of the interactions holds infinity: finite ratings are needed, NaN = unknown")
+        lengths = {name: len(values) for name, values in vars(self).items() if values is not None}
+        if len(set(lengths.values())) > 1:
+            raise DataError(f"the columns of the interactions have different lengths: {lengths}")
 
     def __len__(self) -> int:
         return len(self.user)
@@ -63,76 +85,6 @@ class Interactions:
             None if self.timestamp is None else self.timestamp[rows],
             None if self.rating is None else self.rating[rows],
         )
-
-
-class IdMap:
-    """Mapping of outside ids (whole numbers or text) to dense ids 0..n-1 and back.
-
-    Parameters
-    ----------
-    ids
-        (n,) outside ids; the dense id is the index in this series. Its name is used in messages.
-    where
-        File or table of the ids, for messages.
-
-    Raises
-    ------
-    DataError
-        An id is missing or occurs twice.
-    """
-
-    def __init__(self, ids: pl.Series, where: str) -> None:
-        if ids.null_count():
-            raise DataError(f"{where}: {ids.name!r} is missing in row {ids.is_null().arg_max()}")
-        try:
-            self.ids = ids if ids.dtype == pl.String else ids.cast(pl.Int64)
-        except pl.exceptions.InvalidOperationError as error:
-            raise DataError(f"{where}: {ids.name!r} has numbers of more than 64 bits: give them as text") from error
-        self.where = where
-        if self.ids.n_unique() != len(ids):
-            twice = self.ids.filter(self.ids.is_duplicated()).unique(maintain_order=True)
-            raise DataError(
-                f"{where}: {ids.name!r} must be unique, but {_some(twice)} occurs more than once: keep one row of each"
-            )
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    @cached_property
-    def _is_dense(self) -> bool:
-        return self.ids.dtype == pl.Int64 and np.array_equal(self.ids.to_numpy(), np.arange(len(self.ids)))
-
-    def to_dense(self, values: pl.Series | np.ndarray | Iterable[Any]) -> np.ndarray:
-        """(m,) int32 dense ids of outside ids.
-
-        Raises
-        ------
-        DataError
-            Some ids are unknown; the message names the first of them.
-        """
-        outside = pl.Series(self.ids.name, values) if not isinstance(values, pl.Series) else values
-        same_kind = (outside.dtype == pl.String) == (self.ids.dtype == pl.String) and not outside.dtype.is_float()
-        if len(outside) and not same_kind:
-            raise DataError(f"{outside.name!r} is {outside.dtype}, the ids of {self.where} are {self.ids.dtype}")
-        outside = outside.cast(self.ids.dtype)
-        if self._is_dense:
-            known = outside.is_between(0, len(self) - 1)
-            dense = outside
-        else:
-            table = pl.DataFrame({"id": self.ids, "dense": np.arange(len(self), dtype=np.int32)})
-            dense = outside.to_frame("id").join(table, on="id", how="left", maintain_order="left")["dense"]
-            known = dense.is_not_null()
-        if not known.all():
-            unknown = outside.filter(~known).unique(maintain_order=True)
-            raise DataError(
-                f"{len(unknown):,} {outside.name!r} values are not in {self.where}: {_some(unknown)}."
-                " Add them there or leave out their interactions"
-            )
-        return dense.cast(pl.Int32).to_numpy()
-
-    def to_outside(self, dense: np.ndarray | Iterable[int]) -> pl.Series:
-        """(m,) outside ids of dense ids."""
-        return self.ids.gather(np.asarray(dense))
 
 
 class Dataset:
@@ -483,7 +435,7 @@ class Dataset:
             if not all(texts):
                 textless = block["item_id"].filter(pl.Series(texts) == "")
                 raise DataError(
-                    f"{self.name}: items without any text: {_some(textless)} ({len(textless):,} in this block)."
+                    f"{self.name}: items without any text: {some(textless)} ({len(textless):,} in this block)."
                     " Give them a title, or leave them and their interactions out"
                 )
             yield from texts
@@ -614,9 +566,3 @@ def _order(user: np.ndarray, position: np.ndarray) -> np.ndarray | None:
 
 def _counts(flat: Interactions, item_map: IdMap, user_map: IdMap) -> dict[str, int]:
     return {"users": len(user_map), "items": len(item_map), "interactions": len(flat)}
-
-
-def _some(ids: pl.Series) -> str:
-    """The first few ids of a list, for a message."""
-    shown = ", ".join(repr(i) for i in ids.head(NAMED_IN_ERRORS).to_list())
-    return shown + (", ..." if len(ids) > NAMED_IN_ERRORS else "")

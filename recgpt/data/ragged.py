@@ -6,6 +6,8 @@ from typing import overload
 
 import numpy as np
 
+from recgpt.data.ids import dense_ids
+
 
 @dataclass(frozen=True, eq=False)
 class Ragged(Sequence[np.ndarray]):
@@ -23,9 +25,20 @@ class Ragged(Sequence[np.ndarray]):
     offsets: np.ndarray
 
     @classmethod
-    def from_lists(cls, sequences: Iterable[Sequence[int] | np.ndarray]) -> "Ragged":
-        """Copy any iterable of sequences into flat arrays."""
-        arrays = [np.asarray(sequence, dtype=np.int64) for sequence in sequences]
+    def from_lists(cls, sequences: Iterable[Sequence[int] | np.ndarray], what: str = "sequence") -> "Ragged":
+        """Copy any iterable of sequences into flat arrays.
+
+        Parameters
+        ----------
+        what
+            Name of a sequence in messages.
+
+        Raises
+        ------
+        DataError
+            A value is no whole number.
+        """
+        arrays = [dense_ids(sequence, f"{what} {i}") for i, sequence in enumerate(sequences)]
         values = np.concatenate(arrays) if arrays else np.empty(0, dtype=np.int64)
         return cls(
             values, offsets_from_lengths(np.fromiter((len(a) for a in arrays), dtype=np.int64, count=len(arrays)))

@@ -9,6 +9,7 @@ from recgpt.errors import DataError
 
 # Codes of the `split` column, in this order.
 SPLIT_NAMES = ("train", "valid", "test")
+EXAMPLES = 3  # values in a message
 # Unix seconds above this are after the year 5000, so the source must have used milliseconds.
 MAX_SECONDS = 100_000_000_000
 
@@ -51,12 +52,12 @@ def check_items(items: pl.LazyFrame, where: str) -> pl.LazyFrame:
     """Check the columns of a catalogue and add missing text columns, empty."""
     schema = items.collect_schema()
     _require(schema, ("item_id", "title"), where)
-    _check_id_type(schema, "item_id", where)
+    item_id = _ids(items, "item_id", where)
     for column in ALL_TEXT_COLUMNS:
         if column in schema and schema[column] not in (pl.String, pl.Null):
             raise DataError(f"{where}: column {column!r} is {schema[column]}, text is needed")
     missing = [c for c in TEXT_COLUMNS if c not in schema]
-    return items.with_columns([pl.lit("").alias(c) for c in missing]).with_columns(
+    return items.with_columns(item_id, *[pl.lit("").alias(c) for c in missing]).with_columns(
         pl.col(TEXT_COLUMNS).cast(pl.String).fill_null("")
     )
 
@@ -69,15 +70,14 @@ def check_interactions(interactions: pl.LazyFrame, item_id_type: pl.DataType, wh
     """
     schema = interactions.collect_schema()
     _require(schema, ("user_id", "item_id", "position"), where)
-    _check_id_type(schema, "user_id", where)
-    _check_id_type(schema, "item_id", where)
-    if (schema["item_id"] == pl.String) != (item_id_type == pl.String):
+    user_id, item_id = _ids(interactions, "user_id", where), _ids(interactions, "item_id", where)
+    if is_text(schema["item_id"]) != is_text(item_id_type):
         raise DataError(
             f"{where}: item_id is {schema['item_id']} here and {item_id_type} in the catalogue: cast one to the other"
         )
     if not schema["position"].is_integer():
         raise DataError(f"{where}: column 'position' is {schema['position']}, whole numbers are needed")
-    columns = [pl.col("user_id"), pl.col("item_id"), pl.col("position").cast(pl.Int64)]
+    columns = [user_id, item_id, pl.col("position").cast(pl.Int64)]
     if "timestamp" in schema:
         if not schema["timestamp"].is_integer():
             raise DataError(f"{where}: column 'timestamp' is {schema['timestamp']}, whole Unix seconds are needed")
@@ -102,6 +102,9 @@ def check_values(column: pl.Series, where: str) -> None:
         if name == "split":
             raise DataError(f"{where}: 'split' in row {row} is not one of {', '.join(SPLIT_NAMES)}")
         raise DataError(f"{where}: {name!r} is missing in {column.null_count():,} rows, the first is row {row}")
+    if name == "rating" and column.is_infinite().any():
+        row = column.is_infinite().arg_max()
+        raise DataError(f"{where}: 'rating' is infinite in row {row}: finite numbers are needed, empty = unknown")
     if name == "timestamp":
         low, high = column.min(), column.max()
         if low < -1 or high > MAX_SECONDS:  # type: ignore[operator]  # polars types min() as any scalar
@@ -120,9 +123,22 @@ def _require(schema: pl.Schema, columns: tuple[str, ...], where: str) -> None:
         )
 
 
-def _check_id_type(schema: pl.Schema, column: str, where: str) -> None:
-    if not (schema[column].is_integer() or schema[column] == pl.String):
-        raise DataError(f"{where}: column {column!r} is {schema[column]}, whole numbers or text are needed")
+def is_text(kind: pl.DataType) -> bool:
+    """Whether a column type holds texts, be it as categories."""
+    return kind == pl.String or isinstance(kind, pl.Categorical | pl.Enum)
+
+
+def _ids(table: pl.LazyFrame, column: str, where: str) -> pl.Expr:
+    """A column of ids, categories as text; a DataError with examples if they are neither whole numbers nor text."""
+    kind = table.collect_schema()[column]
+    if is_text(kind):
+        return pl.col(column).cast(pl.String)
+    if not kind.is_integer():
+        examples = collect(table.select(column).head(EXAMPLES), where).to_series().to_list()
+        raise DataError(
+            f"{where}: column {column!r} is {kind} ({', '.join(map(repr, examples))}), whole numbers or text are needed"
+        )
+    return pl.col(column)
 
 
 def _first_line(error: Exception) -> str:

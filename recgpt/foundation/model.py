@@ -24,7 +24,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from recgpt.catalogue import Kind, rankings_sha256
-from recgpt.data.dataset import IdMap, Interactions
+from recgpt.data.dataset import Interactions
+from recgpt.data.ids import IdMap
 from recgpt.data.ragged import Ragged, offsets_from_lengths
 from recgpt.data.text import catalogue_texts
 from recgpt.encode import TextEncoder

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recgpt.data.dataset import Dataset, IdMap
+from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.fingerprint import read_fingerprint, save_array
+from recgpt.data.ids import IdMap
 from recgpt.errors import DataError
 
 from .conftest import INTERACTIONS, ITEMS, times_of
@@ -63,7 +64,7 @@ def test_id_map_names_unknown_ids(outside):
 
 def test_ids_of_another_kind():
     numbers, texts = IdMap(pl.Series("item_id", [1, 2]), "here"), IdMap(pl.Series("item_id", ["1", "2"]), "here")
-    for values, id_map in ((["x"], numbers), ([1.5], numbers), ([1], texts)):
+    for values, id_map in ((["x"], numbers), ([1], texts)):
         with pytest.raises(DataError, match=rf"the ids of here are {id_map.ids.dtype}"):
             id_map.to_dense(values)
     assert len(texts.to_dense([])) == 0
@@ -376,3 +377,31 @@ def test_objects_are_never_unpickled(encoded):
 def test_arrays_of_a_data_set_in_memory(small):
     with pytest.raises(DataError, match=r"small was made in memory, so it has no embeddings.npy: save it"):
         small.embeddings()
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"item": np.array([0.5])}, "item of the interactions holds 0.5"),
+        ({"item": [True]}, "item of the interactions holds True"),
+        ({"user": np.array([np.nan])}, "user of the interactions holds nan"),
+        ({"timestamp": np.array(["2021-03-04"], "datetime64[s]")}, "timestamp of the interactions holds"),
+        (
+            {"timestamp": np.array([1_614_834_367_000])},
+            "timestamp of the interactions holds 1614834367000: Unix seconds",
+        ),
+        ({"rating": np.array([np.inf])}, "rating of the interactions holds infinity"),
+        ({"rating": np.array([-np.inf])}, "rating of the interactions holds infinity"),
+        ({"item": [0, 1]}, "different lengths"),
+    ],
+)
+def test_interactions_of_wrong_values(columns, message):
+    with pytest.raises(DataError, match=message):
+        Interactions(**{"user": [0], "item": [0], **columns})
+
+
+@pytest.mark.parametrize("rating", [float("inf"), -float("inf")])
+def test_infinite_ratings_are_refused(rating):
+    events = INTERACTIONS.with_columns(rating=pl.when(pl.col("rating") == 3).then(rating).otherwise("rating"))
+    with pytest.raises(DataError, match=r"small: interactions: 'rating' is infinite in row 2"):
+        Dataset.from_frames("small", events, ITEMS)

@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 import numpy as np
 import polars as pl
 
-from recgpt.data.dataset import Dataset, IdMap, Interactions
+from recgpt.data.dataset import Dataset, Interactions
+from recgpt.data.ids import IdMap
 from recgpt.data.ragged import Ragged
 from recgpt.errors import SimulationError
 from recgpt.recommenders.base import Recommender
