@@ -1,7 +1,8 @@
 """Files and folders that are whole or absent: atomic writes, one writer a target, safe names, errors of storage.
 
-    with new_file(out / "report.json") as draft:                # whole and on disk, or the old file stays
-        draft.write_text(text)
+    write_text(out / "report.json", text)                       # whole and on disk, or the old file stays
+    with new_file(out / "cases.parquet") as draft:              # the same for writers that want a path
+        table.write_parquet(draft)
     with new_folder(out, overwrite=overwrite, what="data set") as draft:     # the old folder until the new one is whole
         table.write_parquet(draft / "items.parquet")
     with only_writer(run):                                      # a second process is refused in one line
@@ -19,9 +20,13 @@ import itertools
 import os
 import re
 import shutil
+import stat
+import sys
+import tempfile
+import threading
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from recgpt.errors import RecGPTError, StorageError
@@ -29,6 +34,8 @@ from recgpt.errors import RecGPTError, StorageError
 NAME_BYTES = 100
 """Longest file name made from a text; file systems allow 255 bytes, and suffixes are added."""
 
+STDOUT = "-"
+"""Name of an output file that means the terminal."""
 _DRAFT = ".draft"
 _REMEDIES = {
     errno.ENOSPC: "the disk is full: free some space, or choose a folder on another disk",
@@ -86,7 +93,8 @@ def explain_storage_error(error: BaseException, path: str | Path) -> StorageErro
         code = next((number for words, number in _TEXTS.items() if words in text), None)
     if code is None:
         return None
-    place = getattr(error, "filename2", None) or getattr(error, "filename", None) or path
+    named = getattr(error, "filename2", None) or getattr(error, "filename", None) or path
+    place = path if any(part.endswith(_DRAFT) for part in Path(str(named)).parts) else named
     return StorageError(f"{place}: {_REMEDIES[code]}")
 
 
@@ -132,46 +140,73 @@ def require_writable(folder: Path, n_bytes: int = 0) -> None:
         )
 
 
+def make_folder(folder: Path) -> None:
+    """Create a folder and its parents, if necessary.
+
+    Raises
+    ------
+    StorageError
+        A part of the path is a file, or the storage fails.
+    """
+    try:
+        with storage_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise StorageError(f"{error.filename}: {_REMEDIES[errno.ENOTDIR]}") from error
+
+
 # --- one writer ---
+
+_held: dict[Path, tuple[int, int]] = {}
+"""Locked target -> descriptor of its lock file, and the thread that holds it."""
 
 
 @contextmanager
 def only_writer(target: Path) -> Iterator[None]:
     """Hold the lock of a file or folder while writing it; drafts of a killed writer are deleted first.
 
-    The lock ends with the process, however it ends.
+    The lock ends with the process, however it ends. The thread that holds it may take it again.
 
     Raises
     ------
     StorageError
-        Another process is writing `target`.
+        Another process, or another thread of this one, is writing `target`.
     """
-    target = target.absolute()
+    target = _real(target)
+    if _is_mine(target):
+        yield
+        return
     with storage_errors(target):
-        _make_parent(target)
-        descriptor = _lock(target)
-    if descriptor is None:
+        make_folder(target.parent)
+        locked = _lock(target)
+    if not locked:
         raise StorageError(f"{target} is being written by another process: wait until it has ended, or stop it")
     try:
         _delete_drafts(target)
         yield
     finally:
-        _unlock(target, descriptor)
+        _unlock(target)
 
 
-def _make_parent(target: Path) -> None:
+def _real(path: Path) -> Path:
+    """Absolute path behind links, so that every name of a file leads to one lock."""
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except FileExistsError as error:
-        raise StorageError(f"{target.parent}: {_REMEDIES[errno.ENOTDIR]}") from error
+        return path.resolve()
+    except (OSError, RuntimeError) as error:  # links in a circle
+        explained = explain_storage_error(error, path)
+        raise explained or StorageError(f"{path}: {_REMEDIES[errno.ELOOP]}") from error
+
+
+def _is_mine(target: Path) -> bool:
+    return target in _held and _held[target][1] == threading.get_ident()
 
 
 def _lock_path(target: Path) -> Path:
     return target.with_name(f".{target.name}.lock")
 
 
-def _lock(target: Path) -> int | None:
-    """Descriptor of the locked lock file; None if another writer holds it."""
+def _lock(target: Path) -> bool:
+    """Lock a target; returns False if another writer holds it."""
     path = _lock_path(target)
     while True:
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
@@ -179,20 +214,34 @@ def _lock(target: Path) -> int | None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
-            return None
+            return False
         except OSError:
             os.close(descriptor)
             raise
         with suppress(FileNotFoundError):  # deleted by the last holder between `open` and `flock`
             if os.path.samestat(os.fstat(descriptor), path.stat()):
-                return descriptor
+                _held[target] = descriptor, threading.get_ident()
+                return True
         os.close(descriptor)
 
 
-def _unlock(target: Path, descriptor: int) -> None:
+def _unlock(target: Path) -> None:
+    descriptor, _ = _held.pop(target, (None, 0))
+    if descriptor is None:  # in a forked process
+        return
     with suppress(OSError):  # a folder that has become read-only keeps its lock file, which is harmless
         _lock_path(target).unlink()
     os.close(descriptor)
+
+
+def _leave_locks_to_parent() -> None:
+    """Close inherited locks in a forked process, which would keep them locked after its parent was killed."""
+    for descriptor, _ in _held.values():
+        os.close(descriptor)
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_leave_locks_to_parent)
 
 
 def _delete_drafts(target: Path) -> None:
@@ -221,29 +270,110 @@ def _draft(path: Path) -> Path:
 def new_file(path: Path) -> Iterator[Path]:
     """Write a file atomically: yields the path of a draft, which replaces `path` when the block ends without error.
 
-    The draft is flushed to disk before it gets its name. Of several writers at once, the last one wins.
+    See `new_files`.
+    """
+    with new_files(path) as (draft,):
+        yield draft
+
+
+@contextmanager
+def new_files(*paths: Path) -> Iterator[tuple[Path, ...]]:
+    """Write files that belong together: yields their drafts, which replace them when the block ends without error.
+
+    All drafts are flushed to disk first, then renamed one right after the other. The last file is the one that vouches
+    for the others, such as a fingerprint: while they change it is absent. A symbolic link is kept and its target
+    replaced. Of several writers at once, the last one wins. A draft of a device or a pipe is copied into it.
 
     Raises
     ------
     StorageError
         The disk is full, read-only, ...
     """
-    path = path.absolute()
-    draft = _draft(path)
-    with storage_errors(path):
-        _make_parent(path)
-        descriptor = _lock(path)
+    streams = [path for path in paths if is_stream(path)]
+    files = {path: _real(path) for path in paths if path not in streams}
+    drafts = {path: _draft(target) for path, target in files.items()}
+    locked: list[Path] = []
+    with storage_errors(paths[0]), tempfile.TemporaryDirectory() if streams else nullcontext("") as scratch:
+        drafts |= {path: Path(scratch) / str(place) for place, path in enumerate(streams)}
         try:
-            if descriptor is not None:
-                _delete_drafts(path)
-            yield draft
-            _flush(draft)
-            draft.replace(path)
-            _flush(path.parent)
+            for target in files.values():
+                make_folder(target.parent)
+                if target not in _held and _lock(target):
+                    locked.append(target)
+                    _delete_drafts(target)
+            yield tuple(drafts[path] for path in paths)
+            for path in streams:
+                _copy_into(drafts[path], path)
+            _put_files([(drafts[path], target) for path, target in files.items()])
         finally:
-            draft.unlink(missing_ok=True)
-            if descriptor is not None:
-                _unlock(path, descriptor)
+            for draft in drafts.values():
+                with suppress(OSError):  # there is none, or its folder cannot be written
+                    draft.unlink()
+            for target in locked:
+                _unlock(target)
+
+
+def _put_files(files: list[tuple[Path, Path]]) -> None:
+    """Flush all drafts, then put each in its place; the last of several is absent meanwhile."""
+    for draft, target in files:
+        if target.is_dir():
+            raise StorageError(f"{target}: {_REMEDIES[errno.EISDIR]}")
+        if target.exists():
+            draft.chmod(stat.S_IMODE(target.stat().st_mode))
+        _flush(draft)
+    if len(files) > 1:
+        files[-1][1].unlink(missing_ok=True)
+    for draft, target in files:
+        draft.replace(target)
+    for folder in dict.fromkeys(target.parent for _, target in files):
+        _flush(folder)
+
+
+def is_stream(path: Path) -> bool:
+    """Whether a path is a device or a pipe, such as `/dev/null`, `/dev/stdout` or a process substitution."""
+    if _own_descriptor(path) is not None:
+        return True
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+_DESCRIPTOR = re.compile(r"/dev/fd/(\d+)|/proc/(?:self|%d)/fd/(\d+)" % os.getpid())
+_STANDARD = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
+
+
+def _own_descriptor(path: Path) -> int | None:
+    """Number of the open file that a path such as `/dev/stdout` names; opening the path anew would truncate the file."""
+    found = _DESCRIPTOR.fullmatch(str(path))
+    return int(found[1] or found[2]) if found else _STANDARD.get(str(path))
+
+
+def _copy_into(draft: Path, stream: Path) -> None:
+    descriptor = _own_descriptor(stream)
+    sys.stdout.flush()  # what was printed before comes first
+    with (
+        draft.open("rb") as source,
+        stream.open("wb", buffering=0) if descriptor is None else os.fdopen(os.dup(descriptor), "wb") as target,
+    ):
+        shutil.copyfileobj(source, target)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text in UTF-8: atomically into a file, as it is into a device or a pipe, to stdout for `-`.
+
+    Raises
+    ------
+    StorageError
+        See `new_files`.
+    """
+    if str(path) == STDOUT:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        return
+    with new_file(path) as draft:
+        draft.write_text(text, encoding="utf-8")
 
 
 @contextmanager
@@ -270,7 +400,7 @@ def new_folder(
     StorageError
         The folder holds a result and `overwrite` is False, another process is writing it, or the storage fails.
     """
-    path = path.resolve()
+    path = _real(path)
     with only_writer(path), storage_errors(path):
         if path.exists() and not path.is_dir():
             raise StorageError(f"{path} is a file: choose another path for the {what}")
@@ -278,6 +408,8 @@ def new_folder(
             raise StorageError(f"{path} holds a {what} already: choose another folder or overwrite it (--overwrite)")
         if os.path.ismount(path):
             raise StorageError(f"{path} is the root of a disk: choose a folder inside it")
+        if Path.cwd().is_relative_to(path):
+            raise StorageError(f"{path} is the current folder, which cannot be replaced: start from another folder")
         draft = _draft(path)
         draft.mkdir()
         try:
@@ -287,12 +419,17 @@ def new_folder(
             shutil.rmtree(draft, ignore_errors=True)
 
 
-def put_folder(draft: Path, path: Path) -> None:
-    """Put a finished folder in the place of `path`, in one step; other files of the old folder stay.
+def put_folder(draft: Path, path: Path, *, keep_others: bool = True) -> None:
+    """Put a finished folder in the place of `path`, in one step.
 
     `draft` lies beside `path`, and no other process writes either.
+
+    Parameters
+    ----------
+    keep_others
+        Whether files of the old folder that `draft` does not have stay.
     """
-    if path.is_dir():
+    if path.is_dir() and keep_others:
         _carry_over(path, draft)
     _flush_tree(draft)
     if path.is_dir():

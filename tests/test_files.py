@@ -6,6 +6,9 @@ import os
 import random
 import signal
 import string
+import subprocess
+import sys
+import threading
 import time
 from pathlib import Path
 
@@ -17,9 +20,11 @@ from recgpt.files import (
     explain_storage_error,
     file_name,
     new_file,
+    new_files,
     new_folder,
     only_writer,
     require_writable,
+    write_text,
 )
 
 HOSTILE = (
@@ -95,6 +100,63 @@ def test_new_file_replaces_and_makes_its_folder(tmp_path):
         with new_file(path) as draft:
             draft.write_text(text)
     assert path.read_text() == "two" and children(path.parent) == {"a.json"}
+
+
+def test_new_files_are_replaced_together_or_not_at_all(tmp_path):
+    array, note = tmp_path / "a.npy", tmp_path / "a.json"
+    for text in ("one", "two"):
+        with new_files(array, note) as drafts:
+            for draft in drafts:
+                draft.write_text(text)
+    with pytest.raises(ValueError, match="broken"), new_files(array, note) as drafts:
+        drafts[0].write_text("three")
+        raise ValueError("broken")
+    assert (array.read_text(), note.read_text(), children(tmp_path)) == ("two", "two", {"a.npy", "a.json"})
+
+
+def test_write_text_keeps_a_link_and_the_permissions(tmp_path):
+    real, link = tmp_path / "real" / "a.json", tmp_path / "a.json"
+    write_text(real, "old")
+    real.chmod(0o640)
+    link.symlink_to(real)
+    write_text(link, "new")
+    assert link.is_symlink() and real.read_text() == "new" and real.stat().st_mode & 0o777 == 0o640
+
+
+def test_write_text_into_devices_and_pipes_leaves_them_in_place(tmp_path):
+    pipe, seen = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: seen.append(pipe.read_text()))
+    reader.start()
+    write_text(pipe, "into a pipe")
+    reader.join(10)
+    assert seen == ["into a pipe"] and pipe.is_fifo() and children(tmp_path) == {"pipe"}
+    write_text(Path("/dev/null"), "lost")
+    assert Path("/dev/null").is_char_device()
+    with pytest.raises(StorageError, match="/dev/full: the disk is full"):
+        write_text(Path("/dev/full"), "no room")
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+def test_write_text_to_stdout_comes_after_what_was_printed(name, tmp_path):
+    code = f"from pathlib import Path; from recgpt.files import write_text; print('1'); write_text(Path('{name}'), '2')"
+    with (tmp_path / "out").open("w") as out:
+        subprocess.run([sys.executable, "-c", f"{code}; print('3')"], stdout=out, check=True)
+    assert (tmp_path / "out").read_text() == "1\n23\n"
+
+
+def test_write_text_into_a_process_substitution():
+    code = "import sys; from pathlib import Path; from recgpt.files import write_text; write_text(Path(sys.argv[1]), '7')"
+    script = f'"{sys.executable}" -c "{code}" >(cat) | cat'
+    assert subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout == "7"
+
+
+def test_write_text_to_a_folder_or_below_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="this is a folder, a file is needed"):
+        write_text(tmp_path, "x")
+    with pytest.raises(StorageError, match="file: a part of this path is a file"):
+        write_text(tmp_path / "file" / "below.json", "x")
 
 
 def test_new_file_full_disk_is_one_line(tmp_path):
@@ -209,6 +271,51 @@ def test_only_writer_second_process_is_refused_until_the_first_is_gone(tmp_path)
     with only_writer(tmp_path / "out"):
         pass
     assert children(tmp_path) == set()
+
+
+def test_only_writer_may_be_taken_again_by_its_thread_alone(tmp_path):
+    refused = []
+
+    def other() -> None:
+        try:
+            with only_writer(tmp_path / "out"):
+                pass
+        except StorageError as error:
+            refused.append(error)
+
+    with only_writer(tmp_path / "out"), new_folder(tmp_path / "out"):
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+    assert len(refused) == 1
+
+
+def _hold_with_child(target: Path, held: multiprocessing.Event) -> None:
+    with only_writer(target):
+        if os.fork() == 0:
+            time.sleep(30)
+            os._exit(0)
+        held.set()
+        time.sleep(60)
+
+
+def test_only_writer_killed_process_frees_the_lock_although_its_child_lives(tmp_path):
+    context = multiprocessing.get_context("fork")
+    held = context.Event()
+    process = context.Process(target=_hold_with_child, args=(tmp_path / "out", held))
+    process.start()
+    assert held.wait(20)
+    process.kill()
+    process.join()
+    with only_writer(tmp_path / "out"):
+        pass
+
+
+def test_new_folder_is_not_the_current_folder(tmp_path, monkeypatch):
+    (tmp_path / "out").mkdir()
+    monkeypatch.chdir(tmp_path / "out")
+    with pytest.raises(StorageError, match="is the current folder"), new_folder(Path(), overwrite=True):
+        pass
 
 
 def test_require_writable_says_what_is_missing(tmp_path):

@@ -1,13 +1,12 @@
 """Fingerprinted arrays on disk: `x.npy` beside `x.json`, which records its inputs and is checked on every load.
 
 The fingerprint also records a checksum of the array itself, so that other numbers under the same name are refused.
-A write is atomic: the array goes to a temporary file first and the fingerprint is written last, so that a killed
-process leaves either a whole array with its fingerprint or an array without one, which `load_array` refuses.
+A write is atomic: both are written aside and flushed to disk, then put in place, the fingerprint last, so that a killed
+process leaves the old array, the new one, or an array without a fingerprint, which `load_array` refuses.
 """
 
 import hashlib
 import json
-import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from recgpt.errors import DataError
+from recgpt.files import new_files, write_text
 
 CHECK_BYTES = 1 << 21
 """Block of an array that is checked at once: it fits into a core's cache."""
@@ -33,10 +33,13 @@ def fingerprint_sha256(fingerprint: Mapping[str, Any]) -> str:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON atomically (temporary file, then rename)."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    """Write JSON; see `recgpt.files.write_text`."""
+    write_text(path, json_text(content))
+
+
+def json_text(content: Mapping[str, Any]) -> str:
+    """JSON text of a file: indented, with a line break at the end."""
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -70,21 +73,6 @@ def read_fingerprint(array_path: Path, remedy: str) -> dict[str, Any]:
     return read_json(path)
 
 
-def publish_array(temporary: Path, path: Path, fingerprint: Mapping[str, Any]) -> None:
-    """Move a finished `.npy` written at `temporary` to `path` and put its fingerprint beside it.
-
-    `shape`, `dtype` and `crc32`, a checksum of the numbers, are added to the fingerprint.
-    """
-    array = np.load(temporary, mmap_mode="r", allow_pickle=False)
-    checksum = 0
-    for _, block in _blocks(temporary, array):
-        checksum = zlib.crc32(block.data, checksum)
-    complete = {**fingerprint, "shape": list(array.shape), "dtype": str(array.dtype), "crc32": f"{checksum:08x}"}
-    fingerprint_path(path).unlink(missing_ok=True)
-    temporary.replace(path)
-    write_json(fingerprint_path(path), complete)
-
-
 def save_array(path: Path, array: np.ndarray, fingerprint: Mapping[str, Any]) -> None:
     """Write `array` to `path` atomically, with its fingerprint beside it."""
     save_blocks(path, [array], shape=array.shape, dtype=array.dtype, fingerprint=fingerprint)
@@ -98,15 +86,21 @@ def save_blocks(
     dtype: np.dtype | type[np.generic],
     fingerprint: Mapping[str, Any],
 ) -> None:
-    """Write consecutive blocks of rows as one array of `shape`: `save_array` with one block in memory at a time."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Write consecutive blocks of rows as one array of `shape`: `save_array` with one block in memory at a time.
+
+    `shape`, `dtype` and `crc32`, a checksum of the numbers, are added to the fingerprint.
+    """
+    checksum = 0
     descr = np.lib.format.dtype_to_descr(np.dtype(dtype))
-    with temporary.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, {"descr": descr, "fortran_order": False, "shape": shape})
-        for block in blocks:
-            file.write(np.ascontiguousarray(block, dtype=dtype).data)
-    publish_array(temporary, path, fingerprint)
+    with new_files(path, fingerprint_path(path)) as (array, note):
+        with array.open("wb") as file:
+            np.lib.format.write_array_header_1_0(file, {"descr": descr, "fortran_order": False, "shape": shape})
+            for block in blocks:
+                numbers = np.ascontiguousarray(block, dtype=dtype).data
+                checksum = zlib.crc32(numbers, checksum)
+                file.write(numbers)
+        about = {"shape": list(shape), "dtype": str(np.dtype(dtype)), "crc32": f"{checksum:08x}"}
+        note.write_text(json_text({**fingerprint, **about}), encoding="utf-8")
 
 
 def load_array(

@@ -1,11 +1,11 @@
 """Shards: ranges of rows with fixed bounds, each written atomically to a file of its own."""
 
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from recgpt.files import new_file
 from recgpt.progress import Meter
 
 Counts = Mapping[str, int]
@@ -27,8 +27,6 @@ class Shard:
 
 
 def write_shard(work: Work, task: Any, path: Path, meter: Meter) -> Counts:
-    """Write `path` atomically, even with two workers at once: a draft file, then a rename."""
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}.draft")
-    figures = work(task, draft, meter)
-    draft.replace(path)
-    return figures
+    """Write `path` atomically and durably, even with two workers at once."""
+    with new_file(path) as draft:
+        return work(task, draft, meter)
