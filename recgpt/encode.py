@@ -32,9 +32,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recgpt.data.dataset import Dataset
-from recgpt.data.fingerprint import fingerprint_path, load_array, publish_array, read_json
+from recgpt.data.fingerprint import fingerprint_path, load_array, read_json, save_blocks
 from recgpt.device import computes_bfloat16
 from recgpt.errors import DataError, EncoderError
+from recgpt.files import file_name, only_writer
 from recgpt.jobs.job import Job
 from recgpt.jobs.shards import Counts, Work
 from recgpt.progress import Meter, note, quiet_transformers
@@ -371,23 +372,31 @@ def encode_dataset(
     remedy = f"encode again with overwrite=True (`recgpt encode {out} --overwrite`)"
     expected = {"items_sha256": dataset.items_sha256, "encoder": encoder.name, "template": template}
     identity = {**expected, "precision": encoder.precision, "device": encoder.device, "max_tokens": encoder.max_tokens}
-    job = Job(f"encode {dataset.name} with {encoder.name}", work, identity, dataset.n_items, shard_size)
-    if not job.start(path, overwrite=overwrite, remedy=remedy):
-        return load_array(path, expected, remedy=remedy)
+    title, row_bytes = f"encode {dataset.name} with {encoder.name}", 2 * encoder.dim
+    job = Job(title, work, identity, dataset.n_items, shard_size, row_bytes)
+    with only_writer(path):
+        if job.start(path, overwrite=overwrite, remedy=remedy):
+            _encode_shards(dataset, encoder, template, job, workers)
+            shards = (np.load(job.path(shard), allow_pickle=False) for shard in job.shards)
+            shape = (dataset.n_items, encoder.dim)
+            fingerprint = {**encoder.fingerprint(template), **expected}
+            save_blocks(path, shards, shape=shape, dtype=np.float16, fingerprint=fingerprint)
+            job.finish()
+    return load_array(path, expected, remedy=remedy)
+
+
+def _encode_shards(dataset: Dataset, encoder: TextEncoder, template: str, job: Job, workers: int) -> None:
+    """Write the missing shards of the job."""
 
     def open_here() -> Work:
         return functools.partial(_write_embeddings, encoder)
 
     figures, n_written = job.run(
-        open_here if workers == 1 else functools.partial(_open_encoder, _absolute(encoder.source), identity),
+        open_here if workers == 1 else functools.partial(_open_encoder, _absolute(encoder.source), job.identity),
         lambda shard: list(dataset.iter_texts(shard.start, shard.stop, template)),
         workers=workers,
     )
     encoder._announce_cut(figures["cut"], n_written)
-    _assemble([job.path(shard) for shard in job.shards], work / "embeddings.npy", (dataset.n_items, encoder.dim))
-    publish_array(work / "embeddings.npy", path, {**encoder.fingerprint(template), **expected})
-    job.finish()
-    return load_array(path, expected, remedy=remedy)
 
 
 def _write_embeddings(encoder: TextEncoder, texts: list[str], path: Path, meter: Meter) -> Counts:
@@ -410,17 +419,6 @@ def _open_encoder(source: EncoderSource, identity: Mapping[str, Any]) -> Work:
 
 def _absolute(source: EncoderSource) -> EncoderSource:
     return replace(source, location=str(Path(source.location).resolve())) if source.on_disk else source
-
-
-def _assemble(shards: Sequence[Path], path: Path, shape: tuple[int, int]) -> None:
-    """Join shards into one `.npy` of `shape`, one shard in memory at a time."""
-    whole = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
-    start = 0
-    for shard in shards:
-        rows = np.load(shard, allow_pickle=False)
-        whole[start : start + len(rows)] = rows
-        start += len(rows)
-    whole.flush()
 
 
 def embeddings_for(dataset: Dataset, encoder_name: str = DEFAULT, template: str = "fields") -> np.ndarray:
@@ -456,4 +454,4 @@ def _fits(path: Path, expected: Mapping[str, Any]) -> bool:
 def _cache_folder(dataset: Dataset, encoder_name: str, template: str) -> Path:
     root = Path(os.environ.get("RECGPT_CACHE", "~/.cache/recgpt")).expanduser()
     parts = (dataset.name, dataset.items_sha256[:12], encoder_name, template)
-    return root / "-".join(re.sub(r"[^\w.@]+", "_", part) for part in parts)
+    return root / file_name("-".join(re.sub(r"[^\w.@]+", "_", part) for part in parts))

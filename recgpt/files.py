@@ -340,14 +340,14 @@ def is_stream(path: Path) -> bool:
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
-_DESCRIPTOR = re.compile(r"/dev/fd/(\d+)|/proc/(?:self|%d)/fd/(\d+)" % os.getpid())
+_DESCRIPTOR = re.compile(r"(?:/dev|/proc/self)/fd/(\d+)")
 _STANDARD = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 
 
 def _own_descriptor(path: Path) -> int | None:
-    """Number of the open file that a path such as `/dev/stdout` names; opening the path anew would truncate the file."""
+    """Number of the open file that a path such as `/dev/stdout` names; to open the path would truncate that file."""
     found = _DESCRIPTOR.fullmatch(str(path))
-    return int(found[1] or found[2]) if found else _STANDARD.get(str(path))
+    return int(found[1]) if found else _STANDARD.get(str(path))
 
 
 def _copy_into(draft: Path, stream: Path) -> None:

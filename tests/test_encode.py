@@ -305,11 +305,11 @@ KILLS = {
     "in the first shard": (TextEncoder, "_forward", 2, True),
     "in a later shard": (TextEncoder, "_encode", 3, True),
     "after a shard, before its name": (encode.np, "save", 2, False),
-    "before joining": (encode, "_assemble", 1, True),
-    "after joining": (encode, "publish_array", 1, True),
-    "between array and fingerprint": (fingerprint, "write_json", 1, True),
+    "before joining": (encode, "save_blocks", 1, True),
+    "in joining": (fingerprint.np, "ascontiguousarray", 2, True),
+    "after joining": (fingerprint, "json_text", 2, True),  # the first is the job's own
     "before cleaning up": (job.shutil, "rmtree", 2, True),
-    "after publishing": (encode, "publish_array", 1, False),
+    "after publishing": (encode, "save_blocks", 1, False),
 }
 
 
@@ -357,7 +357,7 @@ def test_other_embeddings_are_an_error_until_overwritten(dataset, encoder, unbro
 def test_an_unfinished_run_with_other_settings_is_an_error_until_overwritten(dataset, encoder, unbroken, tmp_path):
     out = tmp_path / "broken"
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
-        patch.setattr(encode, "_assemble", dies_at(1, encode._assemble))
+        patch.setattr(encode, "save_blocks", dies_at(1, encode.save_blocks))
         encode_dataset(dataset, encoder, out=out, shard_size=9)
     with pytest.raises(DataError, match=r"unfinished job made with other settings \(shard_size=9, not 8\).*overwrite"):
         encode_dataset(dataset, encoder, out=out, shard_size=8)
@@ -368,7 +368,7 @@ def test_an_unfinished_run_with_other_settings_is_an_error_until_overwritten(dat
 def test_a_killed_overwrite_resumes(dataset, encoder, unbroken, tmp_path):
     out = tmp_path / "unbroken"
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
-        patch.setattr(encode, "_assemble", dies_at(1, encode._assemble))
+        patch.setattr(encode, "save_blocks", dies_at(1, encode.save_blocks))
         encode_dataset(dataset, encoder, out=out, template="published", overwrite=True)
     assert files(out) == unbroken  # until the new ones are whole
     encode_dataset(dataset, encoder, out=out, template="published")

@@ -146,7 +146,9 @@ def test_write_text_to_stdout_comes_after_what_was_printed(name, tmp_path):
 
 
 def test_write_text_into_a_process_substitution():
-    code = "import sys; from pathlib import Path; from recgpt.files import write_text; write_text(Path(sys.argv[1]), '7')"
+    code = (
+        "import sys; from pathlib import Path; from recgpt.files import write_text; write_text(Path(sys.argv[1]), '7')"
+    )
     script = f'"{sys.executable}" -c "{code}" >(cat) | cat'
     assert subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout == "7"
 

@@ -22,10 +22,11 @@ import pyarrow.parquet as pq
 from threadpoolctl import threadpool_limits
 
 from recgpt.data.dataset import Dataset
-from recgpt.data.fingerprint import fingerprint_path, fingerprint_sha256, read_json, write_json
+from recgpt.data.fingerprint import fingerprint_path, fingerprint_sha256, json_text, read_json
 from recgpt.data.ragged import Ragged
 from recgpt.encode import embeddings_for
 from recgpt.errors import DataError
+from recgpt.files import new_files, only_writer
 from recgpt.jobs.job import Job
 from recgpt.jobs.shards import Counts, Work
 from recgpt.models import Model, load_model
@@ -100,23 +101,24 @@ def rank_dataset(
         "exclude": exclude,
         "batch_size": batch_size,
     }
-    job = Job(f"rank {dataset.name}", out / ".rankings.parts", identity, dataset.n_users, shard_size)
+    title, row_bytes = f"rank {dataset.name}", k * PLACE.itemsize
+    job = Job(title, out / ".rankings.parts", identity, dataset.n_users, shard_size, row_bytes)
+    stated = {**identity, "shard_size": shard_size}
     remedy = f"rank again with overwrite=True (`recgpt rank {dataset.path} --out {out} --overwrite`)"
-    if not job.start(path, overwrite=overwrite, remedy=remedy):
-        _require(path, {**identity, "shard_size": shard_size}, remedy)
-        return path
-
-    index = job.folder.resolve() / "index"
-    _write_index(dataset, loaded, embeddings_NE, index)
-    where = Path(model).resolve() if Path(model).exists() else model
-    ranks = functools.partial(_open_ranks, where, source, index, k, exclude, batch_size)
-    sequences = dataset.sequences
-    job.run(functools.partial(_open, ranks), lambda shard: sequences[shard.start : shard.stop], workers=workers)
-    _assemble(dataset, job, job.folder / path.name)
-    fingerprint_path(path).unlink(missing_ok=True)
-    (job.folder / path.name).replace(path)
-    write_json(fingerprint_path(path), {**identity, "shard_size": shard_size})
-    job.finish()
+    with only_writer(path):
+        if not job.start(path, overwrite=overwrite, remedy=remedy):
+            _require(path, stated, remedy)
+            return path
+        index = job.folder.resolve() / "index"
+        _write_index(dataset, loaded, embeddings_NE, index)
+        where = Path(model).resolve() if Path(model).exists() else model
+        ranks = functools.partial(_open_ranks, where, source, index, k, exclude, batch_size)
+        sequences = dataset.sequences
+        job.run(functools.partial(_open, ranks), lambda shard: sequences[shard.start : shard.stop], workers=workers)
+        with new_files(path, fingerprint_path(path)) as (table, note):
+            _assemble(dataset, job, table)
+            note.write_text(json_text(stated), encoding="utf-8")
+        job.finish()
     return path
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from recgpt.data.dataset import Dataset
 from recgpt.data.fingerprint import fingerprint_sha256, read_fingerprint
 from recgpt.errors import DataError
+from recgpt.files import only_writer
 from recgpt.generative.tokenizer import ENCODE_CHUNK, FSQTokenizer
 from recgpt.hub import local_folder
 from recgpt.jobs.job import Job
@@ -57,16 +58,17 @@ def tokenize_dataset(
     folder = local_folder(tokenizer).resolve()
     fsq = FSQTokenizer.from_pretrained(folder)
     identity = {"tokenizer_sha256": fsq.sha256, "embeddings_sha256": fingerprint_sha256(made_from)}
-    job = Job(f"tokenize {dataset.name}", dataset.path / ".tokens.parts", identity, len(embeddings_NE), shard_size)
-    if not job.resumes():
-        if job.is_begun():
-            message = f"{job.folder}: an unfinished job with other embeddings or another tokenizer is dropped"
-            note(message)
-        job.begin(overwrite=True, remedy="")
-    job.run(functools.partial(_open, folder, source.resolve()), _same, workers=workers)
-    tokens_NK = np.concatenate([np.load(job.path(shard), allow_pickle=False) for shard in job.shards])
-    dataset.save_tokens(tokens_NK, tokenizer_sha256=fsq.sha256, embeddings=made_from)
-    job.finish()
+    title, parts, row_bytes = f"tokenize {dataset.name}", dataset.path / ".tokens.parts", 2 * fsq.config.n_codes
+    job = Job(title, parts, identity, len(embeddings_NE), shard_size, row_bytes)
+    with only_writer(dataset.path / "tokens.npy"):
+        if not job.resumes():
+            if job.is_begun():
+                note(f"{job.folder}: an unfinished job with other embeddings or another tokenizer is dropped")
+            job.begin(overwrite=True, remedy="")
+        job.run(functools.partial(_open, folder, source.resolve()), _same, workers=workers)
+        tokens_NK = np.concatenate([np.load(job.path(shard), allow_pickle=False) for shard in job.shards])
+        dataset.save_tokens(tokens_NK, tokenizer_sha256=fsq.sha256, embeddings=made_from)
+        job.finish()
     return tokens_NK
 
 

@@ -20,7 +20,9 @@ from typing import Any
 
 from recgpt.data.fingerprint import read_json, write_json
 from recgpt.errors import DataError
+from recgpt.files import make_folder, require_writable
 from recgpt.jobs.shards import OpenWorker, Shard, write_shard
+from recgpt.program import resumable
 from recgpt.progress import Meter
 
 
@@ -38,6 +40,8 @@ class Job:
         Resume key: JSON values that determine the content of the files; a job resumes only where they agree.
     n_rows, shard_rows
         Number of rows in all, and in each shard but the last.
+    row_bytes
+        Bytes of a row in a shard, and about as many in the result: the job starts only where all of them fit.
     """
 
     title: str
@@ -45,6 +49,7 @@ class Job:
     identity: Mapping[str, Any]
     n_rows: int
     shard_rows: int
+    row_bytes: int = 0
 
     @cached_property
     def shards(self) -> list[Shard]:
@@ -92,7 +97,7 @@ class Job:
                 f"finish it with those, or {remedy}"
             )
         shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True)
+        make_folder(self.folder)
         write_json(self._about, self._stated)
 
     def start(self, result: Path, *, overwrite: bool, remedy: str) -> bool:
@@ -128,13 +133,17 @@ class Job:
         ------
         WorkerError
             Ray is not installed, has too few cores, or the workers of a shard died repeatedly.
+        StorageError
+            The disk has no room for the missing shards and the result.
         """
-        for draft in self.folder.glob(".*.draft"):  # left by a killed worker
-            draft.unlink(missing_ok=True)
+        for left_by_a_kill in (*self.folder.glob(".*.draft"), *self.folder.glob(".*.lock")):
+            left_by_a_kill.unlink(missing_ok=True)
         missing = [shard for shard in self.shards if not self.path(shard).is_file()]
         n_missing = sum(map(len, missing))
+        require_writable(self.folder, (n_missing + self.n_rows) * self.row_bytes)
         figures: Counter = Counter()
-        with Meter(self.title, self.n_rows, done=self.n_rows - n_missing) as meter:
+        stops = resumable("finished shards are kept: the same command goes on")
+        with stops, Meter(self.title, self.n_rows, done=self.n_rows - n_missing) as meter:
             if missing and workers > 1:
                 from recgpt.jobs.ray_workers import write_on_ray
 
