@@ -45,6 +45,26 @@ def print_tables(*shown: Any, wide: bool = False) -> None:
     table_console(wide=wide).print(*shown)
 
 
+def decimal(value: float, digits: int = 4) -> str:
+    """Number with `digits` decimals, below 1 without the leading zero: `.0568`, `1.03`, `-.5000`."""
+    text = f"{value:,.{digits}f}"
+    return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
+
+
+def signed(value: float) -> str:
+    """`decimal` with its sign: `+.0123`."""
+    return f"{'-' if value < 0 else '+'}{decimal(abs(value))}"
+
+
+def figure(value: float | None) -> str:
+    """Number of any size: `decimal` below 1, else three significant digits; a dash for None."""
+    if value is None:
+        return "–"
+    if 0 < value < 0.00005:
+        return "< .0001"
+    return decimal(value) if abs(value) < 1 else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
 def legend(meanings: dict[str, str]) -> "Table":
     """Legend with one row (term, meaning) each, printed below all tables of a command."""
     from rich.table import Table

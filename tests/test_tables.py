@@ -7,7 +7,7 @@ import sys
 import pytest
 from rich.table import Table
 
-from recgpt.tables import legend, print_tables
+from recgpt.tables import decimal, figure, legend, print_tables
 
 
 class Terminal(io.StringIO):
@@ -58,3 +58,23 @@ def test_a_legend_has_a_row_a_term(monkeypatch):
         ["ILD", "intra-list diversity"],
         ["KL", "calibration"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (0.0751, 4, ".0751"),
+        (0.26, 2, ".26"),
+        (1.034, 2, "1.03"),
+        (-0.5, 3, "-.500"),
+        (0.99999, 4, "1.0000"),
+        (0, 4, ".0000"),
+    ],
+)
+def test_numbers_below_one_have_no_leading_zero(value, digits, text):
+    assert decimal(value, digits) == text
+
+
+def test_figures_of_any_size_are_written_as_shares_are():
+    shown = {0.26: ".2600", 0.00004: "< .0001", 0.0: ".0000", 9.531: "9.53", 1234.5: "1,234", None: "–"}
+    assert {value: figure(value) for value in shown} == shown

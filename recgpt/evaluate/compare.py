@@ -11,8 +11,9 @@ from rich.table import Table
 
 from recgpt.errors import DataError
 from recgpt.evaluate.protocols import headline
-from recgpt.evaluate.report import LOOK, StoredReport, decimal, signed
+from recgpt.evaluate.report import LOOK, StoredReport
 from recgpt.evaluate.significance import PairedDifference, holm, paired_bootstrap
+from recgpt.tables import decimal, signed
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from recgpt.evaluate.protocols import SLICES, headline
 from recgpt.ranking import Exclude
 from recgpt.recommenders import ALIASES
 from recgpt.recommenders.base import supervision_named
-from recgpt.tables import legend
+from recgpt.tables import decimal, figure, legend
 from recgpt.terminal import LONGEST_MESSAGE, markdown, plain
 
 SUPERVISIONS = {
@@ -355,21 +355,6 @@ def cases_path(path: Path) -> Path:
 def ranks_column(recommender: str, exclude: Exclude) -> str:
     """Name of the column with a recommender's ranks, with the history or nothing excluded."""
     return f"{recommender}/{exclude}"
-
-
-def decimal(value: float) -> str:
-    """Four decimals without the leading zero: `.0568`."""
-    return f"{value:.4f}".removeprefix("0") if 0 <= value < 1 else f"{value:.4f}"
-
-
-def signed(value: float) -> str:
-    """`decimal` with its sign: `+.0123`."""
-    return f"{'-' if value < 0 else '+'}{decimal(abs(value))}"
-
-
-def figure(value: float | None) -> str:
-    """Number of any size, to three significant digits; a dash for None."""
-    return "–" if value is None else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 INDEX_FILE = "index.safetensors"
 BATCH = 64  # histories scored at once
-UNRANKED_OFFSET = -1_000.0  # added to the hybrid score of items without a logit: all logits are above
+UNRANKED_OFFSET = -1_000.0  # orders items without a logit behind all others: added to their hybrid score, in sorting
 _WEIGHTS, _OFFSETS = "local_weight_I", "local_offsets"
 
 
@@ -120,10 +120,10 @@ class FoundationCatalogue:
         Returns
         -------
         Ranking
-            ids and scores (B, k), padded with id -1 where fewer items can be ranked. Scores are the network's logits
-            for items of the shortlist, and the hybrid score less 1,000 for the others; they order the items of one
-            history. If `exclude` is "nothing", the items of the history together get the probability of a repeat, which
-            is the share of repeats in the past interactions.
+            ids and scores (B, k), padded with id -1 where fewer items can be ranked. Scores order the items of one
+            history: the network's logits for items of the shortlist; for the others the lowest logit of the shortlist,
+            less what their hybrid score lacks of the best one. If `exclude` is "nothing", the items of the history
+            together get the probability of a repeat, which is the share of repeats in the past interactions.
 
         Raises
         ------
@@ -200,7 +200,8 @@ class FoundationCatalogue:
         scores_BN = torch.from_numpy(scores.score_BN + np.float32(UNRANKED_OFFSET))
         case, place = np.nonzero(candidates_BM >= 0)
         scores_BN[case, candidates_BM[case, place]] = logits_BM[case, place]
-        return top_k(request.mask(scores_BN, rows), request.k)
+        part = top_k(request.mask(scores_BN, rows), request.k)
+        return Ranking(part.ids, _continued(part, candidates_BM, logits_BM, scores.score_BN))
 
     def _rerank(
         self,
@@ -257,6 +258,22 @@ class FoundationSession:
     def recommend(self, k: int = 10, *, exclude: Exclude = "history", candidates: np.ndarray | None = None) -> Ranking:
         """Rank the catalogue after each history as it is now. See `FoundationCatalogue.recommend`."""
         return self._catalogue.recommend(self.histories, k, exclude=exclude, candidates=candidates)
+
+
+def _continued(part: Ranking, candidates_BM: np.ndarray, logits_BM: Tensor, hybrid_BN: np.ndarray) -> np.ndarray:
+    """(B, k) scores of a ranking whose items behind the shortlist have their hybrid score plus `UNRANKED_OFFSET`.
+
+    They continue below the shortlist: lowest logit - (best hybrid score - their hybrid score). The order is unchanged.
+    """
+    is_behind_BN = np.ones(hybrid_BN.shape, dtype=bool)
+    case, place = np.nonzero(candidates_BM >= 0)
+    is_behind_BN[case, candidates_BM[case, place]] = False
+    is_behind_Bk = np.take_along_axis(is_behind_BN, np.maximum(part.ids, 0), axis=1) & (part.ids >= 0)
+    lowest_B1 = torch.where(logits_BM.isfinite(), logits_BM, torch.inf).amin(1, keepdim=True).double().numpy()
+    lowest_B1 = np.where(np.isfinite(lowest_B1), lowest_B1, 0.0)  # no shortlist: all of its items are excluded
+    best_B1 = hybrid_BN.max(axis=1, keepdims=True).astype(np.float64)
+    hybrid_Bk = part.scores.astype(np.float64) - UNRANKED_OFFSET
+    return np.where(is_behind_Bk, lowest_B1 - (best_B1 - hybrid_Bk), part.scores).astype(np.float32)
 
 
 def _repeat_shift(logits_BM: Tensor, in_history_BM: Tensor, repeat_share: float) -> Tensor:

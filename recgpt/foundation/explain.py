@@ -38,7 +38,7 @@ from recgpt.foundation.network import (
     FoundationNetwork,
     Relation,
 )
-from recgpt.ranking import Request
+from recgpt.ranking import Exclude, Request
 from recgpt.terminal import plain
 
 if TYPE_CHECKING:
@@ -308,7 +308,8 @@ def explain(
     titles = checked_titles(titles, len(catalogue))
     request = Request.checked([history], 1, "nothing", np.array([item]), n_items=len(catalogue))
     history_H = request.histories[0]
-    ranking = catalogue.recommend(request.histories, len(catalogue), exclude="nothing")
+    exclude: Exclude = "nothing" if item in history_H else "history"
+    ranking = catalogue.recommend(request.histories, len(catalogue), exclude=exclude)
     ids_N, scores_N = ranking.ids[0], ranking.scores[0]
     compared = (ids_N >= 0) & (~np.isin(ids_N, history_H) | (ids_N == item))
     ids_N, scores_N = ids_N[compared], scores_N[compared]

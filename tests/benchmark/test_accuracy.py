@@ -385,11 +385,11 @@ def test_ratios_are_to_the_best_of_all_baselines():
         "recgpt_finetuned": None,
     }
     first, second, mean = ratio_table(part)
-    assert first[:6] == ["films", "item_knn", ".2000", "0.25", "2.00", "2.50"]
-    assert second[:6] == ["books", "sasrec", ".4000", "0.25", "0.50", "–"]
-    assert mean == ["geometric mean", "–", "–", "0.25", "1.00", "–", "–"]
+    assert first[:6] == ["films", "item_knn", ".2000", ".25", "2.00", "2.50"]
+    assert second[:6] == ["books", "sasrec", ".4000", ".25", ".50", "–"]
+    assert mean == ["geometric mean", "–", "–", ".25", "1.00", "–", "–"]
     text = markdown(summary)
-    assert "| geometric mean | – | – | 0.25 | 1.00 | – | – |" in text
+    assert "| geometric mean | – | – | .25 | 1.00 | – | – |" in text
 
 
 @pytest.mark.parametrize(("protocol", "is_shown"), [("leave_one_out", True), ("windows", True), ("cold_item", False)])

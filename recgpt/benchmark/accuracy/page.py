@@ -22,10 +22,11 @@ from recgpt.benchmark.accuracy.suite import REFERENCE, BenchmarkConfig, DatasetC
 from recgpt.data.fingerprint import write_json
 from recgpt.evaluate.config import KS
 from recgpt.evaluate.protocols import headline
-from recgpt.evaluate.report import LISTS, OTHER_SLICES, SUPERVISIONS, decimal, figure, markdown_table, signed
+from recgpt.evaluate.report import LISTS, OTHER_SLICES, SUPERVISIONS, markdown_table
 from recgpt.evaluate.significance import bootstrap_ci, holm, paired_bootstrap
 from recgpt.recommenders import FROM_MODEL
 from recgpt.recommenders.foundation import RecGPTContext, RecGPTFineTuned, RecGPTText
+from recgpt.tables import decimal, figure, signed
 from recgpt.terminal import LONGEST_MESSAGE, neutral_value
 from recgpt.terminal import markdown as escaped
 
@@ -229,7 +230,7 @@ def metric_cells(row: dict[str, Any]) -> list[str]:
     against = row["against_reference"]
     p = "–"
     if against is not None:
-        p = "< .001" if against["p_holm"] < 0.001 else f"{against['p_holm']:.3f}".lstrip("0")
+        p = "< .001" if against["p_holm"] < 0.001 else decimal(against["p_holm"], 3)
     figures = [_with_interval(row["metrics"][metric]) for metric in METRICS]
     slices = ["–" if value is None else decimal(value) for value in row["slices"].values()]
     return [row["supervision"], row["recommender"], *figures, _difference(against), p, *slices]
@@ -281,7 +282,7 @@ def ratio_table(part: dict[str, Any]) -> list[list[str]]:
 
 
 def _ratio(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
+    return "–" if value is None else decimal(value, 2)
 
 
 def markdown(summary: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from recgpt.files import file_name
+from recgpt.tables import decimal
 from recgpt.terminal import LONGEST_MESSAGE, markdown, plain
 from recgpt.version import __version__
 
@@ -30,7 +31,7 @@ class Estimate:
     high: float
 
     def __str__(self) -> str:
-        return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        return f"{decimal(self.mean, 3)} [{decimal(self.low, 3)}, {decimal(self.high, 3)}]"
 
     @property
     def sign(self) -> Literal[-1, 0, 1]:
@@ -160,7 +161,7 @@ def draw_estimates(axes: "Axes", names: Sequence[str], estimates: Sequence[Estim
 def _text(value: Any) -> str:
     if value is None:
         return "–"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    return decimal(value, 3) if isinstance(value, float) else str(value)
 
 
 def _plain(value: Any) -> Any:

@@ -21,6 +21,7 @@ from recgpt.simulate.store import Run
 from recgpt.simulate.worlds.feed.measures import MEASURES, measures
 from recgpt.simulate.worlds.feed.report_plots import lorenz_plot, measures_plot, page_plots, ratings_plot
 from recgpt.simulate.worlds.feed.view import HEADINGS, config_of, published, view
+from recgpt.tables import decimal
 from recgpt.terminal import neutral_value, plain
 
 FILE_NAME = "report.html"
@@ -126,8 +127,7 @@ def _value(value: float | None, digits: int = 2) -> str:
     """Format `0.123` as `.12`; a dash for None."""
     if value is None:
         return "–"
-    text = f"{value:,.{digits}f}"
-    return text.removeprefix("0") if digits and 0 <= value < 1 else text
+    return decimal(value, digits)
 
 
 def _measure(value: float | None, name: str) -> str:
