@@ -144,13 +144,18 @@ class Model(Protocol):
     config: Any
 
     @property
+    def source(self) -> str | None:
+        """Folder or repository that it was read from; None for a model made in memory."""
+        ...
+
+    @property
     def text_encoder(self) -> Mapping[str, Any]:
         """Encoder, template and width of the embeddings that it was trained with; empty where it is not recorded."""
         ...
 
     @property
     def training_record(self) -> Mapping[str, Any]:
-        """Training record; `catalogues` holds the hashes of the catalogues that it was trained on."""
+        """Training record: `trained_on`, the training past of each data set; `catalogues`, their hashes."""
         ...
 
     @property

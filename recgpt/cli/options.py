@@ -46,6 +46,13 @@ PROTOCOL_NAMES = (
     "evaluation protocol, see docs/evaluation.md: leave_one_out, global_time, zero_shot, cold_user, cold_item,"
     " held_out_users, windows or published_steam_style"
 )
+AllowTrained = Annotated[
+    bool,
+    typer.Option(
+        "--allow-trained-on-targets",
+        help="Evaluate a model although it was trained on targets of this split; the table is marked.",
+    ),
+]
 Seed = Annotated[int, typer.Option(help="seed of all random numbers")]
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="YAML file of settings; --set and flags override it", dir_okay=False)

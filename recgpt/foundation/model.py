@@ -26,6 +26,7 @@ from torch import nn
 from recgpt.catalogue import Kind, rankings_sha256
 from recgpt.data.dataset import Interactions
 from recgpt.data.ids import IdMap
+from recgpt.data.provenance import describe_past
 from recgpt.data.ragged import Ragged, offsets_from_lengths
 from recgpt.data.text import catalogue_texts
 from recgpt.encode import TextEncoder
@@ -58,7 +59,8 @@ class FoundationConfig:
     text_encoder
         Encoder, template and width of the embeddings that the network was trained with.
     training
-        Training record: hashes of the catalogues, seed, steps and further settings.
+        Training record: the training past of each data set (`recgpt.data.provenance`), hashes of the catalogues, seed,
+        steps and further settings.
     """
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
@@ -95,6 +97,7 @@ class FoundationModel(nn.Module):
         super().__init__()
         self.config = config
         self.network = FoundationNetwork(config.network)
+        self.source: str | None = None
         self.eval()
 
     @property
@@ -104,7 +107,7 @@ class FoundationModel(nn.Module):
 
     @property
     def training_record(self) -> Mapping[str, Any]:
-        """Training record; `catalogues` holds the hashes of the catalogues that it was trained on."""
+        """Training record: `trained_on`, the training past of each data set; `catalogues`, their hashes."""
         return self.config.training
 
     @property
@@ -231,6 +234,7 @@ class FoundationModel(nn.Module):
         """
         folder = local_folder(pretrained_model_name_or_path or SHIPPED, **hub)
         model = cls(FoundationConfig.read(folder / "config.json"))
+        model.source = str(pretrained_model_name_or_path or SHIPPED_MODEL)
         weights = folder / WEIGHTS_FILE
         try:
             model.load_state_dict(load_file(weights))
@@ -249,15 +253,21 @@ def shipped() -> FoundationModel:
     """
     if not SHIPPED.is_dir():
         raise CheckpointError(f"{SHIPPED} is not there: name a model, such as one made by `recgpt pretrain foundation`")
-    return FoundationModel.from_pretrained(SHIPPED)
+    model = FoundationModel.from_pretrained(SHIPPED)
+    model.source = SHIPPED_MODEL
+    return model
 
 
 def model_card(config: FoundationConfig) -> str:
     """README.md of a saved model: description, usage and training record."""
     data = ModelCardData(license="mit", library_name="recgpt", tags=["recommendation", "zero-shot", "cold-start"])
-    rows = "\n".join(f"| {key} | {markdown(value)} |" for key, value in config.training.items() if key != "catalogues")
-    facts = f"## Training\n\n| | |\n|-|-|\n{rows}\n" if rows else "Training is not recorded in this folder.\n"
     encoder = markdown(config.text_encoder.get("encoder", "an encoder that is not recorded"))
+    facts = {key: value for key, value in config.training.items() if key not in ("catalogues", "trained_on")}
+    facts |= {"trained on": "; ".join(map(describe_past, config.training.get("trained_on", ()))) or "not recorded"}
+    rows = "\n".join(f"| {key} | {markdown(value)} |" for key, value in facts.items())
+    table = (
+        f"## Training\n\n| | |\n|-|-|\n{rows}\n" if config.training else "Training is not recorded in this folder.\n"
+    )
     return f"""---
 {data.to_yaml()}
 ---
@@ -275,7 +285,7 @@ catalogue = model.index(["first item's text", "second item's text", "third item'
 print(catalogue.recommend([[0, 2]], k=1).ids)
 ```
 
-{facts}"""
+{table}"""
 
 
 def _dense(interactions: Any, items: Any, n_items: int) -> Interactions:

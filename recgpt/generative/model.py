@@ -37,13 +37,18 @@ class GenerativeModel(RecGPTDecoder):
     reads_interactions: ClassVar[bool] = False
 
     @property
+    def source(self) -> str | None:
+        """Folder, repository or published file that it was read from; None for a model made in memory."""
+        return str(self.name_or_path) or None
+
+    @property
     def text_encoder(self) -> Mapping[str, Any]:
         """Encoder, template and width of the embeddings that it was trained with; empty where it is not recorded."""
         return self.config.text_encoder
 
     @property
     def training_record(self) -> Mapping[str, Any]:
-        """Training record; `catalogues` holds the hashes of the catalogues that it was trained on."""
+        """Training record: `trained_on`, the training past of each data set; `catalogues`, their hashes."""
         return self.config.training
 
     @property
