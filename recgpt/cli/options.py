@@ -31,9 +31,17 @@ OptionalModel = Annotated[
 ]
 ItemsFile = Annotated[Path, typer.Option(help="catalogue: .csv, .tsv, .jsonl or .parquet with a column `title`")]
 InteractionsFile = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
-        help="past interactions of all users: user_id, item_id (as in the catalogue) and, if known, timestamp"
+        help="past interactions of all users: a file, a pattern in quotes (past-*.csv) or hf:// address, with user_id,"
+        " item_id (as in the catalogue) and, if known, position or timestamp"
+    ),
+]
+TimeFormat = Annotated[
+    str | None,
+    typer.Option(
+        help="format of the times, such as %d/%m/%Y, or s, ms, us, ns for Unix numbers; found out by default where it"
+        " is not ambiguous"
     ),
 ]
 History = Annotated[

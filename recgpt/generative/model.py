@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from recgpt.catalogue import Kind, rankings_sha256
-from recgpt.data.dataset import Interactions
+from recgpt.data.past import PastSource, item_ids
 from recgpt.data.text import catalogue_texts
 from recgpt.encode import TextEncoder
 from recgpt.errors import DataError
@@ -65,7 +65,7 @@ class GenerativeModel(RecGPTDecoder):
         self,
         items: "Sequence[str] | pl.DataFrame | pd.DataFrame | np.ndarray",
         *,
-        interactions: "Interactions | pl.DataFrame | pd.DataFrame | None" = None,
+        interactions: PastSource | None = None,
         embeddings: np.ndarray | None = None,
         tokenizer: FSQTokenizer | None = None,
         codes: np.ndarray | None = None,
@@ -109,6 +109,7 @@ class GenerativeModel(RecGPTDecoder):
             raise DataError(f"a single text was given, {items[:40]!r}: index a list of texts, one an item")
         if len(items) == 0:
             raise DataError("the catalogue is empty: index at least one item")
+        item_ids(items)  # refuses ids that are missing or double
         embeddings_NE = self._embeddings(items) if embeddings is None else embeddings
         if embeddings_NE.shape != (len(items), self.config.embedding_dim):
             raise DataError(
