@@ -1,6 +1,5 @@
 """`recgpt runs ...`: list, show, resume, fork, verify and export simulation runs."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +10,7 @@ from recgpt.tables import print_tables
 from recgpt.terminal import plain, print_json, say
 
 if TYPE_CHECKING:
-    from recgpt.simulate.store import RunSummary
+    from recgpt.simulate.store import Run, RunSummary
 
 runs_app = typer.Typer(
     help="List, show, report, resume, fork, verify and export simulation runs.", no_args_is_help=True
@@ -52,37 +51,35 @@ def _state(summary: "RunSummary") -> str:
 
 @runs_app.command()
 def show(run_id: RunId, as_json: AsJson = False) -> None:
-    """Show configuration, progress, metrics and language-model cost of a run.
+    """Show a run: state, failures by reason, settings, language-model cost, measures, and how to go on.
+
+    Example: recgpt runs show demo
 
     Example: recgpt runs show demo --json
     """
     from rich.table import Table
     from rich.text import Text
 
+    from recgpt.simulate.overview import overview
     from recgpt.simulate.store import Run
+    from recgpt.simulate.world import WORLDS, world_of
 
     with Run.open(run_id) as run:
-        found: dict[str, Any] = {
-            **run.summary().model_dump(exclude={"error"}),
-            "counts": run.counts_by_kind(),
-            "metrics": run.metrics,
-            "calls": run.calls_summary(),
-            "manifest": run.manifest.model_dump(),
-        }
-    if as_json:
-        print_json(found)
-        return
-    table = Table(box=None, show_header=False)
-    for name, value in found.items():
-        lines = (
-            [f"{key}: {_plain(each)}" for key, each in value.items()] if isinstance(value, dict) else [_plain(value)]
-        )
-        table.add_row(name, Text("\n".join(lines)))
-    print_tables(table)
-
-
-def _plain(value: Any) -> str:
-    return plain(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+        if as_json:
+            found: dict[str, Any] = {
+                **run.summary().model_dump(exclude={"error"}),
+                "counts": run.counts_by_kind(),
+                "metrics": run.metrics,
+                "calls": run.calls_summary(),
+                "manifest": run.manifest.model_dump(),
+            }
+            print_json(found)
+            return
+        table = Table(box=None, show_header=False)
+        for name, lines in overview(run).items():
+            table.add_row(name, Text("\n".join(map(plain, lines))))
+        measures = [world_of(run.manifest.world).summary(run)] if run.n_steps and run.manifest.world in WORLDS else []
+    print_tables(table, *measures)
 
 
 @runs_app.command()
@@ -92,25 +89,60 @@ def resume(
     max_usd: Annotated[
         float | None, typer.Option(min=0, help="new upper limit of cost in USD over the whole run")
     ] = None,
+    max_failed: Annotated[
+        float | None,
+        typer.Option(
+            min=0, help="new limit of agents that fail for reasons that may pass: below 1 a share, else a number"
+        ),
+    ] = None,
+    retry_failed: Annotated[
+        bool,
+        typer.Option(
+            "--retry-failed",
+            help="Ask the language model again for agents that failed, in a new run RUN-retry1 that shares all that"
+            " came before; RUN stays as it is.",
+        ),
+    ] = False,
     concurrency: Annotated[int, typer.Option(min=1, help="calls, or blocks of agents, processed at a time")] = 8,
 ) -> None:
     """Continue a stopped or killed run; the result is the same as if it had never been stopped.
 
     Example: recgpt runs resume demo
+
+    Example: recgpt runs resume demo --retry-failed
     """
     from recgpt.simulate import runner
     from recgpt.simulate.store import Run
     from recgpt.simulate.world import world_of
 
     with Run.open(run_id) as run:
-        world, finished = world_of(run.manifest.world), run.finished
+        world = world_of(run.manifest.world)
+        if retry_failed:
+            run_id = runner.fork_failed(run)
+    with Run.open(run_id) as run:
+        finished = run.finished
     if finished:
         say(f"{run_id} is already finished: nothing to do")
     with resumable(run_id, world.step_name), Run.open(run_id, write=not finished) as run:
         if not finished:
-            runner.resume(run, concurrency=concurrency, max_calls=max_calls, max_usd=max_usd)
+            runner.resume(run, concurrency=concurrency, max_calls=max_calls, max_usd=max_usd, max_failed=max_failed)
         say(f"{run_id}: {run.n_steps:,} steps, {run.n_rows:,} events, hash {run.hash}")
         say(f"report: {world.report(run)}")
+        say_failures(run)
+
+
+def say_failures(run: "Run") -> None:
+    """Print failures of a finished run by reason, and end the command with 1 where every agent failed."""
+    from recgpt.simulate.overview import failure_lines, n_failed
+
+    lines, agents = failure_lines(run), run.manifest.config.get("agents")
+    if not lines:
+        return
+    say(f"failed: {n_failed(run):,} of {agents} agents", *(f"  {line}" for line in lines))
+    if run.manifest.config.get("mind") == "llm":
+        say(f"to ask again for them: recgpt runs resume {run.run_id} --retry-failed")
+    if n_failed(run) == agents:
+        raise typer.Exit(1)
 
 
 @runs_app.command()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from recgpt.cli.options import ConfigFile, Overrides, Seed, resumable, typed
+from recgpt.cli.runs import say_failures
 from recgpt.errors import ConfigError
 from recgpt.tables import print_tables
 from recgpt.terminal import plain, print_json, say
@@ -22,6 +23,14 @@ RunName = Annotated[str, typer.Option("--run", help="id of the run")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run of this id.")]
 BaseUrl = Annotated[
     list[str] | None, typer.Option(help="address of an OpenAI-compatible server; repeat the flag for several")
+]
+MaxFailed = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        help="stop, to be resumed, where more agents fail for reasons that may pass (429, 5xx, timeout): below 1 a"
+        " share of the agents, else a number; by default .05",
+    ),
 ]
 KeyEnv = Annotated[str, typer.Option(help="environment variable that holds the API key; empty: no key")]
 
@@ -85,6 +94,7 @@ def feed(
     key_env: KeyEnv = "OPENAI_API_KEY",
     max_calls: Annotated[int | None, typer.Option(min=0, help="upper limit of calls to the language model")] = None,
     max_usd: Annotated[float | None, typer.Option(min=0, help="upper limit of cost in USD")] = None,
+    max_failed: MaxFailed = None,
     reflect: Annotated[
         bool,
         typer.Option(
@@ -129,6 +139,7 @@ FEED_FLAGS = {
     "key_env": "llm.key_env",
     "max_calls": "llm.max_calls",
     "max_usd": "llm.max_usd",
+    "max_failed": "llm.max_failed",
     "reflect": "llm.reflects",
     "concurrency": "llm.concurrency",
 }
@@ -194,6 +205,7 @@ def agent4rec(
     key_env: KeyEnv = "OPENAI_API_KEY",
     max_calls: Annotated[int | None, typer.Option(min=0, help="upper limit of calls to the language model")] = None,
     max_usd: Annotated[float | None, typer.Option(min=0, help="upper limit of cost in USD")] = None,
+    max_failed: MaxFailed = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Run a feed with the flags of the published Agent4Rec command.
@@ -207,7 +219,8 @@ def agent4rec(
         options = {"agents": val_users, "ratios": (val_ratio,), "seed": seed, "model": model_path}
         if mind == "llm":
             server = {"base_url": (base_url or [OPENAI])[0], "llm_model": llm_model, "key_env": key_env}
-            options |= server if max_calls is None else {**server, "max_calls": max_calls}
+            limits = {"max_calls": max_calls, "max_failed": max_failed}
+            options |= server | {name: limit for name, limit in limits.items() if limit is not None}
         print_tables(run_experiment("taste-alignment", dataset, None, options).table())
         return
     from recgpt.simulate.worlds.feed.config import FeedConfig
@@ -225,7 +238,7 @@ def agent4rec(
             "truth_first": rec_gt,
             "advert": advert_type if add_advert else "none",
             "advert_text": "Recommended for everybody: do not miss it!" if display_advert else None,
-            "llm": _llm(base_url, llm_model, key_env, max_calls, max_usd, concurrency),
+            "llm": _llm(base_url, llm_model, key_env, max_calls, max_usd, max_failed, concurrency),
             "seed": seed,
         }
     )
@@ -238,11 +251,13 @@ def _llm(
     key_env: str,
     max_calls: int | None,
     max_usd: float | None,
+    max_failed: float | None,
     concurrency: int,
 ) -> dict[str, Any]:
     given = {"model": model, "key_env": key_env or None, "max_calls": max_calls, "max_usd": max_usd}
     addresses = {"base_urls": base_urls} if base_urls else {}
-    return {**given, **addresses, "concurrency": concurrency}
+    stops = {} if max_failed is None else {"max_failed": max_failed}
+    return {**given, **addresses, **stops, "concurrency": concurrency}
 
 
 def _play(run_id: str, config: "FeedConfig", *, concurrency: int, overwrite: bool) -> None:
@@ -256,6 +271,7 @@ def _play(run_id: str, config: "FeedConfig", *, concurrency: int, overwrite: boo
     ):
         print_tables(world.summary(run))
         say(f"hash {run.hash}; report: {runner.report(run)}")
+        say_failures(run)
 
 
 @agents_app.command()

@@ -17,7 +17,6 @@ from pydantic import Field
 
 from recgpt.config import Config
 from recgpt.data.dataset import Dataset
-from recgpt.data.provenance import training_past
 from recgpt.data.ragged import Ragged
 from recgpt.data.splits.base import sample
 from recgpt.device import default_device
@@ -39,10 +38,9 @@ EVALUATIONS = 8
 class FinetuneConfig(Config):
     """Settings of `recgpt finetune`."""
 
-    past: Literal["train", "train+valid", "all"] = Field(
-        default="train+valid",
-        description="training interactions: without each user's last two, without the last one, or all of them; a model"
-        " fine-tuned on all is for use, and cannot be evaluated on this data set",
+    past: Literal["all", "train"] = Field(
+        default="all",
+        description="training interactions: all, or train: without each user's last two, kept for evaluation",
     )
     steps: int = Field(default=800, ge=1, description="optimizer steps")
     lr: float = Field(default=5e-4, gt=0, description="initial learning rate, decayed to 0")
@@ -88,8 +86,7 @@ def finetune(
         tuned.network = _trained(tuned, episodes, validation, steps=steps, lr=lr, seed=seed)
     before = model.config.training
     catalogues = [*before.get("catalogues", []), dataset.items_sha256]
-    trained_on = [*before.get("trained_on", []), training_past(dataset)]
-    training = {**before, "fine-tuned on": dataset.name, "catalogues": catalogues, "trained_on": trained_on}
+    training = {**before, "fine-tuned on": dataset.name, "catalogues": catalogues}
     tuned.config = replace(model.config, training=training)
     return tuned
 

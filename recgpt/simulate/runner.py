@@ -10,15 +10,22 @@ log equals that of an uninterrupted run.
 
 import importlib.metadata
 import json
+import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from recgpt.errors import SimulationError, StoreError
+from recgpt.errors import LLMError, SimulationError, StoreError
 from recgpt.progress import Meter, note
+from recgpt.simulate.llm.budget import BudgetExceeded
+from recgpt.simulate.llm.failures import Outage
+from recgpt.simulate.minds.checks import check_mind
 from recgpt.simulate.minds.options import MindOptions
+from recgpt.simulate.overview import first_failed_step
 from recgpt.simulate.store import Manifest, Run
-from recgpt.simulate.store.file import run_path
+from recgpt.simulate.store.file import run_path, taken
 from recgpt.simulate.store.snapshots import Snapshots
 from recgpt.simulate.world import Inputs, World, WorldConfig, WorldSpec, world_of
 from recgpt.version import __version__
@@ -57,10 +64,12 @@ def start(world_name: str, run_id: str, config: WorldConfig, *, overwrite: bool 
     SimulationError, DataError
         The data set is not suited to these agents or this recommender.
     LLMError
-        The language model cannot be reached, or a limit of calls or cost is reached; `recgpt runs resume` continues.
+        The language model cannot be reached, a limit of calls or cost is reached, or too many agents failed for reasons
+        that may pass: `recgpt runs resume` continues.
     """
-    if run_path(run_id).is_file() and not overwrite:  # checked before a recommender is fitted, which may take minutes
-        raise StoreError(f"run {run_id} exists already: resume it, choose another id, or pass --overwrite")
+    _check_free(run_id, overwrite=overwrite)  # before a recommender is fitted, which may take minutes
+    if isinstance(config, MindOptions):
+        check_mind(config)
     spec = world_of(world_name)
     inputs = spec.load_inputs(config)
     run = Run.create(run_id, manifest_of(spec, run_id, config, inputs), overwrite=overwrite)
@@ -73,7 +82,14 @@ def start(world_name: str, run_id: str, config: WorldConfig, *, overwrite: bool 
     return run
 
 
-def resume(run: Run, *, concurrency: int = 1, max_calls: int | None = None, max_usd: float | None = None) -> None:
+def resume(
+    run: Run,
+    *,
+    concurrency: int = 1,
+    max_calls: int | None = None,
+    max_usd: float | None = None,
+    max_failed: float | None = None,
+) -> None:
     """Continue a run after the last step in its log, to its end.
 
     Parameters
@@ -84,6 +100,8 @@ def resume(run: Run, *, concurrency: int = 1, max_calls: int | None = None, max_
         See `start`.
     max_calls, max_usd
         New upper limits over the whole run, in place of those in its configuration.
+    max_failed
+        New limit of agents that may fail for reasons that may pass: below 1 a share, else a number.
 
     Raises
     ------
@@ -91,9 +109,11 @@ def resume(run: Run, *, concurrency: int = 1, max_calls: int | None = None, max_
         The data set differs from the one that the run was started with.
     SimulationError
         Limits are given, but the world calls no language model.
+    LLMError
+        See `start`.
     """
     spec = world_of(run.manifest.world)
-    config = _with_caps(spec, spec.config(**run.manifest.config), max_calls, max_usd)
+    config = _with_limits(spec, spec.config(**run.manifest.config), max_calls, max_usd, max_failed)
     inputs = spec.load_inputs(config)
     if inputs.fingerprint != run.manifest.dataset:
         raise StoreError(
@@ -102,6 +122,32 @@ def resume(run: Run, *, concurrency: int = 1, max_calls: int | None = None, max_
         )
     _keep(run, inputs)  # the run may have been killed before they were stored
     _play(run, spec, config, inputs, concurrency)
+
+
+def fork_failed(run: Run) -> str:
+    """Fork a run before its first failed agent, to ask the language model again; returns the id of the fork.
+
+    The fork shares the steps before the first one in which an agent's mind failed. When it is resumed, replies that
+    came are taken from the log of calls, and all questions without a valid reply are sent again. So its log is a
+    function of the same decisions and of the new replies. The run itself stays as it is.
+
+    An earlier fork of the same kind that is not finished is returned as it is.
+
+    Raises
+    ------
+    SimulationError
+        No agent has failed, or the run calls no language model.
+    """
+    step = first_failed_step(run)
+    if run.manifest.config.get("mind") != "llm" or step is None:
+        raise SimulationError(f"run {run.run_id} has no agent whose language model failed: there is nothing to retry")
+    stem, number = run.run_id, 1
+    if (numbered := re.fullmatch(r"(.+)-retry(\d+)", run.run_id)) is not None:
+        stem, number = numbered[1], int(numbered[2]) + 1
+    new_id = f"{stem}-retry{number}"
+    if not run_path(new_id).is_file():
+        run.fork(new_id, step - 1, retries=1).close()
+    return new_id
 
 
 def verify(run: Run) -> Verified:
@@ -157,6 +203,11 @@ def _keep(run: Run, inputs: Inputs) -> None:
 
 
 def _play(run: Run, spec: WorldSpec, config: WorldConfig, inputs: Inputs, concurrency: int) -> None:
+    with _how_to_go_on(run, spec):
+        _play_all(run, spec, config, inputs, concurrency)
+
+
+def _play_all(run: Run, spec: WorldSpec, config: WorldConfig, inputs: Inputs, concurrency: int) -> None:
     world = spec.make_world(config, inputs, run, concurrency)
     for rows in run.iter_steps():
         world.apply(rows)
@@ -185,13 +236,38 @@ def _play_step(run: Run, spec: WorldSpec, world: World, snapshots: Snapshots) ->
     return f"{n_agents:,} agents, {per_second:,.0f} {spec.step_name}s/s{cost}"
 
 
-def _with_caps(spec: WorldSpec, config: WorldConfig, max_calls: int | None, max_usd: float | None) -> WorldConfig:
-    caps = {name: cap for name, cap in (("max_calls", max_calls), ("max_usd", max_usd)) if cap is not None}
-    if not caps:
+@contextmanager
+def _how_to_go_on(run: Run, spec: WorldSpec) -> Iterator[None]:
+    """Add what is stored, and the command that continues, to errors of the language model."""
+    try:
+        yield
+    except LLMError as error:
+        resume_command = f"recgpt runs resume {run.run_id}"
+        more = {BudgetExceeded: " with a higher --max-calls or --max-usd", Outage: " (--max-failed N allows more)"}
+        stored = f"{run.n_steps} {spec.step_name}s of run {run.run_id} are stored"
+        if run.is_empty:
+            stored = f"run {run.run_id} is empty and can be started anew, with other options too"
+        raise type(error)(f"{error}. {stored}. To continue: {resume_command}{more.get(type(error), '')}") from error
+
+
+def _check_free(run_id: str, *, overwrite: bool) -> None:
+    if not run_path(run_id).is_file() or overwrite:
+        return
+    with Run.open(run_id) as run:
+        if not run.is_empty:
+            raise taken(run_id)
+
+
+def _with_limits(
+    spec: WorldSpec, config: WorldConfig, max_calls: int | None, max_usd: float | None, max_failed: float | None
+) -> WorldConfig:
+    given = {"max_calls": max_calls, "max_usd": max_usd, "max_failed": max_failed}
+    limits = {name: limit for name, limit in given.items() if limit is not None}
+    if not limits:
         return config
     if not isinstance(config, MindOptions):
-        raise SimulationError(f"the world {spec.name!r} calls no language model: leave out {', '.join(caps)}")
-    return config.model_copy(update={"llm": config.llm.model_copy(update=caps)})
+        raise SimulationError(f"the world {spec.name!r} calls no language model: leave out {', '.join(limits)}")
+    return config.model_copy(update={"llm": config.llm.model_copy(update=limits)})
 
 
 def _canonical(metrics: dict[str, Any], name: str) -> str:

@@ -39,12 +39,15 @@ def run(lab: Lab, settings: AdvertsSettings) -> Result:
     """See the module."""
     llm_minds = settings.llm_minds()
     mind = llm_minds(lab.setting.population, lab.setting.facts) if llm_minds else lab.mind()
-    found = {(NONE, "no"): _measured(lab.play(settings.rules(), lab.fitted(settings.recommender), mind, name=NONE))}
+    played = lab.play(settings.rules(), lab.fitted(settings.recommender), mind, name=NONE)
+    found, failed = {(NONE, "no"): _measured(played)}, {f"{NONE}, text no": len(played.of_kind("failed"))}
     for kind in TYPES:
         for with_text in (False, True):
             rules = settings.rules(advert=kind, advert_text=settings.text if with_text else None)
             played = lab.play(rules, lab.fitted(settings.recommender), mind, name=kind)
-            found[kind, "yes" if with_text else "no"] = _measured(played)
+            text = "yes" if with_text else "no"
+            found[kind, text] = _measured(played)
+            failed[f"{kind}, text {text}"] = len(played.of_kind("failed"))
     without = found[NONE, "no"]
     rows: list[Row] = []
     for (advert, text), measures in found.items():
@@ -78,7 +81,7 @@ def run(lab: Lab, settings: AdvertsSettings) -> Result:
             "Clicks are of simulated users: no forecast of a click rate.",
         ],
         lambda figure: _draw(figure, rows),
-        {},
+        {} if llm_minds is None else {"agents failed, left out": failed},
     )
 
 
@@ -90,8 +93,9 @@ def _measured(played: Played) -> dict[str, np.ndarray]:
         rows = played.of_kind(kind)
         return np.bincount(rows.filter(rows["slot"] == 0)["agent"].to_numpy(), minlength=n_agents)
 
-    n_pages_A = in_first_slot("shown")
-    seen_A = np.where(n_pages_A > 0, n_pages_A, np.nan)
+    n_pages_A, failed_A = in_first_slot("shown"), np.zeros(n_agents, dtype=bool)
+    failed_A[played.of_kind("failed")["agent"].to_numpy()] = True  # no answer is no refusal
+    seen_A = np.where((n_pages_A > 0) & ~failed_A, n_pages_A, np.nan)
     return {
         FITS: in_first_slot("aligned") / seen_A,
         WATCHED: in_first_slot("watched") / seen_A,

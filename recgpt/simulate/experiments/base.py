@@ -39,6 +39,7 @@ from recgpt.simulate.experiments.result import Estimate, Result
 from recgpt.simulate.items import ItemFacts
 from recgpt.simulate.llm.budget import Caps
 from recgpt.simulate.llm.client import LLMClient
+from recgpt.simulate.llm.failures import MAX_FAILED, MaxFailed
 from recgpt.simulate.llm.servers import Server
 from recgpt.simulate.worlds.feed.config import FeedConfig
 from recgpt.simulate.worlds.feed.inputs import load_setting
@@ -80,6 +81,7 @@ class LLMSettings(Settings):
     key_env: str = Field(default="OPENAI_API_KEY", description="environment variable with the key; empty for none")
     max_calls: int = Field(default=2000, ge=0, description="to the language model, in all")
     max_tokens: int = Field(default=2048, ge=1, description="of one reply")
+    max_failed: MaxFailed = MAX_FAILED
 
     def llm_minds(self) -> Callable[[Population, ItemFacts], Mind] | None:
         """Function that makes language-model minds, all within one cap; None without `base_url`.
@@ -97,6 +99,7 @@ class LLMSettings(Settings):
             caps=Caps(calls=self.max_calls),
             max_tokens=self.max_tokens,
             seed=self.seed,
+            max_failed=self.max_failed,
         )
         return lambda population, facts: LLMMind(client, population, facts, uses_memory=False)
 

@@ -152,6 +152,8 @@ def draw_estimates(axes: "Axes", names: Sequence[str], estimates: Sequence[Estim
         if each is not None:
             axes.plot([each.low, each.high], [place, place], color="C0", lw=1.5)
             axes.plot(each.mean, place, "o", color="C0", ms=4)
+    if all(each is None for each in estimates):
+        axes.text(0.5, 0.5, "nothing to plot: no agent has a value", transform=axes.transAxes, ha="center", fontsize=8)
     axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlabel(label)

@@ -133,10 +133,15 @@ def _as_popular(
 # --- who answers ---
 
 
-def answers_of(lab: Lab, mind: Mind, task: Task) -> np.ndarray:
-    """(A, S) bool, whether each candidate fits, as the mind decides it in a feed. Agents that failed: all False."""
+def answers_of(lab: Lab, mind: Mind, task: Task) -> tuple[np.ndarray, np.ndarray]:
+    """Answers of a mind, as it decides in a feed.
+
+    Returns
+    -------
+    (A, S) bool, whether each candidate fits; and (A,) bool, whether the agent answered.
+    """
     decided = mind.decide(first_pages(task.agent_A, _behind_a_gap(task.items_AS)), lab.no_memory())
-    return decided.aligned_AS[:, 1:] & ~decided.failed_A[:, None]
+    return decided.aligned_AS[:, 1:], ~decided.failed_A
 
 
 def best_guesses(lab: Lab, mind: ScriptedMind, task: Task, n_yes: int) -> np.ndarray:
@@ -207,29 +212,32 @@ def run(lab: Lab, settings: TasteAlignmentSettings) -> Result:
     llm = llm_minds and llm_minds(lab.setting.population, facts)
     rows: list[Row] = []
     against: dict[tuple[int, str], Estimate | None] = {}
+    failed: dict[str, int] = {}  # agents without an answer of the language model, by task
     for ratio in settings.ratios:
         n_real = n_positives(settings.candidates, ratio)
         for negatives in NEGATIVES:
             task = draw_task(lab, agent_A, n_real, settings.candidates, negatives, seed)  # type: ignore[arg-type]
             answers = {
-                "agents": answers_of(lab, mind, task),
+                "agents": answers_of(lab, mind, task)[0],
                 "agents told the share": best_guesses(lab, mind, task, n_real),
                 "popular half": by_popularity(facts, task, settings.candidates // 2),
                 "popular, told the share": by_popularity(facts, task, n_real),
                 "chance, told the share": by_chance(task, n_real, seed),
             }
+            answered = {who: np.ones(len(agent_A), dtype=bool) for who in answers}
             if llm is not None:
-                answers["language model"] = answers_of(lab, llm, task)
+                answers["language model"], answered["language model"] = answers_of(lab, llm, task)
+                failed[f"1:{ratio}, {negatives}"] = int((~answered["language model"]).sum())
             published = PUBLISHED.get(ratio, (None, None)) if negatives == "random" else (None, None)
             for who, yes_AS in answers.items():
-                is_agents = who in ("agents", "language model")
+                is_agents, did_A = who in ("agents", "language model"), answered[who]
                 rows.append(
                     {
                         "1:m": f"1:{ratio}",
                         "negatives": negatives,
                         "who": who,
-                        "says yes": float(yes_AS.mean()),
-                        **scores(yes_AS, task.taken_AS),
+                        "says yes": float(yes_AS[did_A].mean()) if did_A.any() else None,
+                        **scores(yes_AS[did_A], task.taken_AS[did_A]),
                         "published accuracy": published[0] if is_agents else None,
                         "published f1": published[1] if is_agents else None,
                     }
@@ -258,9 +266,14 @@ def run(lab: Lab, settings: TasteAlignmentSettings) -> Result:
             "An item never taken need not be disliked: the best possible accuracy is below 1.",
             "Agents with many held-out items are heavy users; others may be harder or easier to know.",
             "The published figures are of other people and another draw; only the controls are on the same candidates.",
+            *(
+                [f"The language model gave no valid answer for some agents, who are left out: {failed}."]
+                if any(failed.values())
+                else []
+            ),
         ],
         lambda figure: _draw(figure, rows, settings.ratios),
-        {"agents asked": len(agent_A)},
+        {"agents asked": len(agent_A), **({"agents failed": failed} if llm is not None else {})},
     )
 
 
@@ -284,6 +297,8 @@ def _draw(figure: Figure, rows: Sequence[Row], ratios: Sequence[int]) -> None:
         for who in dict.fromkeys(str(row["who"]) for row in of_these):
             found = [row["accuracy"] for row in of_these if row["who"] == who]
             known = [each for each in found if isinstance(each, Estimate)]
+            if not known:
+                continue
             bars = [[each.mean - each.low for each in known], [each.high - each.mean for each in known]]
             axes.errorbar(range(len(known)), [each.mean for each in known], bars, fmt="o-", ms=4, capsize=2, label=who)
         if negatives == "random":

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from recgpt.errors import LLMError
-from recgpt.progress import Meter, console
+from recgpt.progress import Meter, note
 from recgpt.simulate.llm.budget import Budget, Caps, CostEstimate, Price, Spent, listed_price
 from recgpt.simulate.llm.calls import FAILURES, CallLog, CallsInMemory, LLMCall
 from recgpt.simulate.llm.dialect import Dialect
@@ -211,7 +211,7 @@ class LLMClient:
         failed = [reply for reply in ordered if reply.failure is not None]
         if failed:
             notice = f"{len(failed):,} of {len(ordered):,} questions to {self.model!r} have failed: {reasons(failed)}"
-            console.print(notice, markup=False, highlight=False, soft_wrap=True)
+            note(notice)
         return ordered
 
     def _look_up(self, requests: Sequence[Request], replies: dict[int, Reply]) -> list[_InFlight]:
@@ -383,12 +383,9 @@ class LLMClient:
         self._noticed_at = now
         wanted_s = outcome.wanted_rest_s or 0.0
         cut = f", though the server asks for {wanted_s:,.0f} s" if wanted_s > MAX_RETRY_AFTER_S else ""
-        console.print(
+        note(
             f"{lane.server.base_url}: {outcome.failure} ({FAILURES[outcome.failure or '']}); waiting {rest_s:,.1f} s"
-            f"{cut}, then try {asked.tries + 1} of {self._tries}, each of {self._timeout_s:g} s at most",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
+            f"{cut}, then try {asked.tries + 1} of {self._tries}, each of {self._timeout_s:g} s at most"
         )
 
     def _keep_dialect(self, lane: Lane, question: Question) -> None:
@@ -398,7 +395,7 @@ class LLMClient:
         self._log.keep_dialect(self._name_of(lane.server), question.dialect)
         if question.dialect != first_dialect(lane.server):
             notice = f"{lane.server.base_url} takes requests for {self.model!r} in this form: {question.dialect}"
-            console.print(notice, markup=False, highlight=False, soft_wrap=True)
+            note(notice)
 
     def _backoff(self, key: str, tries: int) -> float:
         """Seconds to rest: doubled each time; spread by the question's key, so that no random state is needed."""
@@ -440,7 +437,7 @@ class LLMClient:
                 f"{server.base_url} sends requests on to {outcome.text}, and none is followed, as the key would go"
                 " there: give that address as base_url if you trust it"
             )
-        if outcome.failure == "connection":
+        if outcome.failure == "connection" and (outcome.text or "").startswith("Connect"):  # else it may pass
             return LLMError(
                 f"{server.base_url} cannot be reached ({outcome.text}, {self._tries} tries): start it "
                 "(`recgpt llm serve` starts a small local one), or give another base_url. Replies that came are kept"

@@ -57,7 +57,8 @@ def reasons(replies: Iterable[Reply]) -> str:
     return "; ".join(described(kind, count, examples.get(kind)) for kind, count in counts.most_common())
 
 
-def described(kind: str, count: int, example: LLMCall | None) -> str:
+def described(kind: str, count: int, example: LLMCall | None, meaning: str | None = None) -> str:
     """One kind of failure: count, meaning, and what a server said."""
+    meaning = meaning or FAILURES.get(kind, kind)
     said = cleaned(example.reply or "", _MAX_EXAMPLE_CHARS) if example is not None else ""
-    return f"{count:,} {kind} ({FAILURES.get(kind, kind)})" + (f", for example: “{said}”" if said else "")
+    return f"{count:,} {kind} ({meaning})" + (f", for example: “{said}”" if said else "")

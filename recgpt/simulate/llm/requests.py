@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, TypedDict
 
 from pydantic import BaseModel
@@ -195,8 +196,9 @@ def _reply_chars(schema: dict[str, Any], definitions: dict[str, Any]) -> int:
     return _STRING_CHARS if schema.get("type") == "string" else len("false")
 
 
+@lru_cache(maxsize=256)
 def strict_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """JSON schema of `model` for strict mode: every property required, no others allowed, no defaults."""
+    """JSON schema of `model` for strict mode: every property required, no others allowed, no defaults. Read-only."""
     schema: dict[str, Any] = _strict(model.model_json_schema())
     return schema
 

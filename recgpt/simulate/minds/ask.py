@@ -22,9 +22,9 @@ import numpy as np
 from pydantic import BaseModel
 
 from recgpt.simulate.agents.memory import Memory, Retrieved
-from recgpt.simulate.llm.budget import Caps, Price, Spent
+from recgpt.simulate.llm.budget import Caps, Spent
 from recgpt.simulate.llm.calls import FAILURES
-from recgpt.simulate.llm.client import LLMClient
+from recgpt.simulate.llm.client import ATTEMPTS, LLMClient
 from recgpt.simulate.llm.requests import Message, Reply, Request
 from recgpt.simulate.llm.servers import Server
 from recgpt.simulate.llm.text import cleaned, quoted
@@ -43,19 +43,20 @@ def client_from_options(options: LLMOptions, *, seed: int, run: Run) -> LLMClien
         A key is missing, or money is capped for a model without a price.
     """
     so_far = run.calls_summary()
-    price = options.usd_per_million
     return LLMClient(
         [Server(url, options.key_env) for url in options.base_urls],
         options.model,
         caps=Caps(calls=options.max_calls, tokens=options.max_total_tokens, usd=options.max_usd),
         log=run,
-        price=None if price is None else Price(input=price[0], output=price[1]),
+        price=options.price,
         spent=Spent(so_far["n"], so_far["tokens_in"] + so_far["tokens_out"], so_far["cost_usd"]),
         concurrency=options.concurrency,
         temperature=options.temperature,
         max_tokens=options.max_tokens,
         seed=seed,
         timeout_s=options.timeout_s,
+        max_failed=options.max_failed,
+        attempts=ATTEMPTS * (1 + run.manifest.retries),
     )
 
 

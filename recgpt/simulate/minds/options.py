@@ -5,6 +5,8 @@ from typing import Literal
 from pydantic import Field
 
 from recgpt.config import Config
+from recgpt.simulate.llm.budget import Price
+from recgpt.simulate.llm.failures import MAX_FAILED, MaxFailed
 
 
 class LLMOptions(Config):
@@ -20,8 +22,15 @@ class LLMOptions(Config):
     max_total_tokens: int | None = Field(default=None, ge=0)
     max_usd: float | None = Field(default=None, ge=0)
     usd_per_million: tuple[float, float] | None = Field(default=None, description="price of tokens in, and out")
+    max_failed: MaxFailed = MAX_FAILED
     concurrency: int = Field(default=64, ge=1, description="maximum number of calls in flight at each server")
     reflects: bool = Field(default=False, description="one more call where a reflection is due")
+
+    @property
+    def price(self) -> Price | None:
+        """The price as given; None for the listed one."""
+        given = self.usd_per_million
+        return None if given is None else Price(input=given[0], output=given[1])
 
 
 class MindOptions(Config):

@@ -133,6 +133,14 @@ def old_format(run_id: str) -> StoreError:
     )
 
 
+def taken(run_id: str) -> StoreError:
+    """Error for an id that a run has already."""
+    return StoreError(
+        f"run {run_id} exists already: resume it, choose another id, or pass --overwrite. To resume it: recgpt runs"
+        f" resume {run_id}"
+    )
+
+
 def format_of(connection: sqlite3.Connection) -> int:
     """Format number of a file."""
     found: int = connection.execute("PRAGMA user_version").fetchone()[0]

@@ -5,7 +5,8 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -25,6 +26,7 @@ from recgpt.simulate.store.manifest import Manifest, RunSummary
 
 _CALL_COLUMNS = ", ".join(LLMCall.model_fields)
 _KEEP_CALL = f"INSERT INTO llm_calls ({_CALL_COLUMNS}) VALUES (:{_CALL_COLUMNS.replace(', ', ', :')})"  # noqa: S608
+_FIND_FAILED = f"SELECT {_CALL_COLUMNS} FROM llm_calls WHERE failure = ? AND reply <> '' ORDER BY id DESC LIMIT 1"  # noqa: S608
 _FIND_CALL = f"SELECT {_CALL_COLUMNS} FROM llm_calls WHERE key = ? ORDER BY id DESC LIMIT 1"  # noqa: S608
 
 
@@ -66,7 +68,7 @@ class Run:
         run_id
             Up to 64 letters, digits, dots, dashes and underscores; also `manifest.run`.
         overwrite
-            Replace the run of this id, if there is one.
+            Replace the run of this id, if there is one; one without any step or reply is replaced in any case.
 
         Raises
         ------
@@ -88,8 +90,8 @@ class Run:
             path.parent.mkdir(parents=True, exist_ok=True)
         lock = run_file.lock_for_writing(path)
         try:
-            if path.exists() and not overwrite:
-                raise StoreError(f"run {run_id} exists already: resume it, choose another id, or pass --overwrite")
+            if path.exists() and not overwrite and not _is_empty(run_id, path):
+                raise run_file.taken(run_id)
             run_file.make(path, content, parent=None if parent is None else (parent[0].path, parent[1]))
             return cls(run_id, run_file.connect(path, write=True), lock)
         except BaseException:
@@ -207,14 +209,25 @@ class Run:
             connection.execute("UPDATE manifest SET finished = 1")
 
     @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to lose: no step, and no reply of a language model."""
+        n_replies = self._value("SELECT count(*) FROM llm_calls WHERE failure IS NULL")
+        return not self.n_steps and not n_replies and self.manifest.forked_from is None
+
+    @property
     def finished(self) -> bool:
         """Whether the run is complete."""
         return bool(self._value("SELECT finished FROM manifest"))
 
-    def fork(self, new_id: str, at_step: int) -> "Run":
+    def fork(self, new_id: str, at_step: int, *, retries: int = 0) -> "Run":
         """Create a new run with the events of this one up to `at_step`, open for writing.
 
         It inherits the artifacts and the calls, so that equal requests get the stored replies.
+
+        Parameters
+        ----------
+        retries
+            Times more that a question is sent again whose replies were malformed.
 
         Raises
         ------
@@ -225,7 +238,8 @@ class Run:
             raise run_file.old_format(self.run_id)
         if not 0 <= at_step <= self.n_steps:
             raise StoreError(f"run {self.run_id} has steps 0 to {self.n_steps}: it cannot be forked at {at_step}")
-        manifest = self.manifest.model_copy(update={"run": new_id, "forked_from": f"{self.run_id}@{at_step}"})
+        changed = {"run": new_id, "forked_from": f"{self.run_id}@{at_step}", "retries": self.manifest.retries + retries}
+        manifest = self.manifest.model_copy(update=changed)
         return Run._create(new_id, manifest, parent=(self, at_step))
 
     def check(self) -> None:
@@ -291,6 +305,11 @@ class Run:
         with self._transaction() as connection:
             connection.execute("UPDATE manifest SET content = ?", (_as_json(manifest.model_dump(), "the manifest"),))
         self.manifest = manifest
+
+    def failed_call(self, failure: str) -> LLMCall | None:
+        """The last call that failed in this way and has words of the server; None without one."""
+        found = self._query(_FIND_FAILED, (failure,))
+        return LLMCall(**dict(zip(LLMCall.model_fields, found[0], strict=True))) if found else None
 
     def calls_summary(self) -> dict[str, Any]:
         """Totals of all calls: `n`, `failed`, `failures` by kind, `tokens_in`, `tokens_out`, `cost_usd`.
@@ -404,6 +423,11 @@ class Run:
     def _select(self, where: str, values: list[Any]) -> pl.DataFrame:
         with self._turn, readable_errors(self.path):
             return event_rows.select(self._connection, where, values, file_format=self.format)
+
+
+def _is_empty(run_id: str, path: Path) -> bool:
+    with closing(run_file.connect(path, write=False)) as connection:
+        return Run(run_id, connection, None).is_empty
 
 
 def list_runs() -> list[RunSummary]:

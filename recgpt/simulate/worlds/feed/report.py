@@ -9,6 +9,7 @@ are escaped, stripped of control characters, and cut.
 """
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -73,11 +74,27 @@ def render(seen: dict[str, Any]) -> str:
     return environment.get_template("report.html.j2").render(
         seen,
         published_cell=_published_cell,
+        no_figures=_no_figures(seen),
         measures_plot=measures_plot(metrics["corrected"], seen["headings"], _beside(seen["published"])),
         page_plots=page_plots(metrics["by_page"]) if metrics["by_page"] else [],
         ratings_plot=ratings_plot({"this run": shares["run"], "real": shares["real"], _TRACE: shares["trace"]}),
         lorenz_plot=lorenz_plot(charts["lorenz"]) if charts["lorenz"] else None,
     )
+
+
+def _no_figures(seen: dict[str, Any]) -> str:
+    """Why no measure of a run has a value; empty where one has."""
+    metrics, kinds = seen["metrics"], seen["failure_kinds"]
+    if any(of["mean"] is not None for of in metrics["corrected"].values()):
+        return ""
+    if not metrics["by_page"]:
+        return "no page was played yet."
+    counts: Counter[str] = Counter()
+    for text, count in metrics["failures"].items():
+        kind, _, meaning = text.partition(": ")
+        counts[f"{kind} ({meaning or kinds.get(kind, kind)})"] += count
+    reasons = "; ".join(f"{count:,} {reason}" for reason, count in counts.most_common())
+    return f"{metrics['failed']:,} of {metrics['agents']:,} agents failed" + (f": {reasons}." if reasons else ".")
 
 
 def summary_table(run: Run) -> Table:

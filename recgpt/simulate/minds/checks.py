@@ -1,0 +1,33 @@
+"""Checks of a mind's options before anything is read or created: a missing key or option fails in a second."""
+
+from recgpt.errors import SimulationError
+from recgpt.simulate.llm.budget import Caps
+from recgpt.simulate.llm.client import LLMClient
+from recgpt.simulate.llm.servers import Server
+from recgpt.simulate.minds.options import LLMOptions, MindOptions
+from recgpt.simulate.store import Run
+
+
+def check_mind(options: MindOptions) -> None:
+    """Raise what would stop the mind before its first decision.
+
+    Raises
+    ------
+    LLMError
+        A key is missing, an address is none, or money is capped for a model without a price.
+    SimulationError
+        The mind `replay` has no run to repeat.
+    StoreError
+        The run to repeat cannot be read.
+    """
+    if options.mind == "llm":
+        _check_llm(options.llm)
+    if options.mind == "replay":
+        if options.replayed is None:
+            raise SimulationError("the mind replay repeats a recorded run: name one with --replay RUN")
+        Run.open(options.replayed).close()
+
+
+def _check_llm(options: LLMOptions) -> None:
+    servers = [Server(url, options.key_env) for url in options.base_urls]
+    LLMClient(servers, options.model, caps=Caps(usd=options.max_usd), price=options.price)
