@@ -73,6 +73,11 @@ class Times:
         """Expression: Int64 Unix seconds, rounded down; null where the time is unknown."""
         return self.nanoseconds // NANOSECONDS
 
+    def in_order(self, table: pl.LazyFrame) -> pl.LazyFrame:
+        """The table with `timestamp` (Unix seconds) and `position`, the full value, which orders the interactions."""
+        ordered = table.with_columns(position=self.nanoseconds)
+        return ordered.with_columns(timestamp=pl.col("position") // NANOSECONDS)
+
     def summary(self) -> dict[str, str | None]:
         """Column, what it was read as, first and last time, for a manifest."""
         return {

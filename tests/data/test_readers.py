@@ -528,3 +528,26 @@ def test_hostile_pickle_is_refused(published_folder, tmp_path, capsys):
     with pytest.raises(UntrustedFileError):
         published.read(published_folder, tmp_path / "out")
     assert "run" not in capsys.readouterr().out
+
+
+# --- fractions of a second ---
+
+
+@pytest.mark.parametrize("source", ["amazon", "google"])
+def test_fractions_of_a_second_order_events(tmp_path, source):
+    """Stored times are whole seconds; the order is that of the milliseconds."""
+    times = [1_614_834_367_000 + ms for ms in (900, 100, 500)]
+    match source:
+        case "amazon":
+            reviews = [{"user_id": "u", "parent_asin": f"i{n}", "timestamp": t} for n, t in enumerate(times)]
+            write_lines(tmp_path / "Toys.jsonl", reviews)
+            write_lines(tmp_path / "meta_Toys.jsonl", [{"parent_asin": f"i{n}", "title": str(n)} for n in range(3)])
+            amazon.read(tmp_path, tmp_path / "out", category="Toys", min_records=1)
+        case "google":
+            reviews = [{"user_id": "u", "gmap_id": f"i{n}", "time": t} for n, t in enumerate(times)]
+            write_lines(tmp_path / "review-Ohio.json", reviews)
+            write_lines(tmp_path / "meta-Ohio.json", [{"gmap_id": f"i{n}", "name": str(n)} for n in range(3)])
+            google_local.read(tmp_path, tmp_path / "out", state="Ohio", min_records=1)
+    dataset = Dataset.load(tmp_path / "out")
+    assert told(dataset) == {"u": ["1", "2", "0"]}
+    assert dataset.interactions.timestamp.tolist() == [1_614_834_367] * 3

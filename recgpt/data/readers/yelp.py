@@ -9,6 +9,7 @@ import polars as pl
 
 from recgpt.data.process import PUBLISHED_MIN_RECORDS, workspace, write_dataset
 from recgpt.data.readers.lines import Schema, find, json_lines
+from recgpt.data.times import read_times
 
 REVIEW: Schema = {"user_id": pl.String, "business_id": pl.String, "stars": pl.Float32, "date": pl.String}
 BUSINESS: Schema = {
@@ -29,14 +30,12 @@ def read(source: Path, out: Path, *, min_records: int = PUBLISHED_MIN_RECORDS, o
     with workspace(out, overwrite=overwrite) as work:
         reviews = json_lines(find(source, "yelp_academic_dataset_review.json"), REVIEW, work / "reviews.parquet")
         businesses = json_lines(find(source, "yelp_academic_dataset_business.json"), BUSINESS, work / "meta.parquet")
+        times = read_times(reviews, "date", "yelp_academic_dataset_review.json", "%Y-%m-%d %H:%M:%S")
         write_dataset(
             out,
             work,
-            interactions=reviews.select(
-                "user_id",
-                item_id="business_id",
-                rating="stars",
-                timestamp=pl.col("date").str.to_datetime("%Y-%m-%d %H:%M:%S", strict=False).dt.epoch("s"),
+            interactions=times.in_order(reviews).select(
+                "user_id", "timestamp", "position", item_id="business_id", rating="stars"
             ),
             items=businesses.select(
                 "categories",
