@@ -25,6 +25,7 @@ from recgpt.data.ids import IdMap, check_whole, dense_ids, some
 from recgpt.data.provenance import Source, sources_as_read
 from recgpt.data.ragged import Ragged, offsets_from_lengths
 from recgpt.data.text import ALL_TEXT_COLUMNS, TEXT_TEMPLATES
+from recgpt.data.times import read_times
 from recgpt.errors import DataError
 from recgpt.files import new_folder
 
@@ -141,7 +142,8 @@ class Dataset:
         Parameters
         ----------
         path
-            Folder with `interactions.parquet` (`user_id, item_id, position`, optional `timestamp, rating, split`) and
+            Folder with `interactions.parquet` (`user_id, item_id, position`, optional `timestamp, rating, split`;
+            timestamps are Unix seconds if they are whole numbers, else see `recgpt.data.times`) and
             `items.parquet` (`item_id, title`, optional `categories, brand, description`, more allowed).
         repeats
             Rule for repeated items of a user, see `drop_repeats`.
@@ -213,6 +215,10 @@ class Dataset:
         in_interactions, in_items = where
         items = schema.check_items(items, in_items)
         item_map = IdMap(_column(items, "item_id", in_items), in_items)
+        columns = interactions.collect_schema()
+        if "timestamp" in columns and not columns["timestamp"].is_integer():
+            times = read_times(interactions, "timestamp", in_interactions)
+            interactions = interactions.with_columns(timestamp=times.seconds)
         interactions = schema.check_interactions(interactions, item_map.ids.dtype, in_interactions)
 
         # One column at a time: a single raw column (text ids may be long) is in memory beside the dense arrays.

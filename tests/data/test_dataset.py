@@ -204,7 +204,7 @@ def test_id_types_that_do_not_match(folder):
         ("position", pl.lit(None, pl.Int64), "'position' is missing in 9 rows, the first is row 0"),
         ("user_id", pl.lit(None, pl.Int64), "'user_id' is missing in 9 rows"),
         ("timestamp", pl.col("timestamp") + 1_500_000_000_000, "divide milliseconds by 1000"),
-        ("timestamp", pl.lit("2020-01-01"), "'timestamp' is String, whole Unix seconds"),
+        ("timestamp", pl.lit("03/04/2021"), "day and month cannot be told apart"),
         ("rating", pl.lit("good"), "'rating' is String, numbers"),
     ],
 )
@@ -405,3 +405,51 @@ def test_infinite_ratings_are_refused(rating):
     events = INTERACTIONS.with_columns(rating=pl.when(pl.col("rating") == 3).then(rating).otherwise("rating"))
     with pytest.raises(DataError, match=r"small: interactions: 'rating' is infinite in row 2"):
         Dataset.from_frames("small", events, ITEMS)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        pl.from_epoch("timestamp", "s"),
+        pl.from_epoch("timestamp", "s").dt.cast_time_unit("ms").dt.replace_time_zone("UTC"),
+        pl.from_epoch("timestamp", "s").dt.strftime("%FT%TZ"),
+    ],
+)
+def test_times_of_other_types_are_the_same_seconds(form, tmp_path):
+    events = INTERACTIONS.with_columns(timestamp=form)
+    dataset = Dataset.from_frames("small", events, ITEMS)
+    expected = Dataset.from_frames("small", INTERACTIONS, ITEMS).interactions.timestamp
+    assert dataset.interactions.timestamp.tolist() == expected.tolist()
+    events.write_parquet(tmp_path / "interactions.parquet")
+    ITEMS.write_parquet(tmp_path / "items.parquet")
+    assert Dataset.load(tmp_path).interactions.timestamp.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("kind", [pl.UInt8, pl.Int16, pl.UInt64, pl.Categorical, pl.Enum(["a", "b", "c"])])
+def test_ids_of_any_type_come_out_of_a_stored_data_set(kind, tmp_path):
+    text = kind in (pl.Categorical, pl.Enum)
+    ids = pl.Series("item_id", ["a", "c", "b"] if text else [5, 7, 3], dtype=kind)
+    items = pl.DataFrame({"item_id": ids, "title": ["A", "C", "B"]})
+    events = pl.DataFrame({"user_id": ids, "item_id": ids.reverse(), "position": [0, 0, 0]})
+    Dataset.from_frames("any", events, items).save(tmp_path / "any")
+    dataset = Dataset.load(tmp_path / "any")
+    assert dataset.item_map.ids.to_list() == ids.to_list()
+    assert dataset.user_map.ids.to_list() == sorted(ids.to_list())
+    events = zip(
+        *(
+            dataset.user_map.to_outside(dataset.interactions.user),
+            dataset.item_map.to_outside(dataset.interactions.item),
+        ),
+        strict=True,
+    )
+    assert sorted(events) == sorted(zip(ids.to_list(), ids.reverse().to_list(), strict=True))
+
+
+def test_ids_above_the_signed_numbers(tmp_path):
+    ids = pl.Series("item_id", [2**64 - 1, 2**63, 3], dtype=pl.UInt64)
+    items = pl.DataFrame({"item_id": ids, "title": ["A", "C", "B"]})
+    events = pl.DataFrame({"user_id": ids, "item_id": ids, "position": [0, 0, 0]})
+    Dataset.from_frames("any", events, items).save(tmp_path / "any")
+    dataset = Dataset.load(tmp_path / "any")
+    assert dataset.item_map.ids.to_list() == [2**64 - 1, 2**63, 3]
+    assert dataset.user_map.ids.to_list() == [3, 2**63, 2**64 - 1]
