@@ -38,6 +38,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--past", choices=("train", "train+valid"), default="train+valid", help="interactions that baselines learn from"
     )
+    parser.add_argument(
+        "--allow_trained_on_targets", action="store_true", help="evaluate, and mark, a model trained on the targets"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="write the report here as well")
     parser.add_argument("--control", action="store_true", help="also rank after shuffled histories")
@@ -69,6 +72,7 @@ def main() -> None:
         past=args.past,
         control=args.control,
         examples=args.show,
+        allow_trained_on_targets=args.allow_trained_on_targets,
         seed=args.seed,
     )
     print_tables(report.table(), wide=args.wide)

@@ -19,6 +19,7 @@ from rich.text import Text
 from torch import Tensor
 
 from recgpt.data.dataset import Interactions
+from recgpt.data.past import PastSource
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
 from recgpt.ranking import Exclude, Ranking, Request
@@ -144,13 +145,18 @@ class Model(Protocol):
     config: Any
 
     @property
+    def source(self) -> str | None:
+        """Folder or repository that it was read from; None for a model made in memory."""
+        ...
+
+    @property
     def text_encoder(self) -> Mapping[str, Any]:
         """Encoder, template and width of the embeddings that it was trained with; empty where it is not recorded."""
         ...
 
     @property
     def training_record(self) -> Mapping[str, Any]:
-        """Training record; `catalogues` holds the hashes of the catalogues that it was trained on."""
+        """Training record: `trained_on`, the training past of each data set; `catalogues`, their hashes."""
         ...
 
     @property
@@ -162,7 +168,7 @@ class Model(Protocol):
         self,
         items: "Sequence[str] | pl.DataFrame | pd.DataFrame | np.ndarray",
         *,
-        interactions: "Interactions | pl.DataFrame | pd.DataFrame | None" = None,
+        interactions: PastSource | None = None,
         embeddings: np.ndarray | None = None,
     ) -> Catalogue:
         """Index a catalogue, which may be new to the model. No gradient step is made.
@@ -173,7 +179,8 @@ class Model(Protocol):
             N texts; or a table with `title` and, if there are any, `categories, brand, description`; or text embeddings
             (N, E) from the encoder that the model was trained with.
         interactions
-            Past interactions; an error if the model does not read them (`reads_interactions`).
+            Past interactions, or a table or file of them (see `recgpt.data.past`); an error if the model does not read
+            them (`reads_interactions`).
         embeddings
             (N, E) embeddings of these texts, if they were computed before; otherwise the texts are encoded.
 

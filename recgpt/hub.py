@@ -1,18 +1,21 @@
-"""Models on the Hugging Face hub: download and upload; folders of weights shipped with the project."""
+"""Models and files of data sets on the Hugging Face hub; folders of weights shipped with the project."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import unquote
 
 from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import HFValidationError
 
-from recgpt.errors import CheckpointError
+from recgpt.errors import CheckpointError, DataError
 
 OPTIONS = ("revision", "token", "cache_dir", "force_download", "local_files_only")  # of `snapshot_download`
 
 
+DATASET_FILES = re.compile(r"hf://datasets/(?P<name>[^/@]+/[^/@]+)(@(?P<revision>[^/]+))?/(?P<files>.+)")
 SHIPPED_MODEL, SHIPPED_TOKENIZER = "ckpt/recgpt-minilm", "vae_ckpt/minilm"
 
 
@@ -59,6 +62,38 @@ def local_folder(path_or_repository: str | Path, **options: Any) -> Path:
             f"{str(path_or_repository)!r} is neither a folder nor a repository that can be downloaded "
             f"({type(error).__name__}): check the path, the name and the connection"
         ) from error
+
+
+def dataset_files(address: str) -> list[Path]:
+    """Local copies of files of a data set on the hub, downloaded unless they are cached, in order of their names.
+
+    Parameters
+    ----------
+    address
+        `hf://datasets/owner/name/path`, or `owner/name@revision`; `*` in the path stands for any part of a name, `**`
+        for folders.
+
+    Raises
+    ------
+    DataError
+        No such address, data set or file, or no connection.
+    """
+    match = DATASET_FILES.fullmatch(address)
+    if match is None:
+        raise DataError(f"{address!r} is no address of files: use hf://datasets/owner/name/path")
+    revision = match["revision"] and unquote(match["revision"])
+    try:
+        folder = snapshot_download(match["name"], repo_type="dataset", revision=revision, allow_patterns=match["files"])
+    except (HFValidationError, OSError) as error:  # all the hub's network errors are OSErrors
+        raise DataError(
+            f"{address!r} cannot be downloaded ({type(error).__name__}): check the address and the connection, or "
+            "download the file and name its path"
+        ) from error
+    exact = Path(folder) / match["files"]
+    found = [exact] if exact.is_file() else sorted(path for path in Path(folder).glob(match["files"]) if path.is_file())
+    if not found:
+        raise DataError(f"{address!r} matches no file of the data set: look at its files on the hub")
+    return found
 
 
 def uploaded(

@@ -8,18 +8,20 @@ over item tokens.
 """
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from recgpt.catalogue import Catalogue, Model
 from recgpt.data.fingerprint import read_json
+from recgpt.data.provenance import without_rows
 from recgpt.errors import DataError
 from recgpt.foundation.model import MODEL_TYPE, FoundationModel, shipped
 from recgpt.generative.published import PUBLISHED_FILE, PUBLISHED_TOKENIZER
 from recgpt.generative.published import load_model as load_generative
 from recgpt.hub import local_folder
 
-__all__ = ["Catalogue", "Model", "load_foundation_model", "load_model"]
+__all__ = ["Catalogue", "Model", "about_model", "load_foundation_model", "load_model"]
 
 
 def load_model(
@@ -58,6 +60,16 @@ def load_model(
     if device is not None:
         model.to(device)  # type: ignore[arg-type]
     return model
+
+
+def about_model(model: Model) -> dict[str, Any]:
+    """Path, kind, hash and training pasts of a model, for reports and manifests."""
+    return {
+        "path": model.source,
+        "kind": model.kind,
+        "sha256": model.sha256,
+        "training_past": without_rows(model.training_record.get("trained_on", ())),
+    }
 
 
 def load_foundation_model(path: str | Path | None = None) -> FoundationModel:

@@ -43,6 +43,7 @@ ROOMS = (
     "recgpt.splitmix",
     "recgpt.hub",
     "recgpt.device",
+    "recgpt.plotting",
     "recgpt.progress",
     "recgpt.tables",
     "recgpt.config",

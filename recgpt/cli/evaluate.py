@@ -7,6 +7,7 @@ import typer
 
 from recgpt.cli.options import (
     PROTOCOL_NAMES,
+    AllowTrained,
     ConfigFile,
     DatasetDir,
     OptionalRepeats,
@@ -57,6 +58,7 @@ def evaluate(
         ),
     ] = None,
     max_users: Annotated[int | None, typer.Option(help="evaluate a random sample of so many users")] = None,
+    allow_trained_on_targets: AllowTrained = False,
     seed: Seed = 0,
     negatives: Annotated[int | None, typer.Option(hidden=True)] = None,  # only for the error that explains why not
     json_out: Annotated[
@@ -83,6 +85,7 @@ def evaluate(
     from recgpt.evaluate.config import EvaluationConfig
     from recgpt.evaluate.lineup import check_times, default_model, model_embeddings, names_for, recommenders_for
     from recgpt.evaluate.protocols import refuse_negatives
+    from recgpt.evaluate.training_past import check_targets_unseen
     from recgpt.models import load_model
 
     refuse_negatives(negatives)
@@ -91,11 +94,19 @@ def evaluate(
     data = load_for(chosen.protocol, dataset, repeats=chosen.repeats)
     split = make_split(data, chosen.protocol, past=chosen.past, max_users=chosen.max_users, seed=chosen.seed)
     loaded = load_model(chosen.model) if chosen.model is not None else default_model(chosen.recommenders)
+    check_targets_unseen(split, loaded, allow=chosen.allow_trained_on_targets)
     lineup = names_for(split, chosen.recommenders, model=loaded)
     check_times(split, lineup)
     embeddings_NE = model_embeddings(data, loaded)
     compared = recommenders_for(lineup, embeddings_NE=embeddings_NE, model=loaded, seed=chosen.seed)
-    report = run(split, compared, ks=chosen.ks, embeddings_NE=embeddings_NE, seed=chosen.seed)
+    report = run(
+        split,
+        compared,
+        ks=chosen.ks,
+        embeddings_NE=embeddings_NE,
+        seed=chosen.seed,
+        allow_trained_on_targets=chosen.allow_trained_on_targets,
+    )
     print_tables(report.table(), wide=wide)
     if json_out is not None:
         report.save(json_out)
@@ -155,6 +166,7 @@ def benchmark_accuracy(
     seeds: Annotated[
         list[int] | None, typer.Option(help="seeds, instead of those of the suite; repeat the flag")
     ] = None,
+    allow_trained_on_targets: AllowTrained = False,
     data: Annotated[Path, typer.Option(help="folder with the data set folders", file_okay=False)] = Path("data"),
     out: Annotated[Path, typer.Option(help="folder for stored results and reports", file_okay=False)] = Path(
         "runs/accuracy"
@@ -174,7 +186,8 @@ def benchmark_accuracy(
 
     if suite and config:
         raise typer.BadParameter("--suite and --config exclude each other: pass one of them")
-    whole = Suite.load(config or Suite.packaged_file(suite or DEFAULT_SUITE), overrides or ())
+    allowed = {"allow_trained_on_targets": True} if allow_trained_on_targets else {}
+    whole = Suite.load(config or Suite.packaged_file(suite or DEFAULT_SUITE), overrides or (), allowed)
     chosen = whole.restricted(only=only or (), seeds=seeds or ())
     found = run_suite(chosen, data=data, out=out, load_model=load_model)
     paths = write_reports(summarize(chosen, found), found, out=out)

@@ -224,11 +224,12 @@ def finetune(
     out: Annotated[Path, typer.Option(help="folder for the model", file_okay=False)],
     model: OptionalModel = None,
     past: Annotated[
-        Literal["all", "train"],
+        Literal["train", "train+valid", "all"],
         typer.Option(
-            help="training interactions: all, or train: without each user's last two, so that they can be evaluated on"
+            help="training interactions: train: without each user's last two; train+valid: without the last one, so"
+            " that it can be evaluated on; all: for use, not for evaluation"
         ),
-    ] = "all",
+    ] = "train+valid",
     steps: Annotated[int, typer.Option(min=1, help="optimizer steps")] = 800,
     lr: Annotated[float, typer.Option(help="initial learning rate, decayed to 0")] = 5e-4,
     seed: Seed = 0,
@@ -238,7 +239,9 @@ def finetune(
 ) -> None:
     """Fine-tune the foundation model on one data set: minutes on two cores.
 
-    Example: recgpt finetune data/demo --out runs/demo-tuned --past train
+    Example: recgpt finetune data/demo --out runs/demo-tuned
+
+    Example: recgpt finetune data/demo --out runs/demo-tuned --past all
     """
     from recgpt.data.dataset import Dataset
     from recgpt.data.splits import leave_one_out
@@ -255,7 +258,7 @@ def finetune(
     loaded = load_foundation_model(model)
     data = Dataset.load(dataset, repeats="drop")
     embeddings_NE = model_embeddings(data, loaded)
-    known = leave_one_out(data, past="train").known if settings.past == "train" else data
+    known = data if settings.past == "all" else leave_one_out(data, past=settings.past).known
     tuned = run(loaded, known, embeddings_NE, steps=settings.steps, lr=settings.lr, seed=settings.seed)
     tuned.save_pretrained(out)
     say(f"{out}: fine-tuned on {len(known.interactions):,} interactions of {data.name}")

@@ -31,9 +31,17 @@ OptionalModel = Annotated[
 ]
 ItemsFile = Annotated[Path, typer.Option(help="catalogue: .csv, .tsv, .jsonl or .parquet with a column `title`")]
 InteractionsFile = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
-        help="past interactions of all users: user_id, item_id (as in the catalogue) and, if known, timestamp"
+        help="past interactions of all users: a file, a pattern in quotes (past-*.csv) or hf:// address, with user_id,"
+        " item_id (as in the catalogue) and, if known, position or timestamp"
+    ),
+]
+TimeFormat = Annotated[
+    str | None,
+    typer.Option(
+        help="format of the times, such as %d/%m/%Y, or s, ms, us, ns for Unix numbers; found out by default where it"
+        " is not ambiguous"
     ),
 ]
 History = Annotated[
@@ -46,6 +54,13 @@ PROTOCOL_NAMES = (
     "evaluation protocol, see docs/evaluation.md: leave_one_out, global_time, zero_shot, cold_user, cold_item,"
     " held_out_users, windows or published_steam_style"
 )
+AllowTrained = Annotated[
+    bool,
+    typer.Option(
+        "--allow-trained-on-targets",
+        help="Evaluate a model although it was trained on targets of this split; the table is marked.",
+    ),
+]
 Seed = Annotated[int, typer.Option(help="seed of all random numbers")]
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="YAML file of settings; --set and flags override it", dir_okay=False)

@@ -13,7 +13,16 @@ if TYPE_CHECKING:
 
     from recgpt.models import Catalogue
 
-from recgpt.cli.options import DatasetDir, History, InteractionsFile, ItemsFile, OptionalModel, Overwrite, Workers
+from recgpt.cli.options import (
+    DatasetDir,
+    History,
+    InteractionsFile,
+    ItemsFile,
+    OptionalModel,
+    Overwrite,
+    TimeFormat,
+    Workers,
+)
 
 
 def recommend(
@@ -21,6 +30,7 @@ def recommend(
     history: History,
     model: OptionalModel = None,
     interactions: InteractionsFile = None,
+    time_format: TimeFormat = None,
     k: Annotated[int, typer.Option("-k", help="number of recommendations")] = 10,
     keep_history: Annotated[
         bool, typer.Option("--keep-history", help="Allow items of the history to be recommended.")
@@ -44,7 +54,7 @@ def recommend(
     catalogue_table = _read_catalogue(items)
     titles = catalogue_table["title"].to_list()
     rows = find_titles(titles, [title for title in history.split(";") if title.strip()])
-    catalogue = _indexed(model, catalogue_table, interactions)
+    catalogue = _indexed(model, catalogue_table, interactions, time_format)
     score_name = catalogue.score_name
     ranking = catalogue.recommend([rows], min(k, len(titles)), exclude="nothing" if keep_history else "history")
     best = [
@@ -106,21 +116,19 @@ def rank(
     say(f"{path}: {data.n_users:,} users, the top {k} of {data.n_items:,} items for each")
 
 
-def _indexed(model: str | None, catalogue_table: "pl.DataFrame", interactions: Path | None) -> "Catalogue":
+def _indexed(
+    model: str | None, catalogue_table: "pl.DataFrame", interactions: str | None, time_format: str | None
+) -> "Catalogue":
     """Index the catalogue with the named model, by default the shipped one."""
-    from recgpt.errors import DataError
     from recgpt.models import load_model
 
     loaded = load_model(model)
     if interactions is None:
         return loaded.index(catalogue_table)
-    from recgpt.data.readers.tables import read_interactions
+    from recgpt.data.past import item_ids, read_past
 
-    known = read_interactions(interactions)
-    if "item_id" not in catalogue_table.columns and not known["item_id"].dtype.is_integer():
-        kind = known["item_id"].dtype
-        raise DataError(f"{interactions}: 'item_id' is {kind}, but the catalogue has no such column: add it there")
-    return loaded.index(catalogue_table, interactions=known)
+    past = read_past(interactions, item_ids(catalogue_table), time_format=time_format)
+    return loaded.index(catalogue_table, interactions=past)
 
 
 def _read_catalogue(path: Path) -> "pl.DataFrame":
@@ -141,6 +149,7 @@ def explain(
     item: Annotated[str, typer.Option(help="title of the item to explain, or a part that only one title contains")],
     model: OptionalModel = None,
     interactions: InteractionsFile = None,
+    time_format: TimeFormat = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of tables.")] = False,
 ) -> None:
     """Explain an item's score after a history: the contribution of each kind of evidence and of each history item.
@@ -157,7 +166,7 @@ def explain(
     titles = catalogue_table["title"].to_list()
     rows = find_titles(titles, [title for title in history.split(";") if title.strip()])
     wanted = find_titles(titles, [item])[0]
-    found = _indexed(model, catalogue_table, interactions).explain(rows, wanted, titles)
+    found = _indexed(model, catalogue_table, interactions, time_format).explain(rows, wanted, titles)
     if as_json:
         print_json(found.to_dict(), indent=None)
     else:

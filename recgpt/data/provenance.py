@@ -23,6 +23,7 @@ from recgpt.errors import DataError
 
 if TYPE_CHECKING:
     from recgpt.data.dataset import Dataset
+    from recgpt.data.splits.base import Split
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,24 +144,25 @@ def sources_as_read(dataset: "Dataset") -> list[Source]:
     return [itself, *noted]
 
 
-def training_past(dataset: "Dataset") -> dict[str, Any]:
-    """Record of a training on all events of a data set, JSON values.
+def training_past(dataset: "Dataset", split: "Split | None" = None) -> dict[str, Any]:
+    """Record of a training on all events of a data set, or on the past of its split, JSON values.
 
-    Where the data set is the past of a split (`Split.known`), the record holds protocol, past, seed, options, moment in
-    time, and the hash of the targets that were held out.
+    Where the data set is itself the past of a split (`Split.known`), the record holds protocol, past, seed, options,
+    moment in time, and the hash of the targets that were held out, as it does of a given split.
     """
-    split = dataset.manifest.get("split") or {}
+    about = dataset.manifest.get("split") or {} if split is None else split.about
+    sources = dataset.sources if split is None else [source.select(split.in_past) for source in dataset.sources]
     return {
         "dataset": dataset.name,
         **dataset_identity(dataset),
-        "protocol": split.get("protocol"),
-        "past": split.get("past", "all"),
-        "seed": split.get("seed"),
-        "params": split.get("params", {}),
-        "moment": split.get("params", {}).get("moment"),
-        "targets_sha256": split.get("targets_sha256"),
+        "protocol": about.get("protocol"),
+        "past": about.get("past", "all"),
+        "seed": about.get("seed"),
+        "params": about.get("params", {}),
+        "moment": about.get("params", {}).get("moment"),
+        "targets_sha256": about.get("targets_sha256"),
         "users": dataset.n_users,
-        "interactions": dataset.n_interactions,
+        "interactions": dataset.n_interactions if split is None else int(split.in_past.sum()),
         "date": datetime.now(UTC).date().isoformat(),
         **code_version(),
         "sources": [
@@ -170,7 +172,7 @@ def training_past(dataset: "Dataset") -> dict[str, Any]:
                 "events": source.n_events,
                 "trained": None if source.rows is None else packed(source.rows, source.n_events),
             }
-            for source in dataset.sources
+            for source in sources
             if source.count
         ],
     }

@@ -58,16 +58,13 @@ def catalogue_texts(items: "Sequence[str] | pl.DataFrame | pd.DataFrame", templa
     Raises
     ------
     DataError
-        The table has no column `title`, or an `item_id` twice.
+        The table has no column `title`.
     """
     if isinstance(items, Sequence):
         return items
-    table = items if isinstance(items, pl.DataFrame) else pl.from_pandas(items)
-    if "title" not in table.columns:
+    if "title" not in items.columns:
         raise DataError(
-            f"the items table has no column 'title', only {table.columns}: rename the column with the titles"
+            f"the items table has no column 'title', only {list(items.columns)}: rename the column with the titles"
         )
-    if "item_id" in table.columns and table["item_id"].is_duplicated().any():
-        twice = table["item_id"].filter(table["item_id"].is_duplicated())[0]
-        raise DataError(f"item_id {twice!r} is in more than one row: keep one row of each item")
-    return TEXT_TEMPLATES[template](table)
+    texts = items[[column for column in ALL_TEXT_COLUMNS if column in items.columns]]
+    return TEXT_TEMPLATES[template](texts if isinstance(texts, pl.DataFrame) else pl.from_pandas(texts))

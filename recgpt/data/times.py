@@ -43,6 +43,7 @@ _DATES = ("%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y"
 _DATES_IN_WORDS = ("%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%d-%b-%Y", "%a, %d %b %Y")
 _TIMES_OF_DAY = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", " %H:%M:%S %z", "%H%M%S")
 _COMMON_FORMATS = [date + time for date in _DATES + _DATES_IN_WORDS for time in _TIMES_OF_DAY]
+_IN_PYTHON = "in Python read_past(..., time_format=)"
 _COMPARED_WITH_PYTHON = 20  # values that Polars and Python must read alike in a format
 
 
@@ -343,10 +344,10 @@ def _remedy(text: str) -> str:
     fitting = {form: seconds for form in _COMMON_FORMATS if (seconds := _python_seconds(text, form)) is not None}
     if fitting:
         ambiguous = "its day and month cannot be told apart; " if len(set(fitting.values())) > 1 else ""
-        return f"{ambiguous}give its format, --time-format {' or '.join(repr(form) for form in fitting)}"
+        return f"{ambiguous}give its format, --time-format {' or '.join(map(repr, fitting))} ({_IN_PYTHON})"
     if text.strip("-0.") == "":
-        return "leave unknown times empty, or give the unit, such as --time-format s"
-    return "give its format, such as --time-format '%d/%m/%Y' or --time-format s; leave unknown times empty"
+        return f"leave unknown times empty, or give the unit, such as --time-format s ({_IN_PYTHON})"
+    return f"give its format, such as --time-format '%d/%m/%Y' or s ({_IN_PYTHON}); leave unknown times empty"
 
 
 def _check_format(time_format: str) -> None:

@@ -37,4 +37,7 @@ class EvaluationConfig(Config):
         default=KS, description="cut-offs of the lists, from 1 on; figures beyond the catalogue's size use all of it"
     )
     max_users: int | None = Field(default=None, ge=1, description="size of a random sample of users; all without it")
+    allow_trained_on_targets: bool = Field(
+        default=False, description="evaluate, and mark, a model that was trained on targets of the split"
+    )
     seed: int = Field(default=0, description="of the sample, the bootstrap and recommenders that draw")

@@ -7,6 +7,7 @@ import numpy as np
 
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.ragged import Ragged
+from recgpt.models import Model
 from recgpt.ranking import Exclude, Ranking
 from recgpt.recommenders.base import Recommender
 
@@ -19,6 +20,11 @@ class ShuffledHistories:
         self.supervision = recommender.supervision
         self._recommender = recommender
         self._seed = seed
+
+    @property
+    def pretrained_model(self) -> Model | None:
+        """Pre-trained model of the recommender."""
+        return getattr(self._recommender, "pretrained_model", None)
 
     def fit(self, dataset: Dataset) -> Self:
         """Fit the recommender."""

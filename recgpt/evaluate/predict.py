@@ -14,6 +14,7 @@ from recgpt.evaluate.examples import show_examples
 from recgpt.evaluate.lineup import model_embeddings, names_for, recommenders_for
 from recgpt.evaluate.report import Report
 from recgpt.evaluate.run import evaluate
+from recgpt.evaluate.training_past import check_targets_unseen
 from recgpt.generative.published import PUBLISHED_TOKENIZER
 from recgpt.models import load_model
 from recgpt.progress import note
@@ -34,6 +35,7 @@ def predict(
     past: Literal["train", "train+valid"] = "train+valid",
     control: bool = False,
     examples: int = 0,
+    allow_trained_on_targets: bool = False,
     seed: int = 0,
 ) -> Report:
     """Evaluate a model on one data set.
@@ -56,6 +58,8 @@ def predict(
         Rank after shuffled histories too.
     examples
         Users whose histories and recommendations are printed.
+    allow_trained_on_targets
+        Evaluate, and mark, a model that was trained on targets of the split.
 
     Raises
     ------
@@ -68,12 +72,20 @@ def predict(
     device = torch.device("cuda", gpu) if torch.cuda.is_available() else None
     model = load_model(model_path, tokenizer=tokenizer, n_layers=n_layers, device=device)
     split = published_split(dataset, cold=cold, past=past, seed=seed)
+    check_targets_unseen(split, model, allow=allow_trained_on_targets)
     embeddings_NE = model_embeddings(dataset, model)
     recommenders = recommenders_for(names_for(split, model=model), embeddings_NE=embeddings_NE, model=model)
     model_row = recommenders[-1]
     if control:
         recommenders.append(ShuffledHistories(model_row, seed=seed))
-    report = evaluate(split, recommenders, embeddings_NE=embeddings_NE, batch_size=batch_size, seed=seed)
+    report = evaluate(
+        split,
+        recommenders,
+        embeddings_NE=embeddings_NE,
+        batch_size=batch_size,
+        seed=seed,
+        allow_trained_on_targets=allow_trained_on_targets,
+    )
     if examples:
         show_examples(dataset, split, model_row, examples, seed=seed)
     return report

@@ -21,6 +21,7 @@ from recgpt.data.schema import scan_table
 from recgpt.errors import DataError
 from recgpt.evaluate.config import KS
 from recgpt.evaluate.metrics import METRICS
+from recgpt.evaluate.notes import report_notes
 from recgpt.evaluate.protocols import SLICES, headline
 from recgpt.ranking import Exclude
 from recgpt.recommenders import ALIASES
@@ -167,7 +168,8 @@ class Report:
         for recommender in self._ordered():
             slices.add_row(recommender, *self._slice_cells(recommender))
             lists.add_row(recommender, *self._list_cells(recommender))
-        return Group(main, *self._cut_off_table(), slices, lists, "", legend(self._meanings))
+        notes = Text("\n".join(report_notes(self.context)))
+        return Group(main, *self._cut_off_table(), slices, lists, "", legend(self._meanings), "", notes)
 
     def _cut_off_table(self) -> list[Table]:
         rows = self._cut_off_rows()
@@ -221,7 +223,9 @@ class Report:
             (f"{self._ndcg} on parts of explore", slices, _about(OTHER_SLICES)),
             (f"The lists of {self.ks[-1]}", lists, _lists_caption()),
         ]
-        return "\n".join(f"**{title}**\n\n{markdown_table(rows)}\n\n{caption}\n" for title, rows, caption in parts)
+        tables = [f"**{title}**\n\n{markdown_table(rows)}\n\n{caption}\n" for title, rows, caption in parts]
+        notes = "".join(f"- {markdown(note)}\n" for note in report_notes(self.context))
+        return "\n".join([*tables, notes] if notes else tables)
 
     @property
     def _meanings(self) -> dict[str, str]:

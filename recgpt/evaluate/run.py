@@ -10,7 +10,7 @@ Suffixes: B queries, K places of a ranked list, N items in the catalogue, E embe
 
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,6 +27,8 @@ from recgpt.evaluate.metrics import per_case, target_ranks
 from recgpt.evaluate.protocols import SLICES, case_table, headline
 from recgpt.evaluate.report import Report, Result, ranks_column
 from recgpt.evaluate.significance import bootstrap_ci
+from recgpt.evaluate.training_past import check_targets_unseen, model_facts
+from recgpt.models import Model
 from recgpt.progress import Meter
 from recgpt.ranking import Exclude
 from recgpt.recommenders.base import Recommender
@@ -44,6 +46,7 @@ def evaluate(
     batch_size: int = 256,
     seed: int = 0,
     progress: bool = True,
+    allow_trained_on_targets: bool = False,
 ) -> Report:
     """Fit every recommender on the split's past and evaluate it on all slices over the full catalogue.
 
@@ -62,14 +65,20 @@ def evaluate(
         Seed of the bootstrap.
     progress
         Whether progress bars are shown.
+    allow_trained_on_targets
+        Whether pre-trained models that were trained on targets of the split are evaluated, and marked, not refused.
 
     Raises
     ------
     DataError
-        The split leaks, has no query, there is no recommender, or two recommenders share a name.
+        A pre-trained model was trained on targets of the split, the split leaks, has no query, there is no
+        recommender, or two recommenders share a name.
     """
     _check(split, recommenders, ks)
     split.check_no_leak()
+    models = {each.name: model for each in recommenders if (model := getattr(each, "pretrained_model", None))}
+    for model in models.values():
+        check_targets_unseen(split, model, allow=allow_trained_on_targets)
     ks = tuple(sorted({int(k) for k in ks}))
     known = split.known
     cases = case_table(split)
@@ -114,6 +123,8 @@ def evaluate(
             categories_NC=categories_NC,
             histories=split.histories,
         )
+    in_slices = {name: len(np.unique(split.users[rows])) for name, rows in places.items()}
+    users = {**split.user_counts(), "in_slices": in_slices}
     return Report(
         dataset=split.dataset.name,
         protocol=split.protocol,
@@ -122,9 +133,14 @@ def evaluate(
         supervision={recommender.name: recommender.supervision for recommender in recommenders},
         results=results,
         beyond_accuracy=beyond,
-        context=_context(split, seed, seconds),
+        context={**_context(split, seed, seconds), "models": _models(split, models), "users": users},
         cases=cases,
     )
+
+
+def _models(split: Split, models: Mapping[str, Model]) -> dict[str, dict[str, Any]]:
+    facts = {id(model): model_facts(split, model) for model in models.values()}
+    return {name: facts[id(model)] for name, model in models.items()}
 
 
 def _check(split: Split, recommenders: Sequence[Recommender], ks: Sequence[int]) -> None:

@@ -17,6 +17,7 @@ from pydantic import Field
 
 from recgpt.config import Config
 from recgpt.data.dataset import Dataset
+from recgpt.data.provenance import training_past
 from recgpt.data.ragged import Ragged
 from recgpt.data.splits.base import sample
 from recgpt.device import default_device
@@ -38,9 +39,10 @@ EVALUATIONS = 8
 class FinetuneConfig(Config):
     """Settings of `recgpt finetune`."""
 
-    past: Literal["all", "train"] = Field(
-        default="all",
-        description="training interactions: all, or train: without each user's last two, kept for evaluation",
+    past: Literal["train", "train+valid", "all"] = Field(
+        default="train+valid",
+        description="training interactions: without each user's last two, without the last one, or all of them; a model"
+        " fine-tuned on all is for use, and cannot be evaluated on this data set",
     )
     steps: int = Field(default=800, ge=1, description="optimizer steps")
     lr: float = Field(default=5e-4, gt=0, description="initial learning rate, decayed to 0")
@@ -86,7 +88,8 @@ def finetune(
         tuned.network = _trained(tuned, episodes, validation, steps=steps, lr=lr, seed=seed)
     before = model.config.training
     catalogues = [*before.get("catalogues", []), dataset.items_sha256]
-    training = {**before, "fine-tuned on": dataset.name, "catalogues": catalogues}
+    trained_on = [*before.get("trained_on", []), training_past(dataset)]
+    training = {**before, "fine-tuned on": dataset.name, "catalogues": catalogues, "trained_on": trained_on}
     tuned.config = replace(model.config, training=training)
     return tuned
 

@@ -26,6 +26,8 @@ from torch import nn
 from recgpt.catalogue import Kind, rankings_sha256
 from recgpt.data.dataset import Interactions
 from recgpt.data.ids import IdMap
+from recgpt.data.past import PastSource, item_ids, read_past
+from recgpt.data.provenance import describe_past
 from recgpt.data.ragged import Ragged, offsets_from_lengths
 from recgpt.data.text import catalogue_texts
 from recgpt.encode import TextEncoder
@@ -58,7 +60,8 @@ class FoundationConfig:
     text_encoder
         Encoder, template and width of the embeddings that the network was trained with.
     training
-        Training record: hashes of the catalogues, seed, steps and further settings.
+        Training record: the training past of each data set (`recgpt.data.provenance`), hashes of the catalogues, seed,
+        steps and further settings.
     """
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
@@ -95,6 +98,7 @@ class FoundationModel(nn.Module):
         super().__init__()
         self.config = config
         self.network = FoundationNetwork(config.network)
+        self.source: str | None = None
         self.eval()
 
     @property
@@ -104,7 +108,7 @@ class FoundationModel(nn.Module):
 
     @property
     def training_record(self) -> Mapping[str, Any]:
-        """Training record; `catalogues` holds the hashes of the catalogues that it was trained on."""
+        """Training record: `trained_on`, the training past of each data set; `catalogues`, their hashes."""
         return self.config.training
 
     @property
@@ -116,7 +120,7 @@ class FoundationModel(nn.Module):
         self,
         items: "Sequence[str] | pl.DataFrame | pd.DataFrame | np.ndarray",
         *,
-        interactions: "Interactions | pl.DataFrame | pd.DataFrame | None" = None,
+        interactions: PastSource | None = None,
         embeddings: np.ndarray | None = None,
     ) -> FoundationCatalogue:
         """Index a catalogue, which may be new to the model, by its texts and past interactions; no gradient step.
@@ -130,9 +134,11 @@ class FoundationModel(nn.Module):
             N texts; or a table with `title` and, if there are any, `categories, brand, description`; or text embeddings
             (N, E) from the encoder that the model was trained with, without the tf-idf relation that texts give.
         interactions
-            Dense `Interactions`, oldest first; or a table, oldest first, with `user_id`, `item_id` and optionally
-            `timestamp` (Unix seconds). `item_id` refers to the column `item_id` of the items table, or to row numbers
-            without such a column. None ranks by texts alone.
+            Dense `Interactions`, oldest first; or a table (polars, pandas, Arrow, a DuckDB relation) or the path of a
+            file, a pattern or `hf://` address of files, with `user_id`, `item_id` and, if known, `position` or
+            `timestamp`, which order them; see `recgpt.data.past`, also for times in a format of their own. `item_id`
+            refers to the column `item_id` of the items table, or to row numbers without such a column. None ranks by
+            texts alone.
         embeddings
             (N, E) embeddings of these texts, if they were computed before; otherwise the texts are encoded.
 
@@ -147,6 +153,7 @@ class FoundationModel(nn.Module):
             raise DataError(f"a single text was given, {items[:40]!r}: index a list of texts, one an item")
         if len(items) == 0:
             raise DataError("the catalogue is empty: index at least one item")
+        ids = item_ids(items)
         texts = None if isinstance(items, np.ndarray) else catalogue_texts(items, self.template)
         embeddings_NE = self._embeddings(items, texts, embeddings)
         width = self.config.text_encoder.get("dim")
@@ -155,7 +162,7 @@ class FoundationModel(nn.Module):
                 f"embeddings have shape {embeddings_NE.shape}, the model reads ({len(items)}, {width}): "
                 f"encode the items with the encoder that the model was trained with"
             )
-        events = _dense(interactions, items, len(embeddings_NE))
+        events = _past(interactions, ids)
         order = np.argsort(events.user, kind="stable")
         sequences = Ragged(events.item[order].astype(np.int64), offsets_from_lengths(np.bincount(events.user)))
         times = None if events.timestamp is None else events.timestamp[order]
@@ -231,6 +238,7 @@ class FoundationModel(nn.Module):
         """
         folder = local_folder(pretrained_model_name_or_path or SHIPPED, **hub)
         model = cls(FoundationConfig.read(folder / "config.json"))
+        model.source = str(pretrained_model_name_or_path or SHIPPED_MODEL)
         weights = folder / WEIGHTS_FILE
         try:
             model.load_state_dict(load_file(weights))
@@ -249,15 +257,21 @@ def shipped() -> FoundationModel:
     """
     if not SHIPPED.is_dir():
         raise CheckpointError(f"{SHIPPED} is not there: name a model, such as one made by `recgpt pretrain foundation`")
-    return FoundationModel.from_pretrained(SHIPPED)
+    model = FoundationModel.from_pretrained(SHIPPED)
+    model.source = SHIPPED_MODEL
+    return model
 
 
 def model_card(config: FoundationConfig) -> str:
     """README.md of a saved model: description, usage and training record."""
     data = ModelCardData(license="mit", library_name="recgpt", tags=["recommendation", "zero-shot", "cold-start"])
-    rows = "\n".join(f"| {key} | {markdown(value)} |" for key, value in config.training.items() if key != "catalogues")
-    facts = f"## Training\n\n| | |\n|-|-|\n{rows}\n" if rows else "Training is not recorded in this folder.\n"
     encoder = markdown(config.text_encoder.get("encoder", "an encoder that is not recorded"))
+    facts = {key: value for key, value in config.training.items() if key not in ("catalogues", "trained_on")}
+    facts |= {"trained on": "; ".join(map(describe_past, config.training.get("trained_on", ()))) or "not recorded"}
+    rows = "\n".join(f"| {key} | {markdown(value)} |" for key, value in facts.items())
+    table = (
+        f"## Training\n\n| | |\n|-|-|\n{rows}\n" if config.training else "Training is not recorded in this folder.\n"
+    )
     return f"""---
 {data.to_yaml()}
 ---
@@ -275,37 +289,18 @@ catalogue = model.index(["first item's text", "second item's text", "third item'
 print(catalogue.recommend([[0, 2]], k=1).ids)
 ```
 
-{facts}"""
+{table}"""
 
 
-def _dense(interactions: Any, items: Any, n_items: int) -> Interactions:
-    """Convert interactions to dense ids; checks their range."""
-    if interactions is None:
+def _past(source: PastSource | None, items: IdMap) -> Interactions:
+    """Past interactions with ids of the catalogue."""
+    if source is None:
         return Interactions(np.empty(0, np.int32), np.empty(0, np.int32))
-    if not isinstance(interactions, Interactions):
-        interactions = _from_table(interactions, items, n_items)
-    for what, ids in (("item", interactions.item), ("user", interactions.user)):
-        unknown = first_unknown(ids, n_items if what == "item" else np.iinfo(np.int32).max)
+    past = read_past(source, items)
+    for what, ids in (("item", past.item), ("user", past.user)):
+        unknown = first_unknown(ids, len(items) if what == "item" else np.iinfo(np.int32).max)
         if unknown is not None:
-            raise DataError(f"interaction {unknown} is of the {what} {ids[unknown]}, of {n_items} items: check the ids")
-    return interactions
-
-
-def _from_table(table: Any, items: Any, n_items: int) -> Interactions:
-    frame = table if isinstance(table, pl.DataFrame) else pl.from_pandas(table)
-    for column in ("user_id", "item_id"):
-        if column not in frame.columns:
-            raise DataError(f"the interactions have no column {column!r}, only {frame.columns}: rename the one meant")
-        if frame[column].null_count():
-            row = frame[column].is_null().arg_max()
-            raise DataError(f"interaction {row} has no {column}: leave it out or fill in the {column}")
-    if hasattr(items, "columns") and "item_id" in items.columns:
-        known = items if isinstance(items, pl.DataFrame) else pl.from_pandas(items)
-        ids = IdMap(known["item_id"], "the items table")
-    else:
-        ids = IdMap(pl.Series("item_id", range(n_items)), "the catalogue's rows")
-    item = ids.to_dense(frame["item_id"])
-    user = frame["user_id"].rank("dense").cast(pl.Int32).to_numpy() - 1
-    has_times = "timestamp" in frame.columns
-    times = frame["timestamp"].cast(pl.Int64).fill_null(-1).to_numpy() if has_times else None
-    return Interactions(user, item, times)
+            raise DataError(
+                f"interaction {unknown} is of the {what} {ids[unknown]}, of {len(items)} items: check the ids"
+            )
+    return past

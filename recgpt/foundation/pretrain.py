@@ -26,6 +26,7 @@ from torch.nn import functional as F
 from recgpt.config import Config
 from recgpt.data.dataset import Dataset
 from recgpt.data.fingerprint import load_array, save_array
+from recgpt.data.provenance import training_past
 from recgpt.encode import DEFAULT, embeddings_for, find_encoder
 from recgpt.errors import DataError
 from recgpt.files import file_name
@@ -139,6 +140,7 @@ def pretrain(
                 "domains": [path.name for path in domains],
                 "watched": [path.name for path in valid],
                 "catalogues": [catalogues[path] for path in domains],
+                "trained_on": [training_past(datasets[path]) for path in domains],
                 "steps": config.steps,
                 "cases": config.cases,
                 "seed": config.seed,

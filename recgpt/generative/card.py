@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from huggingface_hub import ModelCardData
 
+from recgpt.data.provenance import describe_past
 from recgpt.terminal import markdown
 
 if TYPE_CHECKING:
@@ -14,8 +15,10 @@ def model_card(config: "RecGPTConfig") -> str:
     """README.md of a saved model: description, usage and training record."""
     data = ModelCardData(license="mit", library_name="recgpt", tags=["recommendation", "sequential-recommendation"])
     training = config.training or {}
-    rows = "\n".join(f"| {key} | {markdown(value)} |" for key, value in training.items() if key != "catalogues")
-    facts = f"## Training\n\n| | |\n|-|-|\n{rows}\n" if training else "Training is not recorded in this folder.\n"
+    facts = {key: value for key, value in training.items() if key not in ("catalogues", "trained_on")}
+    facts |= {"trained on": "; ".join(map(describe_past, training.get("trained_on", ()))) or "not recorded"}
+    rows = "\n".join(f"| {key} | {markdown(value)} |" for key, value in facts.items())
+    table = f"## Training\n\n| | |\n|-|-|\n{rows}\n" if training else "Training is not recorded in this folder.\n"
     encoder = markdown(config.text_encoder.get("encoder", "not recorded"))
     return f"""---
 {data.to_yaml()}
@@ -35,4 +38,4 @@ catalogue = model.index(["first item's text", "second item's text", "third item'
 print(catalogue.recommend([[0, 2]], k=1).ids)
 ```
 
-{facts}"""
+{table}"""

@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from recgpt.catalogue import Kind, rankings_sha256
-from recgpt.data.dataset import Interactions
+from recgpt.data.past import PastSource, item_ids
 from recgpt.data.text import catalogue_texts
 from recgpt.encode import TextEncoder
 from recgpt.errors import DataError
@@ -37,13 +37,18 @@ class GenerativeModel(RecGPTDecoder):
     reads_interactions: ClassVar[bool] = False
 
     @property
+    def source(self) -> str | None:
+        """Folder, repository or published file that it was read from; None for a model made in memory."""
+        return str(self.name_or_path) or None
+
+    @property
     def text_encoder(self) -> Mapping[str, Any]:
         """Encoder, template and width of the embeddings that it was trained with; empty where it is not recorded."""
         return self.config.text_encoder
 
     @property
     def training_record(self) -> Mapping[str, Any]:
-        """Training record; `catalogues` holds the hashes of the catalogues that it was trained on."""
+        """Training record: `trained_on`, the training past of each data set; `catalogues`, their hashes."""
         return self.config.training
 
     @property
@@ -60,7 +65,7 @@ class GenerativeModel(RecGPTDecoder):
         self,
         items: "Sequence[str] | pl.DataFrame | pd.DataFrame | np.ndarray",
         *,
-        interactions: "Interactions | pl.DataFrame | pd.DataFrame | None" = None,
+        interactions: PastSource | None = None,
         embeddings: np.ndarray | None = None,
         tokenizer: FSQTokenizer | None = None,
         codes: np.ndarray | None = None,
@@ -104,6 +109,7 @@ class GenerativeModel(RecGPTDecoder):
             raise DataError(f"a single text was given, {items[:40]!r}: index a list of texts, one an item")
         if len(items) == 0:
             raise DataError("the catalogue is empty: index at least one item")
+        item_ids(items)  # refuses ids that are missing or double
         embeddings_NE = self._embeddings(items) if embeddings is None else embeddings
         if embeddings_NE.shape != (len(items), self.config.embedding_dim):
             raise DataError(

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from recgpt.data.dataset import Dataset, Repeats
 from recgpt.data.fingerprint import read_fingerprint
+from recgpt.data.provenance import training_past
 from recgpt.data.splits import Split, held_out_users, leave_one_out, second_last
 from recgpt.errors import CheckpointError, DataError
 from recgpt.generative.decoder import RecGPTConfig
@@ -73,8 +74,9 @@ def pretrain(config: PretrainConfig, ranking_validation: RankingValidation, *, o
         `config.checkpoint` is no model with a tokenizer, or `config.out` holds a run of other settings.
     """
     dataset = Dataset.load(config.data, repeats=config.repeats)
-    model, tokenizer = _model_and_tokenizer(config, dataset)
-    data, valid, validate = _training_and_validation(config, dataset, tokenizer, ranking_validation)
+    split = None if config.valid else _hold_out(config, dataset)
+    model, tokenizer = _model_and_tokenizer(config, dataset, training_past(dataset, split))
+    data, valid, validate = _training_and_validation(config, dataset, split, tokenizer, ranking_validation)
     trainer = Trainer(config.training(), model, data, valid, validate, overwrite=overwrite)
     progress = trainer.run()
     best = config.out / "best"
@@ -86,9 +88,11 @@ def pretrain(config: PretrainConfig, ranking_validation: RankingValidation, *, o
     return best
 
 
-def _model_and_tokenizer(config: PretrainConfig, dataset: Dataset) -> tuple[GenerativeModel, FSQTokenizer]:
+def _model_and_tokenizer(
+    config: PretrainConfig, dataset: Dataset, past: dict[str, Any]
+) -> tuple[GenerativeModel, FSQTokenizer]:
     """A new model for the data's encoder and the given tokenizer, or the checkpoint to fine-tune."""
-    facts = _facts(config, dataset)
+    facts = {**_facts(config, dataset), "trained_on": [past]}
     if config.checkpoint:
         model = GenerativeModel.from_pretrained(config.checkpoint)
         if model.tokenizer is None:
@@ -99,6 +103,7 @@ def _model_and_tokenizer(config: PretrainConfig, dataset: Dataset) -> tuple[Gene
         model.config.training = {
             **facts,
             "catalogues": [*facts["catalogues"], *before.get("catalogues", [])],
+            "trained_on": [*before.get("trained_on", []), past],
             "fine-tuned from": config.checkpoint,
             "trained before on": before.get("data", "unknown data"),
         }
@@ -142,29 +147,34 @@ def _facts(config: PretrainConfig, dataset: Dataset) -> dict[str, Any]:
 
 
 def _training_and_validation(
-    config: PretrainConfig, dataset: Dataset, tokenizer: FSQTokenizer, ranking_validation: RankingValidation
+    config: PretrainConfig,
+    dataset: Dataset,
+    held_out: Split | None,
+    tokenizer: FSQTokenizer,
+    ranking_validation: RankingValidation,
 ) -> tuple[TrainData, list[TrainData], Validate]:
     """Training data, validation data, and the ranking of held-out users."""
     tables = (dataset.tokens(tokenizer.sha256), dataset.embeddings())
-    if config.valid:
+    if held_out is None:
         sets = [Dataset.load(path, repeats=config.repeats) for path in config.valid]
         valid = [TrainData(each.sequences, each.tokens(tokenizer.sha256), each.embeddings()) for each in sets]
         split = leave_one_out(sets[0], max_users=RANKED_USERS, seed=config.seed)
         validate = ranking_validation(split, tokenizer, valid[0].codes_NK, valid[0].embeddings_NE)
         return TrainData(dataset.sequences, *tables), valid, validate
-    split, held_out = _hold_out(config, dataset, tables)
-    validate = ranking_validation(split, tokenizer, *tables, max_cases=RANKED_USERS)
-    return TrainData(split.past, *tables), [held_out], validate
+    validate = ranking_validation(held_out, tokenizer, *tables, max_cases=RANKED_USERS)
+    return TrainData(held_out.past, *tables), [_validation_data(config, held_out, tables)], validate
 
 
-def _hold_out(
-    config: PretrainConfig, dataset: Dataset, tables: tuple[np.ndarray, np.ndarray]
-) -> tuple[Split, TrainData]:
-    """Split by `config.holdout`, and its validation data."""
+def _hold_out(config: PretrainConfig, dataset: Dataset) -> Split:
+    """Split by `config.holdout`."""
     if config.holdout == "users":
-        split = held_out_users(dataset, seed=config.seed)
-        return split, TrainData(dataset.sequences[split.users], *tables)
-    split = second_last(dataset, max_users=RANKED_USERS, seed=config.seed)
-    whole = dataset.sequences[split.users]
-    until_target = whole.spans(whole.offsets[:-1], whole.offsets[1:] - 1)
-    return split, TrainData(until_target, *tables, last_only=True)
+        return held_out_users(dataset, seed=config.seed)
+    return second_last(dataset, max_users=RANKED_USERS, seed=config.seed)
+
+
+def _validation_data(config: PretrainConfig, split: Split, tables: tuple[np.ndarray, np.ndarray]) -> TrainData:
+    """Validation sequences of a split by `config.holdout`."""
+    whole = split.dataset.sequences[split.users]
+    if config.holdout == "users":
+        return TrainData(whole, *tables)
+    return TrainData(whole.spans(whole.offsets[:-1], whole.offsets[1:] - 1), *tables, last_only=True)

@@ -283,6 +283,7 @@ def load_model(
     """
     published = PUBLISHED_FILE.search(str(path)) is not None
     model = load_upstream(path, tokenizer)[0] if published else GenerativeModel.from_pretrained(path)
+    model.name_or_path = str(path)
     if n_layers is not None and n_layers != model.config.n_layers:
         raise CheckpointError(f"{path} has {model.config.n_layers} layers, not {n_layers}: correct or omit --tf_layer")
     return model

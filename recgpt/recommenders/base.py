@@ -14,7 +14,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, Self, cast, get_args, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, cast, get_args, runtime_checkable
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError, NotFittedError
 from recgpt.ranking import Exclude, Ranking, Request, first_unknown, rank_by_scores
 from recgpt.recommenders.store import read_state, write_state
+
+if TYPE_CHECKING:  # the baselines need no torch
+    from recgpt.catalogue import Model
 
 Supervision = Literal["zero-shot", "in-context", "trained"]
 """Use of the data set's interactions, by which tables of results are grouped.
@@ -179,6 +182,11 @@ class RecommenderBase(ABC):
         recommender._restore(arrays, facts)
         recommender._n_items = facts["n_items"] if "n_items" in facts else _stored_n_items(arrays)
         return recommender
+
+    @property
+    def pretrained_model(self) -> "Model | None":
+        """Pre-trained model that it ranks with, or starts its training from; None without one."""
+        return None
 
     @property
     def n_items(self) -> int:

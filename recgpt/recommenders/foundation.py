@@ -78,6 +78,11 @@ class RecGPTContext(RecommenderBase):
 
         return cls(FoundationModel.from_pretrained(path / _MODEL), **options)
 
+    @property
+    def pretrained_model(self) -> "FoundationModel":
+        """The model that was given, or the one shipped with the package."""
+        return self._model()
+
     def _model(self) -> "FoundationModel":
         if self._pretrained is None:
             from recgpt.foundation.model import shipped

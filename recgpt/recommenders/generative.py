@@ -73,6 +73,11 @@ class RecGPTGenerative(RecommenderBase):
             ranking.ids[rows], ranking.scores[rows] = part.ids, part.scores
         return ranking
 
+    @property
+    def pretrained_model(self) -> "GenerativeModel":
+        """The model that was given."""
+        return self._model
+
     def _arrays(self) -> dict[str, Any]:
         return {"embeddings_NE": np.asarray(self._catalogue.embeddings_NE)}
 

@@ -10,6 +10,10 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.ticker import MaxNLocator
 
+from recgpt.plotting import from_zero, say_if_empty
+
+_LEGEND_COLUMNS = 3
+
 
 def training_curve(progress: dict[str, Any], path: Path) -> None:
     """Draw the loss of training and of the held-out sets, and beside it the held-out ranking figures, to a PNG.
@@ -29,7 +33,9 @@ def training_curve(progress: dict[str, Any], path: Path) -> None:
     if ranked:
         for name in ranked:
             axes[0, 1].plot(*_line(progress["evaluations"], name), label=name, marker="o", markersize=3)
-        axes[0, 1].set(xlabel="optimizer steps", ylim=(0, None), title="Held-out ranking, full catalogue")
+        axes[0, 1].set(xlabel="optimizer steps", title="Held-out ranking, full catalogue")
+        from_zero(axes[0, 1])
+    say_if_empty(losses, "nothing was recorded")
     for axis in axes[0]:
         axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axis.grid(alpha=0.3)
@@ -56,12 +62,17 @@ def pretraining_curve(progress: dict[str, Any], path: Path) -> None:
         label = "gain over the blend" if name == "gain" else f"NDCG@10 {name}"
         style = "--" if name == "gain" else "-"
         ranked.plot(*_line(progress["evaluations"], name), label=label, linestyle=style, marker="o", markersize=3)
-    ranked.set(xlabel="optimizer steps", ylim=(0, None), title="Watched domains, full catalogue")
-    figure.legend(loc="lower right", ncols=3, fontsize="small", frameon=False)
+    ranked.set(xlabel="optimizer steps", title="Watched domains, full catalogue")
+    from_zero(ranked)
+    say_if_empty(losses, "nothing was recorded")
+    say_if_empty(ranked, "nothing was evaluated")
+    handles, labels = ranked.get_legend_handles_labels()
+    n_rows = -(-len(labels) // _LEGEND_COLUMNS)
+    figure.legend(handles, labels, loc="lower right", ncols=_LEGEND_COLUMNS, fontsize="small", frameon=False)
     for axis in (losses, ranked):
         axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axis.grid(alpha=0.3)
-    figure.tight_layout(rect=(0, 0.07, 1, 1))
+    figure.tight_layout(rect=(0, 0.02 + 0.06 * n_rows, 1, 1))
     draft = path.with_suffix(".draft.png")
     figure.savefig(draft, dpi=120)
     plt.close(figure)

@@ -292,7 +292,9 @@ def shop(tiny, tmp_path) -> tuple[object, ...]:
     data = Dataset.load(tiny.data)
     data.items.select("title", item_id="item_id").write_csv(tmp_path / "shop.csv")
     events = data.interactions
-    past = pl.DataFrame({"user_id": events.user, "item_id": events.item, "timestamp": np.arange(len(events))})
+    past = pl.DataFrame(
+        {"user_id": events.user, "item_id": events.item, "timestamp": 1_600_000_000 + np.arange(len(events))}
+    )
     past.with_columns(pl.format("user {}", "user_id").alias("user_id")).reverse().write_csv(tmp_path / "past.csv")
     return "--items", tmp_path / "shop.csv", "--interactions", tmp_path / "past.csv"
 
@@ -366,11 +368,11 @@ def test_interactions_that_do_not_fit_are_refused(run_recgpt, foundation, tiny, 
     for done in ask(events.with_columns(user_id=pl.Series([1, None]))):
         one_line(done, "events.csv: 'user_id' is missing in row 1")
     for done in ask(events.with_columns(timestamp=pl.Series([True, False]))):
-        one_line(done, "'timestamp' is Boolean, a time is needed")
+        one_line(done, "events.csv: column 'timestamp' has 'true', which is no ISO 8601 time", "--time-format")
     pl.read_csv(shop[1]).select("title").write_csv(shop[1])
     assert [done.code for done in ask(events)] == [0, 0], "row numbers"
     for done in ask(events.with_columns(item_id=pl.Series(["a", "b"]))):
-        one_line(done, "'item_id' is String, but the catalogue has no such column")
+        one_line(done, "events.csv: 'item_id' 'a' is not in the catalogue's rows (it has no item_id)")
 
 
 def test_finetune_then_the_model_says_on_what(run_recgpt, folder, tmp_path):

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from recgpt.data.dataset import Dataset
+from recgpt.data.provenance import training_past
 from recgpt.errors import DataError
 from recgpt.foundation import finetune as module
 from recgpt.foundation.episodes import Episode
@@ -87,6 +88,7 @@ def test_what_was_learned_from_is_recorded(tmp_path):
         "catalogues": ["earlier", first.items_sha256],
         "seed": 4,
         "fine-tuned on": "toy",
+        "trained_on": [training_past(first)],
     }
     twice = finetune(once, second, embeddings(N_ITEMS + 1), steps=1)
     assert twice.config.training["catalogues"] == ["earlier", first.items_sha256, second.items_sha256]

@@ -234,6 +234,9 @@ def test_an_observed_item_outside_the_catalogue_is_named_and_nothing_is_counted(
 # --- what a catalogue is made of ---
 
 
+START = 1_600_000_000  # Unix seconds in 2020
+
+
 def test_interactions_come_as_arrays_or_as_tables(encodes):
     model = model_of()
     names = [f"sku-{(7 * i) % N:02}" for i in range(N)]
@@ -247,10 +250,12 @@ def test_interactions_come_as_arrays_or_as_tables(encodes):
         rows.append((f"user {97 * user % 101}", left[user].pop(0)))
         left = {u: s for u, s in left.items() if s}
     users, dense = (list(column) for column in zip(*rows, strict=True))
-    table = pl.DataFrame({"user_id": users, "item_id": [names[i] for i in dense], "timestamp": range(len(rows))})
+    table = pl.DataFrame(
+        {"user_id": users, "item_id": [names[i] for i in dense], "timestamp": START + np.arange(len(rows))}
+    )
     first = model.index(items, interactions=table)
     flat = Interactions(
-        np.unique(users, return_inverse=True)[1].astype(np.int32), np.array(dense), np.arange(len(rows))
+        np.unique(users, return_inverse=True)[1].astype(np.int32), np.array(dense), START + np.arange(len(rows))
     )
     assert sorted(s.tolist() for s in first.features.past.sequences) == sorted(PAST)
     texts = items["title"].to_list()
@@ -275,9 +280,9 @@ def test_interactions_come_as_arrays_or_as_tables(encodes):
 
 
 def test_missing_times_are_unknown(encodes):
-    table = pl.DataFrame({"user_id": [1, 1, 2], "item_id": [0, 1, 2], "timestamp": [100, None, 300]})
+    table = pl.DataFrame({"user_id": [1, 1, 2], "item_id": [0, 1, 2], "timestamp": [START + 100, None, START + 300]})
     catalogue = model_of().index(["a", "b", "c"], interactions=table)
-    assert catalogue.features.past.times.tolist() == [100, -1, 300]
+    assert catalogue.features.past.times.tolist() == [START + 100, -1, START + 300]
 
 
 @pytest.mark.parametrize(
@@ -291,7 +296,11 @@ def test_missing_times_are_unknown(encodes):
         (np.ones(3), None, r"shape \(3,\)"),
         (np.full((3, E), np.nan), None, "item 0 holds NaN"),
         (pl.DataFrame({"name": ["a"]}), None, "no column 'title'"),
-        (pl.DataFrame({"item_id": [4, 4], "title": ["a", "b"]}), None, "item_id 4 is in more than one row"),
+        (
+            pl.DataFrame({"item_id": [4, 4], "title": ["a", "b"]}),
+            None,
+            "'item_id' must be unique, but 4 occurs more than once",
+        ),
         (["a", "b"], pl.DataFrame({"item_id": [0]}), "no column 'user_id'"),
         (["a", "b"], pl.DataFrame({"user_id": [0]}), "no column 'item_id'"),
         (["a", "b"], pl.DataFrame({"user_id": [0, 0], "item_id": [1, 7]}), r"\b7\b"),

@@ -495,7 +495,7 @@ def test_an_empty_catalogue(model, items):
 def test_tables_that_cannot_be_read(model, encoder):
     with pytest.raises(DataError, match=r"the items table has no column 'title', only \['name'\]: rename the column"):
         model.index(pl.DataFrame({"name": TITLES}))
-    with pytest.raises(DataError, match="item_id 'a' is in more than one row: keep one row of each item"):
+    with pytest.raises(DataError, match="'item_id' must be unique, but 'a' occurs more than once"):
         model.index(pl.DataFrame({"item_id": ["a", "b", "a"], "title": TITLES[:3]}))
     with pytest.raises(DataError, match=r"a single text was given, 'Heat .1995.': index a list of texts, one an item"):
         model.index("Heat (1995)")

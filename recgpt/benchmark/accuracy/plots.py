@@ -9,6 +9,7 @@ import numpy as np
 from markupsafe import Markup
 
 from recgpt.benchmark.accuracy.suite import REFERENCE, DatasetCells
+from recgpt.plotting import from_zero, label_point, say_if_empty, share_axis
 
 mpl.use("Agg")
 
@@ -38,16 +39,17 @@ def accuracy_plots(dataset: dict[str, Any], cells: DatasetCells) -> list[Markup]
 
 
 def _against_popularity(axes: Axes, dataset: dict[str, Any], colours: dict[str, str]) -> None:
-    for row in dataset["rows"]:
-        if row["popular_tenth"] is None:
-            continue
-        x, y = row["popular_tenth"], row["metrics"]["ndcg@10"]["mean"]
-        axes.plot(x, y, "o", color=colours[row["recommender"]])
-        axes.annotate(row["recommender"], (x, y), xytext=(4, 3), textcoords="offset points", fontsize=7)
-    axes.set(
-        xlabel="share of the lists from the most popular tenth", ylabel="NDCG@10", xlim=(-0.02, 1.2), ylim=(0, None)
-    )
+    known = [row for row in dataset["rows"] if row["popular_tenth"] is not None]
+    points = [(row["recommender"], row["popular_tenth"], row["metrics"]["ndcg@10"]["mean"]) for row in known]
+    for name, x, y in points:
+        axes.plot(x, y, "o", color=colours[name])
+    axes.set(xlabel="share of the lists from the most popular tenth", ylabel="NDCG@10")
+    from_zero(axes)
+    share_axis(axes, "x")
+    for name, x, y in points:
+        label_point(axes, name, x, y)
     axes.set_title("Accuracy against popularity bias", fontsize=9)
+    say_if_empty(axes, "no lists were measured")
 
 
 def _by(
@@ -69,10 +71,13 @@ def _by(
         total = np.bincount(bin_B, weights=cells.values(name, part, "ndcg@10"), minlength=len(starts))
         axes.plot(range(len(kept)), total[kept] / n_cases[kept], "o-", ms=3, lw=1.2, label=name, color=colours[name])
     axes.set_xticks(range(len(kept)), [f"{_bin_label(starts, int(i))}\n{n_cases[i]:,}" for i in kept], fontsize=7)
-    axes.set(xlabel=f"{label} (below: cases)", ylabel="NDCG@10", ylim=(0, None))
+    axes.set(xlabel=f"{label} (below: cases)", ylabel="NDCG@10")
+    from_zero(axes)
     binned = "history length" if column == "history_items" else "popularity of the target"
     axes.set_title(f"By {binned}", fontsize=9)
-    axes.legend(fontsize=6.5)
+    if len(kept):
+        axes.legend(fontsize=6.5)
+    say_if_empty(axes, f"fewer than {FEWEST_CASES} queries in every bin")
 
 
 def _bin_label(starts: Sequence[int], index: int) -> str:

@@ -9,8 +9,6 @@ version): a killed run resumes, and parts or suites share equal cells.
 """
 
 import functools
-import hashlib
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +20,7 @@ from pydantic import Field
 
 from recgpt.config import Config, read_yaml
 from recgpt.data.fingerprint import read_json, write_json
+from recgpt.data.identity import arrays_sha256, code_version, dataset_identity, different, json_sha256
 from recgpt.data.splits import Split, check_protocol, load_for, make_split
 from recgpt.errors import DataError
 from recgpt.evaluate.config import KS, CutOffs
@@ -29,11 +28,11 @@ from recgpt.evaluate.lineup import BASELINES, model_embeddings, model_recommende
 from recgpt.evaluate.protocols import refuse_negatives
 from recgpt.evaluate.report import StoredReport
 from recgpt.evaluate.run import evaluate
+from recgpt.evaluate.training_past import check_targets_unseen
 from recgpt.files import file_name
 from recgpt.models import Model
 from recgpt.progress import duration, note
 from recgpt.recommenders import FROM_MODEL, REGISTRY, check_names, registered_name
-from recgpt.version import __version__
 
 DEFAULT_SUITE = "accuracy"
 SUITES = {name: Path(__file__).with_name(f"{name}.yaml") for name in (DEFAULT_SUITE, "foundation")}
@@ -62,6 +61,8 @@ class BenchmarkConfig(Config):
         Checkpoint of recommenders made from a model; None means the shipped one.
     negatives
         Must be None: sampled negatives are refused.
+    allow_trained_on_targets
+        Evaluate, and mark, a model that was trained on targets of a split, instead of refusing it.
     """
 
     datasets: list[str] = Field(min_length=1)
@@ -73,6 +74,7 @@ class BenchmarkConfig(Config):
     seeds: list[int] = Field(default=[0], min_length=1)
     model: str | None = None
     negatives: int | None = None
+    allow_trained_on_targets: bool = False
 
     @property
     def cut_offs(self) -> tuple[int, ...]:
@@ -220,7 +222,7 @@ class Cell:
         """Whether a cached result with the same inputs exists."""
         return (
             self._note.is_file()
-            and read_json(self._note).get("made_of") == self.cache_key
+            and not different(read_json(self._note).get("made_of", {}), self.cache_key)
             and (self.refusal is not None or self.path.is_file())
         )
 
@@ -330,6 +332,7 @@ def _run_dataset(
 ) -> DatasetCells:
     dataset = load_for(config.protocol, folder)
     split = make_split(dataset, config.protocol, past=config.past, max_users=config.max_users, seed=config.seeds[0])
+    check_targets_unseen(split, model, allow=config.allow_trained_on_targets)
     found = DatasetCells(dataset.name, folder)
     embeddings_NE = model_embeddings(dataset, model)
     for cell in _cells(config, split, out, embeddings_NE, model):
@@ -339,7 +342,7 @@ def _run_dataset(
         else:
             started = time.monotonic()
             clock.begin(label)
-            _make(cell, split, embeddings_NE, model, config.cut_offs)
+            _make(cell, split, embeddings_NE, model, config)
             clock.end(label, time.monotonic() - started)
         if (reason := cell.refusal) is not None:
             found.refused[cell.recommender] = reason
@@ -353,23 +356,24 @@ def _cells(
 ) -> Iterator[Cell]:
     dataset = split.dataset
     of_model = None if model is None else model.sha256
-    of_embeddings = hashlib.sha256(np.ascontiguousarray(embeddings_NE).data).hexdigest()
+    of_record = None if model is None else json_sha256(dict(model.training_record))
+    of_embeddings = arrays_sha256(embeddings_NE)
     for name in names_for(split, config.recommenders, model=model):
         for seed in _seeds(name, config):
             cache_key = {
-                "items_sha256": dataset.items_sha256,
-                "interactions_sha256": dataset.interactions_sha256,
+                **code_version(),
+                **dataset_identity(dataset),
                 "embeddings_sha256": of_embeddings,
                 "protocol": split.protocol,
                 "split": {"seed": split.seed, **split.params},
-                "repeats": dataset.manifest["repeats"],
+                "queries_sha256": split.queries_sha256,
                 "recommender": name,
                 "seed": seed,
                 "model": of_model if name in FROM_MODEL else None,
-                "recgpt": __version__,
+                "training_record": of_record if name in FROM_MODEL else None,
                 **({} if config.cut_offs == KS else {"ks": list(config.cut_offs)}),
             }
-            digest = hashlib.sha256(json.dumps(cache_key, sort_keys=True).encode()).hexdigest()
+            digest = json_sha256(cache_key)
             yield Cell(
                 name, seed, cache_key, out / "cells" / file_name(dataset.name) / f"{name}-{seed}-{digest[:12]}.json"
             )
@@ -379,11 +383,17 @@ def _seeds(name: str, config: BenchmarkConfig) -> list[int]:
     return config.seeds if REGISTRY[name].is_seeded else config.seeds[:1]
 
 
-def _make(cell: Cell, split: Split, embeddings_NE: np.ndarray, model: Model | None, ks: tuple[int, ...]) -> None:
+def _make(cell: Cell, split: Split, embeddings_NE: np.ndarray, model: Model | None, config: BenchmarkConfig) -> None:
     """Evaluate and store; a refusal of the recommender (no times, too little data) is stored as well."""
     try:
         recommenders = recommenders_for([cell.recommender], embeddings_NE=embeddings_NE, model=model, seed=cell.seed)
-        report = evaluate(split, recommenders, ks=ks, embeddings_NE=embeddings_NE)
+        report = evaluate(
+            split,
+            recommenders,
+            ks=config.cut_offs,
+            embeddings_NE=embeddings_NE,
+            allow_trained_on_targets=config.allow_trained_on_targets,
+        )
     except DataError as error:
         note(f"{cell.recommender} on {split.dataset.name}: {error}")
         cell.finish(refused=str(error))

@@ -1,7 +1,9 @@
 """Plots of a speed run: growth of costs, and gains of optimisations."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import matplotlib as mpl
@@ -11,7 +13,7 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatter, NullLocator
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
 
 def growth_plot(curves: Sequence[dict[str, Any]], path: Path) -> Path:
@@ -33,15 +35,18 @@ def growth_plot(curves: Sequence[dict[str, Any]], path: Path) -> Path:
         memory.plot(of_column[0]["x"], of_column[0]["gigabytes"], color="tab:grey", marker="o", markersize=3)
         units = dict.fromkeys(curve["unit"] for curve in of_column)
         costs.set(ylabel=", ".join(units), title=x_name.capitalize())
-        costs.legend(fontsize="small")
         memory.set(xlabel=x_name, ylabel="peak private memory (GB)", ylim=_around(of_column[0]["gigabytes"]))
         for axis in (costs, memory):
             axis.set_xscale("log")
             axis.set_yscale("log")
             axis.yaxis.set_major_formatter("{x:g}")
-            axis.yaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.4)))
+            axis.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+            axis.yaxis.set_minor_formatter("{x:g}" if _decades(axis) < 2 else NullFormatter())
             _plain_ticks(axis, of_column[0]["x"])
             axis.grid(alpha=0.3, which="both")
+        low, high = costs.get_ylim()
+        costs.set_ylim(low, high * (high / low) ** (0.12 * len(of_column)))  # room for the legend above the lines
+        costs.legend(fontsize="small", loc="upper left")
     return _save(figure, path)
 
 
@@ -51,16 +56,22 @@ def gains_plot(gains: Sequence[dict[str, Any]], path: Path) -> Path:
     figure, axis = plt.subplots(figsize=(7, 0.8 + 0.38 * len(ordered)))
     ratios = [gain["ratio"] for gain in ordered]
     colours = ["tab:blue" if ratio >= 1 else "tab:red" for ratio in ratios]
-    bars = axis.barh([gain["what"] for gain in ordered], [ratio - 1 for ratio in ratios], left=1, color=colours)
-    axis.bar_label(bars, [f"{ratio:,.3g} x" for ratio in ratios], padding=3, fontsize="small")
+    names = [fill(gain["what"], 36) for gain in ordered]
+    bars = axis.barh(names, [ratio - 1 for ratio in ratios], left=1, color=colours)
+    figures = [f"{ratio:,.0f} x" if ratio >= 100 else f"{ratio:.3g} x" for ratio in ratios]
+    axis.bar_label(bars, figures, padding=3, fontsize="small")
     axis.axvline(1, color="grey", linewidth=1)
     axis.set_xscale("log")
-    axis.set(
-        xlabel="times faster than the plain variant, or less memory",
-        xlim=(min(0.5, *ratios) / 1.3, max(2, *ratios) * 2.5),
-    )
+    low, high = min([0.5, *ratios]), max([2, *ratios])
+    room = (high / low) ** 0.25  # for the figures at the ends of the bars
+    axis.set(xlabel="times faster than the plain variant, or less memory", xlim=(low / room, high * room))
     axis.grid(alpha=0.3, axis="x")
     return _save(figure, path)
+
+
+def _decades(axis: Axes) -> float:
+    low, high = axis.get_ylim()
+    return math.log10(high / low)
 
 
 def _around(values: Sequence[float | None]) -> tuple[float, float] | None:

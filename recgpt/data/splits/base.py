@@ -17,6 +17,16 @@ from recgpt.data.identity import arrays_sha256, dataset_identity, different
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
 
+QUERY_NEEDS = {
+    **dict.fromkeys(("leave_one_out", "second_last", "zero_shot", "published_steam_style"), "three items or more"),
+    "global_time": "two interactions before the moment of the split and a new item after it",
+    "held_out_users": "a withheld user with two items or more",
+    "cold_user": "a withheld user with three items or more",
+    "cold_item": "a withheld item that follows another item",
+    "windows": "a published test window",
+}
+"""Protocol -> what a user's query needs."""
+
 
 @dataclass(frozen=True, eq=False)
 class Split:
@@ -34,6 +44,8 @@ class Split:
         B sequences of dense item ids, oldest first: the input of `Recommender.rank`.
     target_rows
         (B,) int64 row of each target in `dataset.interactions`, sorted by user (non-decreasing).
+    n_eligible
+        Number of users who could have a query, before a sample of them; None for the number that have one.
     """
 
     dataset: Dataset
@@ -43,6 +55,7 @@ class Split:
     in_past: np.ndarray
     histories: Ragged
     target_rows: np.ndarray
+    n_eligible: int | None = None
 
     def __len__(self) -> int:
         return len(self.target_rows)
@@ -75,7 +88,7 @@ class Split:
         return Dataset(
             name=self.dataset.name,
             path=self.dataset.path,
-            manifest={**self.dataset.manifest, "interactions": len(interactions), "split": self._about()},
+            manifest={**self.dataset.manifest, "interactions": len(interactions), "split": self.about},
             items=self.dataset.items.lazy(),
             item_map=self.dataset.item_map,
             user_map=self.dataset.user_map,
@@ -84,12 +97,30 @@ class Split:
             sources=[source.select(self.in_past) for source in self.dataset.sources],
         )
 
+    def user_counts(self) -> dict[str, Any]:
+        """Numbers of users: `all`, `evaluated`, `without_query` with what a query needs, and `not_sampled`."""
+        evaluated = len(np.unique(self.users))
+        eligible = evaluated if self.n_eligible is None else self.n_eligible
+        return {
+            "all": self.dataset.n_users,
+            "evaluated": evaluated,
+            "without_query": self.dataset.n_users - eligible,
+            "query_needs": QUERY_NEEDS.get(self.protocol, "what the protocol prescribes"),
+            "not_sampled": eligible - evaluated,
+        }
+
     @cached_property
     def targets_sha256(self) -> str:
         """Hash of the targets: the row, the user and the item of each."""
         return arrays_sha256(self.target_rows.astype(np.int64), self.users, self.targets)
 
-    def _about(self) -> dict[str, Any]:
+    @cached_property
+    def queries_sha256(self) -> str:
+        """Hash of the queries and of the past: all that a recommender is given."""
+        return arrays_sha256(self.target_rows, self.histories.offsets, self.histories.values, self.in_past)
+
+    @property
+    def about(self) -> dict[str, Any]:
         """The split in the manifest of its past, from which a training past is recorded."""
         return {
             "protocol": self.protocol,
@@ -137,6 +168,7 @@ class Split:
         pq.write_table(pa.table({"target_row": self.target_rows, "history": histories}), path / "cases.parquet")
         pq.write_table(pa.table({"in_past": self.in_past}), path / "past.parquet")
         about = {"protocol": self.protocol, "seed": self.seed, "params": dict(self.params)}
+        about |= {"n_eligible": self.n_eligible}
         write_json(path / "split.json", {**about, "dataset": self.dataset.name, **dataset_identity(self.dataset)})
 
     @classmethod
@@ -173,6 +205,7 @@ class Split:
             in_past=pq.read_table(path / "past.parquet")["in_past"].to_numpy(),
             histories=Ragged(histories.flatten().to_numpy(), histories.offsets.to_numpy()),
             target_rows=cases["target_row"].to_numpy(),
+            n_eligible=about.get("n_eligible"),
         )
 
 

@@ -80,4 +80,5 @@ def cold_item(dataset: Dataset, *, fraction: float = 0.1, max_users: int | None 
         in_past=in_past,
         histories=dataset.sequences.filter(in_past)[users],
         target_rows=target_rows,
+        n_eligible=len(last),
     )

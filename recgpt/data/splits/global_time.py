@@ -46,7 +46,8 @@ def global_time(dataset: Dataset, *, quantile: float = 0.9, max_users: int | Non
     new_rows = np.flatnonzero(after)
     new_rows = new_rows[~pair.gather(new_rows).is_in(pair.filter(before).implode()).to_numpy()]
     users, first = np.unique(user[new_rows], return_index=True)
-    chosen = sample(np.flatnonzero(past.lengths[users] >= 2), max_users, seed)
+    eligible = np.flatnonzero(past.lengths[users] >= 2)
+    chosen = sample(eligible, max_users, seed)
     return Split(
         dataset=dataset,
         protocol="global_time",
@@ -55,6 +56,7 @@ def global_time(dataset: Dataset, *, quantile: float = 0.9, max_users: int | Non
         in_past=before,
         histories=past[users[chosen]],
         target_rows=new_rows[first[chosen]],
+        n_eligible=len(eligible),
     )
 
 

@@ -88,4 +88,5 @@ def _leave_out(
         in_past=np.arange(len(dataset.interactions)) < past_ends[dataset.interactions.user],
         histories=dataset.sequences.spans(dataset.offsets[users], target_rows),
         target_rows=target_rows,
+        n_eligible=int(has_query.sum()),
     )

@@ -64,4 +64,5 @@ def windows(dataset: Dataset, *, past: Past = "train+valid", max_users: int | No
         in_past=np.isin(dataset.split, [schema.SPLIT_NAMES.index(name) for name in last_known]),
         histories=histories[np.flatnonzero(chosen)],
         target_rows=test_rows[chosen],
+        n_eligible=len(np.unique(users)),
     )

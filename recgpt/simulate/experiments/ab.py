@@ -16,6 +16,7 @@ from pydantic import Field
 from scipy.stats import rankdata
 
 from recgpt.errors import SimulationError
+from recgpt.plotting import label_point, say_if_empty
 from recgpt.simulate.experiments.base import (
     Experiment,
     FeedSettings,
@@ -88,7 +89,7 @@ def run(lab: Lab, settings: ABSettings) -> Result:
             " agents reward what is like their history, popular and well rated.",
             "Agreement does not mean that differences between recommenders are of the right size.",
         ],
-        lambda figure: _draw(figure, rows),
+        lambda figure: draw(figure, rows),
         {"spearman": agreement},
     )
 
@@ -106,17 +107,22 @@ def _mean(values: np.ndarray) -> float:
     return float(known.mean()) if len(known) else float("nan")
 
 
-def _draw(figure: Figure, rows: Sequence[Row]) -> None:
+def draw(figure: Figure, rows: Sequence[Row]) -> None:
+    """Draw each online figure against the offline one, a point a recommender."""
     figure.set_size_inches(9, 3.2)
     for axes, online in zip(figure.subplots(1, len(ONLINE)), ONLINE, strict=True):
+        points = []
         for row in rows:
             x, y = row[OFFLINE[1]], row[online]
             if not isinstance(x, Estimate) or not isinstance(y, Estimate):
                 continue
             bars = {"xerr": [[x.mean - x.low], [x.high - x.mean]], "yerr": [[y.mean - y.low], [y.high - y.mean]]}
             axes.errorbar(x.mean, y.mean, **bars, fmt="o", ms=4, capsize=2)
-            axes.annotate(str(row["recommender"]), (x.mean, y.mean), xytext=(4, 4), textcoords="offset points", size=7)
+            points.append((str(row["recommender"]), x.mean, y.mean))
+        for point in points:
+            label_point(axes, *point)
         axes.set(xlabel=f"NDCG@{K} offline", ylabel=online)
+        say_if_empty(axes, "no figures")
         axes.grid(alpha=0.3)
 
 

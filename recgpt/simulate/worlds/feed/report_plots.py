@@ -16,6 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from recgpt.plotting import say_if_empty, share_axis
+
 OURS, REAL, OTHER, FAINT = "#1f5fa8", "#1c2430", "#d98a2b", "#9aa5b5"
 
 
@@ -46,6 +48,10 @@ def measures_plot(corrected: dict[str, dict[str, float | None]], headings: dict[
         axes.set_ylim(len(names) - 0.5, -0.6)
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.margins(x=0.12)
+        low, high = axes.get_xlim()
+        axes.set_xlim(max(low, 0), min(high, 1) if key.startswith("p_") else high)
+        for line in axes.lines:
+            line.set_clip_on(False)
         _plain(axes)
     return _svg(figure)
 
@@ -69,10 +75,14 @@ def page_plots(pages: Sequence[dict[str, Any]]) -> list[Markup]:
         line(axes, "p_view", "watched", OURS)
         line(axes, "p_like", "liked", OTHER)
         axes.set(ylabel="share of impressions", title="Watched and liked")
+        share_axis(axes, "y")
+        say_if_empty(axes, "nothing was decided")
 
     def pleased(axes: Axes) -> None:
         line(axes, "satisfied", "satisfied", OURS)
-        axes.set(ylabel="share of agents", ylim=(-0.02, 1.02), title="Satisfied with the page")
+        axes.set(ylabel="share of agents", title="Satisfied with the page")
+        share_axis(axes, "y")
+        say_if_empty(axes, "nobody judged a page")
 
     wanted = ((visits, "agents"), (taken, "p_view"), (pleased, "satisfied"))
     return [_one(draw, number) for draw, key in wanted if any(page[key] is not None for page in pages)]
@@ -87,7 +97,9 @@ def ratings_plot(shares: dict[str, Sequence[float] | None]) -> Markup:
     def draw(axes: Axes) -> None:
         for place, (label, values, color) in enumerate(known):
             axes.bar(np.arange(1, 6) + (place - (len(known) - 1) / 2) * width, values, width, label=label, color=color)
-        axes.set(xlabel="stars", ylabel="share of ratings", title="Ratings")
+        highest = max((value for _, values, _ in known for value in values), default=1)
+        axes.set(xlabel="stars", ylabel="share of ratings", title="Ratings", ylim=(0, min(1, 1.1 * highest)))
+        say_if_empty(axes, "nothing was rated")
 
     return _one(draw, [1, 2, 3, 4, 5])
 
@@ -101,6 +113,8 @@ def lorenz_plot(lorenz: dict[str, list[float]]) -> Markup:
         axes.plot(of_items, of_shown, color=OURS, lw=1.8, label="this run")
         axes.fill_between(of_items, of_shown, of_items, color=OURS, alpha=0.1)
         axes.set(xlabel="share of the catalogue", ylabel="share of impressions", title="Exposure (Lorenz curve)")
+        share_axis(axes, "x")
+        share_axis(axes, "y")
         axes.legend(fontsize=7.5, frameon=False, loc="upper left")
 
     return _one(draw)
