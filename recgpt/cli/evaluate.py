@@ -30,15 +30,15 @@ def evaluate(
     model: Annotated[
         str | None,
         typer.Option(
-            help="model folder, hub repository, or published .pt; by default the shipped foundation model where a named"
-            " recommender needs one, otherwise none: only baselines and the named recommenders take part"
+            help="model folder, hub repository, or published .pt; by default the shipped foundation model,"
+            " ckpt/recgpt-minilm"
         ),
     ] = None,
     recommenders: Annotated[
         str,
         typer.Option(
-            help="further recommenders, comma-separated; copy_last, popularity, text_knn, item_knn and hybrid_knn"
-            " always take part"
+            help="further recommenders, comma-separated; the model, copy_last, popularity, text_knn, item_knn and"
+            " hybrid_knn always take part"
         ),
     ] = "",
     protocol: Annotated[str, typer.Option(help=PROTOCOL_NAMES)] = "leave_one_out",
@@ -80,21 +80,35 @@ def evaluate(
 
     Example: recgpt evaluate data/demo --ks 5,10,20,50
     """
-    from recgpt.data.splits import load_for, make_split
-    from recgpt.evaluate import evaluate as run
+    from recgpt.cli.checks import check_dataset, check_model, check_output, check_recommenders
+    from recgpt.data.splits import check_options, load_for, make_split
     from recgpt.evaluate.config import EvaluationConfig
-    from recgpt.evaluate.lineup import check_times, default_model, model_embeddings, names_for, recommenders_for
     from recgpt.evaluate.protocols import refuse_negatives
-    from recgpt.evaluate.training_past import check_targets_unseen
-    from recgpt.models import load_model
 
     refuse_negatives(negatives)
     names = tuple(EvaluationConfig.model_fields)
     chosen = EvaluationConfig.load(config, overrides or (), typed(ctx, dict(zip(names, names, strict=True))))
+    options = {"past": chosen.past, "max_users": chosen.max_users, "seed": chosen.seed}
+    check_options(chosen.protocol, **options)
+    check_recommenders(chosen.recommenders, model=chosen.model)
+    check_dataset(dataset)
+    check_output(json_out)
+    check_output(markdown)
+    check_model(chosen.model)
     data = load_for(chosen.protocol, dataset, repeats=chosen.repeats)
-    split = make_split(data, chosen.protocol, past=chosen.past, max_users=chosen.max_users, seed=chosen.seed)
-    loaded = load_model(chosen.model) if chosen.model is not None else default_model(chosen.recommenders)
-    check_targets_unseen(split, loaded, allow=chosen.allow_trained_on_targets)
+    split = make_split(data, chosen.protocol, **options)
+
+    from recgpt.evaluate import evaluate as run
+    from recgpt.evaluate.lineup import check_times, default_model, model_embeddings, names_for, recommenders_for
+    from recgpt.evaluate.training_past import check_targets_unseen
+    from recgpt.models import load_model
+
+    allowed = chosen.allow_trained_on_targets
+    if chosen.model is None:
+        loaded = default_model(split, chosen.recommenders, allow_trained_on_targets=allowed)
+    else:
+        loaded = load_model(chosen.model)
+    check_targets_unseen(split, loaded, allow=allowed)
     lineup = names_for(split, chosen.recommenders, model=loaded)
     check_times(split, lineup)
     embeddings_NE = model_embeddings(data, loaded)
@@ -180,12 +194,13 @@ def benchmark_accuracy(
 
     Example: recgpt benchmark accuracy --config my.yaml --set max_users=500 --data data
     """
+    if suite and config:
+        raise typer.BadParameter("--suite and --config exclude each other: pass one of them")
+
     from recgpt.benchmark.accuracy.page import summarize, write_reports
     from recgpt.benchmark.accuracy.suite import DEFAULT_SUITE, Suite, run_suite
     from recgpt.models import load_model
 
-    if suite and config:
-        raise typer.BadParameter("--suite and --config exclude each other: pass one of them")
     allowed = {"allow_trained_on_targets": True} if allow_trained_on_targets else {}
     whole = Suite.load(config or Suite.packaged_file(suite or DEFAULT_SUITE), overrides or (), allowed)
     chosen = whole.restricted(only=only or (), seeds=seeds or ())

@@ -125,6 +125,14 @@ def pretrain_foundation(
 
     Example: recgpt pretrain foundation data/pretrain/* --valid data/valid/mind_news --set network.n_heads=8
     """
+    from recgpt.cli.checks import check_dataset
+    from recgpt.files import require_writable
+
+    for folder in (*datasets, *valid):
+        check_dataset(folder)
+    if typed(ctx, {"out": "out"}):  # otherwise the settings may name another folder
+        require_writable(out)
+
     from recgpt.foundation.pretrain import PretrainConfig, pretrain
 
     shape = {"d_model": "network.d_model", "hidden": "network.hidden", "layers": "network.n_layers"}
@@ -175,6 +183,19 @@ def pretrain_generative(
 
     Example: accelerate launch -m recgpt.cli.main pretrain generative data/demo --tokenizer vae_ckpt/demo
     """
+    from recgpt.cli.checks import check_dataset, check_model
+    from recgpt.errors import CheckpointError
+    from recgpt.files import require_writable
+
+    for folder in (dataset, *(valid or ())):
+        check_dataset(folder)
+    if tokenizer is not None and not tokenizer.is_dir():
+        raise CheckpointError(f"--tokenizer {tokenizer}: there is no such folder; make one with recgpt train-tokenizer")
+    if checkpoint is not None:
+        check_model(checkpoint)
+    if typed(ctx, {"out": "out"}):
+        require_writable(out)
+
     from recgpt.evaluate.lineup import ranking_validation
     from recgpt.generative.pretrain import PretrainConfig, pretrain
 
@@ -243,9 +264,18 @@ def finetune(
 
     Example: recgpt finetune data/demo --out runs/demo-tuned --past all
     """
+    from recgpt.cli.checks import check_dataset, check_model
+    from recgpt.errors import CheckpointError
+    from recgpt.files import require_writable
+
+    check_dataset(dataset)
+    if out.is_dir() and any(out.iterdir()) and not overwrite:
+        raise CheckpointError(f"{out} is not empty: pass --overwrite, or choose another --out")
+    require_writable(out)
+    check_model(model)
+
     from recgpt.data.dataset import Dataset
     from recgpt.data.splits import leave_one_out
-    from recgpt.errors import CheckpointError
     from recgpt.evaluate.lineup import model_embeddings
     from recgpt.foundation.finetune import FinetuneConfig
     from recgpt.foundation.finetune import finetune as run
@@ -253,8 +283,6 @@ def finetune(
 
     names = tuple(FinetuneConfig.model_fields)
     settings = FinetuneConfig.load(config, overrides or (), typed(ctx, dict(zip(names, names, strict=True))))
-    if out.is_dir() and any(out.iterdir()) and not overwrite:
-        raise CheckpointError(f"{out} is not empty: pass --overwrite, or choose another --out")
     loaded = load_foundation_model(model)
     data = Dataset.load(dataset, repeats="drop")
     embeddings_NE = model_embeddings(data, loaded)

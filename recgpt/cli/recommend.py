@@ -31,7 +31,7 @@ def recommend(
     model: OptionalModel = None,
     interactions: InteractionsFile = None,
     time_format: TimeFormat = None,
-    k: Annotated[int, typer.Option("-k", help="number of recommendations")] = 10,
+    k: Annotated[int, typer.Option("-k", min=1, help="number of recommendations, at most all items")] = 10,
     keep_history: Annotated[
         bool, typer.Option("--keep-history", help="Allow items of the history to be recommended.")
     ] = False,
@@ -80,7 +80,7 @@ def rank(
     dataset: DatasetDir,
     out: Annotated[Path, typer.Option(help="folder for rankings.parquet", file_okay=False)],
     model: OptionalModel = None,
-    k: Annotated[int, typer.Option("-k", help="number of recommendations per user")] = 100,
+    k: Annotated[int, typer.Option("-k", min=1, help="number of recommendations per user, at most all items")] = 100,
     keep_history: Annotated[
         bool, typer.Option("--keep-history", help="Allow items of the history to be recommended.")
     ] = False,
@@ -98,11 +98,19 @@ def rank(
 
     Example: recgpt rank data/demo --model runs/demo/model/best --out runs/demo-ranked -k 20 --workers 2
     """
-    from recgpt.bulk.rank import rank_dataset
+    from recgpt.cli.checks import check_dataset, check_model, check_workers
     from recgpt.data.dataset import Dataset
+    from recgpt.files import require_writable
+
+    check_dataset(dataset)
+    check_workers(workers)
+    require_writable(out)
+    check_model(model)
+    data = Dataset.load(dataset, repeats=repeats)
+
+    from recgpt.bulk.rank import rank_dataset
     from recgpt.foundation.model import SHIPPED
 
-    data = Dataset.load(dataset, repeats=repeats)
     path = rank_dataset(
         data,
         model or SHIPPED,
@@ -113,13 +121,17 @@ def rank(
         overwrite=overwrite,
         workers=workers,
     )
-    say(f"{path}: {data.n_users:,} users, the top {k} of {data.n_items:,} items for each")
+    say(f"{path}: {data.n_users:,} users, the top {min(k, data.n_items)} of {data.n_items:,} items for each")
 
 
 def _indexed(
     model: str | None, catalogue_table: "pl.DataFrame", interactions: str | None, time_format: str | None
 ) -> "Catalogue":
     """Index the catalogue with the named model, by default the shipped one."""
+    from recgpt.cli.checks import check_model
+
+    check_model(model)
+
     from recgpt.models import load_model
 
     loaded = load_model(model)

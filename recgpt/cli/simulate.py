@@ -127,6 +127,7 @@ def feed(
     if flags.get("llm.key_env") == "":
         flags["llm.key_env"] = None
     settings = FeedConfig.load(config, overrides or (), flags)
+    _check(settings)
     _play(run_id, settings, concurrency=concurrency, overwrite=overwrite)
 
 
@@ -242,6 +243,7 @@ def agent4rec(
             "seed": seed,
         }
     )
+    _check(config)
     _play(simulation_name, config, concurrency=concurrency, overwrite=overwrite)
 
 
@@ -258,6 +260,15 @@ def _llm(
     addresses = {"base_urls": base_urls} if base_urls else {}
     stops = {} if max_failed is None else {"max_failed": max_failed}
     return {**given, **addresses, **stops, "concurrency": concurrency}
+
+
+def _check(config: "FeedConfig") -> None:
+    """Refuse what can be refused before torch is loaded."""
+    from recgpt.cli.checks import check_dataset, check_model, check_recommenders
+
+    check_recommenders([config.recommender], model=config.model)
+    check_dataset(Path(config.dataset))
+    check_model(config.model)
 
 
 def _play(run_id: str, config: "FeedConfig", *, concurrency: int, overwrite: bool) -> None:

@@ -22,9 +22,11 @@ CutOffs = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_sp
 class EvaluationConfig(Config):
     """Settings of `recgpt evaluate`."""
 
-    model: str | None = Field(default=None, description="model folder, hub repository, or published .pt")
+    model: str | None = Field(
+        default=None, description="model folder, hub repository, or published .pt; by default the shipped one"
+    )
     recommenders: Annotated[tuple[str, ...], BeforeValidator(_split_list)] = Field(
-        default=(), description="recommenders beside the five that always take part"
+        default=(), description="recommenders beside the model and the five that always take part"
     )
     protocol: str = Field(default="leave_one_out", description="evaluation protocol, see docs/evaluation.md")
     past: Literal["train", "train+valid"] | None = Field(

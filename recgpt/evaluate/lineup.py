@@ -17,13 +17,14 @@ from recgpt.data.splits.base import sample
 from recgpt.encode import DEFAULT, embeddings_for
 from recgpt.errors import DataError
 from recgpt.evaluate.metrics import hit_at, ndcg_at, target_ranks
+from recgpt.evaluate.training_past import targets_seen
 from recgpt.generative.catalogue import GenerativeCatalogue
 from recgpt.generative.decoder import RecGPTDecoder
 from recgpt.generative.tokenizer import FSQTokenizer
 from recgpt.models import Model, load_model
+from recgpt.progress import note
 from recgpt.recommenders import REGISTRY, make, registered_name
 from recgpt.recommenders.base import Recommender
-from recgpt.recommenders.foundation import RecGPTContext
 from recgpt.recommenders.generative import RecGPTGenerative
 from recgpt.recommenders.popularity import PopularityRecent
 
@@ -97,10 +98,18 @@ def recommenders_for(
     return [make(name, **options(name)) for name in map(registered_name, names)]
 
 
-def default_model(names: Sequence[str]) -> Model | None:
-    """The shipped foundation model if a recommender uses a foundation model, else None."""
-    kinds = {REGISTRY[registered_name(name)].model_kind for name in names}
-    return load_model() if RecGPTContext.model_kind in kinds else None
+def default_model(split: Split, names: Sequence[str] = (), *, allow_trained_on_targets: bool = False) -> Model | None:
+    """The shipped foundation model, for comparisons without a named one.
+
+    On a data set that it was pre-trained on it is left out (None, with a note), unless a recommender in `names` needs
+    it or it is allowed.
+    """
+    model = load_model()
+    is_needed = any(REGISTRY[registered_name(name)].model_kind == model.kind for name in names)
+    if allow_trained_on_targets or is_needed or targets_seen(split, model.training_record).status != "trained on":
+        return model
+    note(f"recgpt is left out: the shipped model was pre-trained on {split.dataset.name}")
+    return None
 
 
 def model_embeddings(dataset: Dataset, model: Model | None = None) -> np.ndarray:

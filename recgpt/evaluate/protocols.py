@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from recgpt.data.splits import Split
 from recgpt.errors import DataError
-from recgpt.ranking import Exclude
+
+if TYPE_CHECKING:  # settings are checked before torch is loaded
+    from recgpt.ranking import Exclude
 
 HEAD = 0.2  # of the catalogue
 SHORT, LONG = 5, 10  # items of history
@@ -28,7 +31,7 @@ class Slice:
         Function from the table of `case_table` to a (B,) bool mask of the queries in the slice.
     """
 
-    exclude: Exclude
+    exclude: "Exclude"
     about: str
     holds: Callable[[pl.DataFrame], pl.Series]
 

@@ -9,53 +9,85 @@ Shapes, beside B histories, N items, U users, E text width, D model width and K 
 item or user. Each file states further letters.
 """
 
-from collections.abc import Iterable
+import importlib
+import importlib.util
+from collections.abc import Iterable, Iterator, MutableMapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recgpt.errors import DataError
-from recgpt.recommenders.base import RecommenderBase, option_names
-from recgpt.recommenders.copy_last import CopyLast
-from recgpt.recommenders.foundation import RecGPTContext, RecGPTFineTuned, RecGPTText
-from recgpt.recommenders.generative import RecGPTGenerative
-from recgpt.recommenders.hybrid_knn import HybridKNN
-from recgpt.recommenders.item_knn import ItemKNN
-from recgpt.recommenders.light_gcn import LightGCN
-from recgpt.recommenders.mf import MF
-from recgpt.recommenders.mult_vae import MultVAE
-from recgpt.recommenders.popularity import Popularity, PopularityRecent
-from recgpt.recommenders.random import Random
-from recgpt.recommenders.sasrec import SASRec
-from recgpt.recommenders.store import stored_name
-from recgpt.recommenders.text_knn import TextKNN, TextKNNWhite
 
-REGISTRY: dict[str, type[RecommenderBase]] = {
-    RecGPTText.name: RecGPTText,
-    RecGPTContext.name: RecGPTContext,
-    RecGPTFineTuned.name: RecGPTFineTuned,
-    RecGPTGenerative.name: RecGPTGenerative,
-    Random.name: Random,
-    CopyLast.name: CopyLast,
-    Popularity.name: Popularity,
-    PopularityRecent.name: PopularityRecent,
-    TextKNN.name: TextKNN,
-    TextKNNWhite.name: TextKNNWhite,
-    ItemKNN.name: ItemKNN,
-    HybridKNN.name: HybridKNN,
-    MF.name: MF,
-    MultVAE.name: MultVAE,
-    LightGCN.name: LightGCN,
-    SASRec.name: SASRec,
-}
+if TYPE_CHECKING:  # names are checked before torch is loaded
+    from recgpt.recommenders.base import RecommenderBase
 
-FROM_MODEL = tuple(name for name, recommender in REGISTRY.items() if recommender.model_kind is not None)
+
+class Registry(MutableMapping[str, "type[RecommenderBase]"]):
+    """Classes of recommenders by name; a class given by its import path is imported when it is used.
+
+    Parameters
+    ----------
+    paths
+        `package.module:Class` by name.
+    """
+
+    def __init__(self, paths: dict[str, str]) -> None:
+        self._classes: dict[str, str | type[RecommenderBase]] = dict(paths)
+
+    def __getitem__(self, name: str) -> "type[RecommenderBase]":
+        found = self._classes[name]
+        if isinstance(found, str):
+            module, _, attribute = found.partition(":")
+            found = self._classes[name] = getattr(importlib.import_module(module), attribute)
+        return found
+
+    def __setitem__(self, name: str, recommender: "type[RecommenderBase]") -> None:
+        self._classes[name] = recommender
+
+    def __delitem__(self, name: str) -> None:
+        del self._classes[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._classes
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._classes)
+
+    def __len__(self) -> int:
+        return len(self._classes)
+
+
+REGISTRY = Registry(
+    {
+        "recgpt_text": "recgpt.recommenders.foundation:RecGPTText",
+        "recgpt": "recgpt.recommenders.foundation:RecGPTContext",
+        "recgpt_finetuned": "recgpt.recommenders.foundation:RecGPTFineTuned",
+        "recgpt_generative": "recgpt.recommenders.generative:RecGPTGenerative",
+        "random": "recgpt.recommenders.random:Random",
+        "copy_last": "recgpt.recommenders.copy_last:CopyLast",
+        "popularity": "recgpt.recommenders.popularity:Popularity",
+        "popularity_recent": "recgpt.recommenders.popularity:PopularityRecent",
+        "text_knn": "recgpt.recommenders.text_knn:TextKNN",
+        "text_knn_white": "recgpt.recommenders.text_knn:TextKNNWhite",
+        "item_knn": "recgpt.recommenders.item_knn:ItemKNN",
+        "hybrid_knn": "recgpt.recommenders.hybrid_knn:HybridKNN",
+        "mf": "recgpt.recommenders.mf:MF",
+        "mult_vae": "recgpt.recommenders.mult_vae:MultVAE",
+        "lightgcn": "recgpt.recommenders.light_gcn:LightGCN",
+        "sasrec": "recgpt.recommenders.sasrec:SASRec",
+    }
+)
+
+FROM_MODEL = ("recgpt_text", "recgpt", "recgpt_finetuned", "recgpt_generative")
 """Names of the recommenders that use a model's checkpoint."""
 
-ALIASES = {earlier: name for name, recommender in REGISTRY.items() for earlier in recommender.earlier_names}
+ALIASES = {"recgpt_tokens": "recgpt_generative"}
 """Earlier name -> current name: still accepted, also in stored reports and folders."""
 
+LIBRARIES = {"mf": ("implicit", "baselines")}
+"""Recommender -> the library that it is fitted with, and the extra of recgpt that installs it."""
 
-def make(name: str, **options: Any) -> RecommenderBase:
+
+def make(name: str, **options: Any) -> "RecommenderBase":
     """Make a recommender by its registered name, not yet fitted.
 
     Raises
@@ -63,6 +95,8 @@ def make(name: str, **options: Any) -> RecommenderBase:
     DataError
         Unknown name or option; the message lists the known ones.
     """
+    from recgpt.recommenders.base import option_names
+
     recommender = REGISTRY[registered_name(name)]
     known = option_names(recommender)
     for option in options:
@@ -72,7 +106,7 @@ def make(name: str, **options: Any) -> RecommenderBase:
     return recommender(**options)
 
 
-def load(path: str | Path) -> RecommenderBase:
+def load(path: str | Path) -> "RecommenderBase":
     """Read a fitted recommender from the folder that its `save` wrote.
 
     Raises
@@ -80,6 +114,8 @@ def load(path: str | Path) -> RecommenderBase:
     DataError
         The folder holds no recommender, one of an unknown name, or damaged files.
     """
+    from recgpt.recommenders.store import stored_name
+
     return REGISTRY[registered_name(stored_name(path))].load(path)
 
 
@@ -98,6 +134,17 @@ def registered_name(name: str) -> str:
 
 
 def check_names(names: Iterable[str]) -> None:
-    """Raise DataError for the first unknown name; the message lists the known ones."""
-    for name in names:
-        registered_name(name)
+    """Check, without importing them, that recommenders exist and that their libraries are installed.
+
+    Raises
+    ------
+    DataError
+        Unknown name, with the list of the known ones; or a missing library, with its extra.
+    """
+    for name in map(registered_name, names):
+        library, extra = LIBRARIES.get(name, (None, None))
+        if library is not None and importlib.util.find_spec(library) is None:
+            raise DataError(
+                f"{name} is fitted with the library {library}, which is not installed: pip install 'recgpt[{extra}]', "
+                f"or leave {name} out"
+            )

@@ -48,6 +48,17 @@ def test_defaults_of_a_command_are_those_of_its_settings(command, settings, rena
     assert compared >= 2
 
 
+@pytest.fixture
+def folders(tmp_path, monkeypatch) -> None:
+    """The folders `a` and `b`, which look like data sets."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for table in ("interactions.parquet", "items.parquet"):
+            (tmp_path / name / table).touch()
+
+
+@pytest.mark.usefixtures("folders")
 def test_flag_wins_over_set_over_file_over_default(run_recgpt, monkeypatch, tmp_path):
     from recgpt.foundation import pretrain
 
@@ -73,6 +84,7 @@ def test_flag_wins_over_set_over_file_over_default(run_recgpt, monkeypatch, tmp_
         (("--lr", "0.1", "--set", "steps=0"), ("steps=0", "optimizer steps")),
     ],
 )
+@pytest.mark.usefixtures("folders")
 def test_wrong_setting_is_one_line_that_names_it(run_recgpt, arguments, parts):
     done = run_recgpt("pretrain", "foundation", "a", "--valid", "b", *arguments)
     assert done.code == 2

@@ -1,6 +1,9 @@
 """What every recommender in the registry must keep; a new one adds a line to `MAKERS`."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -13,7 +16,7 @@ from recgpt.foundation.network import NetworkConfig
 from recgpt.generative.decoder import RecGPTConfig
 from recgpt.generative.model import GenerativeModel
 from recgpt.generative.tokenizer import FSQTokenizer, FSQTokenizerConfig
-from recgpt.recommenders import REGISTRY, load, make
+from recgpt.recommenders import ALIASES, FROM_MODEL, REGISTRY, load, make
 from recgpt.recommenders.base import RecommenderBase, option_names
 from recgpt.testing import check_recommender, made_up_dataset
 
@@ -87,6 +90,32 @@ def histories(n: int, seed: int = 1) -> list[list[int]]:
 
 def test_registry_and_makers_have_the_same_names():
     assert set(MAKERS) == set(REGISTRY)
+
+
+def test_facts_that_are_known_before_a_class_is_imported_are_those_of_the_classes():
+    assert set(FROM_MODEL) == {name for name, each in REGISTRY.items() if each.model_kind is not None}
+    assert {(old, name) for name, each in REGISTRY.items() for old in each.earlier_names} == set(ALIASES.items())
+
+
+def test_names_and_libraries_are_checked_without_importing_a_class():
+    code = """
+import sys
+from recgpt.errors import DataError
+from recgpt.recommenders import check_names
+check_names(["sasrec", "recgpt_tokens"])
+sys.modules["implicit"] = None
+for name, part in (("mf", "pip install 'recgpt[baselines]'"), ("popularty", "choose among")):
+    try:
+        check_names([name])
+    except DataError as error:
+        assert part in str(error), error
+    else:
+        raise AssertionError(name)
+assert not {"torch", "polars", "numpy"} & set(sys.modules)
+"""
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    )
 
 
 @pytest.mark.parametrize("name", sorted(REGISTRY))

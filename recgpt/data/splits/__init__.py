@@ -61,13 +61,23 @@ def make_split(dataset: Dataset, protocol: str, **options: Any) -> Split:
     DataError
         Unknown protocol, or an option that it does not have.
     """
+    check_options(protocol, **options)
+    return PROTOCOLS[protocol](dataset, **{name: value for name, value in options.items() if value is not None})
+
+
+def check_options(protocol: str, **options: Any) -> None:
+    """Check the options of `make_split` before the data set is read.
+
+    Raises
+    ------
+    DataError
+        Unknown protocol, or an option that it does not have.
+    """
     check_protocol(protocol)
-    given = {name: value for name, value in options.items() if value is not None}
     known = [name for name in inspect.signature(PROTOCOLS[protocol]).parameters if name != "dataset"]
-    for name, value in given.items():
-        if name not in known:
+    for name, value in options.items():
+        if value is not None and name not in known:
             raise DataError(f"{protocol} has no option {name} (={value!r}): it has {', '.join(known)}")
-    return PROTOCOLS[protocol](dataset, **given)
 
 
 def check_protocol(protocol: str) -> None:
@@ -79,6 +89,7 @@ def check_protocol(protocol: str) -> None:
 __all__ = [
     "PROTOCOLS",
     "Split",
+    "check_options",
     "check_protocol",
     "cold_item",
     "cold_user",

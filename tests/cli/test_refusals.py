@@ -1,0 +1,96 @@
+"""What can be refused without data or model is refused before torch is loaded: within a second on a quiet machine."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CODE = """
+import sys
+from recgpt.cli.main import main
+for name in sys.argv.pop(1).split(","):
+    sys.modules[name] = None  # as if it were not installed
+try:
+    main()
+finally:
+    print("torch was loaded" if "torch" in sys.modules else "torch was not loaded")
+"""
+
+
+def refused(*arguments: object, folder: Path, missing: str = "nothing") -> str:
+    """Message of a refused command, which has loaded no torch."""
+    done = subprocess.run(
+        [sys.executable, "-c", CODE, missing, *map(str, arguments)], cwd=folder, capture_output=True, text=True
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stdout.endswith("torch was not loaded\n"), done.stdout
+    assert "Traceback" not in done.stderr
+    return " ".join(done.stderr.replace("│", " ").split())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A folder with the data set `d`, the items `items.csv`, and a file and a folder that are no output."""
+    from recgpt.testing import made_up_dataset
+
+    folder = tmp_path_factory.mktemp("refusals")
+    made_up_dataset().save(folder / "d")
+    (folder / "empty").mkdir()
+    (folder / "file").write_text("")
+    (folder / "items.csv").write_text("item_id,title\n1,Heat\n2,Casino\n")
+    return folder
+
+
+EVALUATE = ("evaluate", "d")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        ((*EVALUATE, "--recommenders", "popularty"), "unknown recommender 'popularty'"),
+        ((*EVALUATE, "--recommenders", "recgpt_generative"), "needs a generative model: name one with --model"),
+        ((*EVALUATE, "--protocol", "leave_two_out"), "unknown protocol 'leave_two_out'"),
+        ((*EVALUATE, "--protocol", "global_time", "--past", "train"), "global_time has no option past"),
+        ((*EVALUATE, "--protocol", "windows"), "eval_windows"),
+        ((*EVALUATE, "--ks", "5,ten"), "--ks: ks.1='ten'"),
+        ((*EVALUATE, "--ks", "0"), "--ks: ks.0='0'"),
+        ((*EVALUATE, "--model", "no/such/model"), "'no/such/model' is neither a folder nor a repository"),
+        ((*EVALUATE, "--model", "lost.pt"), "lost.pt does not exist"),
+        ((*EVALUATE, "--model", "empty"), "empty/config.json does not exist"),
+        ((*EVALUATE, "--json", "file/report.json"), "file is not a folder"),
+        ((*EVALUATE, "--json", "empty"), "empty is a folder: name a file in it"),
+        ((*EVALUATE, "--markdown", "empty"), "empty is a folder: name a file in it"),
+        ((*EVALUATE, "--negatives", "99"), "sampled negatives are refused"),
+        (("evaluate", "empty"), "interactions.parquet does not exist"),
+        (("rank", "d", "--out", "r", "-k", "0"), "-k"),
+        (("rank", "d", "--out", "file/r"), "file is not a folder"),
+        (("rank", "d", "--out", "r", "--model", "empty"), "empty/config.json does not exist"),
+        (("recommend", "--items", "lost.csv", "--history", "Heat"), "lost.csv"),
+        (("recommend", "--items", "items.csv", "--history", "Hot"), "no title contains 'Hot'"),
+        (("recommend", "--items", "items.csv", "--history", "Heat", "--model", "empty"), "empty/config.json"),
+        (("recommend", "--items", "items.csv", "--history", "Heat", "-k", "0"), "-k"),
+        (("explain", "--items", "items.csv", "--history", "Heat", "--item", "Hot"), "no title contains 'Hot'"),
+        (("simulate", "feed", "--dataset", "d", "--run", "x", "--recommender", "popularty"), "'popularty'"),
+        (("simulate", "feed", "--dataset", "empty", "--run", "x"), "interactions.parquet does not exist"),
+        (("simulate", "feed", "--dataset", "d", "--run", "x", "--model", "empty"), "empty/config.json"),
+        (("agent4rec", "--dataset", "d", "--modeltype", "Popp"), "'Popp'"),
+        (("pretrain", "foundation", "lost", "--valid", "d"), "lost/interactions.parquet does not exist"),
+        (("pretrain", "foundation", "d", "--valid", "d", "--out", "file/r"), "file is not a folder"),
+        (("pretrain", "generative", "d", "--tokenizer", "lost"), "--tokenizer lost: there is no such folder"),
+        (("pretrain", "generative", "d", "--checkpoint", "empty"), "empty/config.json does not exist"),
+        (("finetune", "d", "--out", "file/r"), "file is not a folder"),
+        (("finetune", "d", "--out", "d"), "d is not empty: pass --overwrite"),
+        (("finetune", "d", "--out", "r", "--model", "empty"), "empty/config.json does not exist"),
+    ],
+    ids=lambda value: "-".join(map(str, value)).replace("/", "_") if isinstance(value, tuple) else "",
+)
+def test_a_wrong_option_is_refused_before_torch_is_loaded(arguments, part, folder):
+    assert part in refused(*arguments, folder=folder)
+
+
+def test_a_missing_library_is_refused_before_torch_is_loaded(folder):
+    message = refused(*EVALUATE, "--recommenders", "mf", folder=folder, missing="implicit")
+    assert "pip install 'recgpt[baselines]'" in message
+    message = refused("rank", "d", "--out", "r", "--workers", 2, folder=folder, missing="ray")
+    assert "pip install 'recgpt[ray]'" in message
