@@ -20,6 +20,7 @@ from typing import Any, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from recgpt.bounds import MAX_DIGITS
 from recgpt.errors import ConfigError
 
 Key = tuple[str | int, ...]
@@ -38,8 +39,46 @@ _Loader.yaml_implicit_resolvers = {
 _Loader.add_implicit_resolver(_BOOL, re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
 
 
+MAX_YAML_BYTES = 64 << 10
+"""Size of a YAML file."""
+MAX_YAML_VALUES = 10_000
+"""Values in a YAML file, those that stand at several places by an alias counted at each."""
+
+
 def _parsed_yaml(text: str) -> Any:
-    return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+    """Parse YAML within the limits; YAMLError where it is none or exceeds them."""
+    if len(text) > MAX_YAML_BYTES:
+        raise yaml.YAMLError(f"{len(text):,} characters, at most {MAX_YAML_BYTES:,} are read")
+    try:
+        parsed = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+        n_values = _count(parsed, {})
+    except RecursionError as error:
+        raise yaml.YAMLError("it is nested too deeply, or contains itself") from error
+    except (ValueError, OverflowError) as error:  # an impossible date, a number of too many digits
+        raise yaml.YAMLError(str(error)) from error
+    if n_values > MAX_YAML_VALUES:
+        raise yaml.YAMLError(f"its aliases make it {n_values:.3g} values, at most {MAX_YAML_VALUES:,} are read")
+    return parsed
+
+
+def _count(value: Any, counted: dict[int, int]) -> int:
+    """Number of values in a parsed YAML value, an aliased one at each of its places."""
+    if isinstance(value, int) and abs(value) >= 10**MAX_DIGITS:
+        raise ValueError(f"a number of more than {MAX_DIGITS} digits")
+    if not isinstance(value, dict | list | set | tuple):
+        return 1
+    if id(value) not in counted:
+        parts = [*value, *value.values()] if isinstance(value, dict) else value
+        counted[id(value)] = 1 + sum(_count(part, counted) for part in parts)
+    return counted[id(value)]
+
+
+def _scalar(written: str) -> Any:
+    """Value of `--set`: YAML where it is some, else the text."""
+    try:
+        return _parsed_yaml(written)
+    except yaml.YAMLError:
+        return written
 
 
 class Config(BaseModel):
@@ -98,15 +137,12 @@ class Config(BaseModel):
         key = tuple(name.strip().split("."))
         if not equals or not all(key):
             raise ConfigError(f"--set {text!r} is not KEY=VALUE, such as {next(iter(cls.model_fields))}=...")
-        try:
-            value = _parsed_yaml(written)
-        except yaml.YAMLError:
-            value = written
+        value = _scalar(written)
         annotation = _annotation_at(cls, key)
         if set(_classes_in(annotation)) in ({str}, {str, types.NoneType}) and value is not None:
             value = value if isinstance(value, str) else written  # the film "1984" is no number
         if _holds_several(annotation) and value is not None and not isinstance(value, list):
-            value = [_parsed_yaml(part) for part in value.split(",")] if isinstance(value, str) else [value]
+            value = [_scalar(part) for part in value.split(",")] if isinstance(value, str) else [value]
         return key, value
 
     def to_yaml(self) -> str:
@@ -123,7 +159,9 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         There is no such file, or it holds no YAML mapping.
     """
     try:
-        content = _parsed_yaml(Path(path).read_text(encoding="utf-8"))
+        with Path(path).open("rb") as file:  # a device or a pipe has no size
+            text = file.read(MAX_YAML_BYTES + 1).decode()
+        content = _parsed_yaml(text)
     except OSError as error:
         raise ConfigError(f"--config {path} cannot be read ({error.strerror}): name a YAML file") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -31,8 +31,9 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from recgpt.bounds import load_npy, read_json
 from recgpt.data.dataset import Dataset
-from recgpt.data.fingerprint import fingerprint_path, load_array, read_json, save_blocks
+from recgpt.data.fingerprint import fingerprint_path, load_array, save_blocks
 from recgpt.device import computes_bfloat16
 from recgpt.errors import DataError, EncoderError
 from recgpt.files import file_name, only_writer
@@ -377,7 +378,7 @@ def encode_dataset(
     with only_writer(path):
         if job.start(path, overwrite=overwrite, remedy=remedy):
             _encode_shards(dataset, encoder, template, job, workers)
-            shards = (np.load(job.path(shard), allow_pickle=False) for shard in job.shards)
+            shards = (load_npy(job.path(shard), mmap=False) for shard in job.shards)
             shape = (dataset.n_items, encoder.dim)
             fingerprint = {**encoder.fingerprint(template), **expected}
             save_blocks(path, shards, shape=shape, dtype=np.float16, fingerprint=fingerprint)

@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
+from recgpt.bounds import read_json
 from recgpt.catalogue import Catalogue, Model
-from recgpt.data.fingerprint import read_json
 from recgpt.data.provenance import without_rows
 from recgpt.errors import DataError
 from recgpt.foundation.model import MODEL_TYPE, FoundationModel, shipped

@@ -50,6 +50,7 @@ ROOMS = (
     "recgpt.program",
     "recgpt.files",
     "recgpt.terminal",
+    "recgpt.bounds",
     "recgpt.errors",
     "recgpt.console",
     "recgpt.terminal",

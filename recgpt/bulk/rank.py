@@ -21,8 +21,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from threadpoolctl import threadpool_limits
 
+from recgpt.bounds import load_npy, read_json
 from recgpt.data.dataset import Dataset
-from recgpt.data.fingerprint import fingerprint_path, fingerprint_sha256, json_text, read_json
+from recgpt.data.fingerprint import fingerprint_path, fingerprint_sha256, json_text
 from recgpt.data.ragged import Ragged
 from recgpt.encode import embeddings_for
 from recgpt.errors import DataError
@@ -175,7 +176,7 @@ def _open(open_ranks: Callable[[], Ranks]) -> Work:
 
 
 def _open_ranks(model: str | Path, embeddings: Path, index: Path, k: int, exclude: Exclude, batch_size: int) -> Ranks:
-    embeddings_NE = np.load(embeddings, mmap_mode="r", allow_pickle=False)
+    embeddings_NE = load_npy(embeddings)
     catalogue = load_model(model).open_index(index, embeddings_NE)
     return functools.partial(catalogue.recommend, k=k, exclude=exclude, batch_size=batch_size)
 
@@ -191,7 +192,7 @@ def _assemble(dataset: Dataset, job: Job, path: Path) -> None:
     schema = pa.schema([*kinds, pa.field("rank", pa.int32()), pa.field("score", pa.float32())])
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for shard in job.shards:
-            places_Uk = np.load(job.path(shard), allow_pickle=False)
+            places_Uk = load_npy(job.path(shard), mmap=False)
             user, place = np.nonzero(places_Uk["item"] >= 0)
             kept = places_Uk[user, place]
             columns = {

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from recgpt.bounds import load_npy
 from recgpt.data.dataset import Dataset
 from recgpt.data.fingerprint import fingerprint_sha256, read_fingerprint
 from recgpt.errors import DataError
@@ -66,7 +67,7 @@ def tokenize_dataset(
                 note(f"{job.folder}: an unfinished job with other embeddings or another tokenizer is dropped")
             job.begin(overwrite=True, remedy="")
         job.run(functools.partial(_open, folder, source.resolve()), _same, workers=workers)
-        tokens_NK = np.concatenate([np.load(job.path(shard), allow_pickle=False) for shard in job.shards])
+        tokens_NK = np.concatenate([load_npy(job.path(shard), mmap=False) for shard in job.shards])
         dataset.save_tokens(tokens_NK, tokenizer_sha256=fsq.sha256, embeddings=made_from)
         job.finish()
     return tokens_NK
@@ -78,7 +79,7 @@ def _same(shard: Shard) -> Shard:
 
 def _open(tokenizer: Path, embeddings: Path) -> Work:
     fsq = FSQTokenizer.from_pretrained(tokenizer)
-    embeddings_NE = np.load(embeddings, mmap_mode="r", allow_pickle=False)
+    embeddings_NE = load_npy(embeddings)
 
     def work(shard: Shard, path: Path, meter: Meter) -> Counts:
         codes_NK = fsq.encode(embeddings_NE[shard.start : shard.stop])

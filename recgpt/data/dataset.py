@@ -19,8 +19,9 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
+from recgpt.bounds import read_json
 from recgpt.data import identity, schema
-from recgpt.data.fingerprint import fingerprint_path, fingerprint_sha256, load_array, read_json, save_array, write_json
+from recgpt.data.fingerprint import fingerprint_path, fingerprint_sha256, load_array, save_array, write_json
 from recgpt.data.ids import IdMap, check_whole, dense_ids, some
 from recgpt.data.provenance import Source, sources_as_read
 from recgpt.data.ragged import Ragged, offsets_from_lengths

@@ -10,10 +10,11 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
+from recgpt.bounds import load_npy, read_json
 from recgpt.errors import DataError
 from recgpt.files import new_files, write_text
 
@@ -40,23 +41,6 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 def json_text(content: Mapping[str, Any]) -> str:
     """JSON text of a file: indented, with a line break at the end."""
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Raises
-    ------
-    DataError
-        The file is no JSON object.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise DataError(f"{path} is not readable JSON ({error}): restore it or delete it and make it again") from error
-    if not isinstance(content, dict):
-        raise DataError(f"{path} holds a JSON {type(content).__name__}, an object is needed")
-    return content
 
 
 def read_fingerprint(array_path: Path, remedy: str) -> dict[str, Any]:
@@ -133,9 +117,9 @@ def load_array(
         if found != expected:
             raise DataError(f"{path} was made with {key}={found!r}, but {key}={expected!r} is needed: {remedy}")
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise DataError(f"{path} is truncated or no .npy file ({error}): {remedy}") from error
+        array = cast(np.memmap, load_npy(path))
+    except DataError as error:
+        raise DataError(f"{error}: {remedy}") from error
     shape, dtype = fingerprint.get("shape", list(array.shape)), fingerprint.get("dtype", str(array.dtype))
     if list(array.shape) != shape or str(array.dtype) != dtype:
         raise DataError(f"{path} is {array.dtype} {array.shape}, its fingerprint says {dtype} {tuple(shape)}: {remedy}")

@@ -15,8 +15,9 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from recgpt.bounds import read_json
 from recgpt.data.dataset import Dataset, Repeats, new_dataset_folder
-from recgpt.data.fingerprint import fingerprint_path, fingerprint_sha256, read_json, save_blocks, write_json
+from recgpt.data.fingerprint import fingerprint_path, fingerprint_sha256, save_blocks, write_json
 from recgpt.data.schema import collect, scan_parquet, scan_table
 from recgpt.data.text import ALL_TEXT_COLUMNS, has_text
 from recgpt.errors import DataError

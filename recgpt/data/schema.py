@@ -4,6 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
+from recgpt.bounds import check_parquet
 from recgpt.data.text import ALL_TEXT_COLUMNS, TEXT_COLUMNS
 from recgpt.errors import DataError
 
@@ -19,6 +20,8 @@ def scan_parquet(path: Path) -> pl.LazyFrame:
 
     Polars would read `*`, `?` and `[` as patterns for several files, and `~` and `hf:` as other places.
     """
+    if path.is_file():
+        check_parquet(path)
     return pl.scan_parquet(path.absolute(), glob=False)
 
 

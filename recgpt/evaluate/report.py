@@ -16,7 +16,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from recgpt.data.fingerprint import read_json, write_json
+from recgpt.bounds import read_json
+from recgpt.data.fingerprint import write_json
 from recgpt.data.schema import scan_table
 from recgpt.errors import DataError
 from recgpt.evaluate.config import KS

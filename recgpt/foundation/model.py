@@ -23,6 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from recgpt.bounds import MAX_LAYERS, MAX_WIDTH, check_parameters, check_sizes, read_json
 from recgpt.catalogue import Kind, rankings_sha256
 from recgpt.data.dataset import Interactions
 from recgpt.data.ids import IdMap
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 MODEL_TYPE = "recgpt-foundation"
 WEIGHTS_FILE = "model.safetensors"
 SHIPPED = shipped_folder(SHIPPED_MODEL)
+NETWORK_LIMITS = {"n_layers": MAX_LAYERS, **dict.fromkeys(("history_items", "d_model", "hidden"), MAX_WIDTH)}
+NETWORK_LIMITS |= {"n_heads": MAX_WIDTH, "patterns": MAX_WIDTH}
 
 
 @dataclass(frozen=True)
@@ -79,12 +82,14 @@ class FoundationConfig:
         CheckpointError
             It is missing, damaged, or of another kind of model.
         """
+        found = read_json(path, CheckpointError)
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
             if found.get("model_type") != MODEL_TYPE:
                 raise CheckpointError(f"{path} is of a {found.get('model_type')!r}, not of a {MODEL_TYPE!r}")
+            check_sizes(found["network"], NETWORK_LIMITS, path)
+            check_sizes(found, {"shortlist": MAX_WIDTH}, path)
             return cls(**{**found, "network": NetworkConfig(**found["network"])})
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError) as error:
             raise CheckpointError(f"{path} is missing or damaged ({error}): copy the model again") from error
 
 
@@ -237,9 +242,10 @@ class FoundationModel(nn.Module):
             Nothing there, or a file of it is missing or damaged.
         """
         folder = local_folder(pretrained_model_name_or_path or SHIPPED, **hub)
-        model = cls(FoundationConfig.read(folder / "config.json"))
+        config, weights = FoundationConfig.read(folder / "config.json"), folder / WEIGHTS_FILE
+        check_parameters(config.network.least_parameters, weights)
+        model = cls(config)
         model.source = str(pretrained_model_name_or_path or SHIPPED_MODEL)
-        weights = folder / WEIGHTS_FILE
         try:
             model.load_state_dict(load_file(weights))
         except (OSError, SafetensorError, RuntimeError) as error:

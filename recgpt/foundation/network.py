@@ -184,6 +184,11 @@ class NetworkConfig:
     hidden: int = 64  # H
     dropout: float = 0.1
 
+    @property
+    def least_parameters(self) -> int:
+        """Lower bound of the number of parameters: attention and MLP of the layers, and the hidden layer."""
+        return self.n_layers * 4 * self.d_model**2 + self.history_items * self.d_model + self.hidden
+
     def to_dict(self) -> dict[str, Any]:
         """Sizes by name, for JSON."""
         return asdict(self)

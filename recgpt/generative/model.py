@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import polars as pl
 
+from recgpt.bounds import load_npy
 from recgpt.catalogue import Kind, rankings_sha256
 from recgpt.data.past import PastSource, item_ids
 from recgpt.data.text import catalogue_texts
@@ -122,7 +123,7 @@ class GenerativeModel(RecGPTDecoder):
 
     def open_index(self, folder: Path, embeddings: np.ndarray) -> GenerativeCatalogue:
         """Read the index that `GenerativeCatalogue.save` wrote, of items with these embeddings (N, E)."""
-        return self.index(embeddings, codes=np.load(folder / CODES_FILE, allow_pickle=False))
+        return self.index(embeddings, codes=load_npy(folder / CODES_FILE, mmap=False))
 
     def _embeddings(self, items: "Sequence[str] | pl.DataFrame | pd.DataFrame | np.ndarray") -> np.ndarray:
         if isinstance(items, np.ndarray):

@@ -25,6 +25,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from recgpt.bounds import check_zip
+from recgpt.data.readers.pickle_scan import check_pickle
 from recgpt.encode import DEFAULT
 from recgpt.errors import CheckpointError, UntrustedFileError
 from recgpt.generative.decoder import RecGPTConfig
@@ -34,6 +36,7 @@ from recgpt.training.checkpoint import save_model
 
 StateDict = Mapping[str, Tensor]
 
+PICKLES_OF_OLD_PT = 5  # magic number, protocol, system, state, keys of the storages that follow
 MAX_CHECKPOINT_BYTES = 16 * 2**30  # declared size of an unpacked checkpoint; the released one has 0.3 GB
 PUBLISHED_LEVELS = [8, 8, 8, 6, 5]
 HEAD_WIDTH = 64  # GPT-2's
@@ -82,17 +85,47 @@ def _read_weights(path: Path) -> Mapping[str, Any]:
 
 
 def _read_pt(path: Path, called: str) -> Mapping[str, Any]:
+    _check_pt(path, called)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:  # without its text, which recommends weights_only=False
         blocked = re.search(r"GLOBAL (\S+\.\S+)", str(error))
         wanted = f"asks for {blocked[1]}" if blocked else "is no plain .pt file"
         raise UntrustedFileError(f"{called} {wanted}; only tensors and containers of them are read") from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{called} is truncated or no .pt file ({error}): fetch it again") from error
+    except Exception as error:  # reading damaged input raises nearly any exception
+        what = " ".join(str(error).split())
+        raise CheckpointError(f"{called} is truncated or no .pt file ({what}): fetch it again") from error
     if not isinstance(state, Mapping):
         raise CheckpointError(f"{called} holds a {type(state).__name__}, a state dict of named tensors is needed")
+    for name, value in state.items():
+        if isinstance(value, Tensor) and not _is_held(value):
+            raise CheckpointError(f"{called}: {name} is not dense or larger than its numbers: do not use it")
     return state
+
+
+def _is_held(tensor: Tensor) -> bool:
+    """Whether a tensor is dense and has a stored number for each of its own."""
+    dense = tensor.layout == torch.strided and not tensor.is_meta and not tensor.is_quantized
+    return dense and tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
+
+
+def _check_pt(path: Path, called: str) -> None:
+    """Refuse a `.pt` that is no plain archive of tensors, before torch opens it: compressed, overlapping, a bomb."""
+    try:
+        if not zipfile.is_zipfile(path):
+            with path.open("rb") as file:
+                check_pickle(file, parts=PICKLES_OF_OLD_PT)
+            return
+        with zipfile.ZipFile(path) as archive:
+            check_zip(archive, called, MAX_CHECKPOINT_BYTES, stored=True, error=CheckpointError)
+            for member in archive.infolist():
+                if member.filename.endswith(".pkl"):
+                    with archive.open(member) as file:
+                        check_pickle(file)
+    except CheckpointError:
+        raise
+    except (zipfile.BadZipFile, OSError, RuntimeError, EOFError, ValueError) as error:
+        raise CheckpointError(f"{called} is truncated or no .pt file ({error}): fetch it again") from error
 
 
 def _archive_parts(path: Path) -> list[Path]:

@@ -13,7 +13,6 @@ Shapes: N items, E embedding width, K codes an item, W = E / K, V codes a slot, 
 """
 
 import hashlib
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -31,6 +30,7 @@ from torch.nn import functional as F
 from vector_quantize_pytorch import FSQ
 from vector_quantize_pytorch.finite_scalar_quantization import round_ste
 
+from recgpt.bounds import MAX_CODES, MAX_LAYERS, MAX_WIDTH, check_parameters, check_sizes, read_json
 from recgpt.errors import CheckpointError, DataError
 from recgpt.hub import local_folder
 from recgpt.progress import Meter
@@ -38,6 +38,8 @@ from recgpt.progress import Meter
 ENCODE_CHUNK = 16_384
 START_SAMPLE = 50_000  # items that the first projections are fitted to
 WEIGHTS_FILE = "model.safetensors"
+MAX_LEVELS = 16
+_LIMITS = {"embedding_dim": MAX_WIDTH, "n_codes": MAX_CODES, "n_layers": MAX_LAYERS, "n_heads": MAX_WIDTH}
 
 
 @dataclass
@@ -221,10 +223,17 @@ class FSQTokenizer(
             The folder or one of its files is missing or damaged.
         """
         folder = local_folder(pretrained_model_name_or_path, **hub)
-        try:
-            return super().from_pretrained(folder)
-        except json.JSONDecodeError as error:
-            raise CheckpointError(f"{folder / 'config.json'} is damaged ({error}): copy it again") from error
+        path, weights = folder / "config.json", folder / WEIGHTS_FILE
+        if not path.is_file() or not weights.is_file():
+            raise CheckpointError(f"{folder} lacks config.json or {WEIGHTS_FILE}: name a folder that was saved whole")
+        content = read_json(path, CheckpointError)
+        check_sizes(content, _LIMITS, path)
+        levels = content.get("levels", [])
+        if not isinstance(levels, list) or len(levels) > MAX_LEVELS or not all(type(level) is int for level in levels):
+            raise CheckpointError(f"{path}: levels={levels!r} are not 1 to {MAX_LEVELS} whole numbers: correct it")
+        width = content.get("embedding_dim", 768) // content.get("n_codes", 4)
+        check_parameters(content.get("n_layers", 2) * 12 * width**2, weights)
+        return super().from_pretrained(folder)
 
     @classmethod
     def _from_pretrained(cls, *, model_id: str, config: FSQTokenizerConfig | None = None, **_hub: Any) -> Self:

@@ -18,7 +18,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from recgpt.data.fingerprint import read_json, write_json
+from recgpt.bounds import read_json
+from recgpt.data.fingerprint import write_json
 from recgpt.errors import DataError
 from recgpt.files import make_folder, require_writable
 from recgpt.jobs.shards import OpenWorker, Shard, write_shard

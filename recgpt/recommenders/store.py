@@ -15,7 +15,8 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
-from recgpt.data.fingerprint import read_json, write_json
+from recgpt.bounds import read_json
+from recgpt.data.fingerprint import write_json
 from recgpt.errors import DataError
 from recgpt.version import __version__
 
@@ -91,8 +92,19 @@ def read_state(
     arrays: dict[str, Any] = load_file(path / ARRAYS)
     for key in [key.removesuffix(".indptr") for key in arrays if key.endswith(".indptr")]:
         data, indices, indptr, shape = (arrays.pop(f"{key}.{part}") for part in ("data", "indices", "indptr", "shape"))
-        arrays[key] = sparse.csr_array((data, indices, indptr), shape=tuple(shape.tolist()))
+        arrays[key] = _checked_sparse(path, data, indices, indptr, tuple(shape.tolist()))
     return arrays, about["options"]
+
+
+def _checked_sparse(
+    path: Path, data: np.ndarray, indices: np.ndarray, indptr: np.ndarray, shape: tuple[int, ...]
+) -> sparse.csr_array:
+    try:
+        found = sparse.csr_array((data, indices, indptr), shape=shape)
+        found.check_format(full_check=True)  # an index beyond the shape would be followed out of memory
+    except ValueError as error:
+        raise DataError(f"{path / ARRAYS} is damaged ({error}): save the recommender again") from error
+    return found
 
 
 def _sha256(path: Path) -> str:

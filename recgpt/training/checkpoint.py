@@ -23,7 +23,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.distributed.tensor import DTensor, Shard
 
-from recgpt.errors import CheckpointError
+from recgpt.bounds import parse_json, read_json
+from recgpt.errors import CheckpointError, DataError
 
 KEPT = 2  # the newest, and one before it
 PREFIX = "step-"
@@ -167,8 +168,8 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
     """`training.json` of a checkpoint."""
     path = checkpoint / "training.json"
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return read_json(path)
+    except DataError as error:
         raise CheckpointError(
             f"{path} is missing or damaged ({error}): delete {checkpoint} to resume earlier"
         ) from error
@@ -226,8 +227,8 @@ class StoredRows:
             names = set(file.keys())
             starts = dict.fromkeys(names, 0)
             if path.name.startswith("shard-"):
-                starts = json.loads((file.metadata() or {}).get("starts", "{}"))
-            if set(starts) != names:
+                starts = parse_json((file.metadata() or {}).get("starts", "{}"), path.name)
+            if not _are_first_rows(starts, names):
                 raise OSError(f"{path.name} does not hold the tensors that it names")
             for name, start in starts.items():
                 self._pieces.setdefault(name, []).append((start, file))
@@ -285,10 +286,17 @@ class StoredRows:
 
 def _files(checkpoint: Path) -> list[Path]:
     """The tensor files that a checkpoint must have; each shard names the number of shards."""
-    for shard in checkpoint.glob("shard-*-of-*.safetensors"):
-        processes = int(shard.stem.rpartition("-")[2])
-        return [checkpoint / _shard_name(rank, processes) for rank in range(processes)]
+    shards = sorted(checkpoint.glob("shard-*-of-*.safetensors"))
+    if shards:
+        processes = int(shards[0].stem.rpartition("-")[2])
+        ranks = range(min(processes, len(shards) + 1))  # the first that is missing is named, however many there are
+        return [checkpoint / _shard_name(rank, processes) for rank in ranks]
     return [checkpoint / "model.safetensors", checkpoint / "optimizer.safetensors"]
+
+
+def _are_first_rows(starts: Any, names: set[str]) -> bool:
+    """Whether these are the first rows of tensors with these names."""
+    return isinstance(starts, dict) and set(starts) == names and all(type(row) is int for row in starts.values())
 
 
 def _shard_name(rank: int, processes: int) -> str:

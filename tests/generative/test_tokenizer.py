@@ -305,7 +305,7 @@ def damage(folder, how):
         ("other shape", r"model\.safetensors is damaged or of another shape (?s:.*)size mismatch"),
         ("no weights", r"lacks config\.json or model\.safetensors: name a folder that was saved whole"),
         ("no config", r"lacks config\.json or model\.safetensors"),
-        ("config cut", r"config\.json is damaged"),
+        ("config cut", r"config\.json is not readable JSON"),
     ],
 )
 def test_damaged_folders(tokenizer, tmp_path, how, message):

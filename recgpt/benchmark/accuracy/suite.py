@@ -18,8 +18,9 @@ from typing import Any, Self
 import numpy as np
 from pydantic import Field
 
+from recgpt.bounds import read_json
 from recgpt.config import Config, read_yaml
-from recgpt.data.fingerprint import read_json, write_json
+from recgpt.data.fingerprint import write_json
 from recgpt.data.identity import arrays_sha256, code_version, dataset_identity, different, json_sha256
 from recgpt.data.splits import Split, check_protocol, load_for, make_split
 from recgpt.errors import DataError

@@ -23,8 +23,9 @@ from pydantic import Field
 from recgpt.benchmark.speed import encoding, growth, ranking, scoring, startup, training
 from recgpt.benchmark.speed.measure import Measured
 from recgpt.benchmark.speed.setting import QUICK, Setting, Sizes
+from recgpt.bounds import read_json
 from recgpt.config import Config
-from recgpt.data.fingerprint import read_json, write_json
+from recgpt.data.fingerprint import write_json
 from recgpt.device import cpu_model
 from recgpt.errors import DataError
 from recgpt.progress import duration, note

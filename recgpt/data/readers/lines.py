@@ -3,6 +3,7 @@
 import ast
 import gzip
 import io
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -10,11 +11,14 @@ from typing import Any, BinaryIO
 import polars as pl
 import pyarrow.parquet as pq
 
+from recgpt.bounds import FREE_BYTES, MAX_INFLATION, MAX_LINE_BYTES
 from recgpt.data.schema import scan_parquet
 from recgpt.errors import DataError
 from recgpt.progress import Meter
 
-BLOCK_BYTES = 1 << 26
+BLOCK_BYTES = 1 << 24
+MAX_LITERAL_BYTES = 1 << 20
+"""One line of Python text: its syntax tree takes a hundred times as much."""
 Schema = Mapping[str, pl.DataType | type[pl.DataType]]
 
 
@@ -65,10 +69,27 @@ def literal_lines(
     """
 
     def parse(block: bytes) -> pl.DataFrame:
-        records = (ast.literal_eval(line) for line in block.decode().split("\n") if line.strip())
+        records = (_literal(line) for line in block.decode().split("\n") if line.strip())
         return pl.DataFrame([row for record in records for row in rows(record)], schema=schema, orient="row")
 
     return _to_parquet(path, parse, parquet)
+
+
+_BAD_RECORDS: tuple[type[Exception], ...] = (
+    pl.exceptions.PolarsError,
+    ValueError,
+    SyntaxError,
+    TypeError,
+    KeyError,
+    AttributeError,
+)
+_BAD_RECORDS += (RecursionError, MemoryError)  # of the parser of Python, for deep nesting
+
+
+def _literal(line: str) -> Any:
+    if len(line) > MAX_LITERAL_BYTES:
+        raise ValueError(f"a line of {len(line):,} characters, at most {MAX_LITERAL_BYTES:,} are read")
+    return ast.literal_eval(line)
 
 
 def _to_parquet(path: Path, parse: Callable[[bytes], pl.DataFrame], parquet: Path) -> pl.LazyFrame:
@@ -77,7 +98,7 @@ def _to_parquet(path: Path, parse: Callable[[bytes], pl.DataFrame], parquet: Pat
         for block in _blocks(path, file):
             try:
                 table = parse(block).to_arrow()
-            except (pl.exceptions.PolarsError, ValueError, SyntaxError, TypeError, KeyError) as error:
+            except _BAD_RECORDS as error:
                 raise DataError(
                     f"{path}: no such records as expected before byte {file.tell():,}: {error!r}"
                 ) from error
@@ -93,8 +114,15 @@ def _to_parquet(path: Path, parse: Callable[[bytes], pl.DataFrame], parquet: Pat
 def _blocks(path: Path, file: BinaryIO) -> Iterator[bytes]:
     """Blocks of about `BLOCK_BYTES` that end with a whole line."""
     lines = gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file
+    n_read, most = 0, FREE_BYTES + MAX_INFLATION * path.stat().st_size
     try:
         while block := lines.read(BLOCK_BYTES):
-            yield block + lines.readline()
-    except (EOFError, gzip.BadGzipFile) as error:
+            rest = lines.readline(MAX_LINE_BYTES + 1)
+            n_read += len(block) + len(rest)
+            if len(rest) > MAX_LINE_BYTES:
+                raise DataError(f"{path}: a line before byte {n_read:,} has more than {MAX_LINE_BYTES:,} bytes: cut it")
+            if n_read > most:
+                raise DataError(f"{path} unpacks to more than {MAX_INFLATION:,} times its size: do not use it")
+            yield block + rest
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path} is truncated ({error}): download it again") from error

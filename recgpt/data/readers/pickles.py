@@ -8,16 +8,20 @@ This is the only module that opens a pickle.
 import math
 import pickle
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sized
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from recgpt.bounds import FREE_BYTES
+from recgpt.data.readers.pickle_scan import check_pickle
 from recgpt.errors import DataError, UntrustedFileError
 
 PLAIN = frozenset({int, float, str, bytes, bool, type(None), np.ndarray})
 MAX_DEPTH = 64  # containers inside containers
+MAX_REPETITION = 64
+"""Numbers and characters of a pickle, one that stands at several places counted at each, by bytes of the file."""
 
 
 class _Allowed:
@@ -135,7 +139,16 @@ def read_pickle(path: str | Path) -> Any:
         raise DataError(f"{path} does not exist")
     try:
         with path.open("rb") as file:
-            return _plain(_Unpickler(file).load(), {}, 0)
+            check_pickle(file)
+            file.seek(0)
+            content, size = _plain(_Unpickler(file).load(), {}, 0)
+        n_bytes = path.stat().st_size
+        if size > FREE_BYTES + MAX_REPETITION * n_bytes:
+            raise UntrustedFileError(
+                f"{n_bytes:,} bytes stand for {size:,} numbers and characters, by repetition; at most"
+                f" {MAX_REPETITION} times as many are read: do not use it"
+            )
+        return content
     except (UntrustedFileError, DataError) as error:
         raise type(error)(f"{path}: {error}") from error
     except Exception as error:  # unpickling damaged input raises nearly any exception
@@ -144,26 +157,42 @@ def read_pickle(path: str | Path) -> Any:
         ) from error
 
 
-def _plain(value: Any, done: dict[int, tuple[Any, Any]], depth: int) -> Any:
-    """`value` with placeholders replaced by arrays; `done` maps the id of a container to (container, plain form)."""
+def _plain(value: Any, done: dict[int, tuple[Any, Any, int]], depth: int) -> tuple[Any, int]:
+    """`value` with placeholders replaced by arrays, and its size; one that stands at several places counts at each.
+
+    `done` maps the id of a container to (container, plain form, size). Sizes are numbers and characters.
+    """
     kind = type(value)
     if kind in PLAIN or isinstance(value, np.number | np.bool_ | np.str_ | np.bytes_):
-        return value
+        return value, _size([value], {kind})
     if kind is _Array and value.value is not None:
-        return value.value
+        return value.value, value.value.nbytes
     if kind not in (list, tuple, dict, set):
         raise UntrustedFileError(f"the pickle holds a {kind.__name__.lstrip('_')} where a value should be")
     if depth > MAX_DEPTH:
         raise UntrustedFileError(f"the pickle nests containers more than {MAX_DEPTH} deep")
     if id(value) not in done:
-        done[id(value)] = (value, _plain_container(value, done, depth + 1))
-    return done[id(value)][1]
+        done[id(value)] = (value, *_plain_container(value, done, depth + 1))
+    return done[id(value)][1:]
 
 
-def _plain_container(container: Any, done: dict[int, tuple[Any, Any]], depth: int) -> Any:
+def _plain_container(container: Any, done: dict[int, tuple[Any, Any, int]], depth: int) -> tuple[Any, int]:
     if isinstance(container, dict):
-        keys = _plain_container(list(container), done, depth)
-        return dict(zip(keys, _plain_container(list(container.values()), done, depth), strict=True))
-    if set(map(type, container)) <= PLAIN:  # most lists are long and hold numbers: check them at C speed
-        return container
-    return type(container)(_plain(value, done, depth) for value in container)
+        keys, size = _plain_container(list(container), done, depth)
+        values, more = _plain_container(list(container.values()), done, depth)
+        return dict(zip(keys, values, strict=True)), size + more
+    kinds = set(map(type, container))
+    if kinds <= PLAIN:  # most lists are long and hold numbers: check them at C speed
+        return container, _size(container, kinds)
+    parts = [_plain(value, done, depth) for value in container]
+    return type(container)(part for part, _ in parts), sum(size for _, size in parts)
+
+
+def _size(values: Iterable[Any], kinds: set[type]) -> int:
+    """Numbers and characters in plain values of these kinds."""
+    size = len(values) if isinstance(values, Sized) else 0
+    if kinds & {str, bytes}:
+        size += sum(len(value) for value in values if isinstance(value, str | bytes))
+    if np.ndarray in kinds:
+        size += sum(value.nbytes for value in values if isinstance(value, np.ndarray))
+    return size

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from recgpt.bounds import load_npy
 from recgpt.data.dataset import Dataset
 from recgpt.data.fingerprint import read_fingerprint, save_blocks
 from recgpt.data.process import workspace, write_dataset
@@ -25,6 +26,8 @@ DEFAULT_SEQUENCES = ("train", "test")
 TITLE_KEYS = ("title", "name", "app_name")
 ENCODER = {"encoder": "all-mpnet-base-v2", "template": "published"}
 ROWS_PER_BLOCK = 1 << 16
+
+MAX_SPARSITY = 100  # item numbers, by interactions and texts of the source
 
 
 def read(source: Path, out: Path, *, sequences: str | None = None, overwrite: bool = False) -> None:
@@ -52,8 +55,13 @@ def read(source: Path, out: Path, *, sequences: str | None = None, overwrite: bo
     users, items = list(histories), Ragged.from_lists(histories.values())
     texts = _read_dict(source / "item_text_dict.pkl") if (source / "item_text_dict.pkl").is_file() else {}
     embeddings_path = source / "item_text_embeddings.npy"
-    embeddings = np.load(embeddings_path, mmap_mode="r", allow_pickle=False) if embeddings_path.is_file() else None
+    embeddings = load_npy(embeddings_path) if embeddings_path.is_file() else None
     n_items = 1 + max(int(items.values.max(initial=-1)), max(texts, default=-1))
+    if n_items > MAX_SPARSITY * (len(items.values) + len(texts)) and embeddings is None:
+        raise DataError(
+            f"{source}: item {n_items - 1} in {len(items.values):,} interactions and {len(texts):,} texts: published"
+            f" items are numbered from 0, at most {MAX_SPARSITY} numbers an interaction; renumber them"
+        )
     if embeddings is not None:
         if n_items > len(embeddings):
             raise DataError(f"{source}: item {n_items - 1} is beyond the {len(embeddings):,} rows of {embeddings_path}")

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from recgpt.bounds import read_json
 from recgpt.data.dataset import Dataset, Interactions
-from recgpt.data.fingerprint import read_json, write_json
+from recgpt.data.fingerprint import write_json
 from recgpt.data.identity import arrays_sha256, dataset_identity, different
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError

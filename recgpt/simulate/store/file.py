@@ -36,7 +36,7 @@ _TABLES = f"""
     CREATE TABLE metrics (name TEXT NOT NULL UNIQUE, value TEXT NOT NULL);
     CREATE TABLE artifacts (name TEXT PRIMARY KEY, sha256 TEXT NOT NULL, content BLOB NOT NULL);
 """
-
+_TABLE_NAMES, _INDICES = frozenset(re.findall(r"TABLE (\w+)", _TABLES)), frozenset(re.findall(r"INDEX (\w+)", _TABLES))
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _READ_ONLY = (
     "the file and its folder must be writable, even for reading: change their permissions, or copy the folder of the"
@@ -113,6 +113,8 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
             check_same_thread=False,  # `Run` serialises access
         )
         try:
+            connection.execute("PRAGMA trusted_schema = OFF")
+            _check_schema(connection, path)
             connection.execute("PRAGMA synchronous = FULL")
             found = format_of(connection)
             if found not in (1, FORMAT):
@@ -123,6 +125,19 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
             connection.close()
             raise
     return connection
+
+
+def _check_schema(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse a file with anything but the plain tables of a run: a view or a computed column runs what a file says."""
+    for kind, name, definition in connection.execute("SELECT type, name, sql FROM sqlite_master"):
+        if kind == "index" and (definition is None or name in _INDICES):
+            continue
+        if kind != "table" or name not in _TABLE_NAMES or "VIRTUAL" in str(definition)[:20].upper():
+            raise StoreError(f"{path} holds the {kind} {name!r}, which no run has: do not use this file")
+        columns = connection.execute("SELECT name, hidden FROM pragma_table_xinfo(?)", (name,))
+        computed = next((column for column, hidden in columns if hidden), None)
+        if computed is not None:
+            raise StoreError(f"{path} computes the column {computed!r} of {name}, as no run does: do not use it")
 
 
 def old_format(run_id: str) -> StoreError:

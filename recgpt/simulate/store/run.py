@@ -13,6 +13,7 @@ from typing import Any, Self
 import polars as pl
 from pydantic import ValidationError
 
+from recgpt.bounds import check_parquet, parse_json
 from recgpt.errors import StoreError
 from recgpt.progress import track
 from recgpt.simulate.events import FORMAT_1_COLUMNS, SCHEMA, EventKinds, chained_hash
@@ -51,13 +52,18 @@ class Run:
         with readable_errors(self.path):
             self.format = run_file.format_of(connection)
         try:
-            self.manifest = Manifest.model_validate_json(self._value("SELECT content FROM manifest"))
+            self.manifest = self._read_manifest()
         except ValidationError as error:
             self.close()
             raise StoreError(f"{self.path}: the manifest is damaged: make the run again ({error})") from error
         except StoreError:
             self.close()
             raise
+
+    def _read_manifest(self) -> Manifest:
+        content = self._value("SELECT content FROM manifest")
+        parse_json(content if isinstance(content, str) else "", f"{self.path}: the manifest is damaged: it", StoreError)
+        return Manifest.model_validate_json(content)
 
     @classmethod
     def create(cls, run_id: str, manifest: Manifest, *, overwrite: bool = False) -> Self:
@@ -349,8 +355,10 @@ class Run:
             held = ", ".join(each for (each,) in self._query("SELECT name FROM artifacts ORDER BY name"))
             raise StoreError(f"run {self.run_id} has no artifact {name}: it has {held or 'none'}")
         sha256, content = found[0]
-        if hashlib.sha256(content).hexdigest() != sha256:
+        if not isinstance(content, bytes) or hashlib.sha256(content).hexdigest() != sha256:
             raise StoreError(f"{self.path}: the artifact {name} is damaged: restore the file from a copy")
+        if name.endswith(".parquet"):
+            check_parquet(content, f"{self.path}: {name}")
         return content
 
     def set_metrics(self, metrics: dict[str, Any]) -> None:
@@ -369,7 +377,10 @@ class Run:
     @property
     def metrics(self) -> dict[str, Any]:
         """Metrics of the run; empty before `set_metrics`."""
-        return {name: json.loads(value) for name, value in self._query("SELECT * FROM metrics ORDER BY rowid")}
+        return {
+            name: parse_json(str(value), f"{self.path}: {name}", StoreError)
+            for name, value in self._query("SELECT * FROM metrics ORDER BY rowid")
+        }
 
     def summary(self) -> RunSummary:
         """One-line summary of the run."""

@@ -10,12 +10,13 @@ snapshot of another run of the same id is never read. The folder may be deleted 
 
 import hashlib
 import os
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from recgpt.bounds import load_npz
+from recgpt.errors import DataError
 from recgpt.simulate.store.file import SNAPSHOTS_NAME
 from recgpt.simulate.store.run import Run
 
@@ -89,7 +90,6 @@ class Snapshots:
 
     def _read(self, path: Path) -> dict[str, np.ndarray] | None:
         try:
-            with np.load(path, allow_pickle=False) as file:
-                return {name: file[name] for name in file.files}
-        except (OSError, ValueError, zipfile.BadZipFile):  # of another log, or cut short
+            return load_npz(path.read_bytes(), str(path))
+        except (DataError, OSError):  # of another log, or cut short
             return None

@@ -6,6 +6,8 @@ import json
 import numpy as np
 import polars as pl
 
+from recgpt.bounds import load_npz, parse_json
+from recgpt.errors import StoreError
 from recgpt.simulate.agents.population import Population
 from recgpt.simulate.items import ItemFacts
 from recgpt.simulate.store import Run
@@ -46,7 +48,7 @@ def stored_population(run: Run) -> Population:
 def stored_facts(run: Run) -> ItemFacts:
     """The catalogue as the run's agents saw it."""
     items = pl.read_parquet(io.BytesIO(run.artifact(ITEMS)))
-    arrays = np.load(io.BytesIO(run.artifact(FACTS)), allow_pickle=False)
+    arrays = load_npz(run.artifact(FACTS), f"{run.path}: {FACTS}")
     return ItemFacts(
         items,
         arrays["count_N"],
@@ -59,4 +61,4 @@ def stored_facts(run: Run) -> ItemFacts:
 
 def stored_real_stars(run: Run) -> np.ndarray:
     """(5,) real ratings of 1 to 5 stars in the known part of the run's data set."""
-    return np.array(json.loads(run.artifact(REAL_STARS)))
+    return np.array(parse_json(run.artifact(REAL_STARS), f"{run.path}: {REAL_STARS}", StoreError))

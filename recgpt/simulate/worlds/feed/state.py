@@ -7,7 +7,6 @@
 Shapes: A agents, P slots of all pages, R rows.
 """
 
-import json
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +14,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field, field_validator
 
+from recgpt.bounds import parse_json
 from recgpt.config import Config
 from recgpt.data.dataset import Dataset
 from recgpt.data.ragged import Ragged, offsets_from_lengths
@@ -135,7 +135,7 @@ class FeedState:
 
     def _recall(self, retrieved: pl.DataFrame, step: int) -> None:
         if len(retrieved) and self.memory.preset.reading_renews:
-            read = [json.loads(text)["ids"] for text in retrieved["text"]]
+            read = [parse_json(text, "an event of the run")["ids"] for text in retrieved["text"]]
             agents = np.repeat(retrieved["agent"].to_numpy(), [len(ids) for ids in read])
             self.memory.touch(agents, np.array([number for ids in read for number in ids], dtype=np.int64), step)
 

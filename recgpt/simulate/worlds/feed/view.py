@@ -13,6 +13,7 @@ from typing import Any, cast
 import numpy as np
 import polars as pl
 
+from recgpt.bounds import parse_json
 from recgpt.errors import SimulationError
 from recgpt.progress import track
 from recgpt.simulate.agents.memory import PRESETS
@@ -302,7 +303,7 @@ def _page(step: int, rows: pl.DataFrame, facts: ItemFacts) -> dict[str, Any]:
             }
             for row in of_kind.get("shown", [])
         ],
-        "recalled_ids": json.loads(retrieved["text"])["ids"] if retrieved else [],
+        "recalled_ids": parse_json(retrieved["text"], "an event of the run")["ids"] if retrieved else [],
         "satisfied": said("satisfied"),
         "thought": thought["text"] if thought else None,
         "failed": said("failed"),

@@ -1,6 +1,5 @@
 """Parameters of the scripted mind: the coefficients of its models, read from `scripted.json`."""
 
-import json
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,6 +7,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from recgpt.bounds import read_json
 from recgpt.errors import DataError
 
 
@@ -119,9 +119,7 @@ class Parameters(_Fitted):
         source = path or resources.files("recgpt.simulate.worlds.feed.minds") / "scripted.json"
         remedy = "restore it, or fit it again (`recgpt agents fit`)"
         try:
-            parameters = cls.model_validate(json.loads(source.read_text(encoding="utf-8")))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise DataError(f"{source} cannot be read as JSON ({error}): {remedy}") from error
+            parameters = cls.model_validate(read_json(Path(str(source))))
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"])) or "the whole"
