@@ -7,7 +7,7 @@ Shapes: B histories, N items, M candidates, H distinct items of a history.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -20,7 +20,12 @@ from recgpt.catalogue import append_items
 from recgpt.data.dataset import Interactions
 from recgpt.data.ragged import Ragged, offsets_from_lengths
 from recgpt.errors import DataError
-from recgpt.foundation.catalogue_features import CatalogueFeatures, HybridScores, shortlist_candidates
+from recgpt.foundation.catalogue_features import (
+    COLD_CANDIDATES,
+    CatalogueFeatures,
+    HybridScores,
+    shortlist_candidates,
+)
 from recgpt.foundation.network import CalibrationWeights, FoundationNetwork
 from recgpt.ranking import Exclude, Ranking, Request, first_unknown, top_k
 
@@ -29,6 +34,7 @@ if TYPE_CHECKING:
 
 INDEX_FILE = "index.safetensors"
 BATCH = 64  # histories scored at once
+CANDIDATES_AT_ONCE = 1 << 16  # and their candidates: a history of thousands of items is scored alone
 UNRANKED_OFFSET = -1_000.0  # orders items without a logit behind all others: added to their hybrid score, in sorting
 _WEIGHTS, _OFFSETS = "local_weight_I", "local_offsets"
 
@@ -134,8 +140,7 @@ class FoundationCatalogue:
         ranking = request.unranked()
         has_history = request.histories.lengths > 0
         with_history = np.flatnonzero(has_history)
-        for start in range(0, len(with_history), batch_size):
-            rows = with_history[start : start + batch_size]
+        for rows in self._batches(request, with_history, batch_size):
             part = self._ranked(request, rows)
             ranking.ids[rows], ranking.scores[rows] = part.ids, part.scores
         count_N = self.features.past.count_N
@@ -176,6 +181,18 @@ class FoundationCatalogue:
                 f"{len(self) - 1}: index the larger catalogue"
             )
         self.features.append(events)
+
+    def _batches(self, request: Request, rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
+        """Consecutive histories to score at once: fewer of long ones whose items are candidates too."""
+        width_B = np.full(len(rows), self.shortlist + COLD_CANDIDATES)
+        if request.exclude == "nothing":
+            width_B += np.minimum(request.histories.lengths[rows], len(self))
+        start = 0
+        while start < len(rows):
+            widest_B = np.maximum.accumulate(width_B[start : start + batch_size])
+            fits = int((widest_B * np.arange(1, len(widest_B) + 1) <= CANDIDATES_AT_ONCE).sum())
+            yield rows[start : start + max(1, fits)]
+            start += max(1, fits)
 
     @torch.inference_mode()
     def _ranked(self, request: Request, rows: np.ndarray) -> Ranking:
@@ -227,7 +244,7 @@ class FoundationCatalogue:
         n_positions = self.network.config.history_items
         evidence = self.features.evidence(histories, candidates_BM, scores, n_positions)
         logits_BM: Tensor = self.network(evidence, self.calibration)
-        in_history_BM = (candidates_BM[:, :, None] == history_BH[:, None]).any(axis=2) & (candidates_BM >= 0)
+        in_history_BM = _are_in(candidates_BM, history_BH, len(self))
         return candidates_BM, logits_BM.masked_fill_(~evidence.allowed_BM, -torch.inf), torch.from_numpy(in_history_BM)
 
 
@@ -287,6 +304,14 @@ def _repeat_shift(logits_BM: Tensor, in_history_BM: Tensor, repeat_share: float)
     others_B1 = logits_BM.masked_fill(in_history_BM, -torch.inf).logsumexp(1, keepdim=True)
     shift_B1 = others_B1 - repeats_B1 + math.log(repeat_share / (1 - repeat_share))
     return torch.where(shift_B1.isfinite(), shift_B1, 0.0)
+
+
+def _are_in(candidates_BM: np.ndarray, items_BH: np.ndarray, n_items: int) -> np.ndarray:
+    """(B, M) whether each candidate is among the items of its row; -1 is padding in both."""
+    is_there_BN = np.zeros((len(items_BH), n_items + 1), dtype=bool)  # the last column takes the padding
+    np.put_along_axis(is_there_BN, items_BH, True, axis=1)
+    is_there_BN[:, -1] = False
+    return np.take_along_axis(is_there_BN, candidates_BM, axis=1)
 
 
 def _distinct_items(histories: Ragged, n_items: int, allowed_N: np.ndarray | None) -> np.ndarray:
