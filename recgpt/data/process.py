@@ -5,7 +5,7 @@ event), never the texts or the embeddings of a catalogue.
 """
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -59,8 +59,13 @@ def write_dataset(
     min_records: int = 1,
     holes: Literal["drop", "refuse"] = "drop",
     keep_cold_items: bool = True,
+    read: Mapping[str, int] | None = None,
+    left_out: Mapping[str, Mapping[str, int]] | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a data set folder from the two tables of a reader.
+
+    The manifest counts what was read, and what was left out by kind (users, items, interactions) and reason.
 
     Parameters
     ----------
@@ -80,6 +85,10 @@ def write_dataset(
         dumps contain them. `refuse`: they are errors, or appear in `inspect`.
     keep_cold_items
         Whether the catalogue keeps items without interactions.
+    read, left_out
+        What the reader read before it left rows out, and what it left out, by kind and reason.
+    about
+        Further entries of the manifest.
     """
     columns = interactions.collect_schema().names()
     order = next((pl.col(c) for c in ("position", "timestamp") if c in columns), pl.int_range(pl.len()))
@@ -88,35 +97,58 @@ def write_dataset(
     events = scan_parquet(raw)
     if unordered := int(events.select(pl.col("position").null_count()).collect().item()):
         raise DataError(f"{source}: {unordered:,} events have no time, so their order is unknown: give them a position")
-    left_out: dict[str, int] = {}
+    read = {"items": _count(items), "interactions": _count(events), **(read or {})}
+    kinds = ("users", "items", "interactions")
+    reasons = {kind: dict((left_out or {}).get(kind, {})) for kind in kinds}
     if holes == "drop":
-        listed = _count(items)
         items = items.filter(has_text([c for c in ALL_TEXT_COLUMNS if c in items.collect_schema()]))
         items = items.unique("item_id", keep="first", maintain_order=True)
-    _sink(items, work / "items.parquet", source)
-    items = scan_parquet(work / "items.parquet")
-    if holes == "drop":
+        _sink(items, work / "items.parquet", source)
+        items = scan_parquet(work / "items.parquet")
         known = collect(items.select("item_id"), str(work)).to_series()
-        events = events.filter(pl.col("item_id").is_in(known.implode()))
-        left_out = {"items": listed - len(known), "interactions": _count(scan_parquet(raw)) - _count(events)}
-    events.sink_parquet(work / "interactions.parquet", maintain_order=True)
+        kept = events.filter(pl.col("item_id").is_in(known.implode()))
+        n_events = _count(kept)
+        if n_events < read["interactions"]:
+            read["users"] = int(collect(events.select(pl.col("user_id").n_unique()), source).item())
+        reasons["items"] = {"without text or listed before": read["items"] - len(known)}
+        reasons["interactions"] = {"of unknown items or items without text": read["interactions"] - n_events}
+        kept.sink_parquet(work / "interactions.parquet", compression="lz4", maintain_order=True)
+        events = scan_parquet(work / "interactions.parquet")
 
-    manifest = {"source": source, "left_out": left_out}
-    events = scan_parquet(work / "interactions.parquet")
-    dataset = Dataset.from_frames(out.name, events, items, manifest=manifest)
+    dataset = Dataset.from_frames(out.name, events, items, manifest={"source": source, **(about or {})})
+    read = {"users": read.get("users", dataset.n_users), **read}
+    reasons["users"]["without a usable interaction"] = read["users"] - dataset.n_users
     if min_records > 1 or not keep_cold_items:
-        dataset = keep_active(dataset, user_records=min_records, keep_cold_items=keep_cold_items)
+        whole = dataset
+        dataset = keep_active(whole, user_records=min_records, keep_cold_items=keep_cold_items)
+        few = f"fewer than {min_records} interactions"
+        reasons["users"][f"with {few}"] = whole.n_users - dataset.n_users
+        reasons["interactions"][f"of users with {few}"] = whole.n_interactions - dataset.n_interactions
+        reasons["items"]["without interactions"] = whole.n_items - dataset.n_items
+    counted = {kind: {reason: n for reason, n in counts.items() if n} for kind, counts in reasons.items()}
+    dataset.manifest.update(read=read, left_out={kind: counts for kind, counts in counted.items() if counts})
     dataset.write_files(work.parent)
-    dropped = ", ".join(f"{count:,} {name}" for name, count in left_out.items() if count)
-    note(
-        f"{out}: {dataset.n_users:,} users, {dataset.n_items:,} items, {dataset.n_interactions:,} interactions"
-        + (f" (left out, without text or unknown: {dropped})" if dropped else ""),
-    )
+    note(_summary(out, dataset))
+
+
+def _summary(out: Path, dataset: Dataset) -> str:
+    """One line: what the data set has, and, if something is left out, of how much and why."""
+    counts = {"users": dataset.n_users, "items": dataset.n_items, "interactions": dataset.n_interactions}
+    line = f"{out}: " + ", ".join(f"{n:,} {kind}" for kind, n in counts.items())
+    left_out = [
+        f"{n:,} {kind if n > 1 else kind[:-1]} {reason}"
+        for kind, reasons in dataset.manifest["left_out"].items()
+        for reason, n in reasons.items()
+    ]
+    if left_out:
+        read = ", ".join(f"{n:,} {kind}" for kind, n in dataset.manifest["read"].items())
+        line += f" (read: {read}; left out: {', '.join(left_out)})"
+    return line
 
 
 def _sink(table: pl.LazyFrame, path: Path, source: str) -> None:
     try:
-        table.sink_parquet(path, maintain_order=True)
+        table.sink_parquet(path, compression="lz4", maintain_order=True)
     except pl.exceptions.PolarsError as error:
         raise DataError(f"{source} cannot be read: {error}") from error
 

@@ -90,7 +90,13 @@ class Times:
 
 
 def read_times(
-    table: pl.LazyFrame, column: str, where: str, time_format: str | None = None, *, quiet: bool = False
+    table: pl.LazyFrame,
+    column: str,
+    where: str,
+    time_format: str | None = None,
+    *,
+    name: str | None = None,
+    quiet: bool = False,
 ) -> Times:
     """Find out how a column writes times, and check all of its values; prints what it was taken for.
 
@@ -102,6 +108,8 @@ def read_times(
         File or table, for messages.
     time_format
         `s`, `ms`, `us`, `ns` or a format of `strptime`; None finds out by the rules of this module.
+    name
+        Name of the column in messages, if it has another one in the file.
     quiet
         Whether nothing is printed.
 
@@ -114,10 +122,10 @@ def read_times(
     """
     if time_format is not None and time_format not in UNITS:
         _check_format(time_format)
-    times = _read(table, column, f"{where}: column {column!r}", time_format)
+    times = _read(table, column, f"{where}: column {name or column!r}", time_format)
     if not quiet and times.first is not None:
         console.print(
-            f"{where}: {column!r} read as {times.read_as}, {_iso(times.first)} to {_iso(times.last)}",
+            f"{where}: {name or column!r} read as {times.read_as}, {_iso(times.first)} to {_iso(times.last)}",
             highlight=False,
             markup=False,
             soft_wrap=True,
@@ -146,6 +154,74 @@ def _read(table: pl.LazyFrame, column: str, place: str, time_format: str | None)
     if time_format is None or time_format in UNITS:
         return _read_numbers(table, column, kind, place, time_format)
     return _read_format(table, column, value.cast(pl.String), place, time_format)
+
+
+# --- a few odd values among many ---
+
+
+def read_most_times(
+    table: pl.LazyFrame, column: str, where: str, time_format: str | None = None, *, name: str | None = None
+) -> tuple[Times, pl.LazyFrame, pl.Expr]:
+    """`read_times` for a column in which some values are no times.
+
+    Returns
+    -------
+    Times, the table they are read from, in which values that are no times are null, and an expression of that table
+    with these values as text.
+
+    Raises
+    ------
+    DataError
+        Half of the values or more do not have one form, or they mix units.
+    """
+    kept = f"{column} as written"
+    nothing = pl.lit(None, pl.String)
+    try:
+        return read_times(table, column, where, time_format, name=name), table, nothing
+    except DataError:
+        odd = _odd_values(table, column, where, time_format)
+        if odd is None:
+            raise
+    table = table.with_columns(pl.when(odd).then(pl.col(column)).cast(pl.String).alias(kept))
+    table = table.with_columns(pl.when(pl.col(kept).is_null()).then(pl.col(column)).alias(column))
+    return read_times(table, column, where, time_format, name=name), table, pl.col(kept)
+
+
+def _odd_values(table: pl.LazyFrame, column: str, where: str, time_format: str | None) -> pl.Expr | None:
+    """Expression for the values unlike the majority of a column of text or numbers; None without a clear majority."""
+    kind = table.collect_schema()[column]
+    value = pl.col(column)
+    if kind == pl.String:
+        value = value.str.strip_chars()
+        value = pl.when(value != "").then(value)
+        number = pl.when(value.str.contains(_NUMBER)).then(value).cast(pl.Float64, strict=False)
+    elif kind.is_numeric():
+        number = value.cast(pl.Float64)
+    else:
+        return None
+    forms = {unit: _in_years(number, unit) for unit in ([time_format] if time_format in UNITS else UNITS)}
+    if time_format is not None and time_format not in UNITS:
+        seconds, _ = _parsed(value.cast(pl.String), time_format.replace(".%f", "%.f"))
+        forms = {"format": seconds.is_between(*POSSIBLE)}
+    elif kind == pl.String and time_format is None:
+        seconds = value.map_batches(_parse_iso, return_dtype=_PARSED, is_elementwise=True).struct.field("seconds")
+        forms["ISO 8601"] = pl.when(~value.str.contains(_NUMBER)).then(seconds.is_between(*POSSIBLE))
+    counts = {name: form.fill_null(False).sum() for name, form in forms.items()}
+    found = collect(table.select(n=value.count(), **counts), where).row(0, named=True)
+    n = found.pop("n")
+    best = max(found, key=found.__getitem__)
+    mixes_units = sum(count > 0 for name, count in found.items() if name in UNITS) > 1
+    if mixes_units or 2 * found[best] <= n:
+        return None
+    unknown = (number == -1).fill_null(False)
+    return value.is_not_null() & ~forms[best].fill_null(False) & ~unknown
+
+
+def _in_years(number: pl.Expr, unit: str) -> pl.Expr:
+    low, high = PLAUSIBLE
+    return number.is_between(
+        low * (NANOSECONDS // UNITS[unit]), (high + 1) * (NANOSECONDS // UNITS[unit]), closed="left"
+    )
 
 
 # --- one form of time each ---
