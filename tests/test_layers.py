@@ -44,6 +44,7 @@ ROOMS = (
     "recgpt.hub",
     "recgpt.device",
     "recgpt.plotting",
+    "recgpt.plugins",
     "recgpt.progress",
     "recgpt.tables",
     "recgpt.config",

@@ -23,12 +23,12 @@ def data_import(ctx: typer.Context) -> None:
     """
     import inspect
 
-    from recgpt.data.readers import READERS
+    from recgpt.data.readers import readers
 
     sources = typer.Typer(
         no_args_is_help=True, add_completion=False, help="Read a public source into a data set folder."
     )
-    for name, reader in READERS.items():
+    for name, reader in readers().items():
         parameters = inspect.signature(reader.read, eval_str=True).parameters.values()
 
         def command(reader: Any = reader, **options: Any) -> None:

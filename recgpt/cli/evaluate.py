@@ -13,7 +13,9 @@ from recgpt.cli.options import (
     OptionalRepeats,
     Overrides,
     Overwrite,
+    Plugins,
     Seed,
+    allow_plugins,
     typed,
 )
 from recgpt.tables import Wide, print_tables
@@ -37,8 +39,8 @@ def evaluate(
     recommenders: Annotated[
         str,
         typer.Option(
-            help="further recommenders, comma-separated; the model, copy_last, popularity, text_knn, item_knn and"
-            " hybrid_knn always take part"
+            help="further recommenders, comma-separated: names, or classes as module:Class; the model, copy_last,"
+            " popularity, text_knn, item_knn and hybrid_knn always take part"
         ),
     ] = "",
     protocol: Annotated[str, typer.Option(help=PROTOCOL_NAMES)] = "leave_one_out",
@@ -80,6 +82,7 @@ def evaluate(
 
     Example: recgpt evaluate data/demo --ks 5,10,20,50
     """
+    allow_plugins(recommenders, overrides=overrides or ())
     from recgpt.cli.checks import check_dataset, check_model, check_output, check_recommenders
     from recgpt.data.splits import check_options, load_for, make_split
     from recgpt.evaluate.config import EvaluationConfig
@@ -180,6 +183,7 @@ def benchmark_accuracy(
     seeds: Annotated[
         list[int] | None, typer.Option(help="seeds, instead of those of the suite; repeat the flag")
     ] = None,
+    plugin: Plugins = None,
     allow_trained_on_targets: AllowTrained = False,
     data: Annotated[Path, typer.Option(help="folder with the data set folders", file_okay=False)] = Path("data"),
     out: Annotated[Path, typer.Option(help="folder for stored results and reports", file_okay=False)] = Path(
@@ -196,7 +200,7 @@ def benchmark_accuracy(
     """
     if suite and config:
         raise typer.BadParameter("--suite and --config exclude each other: pass one of them")
-
+    allow_plugins(*(plugin or ()), overrides=overrides or ())
     from recgpt.benchmark.accuracy.page import summarize, write_reports
     from recgpt.benchmark.accuracy.suite import DEFAULT_SUITE, Suite, run_suite
     from recgpt.models import load_model

@@ -1,6 +1,6 @@
 """Argument and option types that several topics share."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -73,6 +73,31 @@ Overrides = Annotated[
         metavar="KEY=VALUE",
     ),
 ]
+
+
+Plugins = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--plugin",
+        help="class that a file or run names, to be imported: names in files alone are not; repeat the flag",
+        metavar="MODULE:CLASS",
+    ),
+]
+
+
+def allow_plugins(*names: str, overrides: Iterable[str] = ()) -> None:
+    """Allow the import of the classes named on the command line: a comma-separated list each, or values of --set.
+
+    Raises
+    ------
+    ConfigError
+        A module does not exist.
+    """
+    from recgpt import plugins
+
+    given = [override.partition("=")[::2] for override in overrides]
+    texts = [*names, *(value for key, value in given if key.strip() in ("recommender", "recommenders", "mind"))]
+    plugins.allow(name.strip(" []\"'") for text in texts for name in text.split(","))
 
 
 def typed(context: typer.Context, settings: Mapping[str, str]) -> dict[str, Any]:

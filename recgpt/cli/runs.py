@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from recgpt.cli.options import resumable
+from recgpt.cli.options import Plugins, allow_plugins, resumable
 from recgpt.tables import print_tables
 from recgpt.terminal import plain, print_json, say
 
@@ -103,6 +103,7 @@ def resume(
             " came before; RUN stays as it is.",
         ),
     ] = False,
+    plugin: Plugins = None,
     concurrency: Annotated[int, typer.Option(min=1, help="calls, or blocks of agents, processed at a time")] = 8,
 ) -> None:
     """Continue a stopped or killed run; the result is the same as if it had never been stopped.
@@ -111,6 +112,7 @@ def resume(
 
     Example: recgpt runs resume demo --retry-failed
     """
+    allow_plugins(*(plugin or ()))
     from recgpt.simulate import runner
     from recgpt.simulate.store import Run
     from recgpt.simulate.world import world_of
@@ -164,11 +166,12 @@ def fork(
 
 
 @runs_app.command()
-def verify(run_id: RunId) -> None:
+def verify(run_id: RunId, plugin: Plugins = None) -> None:
     """Recompute the hashes of the log and all metrics, and compare them with the stored ones.
 
     Example: recgpt runs verify demo
     """
+    allow_plugins(*(plugin or ()))
     from recgpt.simulate.runner import verify as verify_run
     from recgpt.simulate.store import Run
 
@@ -182,11 +185,12 @@ def verify(run_id: RunId) -> None:
 
 
 @runs_app.command()
-def report(run_id: RunId) -> None:
+def report(run_id: RunId, plugin: Plugins = None) -> None:
     """Write the HTML report of a run again, and print where it is.
 
     Example: recgpt runs report demo
     """
+    allow_plugins(*(plugin or ()))
     from recgpt.simulate.runner import report as write_report
     from recgpt.simulate.store import Run
 

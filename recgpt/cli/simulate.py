@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from recgpt.cli.options import ConfigFile, Overrides, Seed, resumable, typed
+from recgpt.cli.options import ConfigFile, Overrides, Plugins, Seed, allow_plugins, resumable, typed
 from recgpt.cli.runs import say_failures
 from recgpt.errors import ConfigError
 from recgpt.tables import print_tables
 from recgpt.terminal import plain, print_json, say
 
 if TYPE_CHECKING:
+    from recgpt.simulate.world import WorldConfig
     from recgpt.simulate.worlds.feed.config import FeedConfig
 
 simulate_app = typer.Typer(help="Simulate users of a recommender.", no_args_is_help=True)
@@ -40,7 +41,7 @@ MEMORY_PRESETS = "recgpt, agent4rec, recagent, generative_agents, generative_age
 
 @simulate_app.callback()
 def simulate() -> None:
-    """Make `recgpt simulate` a group of commands although it has one world."""
+    """Group of commands, one a world, and `world` for all others."""
 
 
 @simulate_app.command()
@@ -52,7 +53,7 @@ def feed(
         typer.Option(help="data set folder; needed, here or as `dataset` in --config", exists=True, file_okay=False),
     ] = None,
     recommender: Annotated[
-        str, typer.Option(help="name of a recommender, such as recgpt, item_knn or popularity")
+        str, typer.Option(help="recommender: a name such as recgpt or item_knn, or a class as module:Class")
     ] = "recgpt",
     model: Annotated[
         str | None, typer.Option(help="model folder, for recommenders that use one; by default the shipped one")
@@ -61,9 +62,10 @@ def feed(
     pages: Annotated[int, typer.Option(min=1, help="maximum pages per agent")] = 5,
     page_size: Annotated[int, typer.Option(min=1, help="items per page")] = 4,
     mind: Annotated[
-        Literal["scripted", "llm", "replay", "person"],
+        str,
         typer.Option(
-            help="how agents decide: by fitted models, by a language model, as in a stored run, or you at the terminal"
+            help="how agents decide: scripted (fitted models), llm (a language model), replay (as in a stored run),"
+            " person (you at the terminal), or a class as module:Class"
         ),
     ] = "scripted",
     people: Annotated[
@@ -115,6 +117,7 @@ def feed(
     Example: recgpt simulate feed --dataset data/demo --agents 20 --mind llm --base-url http://127.0.0.1:8080/v1
     --llm-model smollm2 --key-env "" --run talk
     """
+    allow_plugins(recommender, mind, overrides=overrides or ())
     from recgpt.simulate.worlds.feed.config import FeedConfig
 
     if dataset is None and config is None and not any(text.startswith("dataset=") for text in overrides or ()):
@@ -129,6 +132,29 @@ def feed(
     settings = FeedConfig.load(config, overrides or (), flags)
     _check(settings)
     _play(run_id, settings, concurrency=concurrency, overwrite=overwrite)
+
+
+@simulate_app.command("world")
+def world_command(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="WORLD", help="registered or installed world, or module:SPEC")],
+    run_id: RunName,
+    concurrency: Annotated[int, typer.Option(min=1, help="calls, or blocks of agents, processed at a time")] = 8,
+    seed: Seed = 0,
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    plugin: Plugins = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Simulate any world by its name, with settings from --config and --set. A killed run resumes.
+
+    Example: recgpt simulate world feed --set dataset=data/demo --set agents=20 --run demo
+    """
+    allow_plugins(name, *(plugin or ()), overrides=overrides or ())
+    from recgpt.simulate.world import world_of
+
+    settings = world_of(name).config.load(config, overrides or (), typed(ctx, {"seed": "seed"}))
+    _play(run_id, settings, world=name, concurrency=concurrency, overwrite=overwrite)
 
 
 _SAME = ("dataset", "recommender", "model", "agents", "pages", "page_size", "mind", "people", "memory", "seed")
@@ -160,7 +186,7 @@ PUBLISHED_RECOMMENDERS = {
 def agent4rec(
     simulation_name: Annotated[str, typer.Option("--simulation_name", help="id of the run")] = "Test",
     modeltype: Annotated[
-        str, typer.Option(help=f"{', '.join(PUBLISHED_RECOMMENDERS)}, or the name of a recommender")
+        str, typer.Option(help=f"{', '.join(PUBLISHED_RECOMMENDERS)}, the name of a recommender, or module:Class")
     ] = "MF",
     n_avatars: Annotated[int, typer.Option("--n_avatars", min=1, help="number of agents")] = 10,
     max_pages: Annotated[int, typer.Option("--max_pages", min=1, help="maximum pages per agent")] = 5,
@@ -214,6 +240,7 @@ def agent4rec(
     Example: recgpt agent4rec --simulation_name MyExp --modeltype MF --n_avatars 10 --max_pages 5 --items_per_page 4
     """
     name = PUBLISHED_RECOMMENDERS.get(modeltype, modeltype)
+    allow_plugins(name)
     if val_users:
         from recgpt.simulate.experiments import run_experiment
 
@@ -271,16 +298,16 @@ def _check(config: "FeedConfig") -> None:
     check_model(config.model)
 
 
-def _play(run_id: str, config: "FeedConfig", *, concurrency: int, overwrite: bool) -> None:
+def _play(run_id: str, config: "WorldConfig", *, world: str = "feed", concurrency: int, overwrite: bool) -> None:
     from recgpt.simulate import runner
     from recgpt.simulate.world import world_of
 
-    world = world_of("feed")
+    spec = world_of(world)
     with (
-        resumable(run_id, world.step_name),
-        runner.start(world.name, run_id, config, overwrite=overwrite, concurrency=concurrency) as run,
+        resumable(run_id, spec.step_name),
+        runner.start(world, run_id, config, overwrite=overwrite, concurrency=concurrency) as run,
     ):
-        print_tables(world.summary(run))
+        print_tables(spec.summary(run))
         say(f"hash {run.hash}; report: {runner.report(run)}")
         say_failures(run)
 
@@ -358,6 +385,7 @@ def experiment(
     out: Annotated[Path, typer.Option(help="folder for the result", file_okay=False)] = Path("runs/experiments"),
     config: ConfigFile = None,
     option: Overrides = None,
+    plugin: Plugins = None,
     seed: Seed = 0,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:
@@ -367,6 +395,7 @@ def experiment(
 
     Example: recgpt experiment filter-bubble --dataset data/demo --set agents=200 --set rounds=4
     """
+    allow_plugins(*(plugin or ()), overrides=option or ())
     from recgpt.simulate.experiments import experiment_of, run_experiment
 
     if option == ["help"]:

@@ -31,6 +31,7 @@ from recgpt.evaluate.training_past import check_targets_unseen, model_facts
 from recgpt.models import Model
 from recgpt.progress import Meter
 from recgpt.ranking import Exclude
+from recgpt.recommenders import PLUGINS
 from recgpt.recommenders.base import Recommender
 from recgpt.version import __version__
 
@@ -207,6 +208,7 @@ def _result(
 
 def _context(split: Split, seed: int, seconds: dict[str, dict[str, float]]) -> dict[str, Any]:
     dataset = split.dataset
+    used = {name: PLUGINS[name] for name in seconds if name in PLUGINS}
     return {
         "made": datetime.now(UTC).date().isoformat(),
         "hardware": hardware(),
@@ -225,4 +227,5 @@ def _context(split: Split, seed: int, seconds: dict[str, dict[str, float]]) -> d
             "torch": torch.__version__,
         },
         "seconds": seconds,
+        **({"plugins": used} if used else {}),
     }

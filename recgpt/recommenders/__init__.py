@@ -1,4 +1,4 @@
-"""Recommenders with one protocol, and their registry; a new one is one file and one line here.
+"""Recommenders with one protocol, and their registry; a new one is one file and one line here, or a plug-in.
 
     recommender = make("popularity").fit(dataset)
     ranking = recommender.rank([[3, 1, 4]], k=10)
@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from recgpt import plugins
 from recgpt.errors import DataError
 
 if TYPE_CHECKING:  # names are checked before torch is loaded
@@ -83,6 +84,9 @@ FROM_MODEL = ("recgpt_text", "recgpt", "recgpt_finetuned", "recgpt_generative")
 ALIASES = {"recgpt_tokens": "recgpt_generative"}
 """Earlier name -> current name: still accepted, also in stored reports and folders."""
 
+PLUGINS: dict[str, str] = {}
+"""Hash of the module of each registered plug-in by its name, see `recgpt.plugins.identity`."""
+
 LIBRARIES = {"mf": ("implicit", "baselines")}
 """Recommender -> the library that it is fitted with, and the extra of recgpt that installs it."""
 
@@ -122,15 +126,25 @@ def load(path: str | Path) -> "RecommenderBase":
 def registered_name(name: str) -> str:
     """Current registry name of a recommender, given its current or an earlier name (`ALIASES`).
 
+    A class `module:Class` that is allowed (see `recgpt.plugins`), or an entry point, is imported and registered.
+
     Raises
     ------
     DataError
         Unknown name; the message lists the known ones.
+    ConfigError
+        The class of a plug-in cannot be imported, or is no recommender.
     """
     name = ALIASES.get(name, name)
-    if name not in REGISTRY:
-        raise DataError(f"unknown recommender {name!r}: choose among {', '.join(REGISTRY)}")
-    return name
+    if name in REGISTRY:
+        return name
+    found = plugins.find(name, plugins.RECOMMENDERS)
+    if found is None:
+        known = ", ".join(dict.fromkeys([*REGISTRY, *plugins.installed(plugins.RECOMMENDERS)]))
+        raise DataError(f"unknown recommender {name!r}: choose among {known}, or name a class as module:Class")
+    from recgpt.recommenders.plugged import register
+
+    return register(found, name)
 
 
 def check_names(names: Iterable[str]) -> None:

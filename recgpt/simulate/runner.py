@@ -72,7 +72,8 @@ def start(world_name: str, run_id: str, config: WorldConfig, *, overwrite: bool 
         check_mind(config)
     spec = world_of(world_name)
     inputs = spec.load_inputs(config)
-    run = Run.create(run_id, manifest_of(spec, run_id, config, inputs), overwrite=overwrite)
+    manifest = manifest_of(spec, run_id, config, inputs).model_copy(update={"world": world_name})
+    run = Run.create(run_id, manifest, overwrite=overwrite)
     try:
         _keep(run, inputs)
         _play(run, spec, config, inputs, concurrency)

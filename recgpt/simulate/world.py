@@ -20,6 +20,7 @@ import polars as pl
 from pydantic import Field
 from rich.table import Table
 
+from recgpt import plugins
 from recgpt.config import Config
 from recgpt.errors import SimulationError
 from recgpt.simulate.clock import Clock
@@ -164,14 +165,16 @@ def world_of(name: str) -> WorldSpec:
     SimulationError
         No world has this name.
     """
-    if name not in WORLDS:
-        raise SimulationError(f"no world {name!r}: this version of recgpt has {', '.join(sorted(WORLDS)) or 'none'}")
-    found = WORLDS[name]
-    if isinstance(found, WorldSpec):
-        return found
-    module, _, attribute = found.partition(":")
-    spec: WorldSpec = getattr(importlib.import_module(module), attribute)
-    return spec
+    found = WORLDS.get(name) or plugins.find(name, plugins.WORLDS)
+    if found is None:
+        known = ", ".join(sorted({*WORLDS, *plugins.installed(plugins.WORLDS)}))
+        raise SimulationError(f"no world {name!r}: choose among {known or 'none'}, or name a spec as module:SPEC")
+    if isinstance(found, str):
+        module, _, attribute = found.partition(":")
+        found = getattr(importlib.import_module(module), attribute)
+    if not isinstance(found, WorldSpec):
+        raise SimulationError(f"{name} is no WorldSpec: name one, see docs/extending.md")
+    return found
 
 
 class States:

@@ -264,7 +264,7 @@ def test_verify_names_the_step_that_was_changed(root: Path, begun: str) -> None:
 
 def test_a_world_that_is_not_there(begun: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worlds, "WORLDS", {"feed": "nowhere:WORLD"})
-    with pytest.raises(SimulationError, match="no world 'pages': this version of recgpt has feed"):
+    with pytest.raises(SimulationError, match="no world 'pages': choose among feed"):
         runs("resume", begun)
 
 

@@ -114,7 +114,7 @@ def test_a_run_is_replaced_only_if_said_so(run_recgpt: Recgpt, feed_folder: Path
         (["--pages", "0"], "Invalid value for '--pages'"),
         (["--agents", "-3"], "Invalid value for '--agents'"),
         (["--advert", "loud"], "Invalid value for '--advert'"),
-        (["--mind", "beautiful"], "Invalid value for '--mind'"),
+        (["--mind", "beautiful"], "unknown mind 'beautiful': choose among scripted, llm, replay, person"),
         (["--dataset", "nowhere"], "Invalid value for '--dataset'"),
     ],
 )

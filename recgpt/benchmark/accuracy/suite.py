@@ -33,7 +33,7 @@ from recgpt.evaluate.training_past import check_targets_unseen
 from recgpt.files import file_name
 from recgpt.models import Model
 from recgpt.progress import duration, note
-from recgpt.recommenders import FROM_MODEL, REGISTRY, check_names, registered_name
+from recgpt.recommenders import FROM_MODEL, PLUGINS, REGISTRY, check_names, registered_name
 
 DEFAULT_SUITE = "accuracy"
 SUITES = {name: Path(__file__).with_name(f"{name}.yaml") for name in (DEFAULT_SUITE, "foundation")}
@@ -373,6 +373,7 @@ def _cells(
                 "model": of_model if name in FROM_MODEL else None,
                 "training_record": of_record if name in FROM_MODEL else None,
                 **({} if config.cut_offs == KS else {"ks": list(config.cut_offs)}),
+                **({"plugin": PLUGINS[name]} if name in PLUGINS else {}),
             }
             digest = json_sha256(cache_key)
             yield Cell(

@@ -1,9 +1,11 @@
-"""Readers of public sources: each writes a data set folder. A new source is one file and one line in `READERS`."""
+"""Readers of public sources: each writes a data set folder. A new one is one file and one line, or a plug-in."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from recgpt import plugins
 from recgpt.data.readers import amazon, google_local, movielens, published, steam, tables, yelp
+from recgpt.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -25,3 +27,22 @@ READERS: dict[str, Reader] = {
     "steam-libraries": Reader("libraries of Australian Steam users (UCSD)", steam.read_libraries),
     "published": Reader("the published RecGPT pickles, embeddings and tokens", published.read),
 }
+
+
+def readers() -> dict[str, Reader]:
+    """Readers of this package and of the installed plug-ins (entry points `recgpt.readers`) by name.
+
+    Raises
+    ------
+    ConfigError
+        An entry point cannot be imported, is no `Reader`, or takes a name of this package.
+    """
+    found = dict(READERS)
+    for name, entry in plugins.installed(plugins.READERS).items():
+        reader = plugins.find(name, plugins.READERS)
+        if not isinstance(reader, Reader):
+            raise ConfigError(f"{name} ({entry.value}) is no Reader: name a recgpt.data.readers.Reader")
+        if name in READERS:
+            raise ConfigError(f"{name} ({entry.value}): this package has a reader of this name: choose another")
+        found[name] = reader
+    return found

@@ -1,12 +1,14 @@
 """Options of minds and of the language model; keys by the name of their environment variable, never in clear."""
 
-from typing import Literal
+from pydantic import Field, field_validator
 
-from pydantic import Field
-
+from recgpt import plugins
 from recgpt.config import Config
 from recgpt.simulate.llm.budget import Price
 from recgpt.simulate.llm.failures import MAX_FAILED, MaxFailed
+
+MINDS = ("scripted", "llm", "replay", "person")
+"""Names of the minds that every world of this package has."""
 
 
 class LLMOptions(Config):
@@ -36,7 +38,15 @@ class LLMOptions(Config):
 class MindOptions(Config):
     """How agents decide."""
 
-    mind: Literal["scripted", "llm", "replay", "person"] = "scripted"
+    mind: str = "scripted"
     uses_memory: bool = Field(default=True, description="whether decisions read the memories of the run so far")
     replayed: str | None = Field(default=None, description="run whose decisions the mind `replay` repeats")
     llm: LLMOptions = LLMOptions()
+
+    @field_validator("mind")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        if name in MINDS or plugins.is_path(name) or name in plugins.installed(plugins.MINDS):
+            return name
+        known = ", ".join([*MINDS, *plugins.installed(plugins.MINDS)])
+        raise ValueError(f"unknown mind {name!r}: choose among {known}, or name a class as module:Class")

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from recgpt import plugins
 from recgpt.data.dataset import Dataset
 from recgpt.data.ragged import Ragged
 from recgpt.errors import SimulationError
 from recgpt.evaluate.lineup import model_embeddings, recommenders_for
 from recgpt.models import Model, load_model
-from recgpt.recommenders import check_names
+from recgpt.recommenders import PLUGINS, check_names, registered_name
 from recgpt.recommenders.base import Recommender
 from recgpt.simulate.agents.population import Population
 from recgpt.simulate.agents.sources import agent4rec, from_agent4rec, from_dataset, known_part, synthetic
@@ -25,6 +26,7 @@ from recgpt.simulate.items import ItemFacts
 from recgpt.simulate.worlds.feed.artifacts import artifacts_of
 from recgpt.simulate.worlds.feed.config import FeedConfig
 from recgpt.simulate.worlds.feed.measures import stars_of
+from recgpt.simulate.worlds.feed.minds import mind_class
 from recgpt.simulate.worlds.feed.state import Setting
 
 
@@ -55,20 +57,28 @@ class Inputs:
 
 
 def load_inputs(config: FeedConfig) -> Inputs:
-    """Read the data set, make agents, and fit the recommender on the training interactions."""
+    """Read the data set, make agents, and fit the recommender on the training interactions.
+
+    The fingerprint has `plugins`, with the hash of each plug-in's module, where the run uses any.
+    """
     check_names([config.recommender])
+    own_mind = mind_class(config.mind)
     found, embeddings_NE, model = _read(config)
     if config.truth_first and not len(found.held_out.values):
         raise SimulationError(f"{config.dataset}: these agents have no held-out items: leave out --truth-first")
     chosen = recommenders_for([config.recommender], embeddings_NE=embeddings_NE, model=model, seed=config.seed)[0]
     real = found.known.interactions.rating
-    fingerprint = {
+    fingerprint: dict[str, Any] = {
         "name": found.known.name,
         "items_sha256": found.known.items_sha256,
         "interactions_sha256": found.known.interactions_sha256,
         "embeddings_sha256": hashlib.sha256(np.ascontiguousarray(embeddings_NE).data).hexdigest(),
         "people": found.population.made_from,
     }
+    used = {name: PLUGINS[name] for name in map(registered_name, [config.recommender]) if name in PLUGINS}
+    used |= {} if own_mind is None else {config.mind: plugins.identity(own_mind)}
+    if used:
+        fingerprint["plugins"] = used
     stars = stars_of(np.empty(0) if real is None else real)
     return Inputs(found, chosen.fit(found.known), stars, fingerprint)
 

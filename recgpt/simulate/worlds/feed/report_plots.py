@@ -76,13 +76,11 @@ def page_plots(pages: Sequence[dict[str, Any]]) -> list[Markup]:
         line(axes, "p_like", "liked", OTHER)
         axes.set(ylabel="share of impressions", title="Watched and liked")
         share_axis(axes, "y")
-        say_if_empty(axes, "nothing was decided")
 
     def pleased(axes: Axes) -> None:
         line(axes, "satisfied", "satisfied", OURS)
         axes.set(ylabel="share of agents", title="Satisfied with the page")
         share_axis(axes, "y")
-        say_if_empty(axes, "nobody judged a page")
 
     wanted = ((visits, "agents"), (taken, "p_view"), (pleased, "satisfied"))
     return [_one(draw, number) for draw, key in wanted if any(page[key] is not None for page in pages)]

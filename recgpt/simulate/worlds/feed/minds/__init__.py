@@ -1,4 +1,4 @@
-"""Minds of the feed, which decide for its agents. A mind is one file, and one line here.
+"""Minds of the feed, which decide for its agents. A mind is one file, and one line here, or a plug-in.
 
 - scripted: fitted behavioural models, no network; the default.
 - llm: one structured question a page to a language model.
@@ -8,6 +8,10 @@
 
 from typing import TYPE_CHECKING
 
+from recgpt import plugins
+from recgpt.errors import SimulationError
+from recgpt.simulate.minds.options import MINDS
+
 if TYPE_CHECKING:
     from recgpt.simulate.agents.population import Population
     from recgpt.simulate.items import ItemFacts
@@ -15,7 +19,24 @@ if TYPE_CHECKING:
     from recgpt.simulate.store import Run
     from recgpt.simulate.worlds.feed.minds.base import Mind
 
-MINDS = ("scripted", "llm", "replay", "person")
+_METHODS = ("decide", "interview", "estimate")
+_OFFERED = ("population", "facts", "seed")
+
+
+def mind_class(name: str) -> type | None:
+    """Class of a plug-in's mind, checked; None for a mind of this package.
+
+    Raises
+    ------
+    ConfigError
+        The class cannot be imported, or is no mind.
+    """
+    if name in MINDS:
+        return None
+    found = plugins.find(name, plugins.MINDS)
+    plugins.check_class(found, name, methods=_METHODS, offered=_OFFERED)
+    mind: type = found
+    return mind
 
 
 def make_mind(options: "MindOptions", population: "Population", facts: "ItemFacts", *, seed: int, run: "Run") -> "Mind":
@@ -30,9 +51,16 @@ def make_mind(options: "MindOptions", population: "Population", facts: "ItemFact
     ------
     SimulationError
         Options that the mind needs are missing.
+    ConfigError
+        The class of a plug-in cannot be imported, or is no mind.
     LLMError
         The language model's key is missing.
     """
+    own = mind_class(options.mind)
+    if own is not None:
+        offered = {"population": population, "facts": facts, "seed": seed}
+        mind: Mind = own(**plugins.taken_arguments(own, offered))
+        return mind
     match options.mind:
         case "scripted":
             from recgpt.simulate.worlds.feed.minds.scripted import ScriptedMind
@@ -52,3 +80,4 @@ def make_mind(options: "MindOptions", population: "Population", facts: "ItemFact
 
             others = ScriptedMind(population, facts, seed=seed, uses_memory=options.uses_memory)
             return PersonMind(others, facts)
+    raise SimulationError(f"unknown mind {options.mind!r}: choose among {', '.join(MINDS)}")
