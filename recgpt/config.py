@@ -139,6 +139,8 @@ class Config(BaseModel):
             raise ConfigError(f"--set {text!r} is not KEY=VALUE, such as {next(iter(cls.model_fields))}=...")
         value = _scalar(written)
         annotation = _annotation_at(cls, key)
+        if value is None and not written.strip() and set(_classes_in(annotation)) == {str}:
+            value = ""  # `--set key_env=`: an empty text, as the setting cannot be null
         if set(_classes_in(annotation)) in ({str}, {str, types.NoneType}) and value is not None:
             value = value if isinstance(value, str) else written  # the film "1984" is no number
         if _holds_several(annotation) and value is not None and not isinstance(value, list):

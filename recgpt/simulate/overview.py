@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from recgpt.errors import SimulationError
+from recgpt.simulate.llm.budget import listed_price
 from recgpt.simulate.llm.failures import described
 from recgpt.simulate.store import Run
 from recgpt.simulate.world import WorldSpec, world_of
@@ -116,10 +117,16 @@ def _language_model(run: Run, calls: dict[str, Any]) -> list[str]:
     failed = ", ".join(f"{count:,} {kind}" for kind, count in calls["failures"].items())
     lines = [
         f"{_number(calls['n'], 'call')}, {calls['failed']:,} failed" + (f" ({failed})" if failed else ""),
-        f"{calls['tokens_in']:,} tokens in, {calls['tokens_out']:,} out, ${calls['cost_usd']:,.4f}",
+        f"{calls['tokens_in']:,} tokens in, {calls['tokens_out']:,} out, {_cost(run, calls['cost_usd'])}",
     ]
     lines += [f"{calls['inherited']:,} more of the run it was forked from"] if calls["inherited"] else []
     return [*lines, *(f"{server}: {dialect}" for server, dialect in run.manifest.dialects.items())]
+
+
+def _cost(run: Run, usd: float) -> str:
+    options = run.manifest.config.get("llm", {})
+    is_priced = usd or options.get("usd_per_million") or listed_price(str(options.get("model")))
+    return f"${usd:,.4f}" if is_priced else "cost unknown (no listed price for the model)"
 
 
 def _to_go_on(run: Run) -> list[str]:
@@ -128,10 +135,8 @@ def _to_go_on(run: Run) -> list[str]:
     if not run.finished:
         return [f"recgpt runs resume {run.run_id}"]
     retry = run.manifest.config.get("mind") == "llm" and first_failed_step(run) is not None
-    lines = (
-        [f"recgpt runs resume {run.run_id} --retry-failed    asks again for the agents that failed"] if retry else []
-    )
-    return [*lines, f"recgpt runs report {run.run_id}    writes its page"]
+    lines = [f"recgpt runs resume {run.run_id} --retry-failed (asks again for the agents that failed)"] if retry else []
+    return [*lines, f"recgpt runs report {run.run_id} (writes its page)"]
 
 
 def _number(count: int, what: str) -> str:

@@ -245,7 +245,7 @@ def _how_to_go_on(run: Run, spec: WorldSpec) -> Iterator[None]:
     except LLMError as error:
         resume_command = f"recgpt runs resume {run.run_id}"
         more = {BudgetExceeded: " with a higher --max-calls or --max-usd", Outage: " (--max-failed N allows more)"}
-        stored = f"{run.n_steps} {spec.step_name}s of run {run.run_id} are stored"
+        stored = f"{run.n_steps} {spec.step_name}s of run {run.run_id} and all replies are stored"
         if run.is_empty:
             stored = f"run {run.run_id} is empty and can be started anew, with other options too"
         raise type(error)(f"{error}. {stored}. To continue: {resume_command}{more.get(type(error), '')}") from error

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from recgpt.errors import SimulationError
+from recgpt.errors import LLMError, SimulationError
 from recgpt.simulate.experiments import (
     ab,
     ablate,
@@ -66,12 +66,16 @@ def run_experiment(
     DataError
         The data set cannot be read, or no recommender has such a name.
     LLMError
-        No language model can be reached, or a cap is reached.
+        No language model can be reached, a cap is reached, or too many questions failed for reasons that may pass.
     """
     experiment = experiment_of(name)
     settings = experiment.settings_of(options or {})
     lab = Lab.of(dataset, agents=settings.agents, seed=settings.seed, model=settings.model)
-    result = experiment.run(lab, settings)
+    try:
+        result = experiment.run(lab, settings)
+    except LLMError as error:
+        again = "An experiment keeps no replies: to repeat it from its start, run the same command again"
+        raise type(error)(f"{error}. {again}") from error
     if out is not None:
         result.save(out)
     return result

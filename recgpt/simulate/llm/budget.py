@@ -143,7 +143,7 @@ class Budget:
         would_be = self.spent + Spent(1, tokens_in + tokens_out, self.cost_usd(tokens_in, tokens_out))
         return BudgetExceeded(
             f"the cap of {self._over(would_be)} does not allow another call, which may take {tokens_in + tokens_out:,} "
-            f"tokens; spent so far: {self.spent}. Replies that came are in the log: raise the cap and resume"
+            f"tokens; spent so far: {self.spent}. Raise the cap"
         )
 
     def _over(self, used: Spent) -> str:

@@ -426,7 +426,7 @@ class LLMClient:
         """The error for a failure that every question would have; None for others."""
         if outcome.failure == "denied":
             key = f"the key in the environment variable {server.key_env}" if server.key_env else "a call without a key"
-            return LLMError(f"{server.base_url} refuses {key}, or has no credit left for it: set another, and resume")
+            return LLMError(f"{server.base_url} refuses {key}, or has no credit left for it: set another")
         if outcome.failure == "not_found":
             return LLMError(
                 f"{server.base_url} has no model {self.model!r}, or is no such address (most end in /v1): "
@@ -440,6 +440,6 @@ class LLMClient:
         if outcome.failure == "connection" and (outcome.text or "").startswith("Connect"):  # else it may pass
             return LLMError(
                 f"{server.base_url} cannot be reached ({outcome.text}, {self._tries} tries): start it "
-                "(`recgpt llm serve` starts a small local one), or give another base_url. Replies that came are kept"
+                "(`recgpt llm serve` starts a small local one), or give another base_url"
             )
         return None

@@ -44,8 +44,7 @@ def outage(replies: Iterable[Reply], model: str, max_failed: float, n_questions:
     failed = [reply for reply in replies if reply.failure in PASSING]
     return Outage(
         f"{len(failed):,} of {n_questions:,} questions to {model!r} failed for reasons that may pass, {max_failed:g}"
-        f" allows {allowed_failures(max_failed, n_questions):,}: {reasons(failed)}. Nothing was decided; replies that"
-        " came are kept"
+        f" allows {allowed_failures(max_failed, n_questions):,}: {reasons(failed)}. Nothing was decided"
     )
 
 
