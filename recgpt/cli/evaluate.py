@@ -59,6 +59,14 @@ def evaluate(
             " of it"
         ),
     ] = None,
+    lists: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="recommendation lists of another tool, to evaluate beside the recommenders: .csv, .tsv, .jsonl or"
+            " .parquet with user_id, item_id and rank or score; repeat the flag for several",
+            metavar="NAME=FILE",
+        ),
+    ] = None,
     max_users: Annotated[int | None, typer.Option(help="evaluate a random sample of so many users")] = None,
     allow_trained_on_targets: AllowTrained = False,
     seed: Seed = 0,
@@ -81,6 +89,8 @@ def evaluate(
     Example: recgpt evaluate data/demo --protocol global_time --recommenders sasrec,mf --json report.json
 
     Example: recgpt evaluate data/demo --ks 5,10,20,50
+
+    Example: recgpt evaluate data/demo --lists theirs=lists.csv
     """
     allow_plugins(recommenders, overrides=overrides or ())
     from recgpt.cli.checks import check_dataset, check_model, check_output, check_recommenders
@@ -103,9 +113,11 @@ def evaluate(
 
     from recgpt.evaluate import evaluate as run
     from recgpt.evaluate.lineup import check_times, default_model, model_embeddings, names_for, recommenders_for
+    from recgpt.evaluate.lists import read_lists
     from recgpt.evaluate.training_past import check_targets_unseen
     from recgpt.models import load_model
 
+    theirs = read_lists(chosen.lists, data)
     allowed = chosen.allow_trained_on_targets
     if chosen.model is None:
         loaded = default_model(split, chosen.recommenders, allow_trained_on_targets=allowed)
@@ -123,6 +135,7 @@ def evaluate(
         embeddings_NE=embeddings_NE,
         seed=chosen.seed,
         allow_trained_on_targets=chosen.allow_trained_on_targets,
+        lists=theirs,
     )
     print_tables(report.table(), wide=wide)
     if json_out is not None:

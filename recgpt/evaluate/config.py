@@ -39,6 +39,9 @@ class EvaluationConfig(Config):
         default=KS, description="cut-offs of the lists, from 1 on; figures beyond the catalogue's size use all of it"
     )
     max_users: int | None = Field(default=None, ge=1, description="size of a random sample of users; all without it")
+    lists: Annotated[tuple[str, ...], BeforeValidator(_split_list)] = Field(
+        default=(), description="lists of other tools, each NAME=FILE, evaluated beside the recommenders"
+    )
     allow_trained_on_targets: bool = Field(
         default=False, description="evaluate, and mark, a model that was trained on targets of the split"
     )

@@ -34,6 +34,7 @@ SUPERVISIONS = {
     "zero-shot": "use the texts and the user's own history",
     "in-context": "also read the past interactions, without a gradient step",
     "trained": "took gradient steps on this data set",
+    "outside": "are lists that another tool made",
 }
 """Supervision -> its meaning, in the order of a table's groups."""
 

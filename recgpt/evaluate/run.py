@@ -23,6 +23,7 @@ from recgpt.device import hardware
 from recgpt.errors import DataError
 from recgpt.evaluate.beyond_accuracy import beyond_accuracy, category_weights, users_per_item
 from recgpt.evaluate.config import KS
+from recgpt.evaluate.lists import StoredLists
 from recgpt.evaluate.metrics import per_case, target_ranks
 from recgpt.evaluate.protocols import SLICES, case_table, headline
 from recgpt.evaluate.report import Report, Result, ranks_column
@@ -48,6 +49,7 @@ def evaluate(
     seed: int = 0,
     progress: bool = True,
     allow_trained_on_targets: bool = False,
+    lists: Sequence[StoredLists] = (),
 ) -> Report:
     """Fit every recommender on the split's past and evaluate it on all slices over the full catalogue.
 
@@ -68,6 +70,8 @@ def evaluate(
         Whether progress bars are shown.
     allow_trained_on_targets
         Whether pre-trained models that were trained on targets of the split are evaluated, and marked, not refused.
+    lists
+        Lists of other tools, under names of their own.
 
     Raises
     ------
@@ -75,7 +79,8 @@ def evaluate(
         A pre-trained model was trained on targets of the split, the split leaks, has no query, there is no
         recommender, or two recommenders share a name.
     """
-    _check(split, recommenders, ks)
+    compared: list[Recommender | StoredLists] = [*recommenders, *lists]
+    _check(split, compared, ks)
     split.check_no_leak()
     models = {each.name: model for each in recommenders if (model := getattr(each, "pretrained_model", None))}
     for model in models.values():
@@ -91,14 +96,17 @@ def evaluate(
     results: list[Result] = []
     beyond: dict[str, dict[str, Any]] = {}
     seconds: dict[str, dict[str, float]] = {}
-    for recommender in recommenders:
-        started = time.perf_counter()
-        recommender.fit(known)
-        fitted = time.perf_counter()
-        lists = _lists(recommender, split, max(ks), batch_size, progress)
+    for recommender in compared:
+        started = fitted = time.perf_counter()
+        if isinstance(recommender, StoredLists):
+            ranked_lists = recommender.for_queries(split, max(ks))
+        else:
+            recommender.fit(known)
+            fitted = time.perf_counter()
+            ranked_lists = _lists(recommender, split, max(ks), batch_size, progress)
         ranked = time.perf_counter()
         seconds[recommender.name] = {"fit": round(fitted - started, 3), "rank": round(ranked - fitted, 3)}
-        ranks = {exclude: target_ranks(ids_BK, split.targets) for exclude, ids_BK in lists.items()}
+        ranks = {exclude: target_ranks(ids_BK, split.targets) for exclude, ids_BK in ranked_lists.items()}
         cases = cases.with_columns(
             pl.Series(ranks_column(recommender.name, exclude), ranks_B, dtype=pl.Int32)
             for exclude, ranks_B in ranks.items()
@@ -115,7 +123,7 @@ def evaluate(
             for name, each in SLICES.items()
         ]
         beyond[recommender.name] = beyond_accuracy(
-            lists[lists_shown],
+            ranked_lists[lists_shown],
             max(ks),
             counts_N=count_N,
             users_N=users_N,
@@ -131,10 +139,15 @@ def evaluate(
         protocol=split.protocol,
         n={name: len(rows) for name, rows in places.items()},
         ks=ks,
-        supervision={recommender.name: recommender.supervision for recommender in recommenders},
+        supervision={each.name: each.supervision for each in compared},
         results=results,
         beyond_accuracy=beyond,
-        context={**_context(split, seed, seconds), "models": _models(split, models), "users": users},
+        context={
+            **_context(split, seed, seconds),
+            "models": _models(split, models),
+            "users": users,
+            **_of_lists(split, lists, ks),
+        },
         cases=cases,
     )
 
@@ -144,7 +157,12 @@ def _models(split: Split, models: Mapping[str, Model]) -> dict[str, dict[str, An
     return {name: facts[id(model)] for name, model in models.items()}
 
 
-def _check(split: Split, recommenders: Sequence[Recommender], ks: Sequence[int]) -> None:
+def _of_lists(split: Split, lists: Sequence[StoredLists], ks: Sequence[int]) -> dict[str, Any]:
+    """Facts of the lists of other tools, for a report that has some."""
+    return {"lists": {each.name: each.facts(split, max(ks)) for each in lists}} if lists else {}
+
+
+def _check(split: Split, recommenders: Sequence[Recommender | StoredLists], ks: Sequence[int]) -> None:
     names = [recommender.name for recommender in recommenders]
     if not names:
         raise DataError("there is no recommender to evaluate: name at least one")

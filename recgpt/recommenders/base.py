@@ -27,11 +27,12 @@ from recgpt.recommenders.store import read_state, write_state
 if TYPE_CHECKING:  # the baselines need no torch
     from recgpt.catalogue import Model
 
-Supervision = Literal["zero-shot", "in-context", "trained"]
+Supervision = Literal["zero-shot", "in-context", "trained", "outside"]
 """Use of the data set's interactions, by which tables of results are grouped.
 
 `zero-shot`: the texts of the catalogue and the user's own history. `in-context`: also the past interactions of all
-users, without a gradient step. `trained`: gradient steps on those interactions.
+users, without a gradient step. `trained`: gradient steps on those interactions. `outside`: lists of another tool, from
+a file.
 """
 
 _EARLIER_NAMES = {"text": "zero-shot", "context": "in-context"}
