@@ -259,6 +259,11 @@ def _delete(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def _is_in_draft(path: Path) -> bool:
+    """Whether a folder around the path is a draft, which is flushed and renamed as a whole."""
+    return any(part.startswith(".") and part.endswith(_DRAFT) for part in path.parts)
+
+
 def _draft(path: Path) -> Path:
     return path.with_name(f".{path.name}.{uuid.uuid4().hex}{_DRAFT}")
 
@@ -289,6 +294,9 @@ def new_files(*paths: Path) -> Iterator[tuple[Path, ...]]:
     StorageError
         The disk is full, read-only, ...
     """
+    if all(_is_in_draft(path) for path in paths):
+        yield paths
+        return
     streams = [path for path in paths if is_stream(path)]
     files = {path: _real(path) for path in paths if path not in streams}
     drafts = {path: _draft(target) for path, target in files.items()}
@@ -401,6 +409,10 @@ def new_folder(
         The folder holds a result and `overwrite` is False, another process is writing it, or the storage fails.
     """
     path = _real(path)
+    if _is_in_draft(path):
+        path.mkdir(exist_ok=True)
+        yield path
+        return
     with only_writer(path), storage_errors(path):
         if path.exists() and not path.is_dir():
             raise StorageError(f"{path} is a file: choose another path for the {what}")

@@ -16,16 +16,19 @@ Anything else is a fault of the program and keeps its traceback.
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from recgpt.errors import RecGPTError
 from recgpt.files import explain_storage_error
 from recgpt.terminal import forgive_encodings, message, say
 
 USER_ERROR = 2
+_SAME_STOP_S = 1.0  # a launcher may pass on a signal that reached its processes already
 _STOPS = {signal.SIGINT: "stopped by Ctrl-C", signal.SIGTERM: "stopped by SIGTERM"}
 # Errors of libraries about their input, which reaches them from files, options or the network.
 _FOREIGN = (
@@ -67,20 +70,81 @@ class Stopped(BaseException):
 
 
 @contextmanager
-def resumable(hint: str) -> Iterator[None]:
+def resumable(hint: str | Callable[[], str]) -> Iterator[None]:
     """Say how to go on when the program is stopped inside the block.
 
     Parameters
     ----------
     hint
-        One clause: "the same command goes on from step 400".
+        One clause: "the same command goes on from step 400"; or a function that makes it when the program is stopped.
     """
     try:
         yield
     except (Stopped, KeyboardInterrupt) as stop:
         if not getattr(stop, "__notes__", None):  # the innermost block knows best
-            stop.add_note(hint)
+            stop.add_note(hint if isinstance(hint, str) else hint())
         raise
+
+
+class PendingStop:
+    """Stop that waits for the end of a step; see `deferred_stops`."""
+
+    def __init__(self) -> None:
+        self._number: int | None = None
+        self._noticed = 0.0
+        self._handlers: dict[int, Any] = {}
+
+    def __bool__(self) -> bool:
+        return self._number is not None
+
+    def stop(self) -> NoReturn:
+        """Stop the program, as if the signal came now."""
+        number, self._number = self._number or signal.SIGINT, None
+        self.restore()
+        signal.raise_signal(number)
+        raise Stopped(number)  # for a handler that returns
+
+    def watch(self) -> None:
+        """Install the handlers; without effect outside the main thread."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number in _STOPS:
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                self._handlers[number] = signal.signal(number, self._notice)
+
+    def restore(self) -> None:
+        """Put the earlier handlers back."""
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._handlers = {}
+
+    def _notice(self, number: int, _frame: FrameType | None) -> None:
+        if self._number is None:
+            self._number, self._noticed = number, time.monotonic()
+            say("stopping after this step; once more: at once", to=sys.stderr)
+        elif time.monotonic() - self._noticed > _SAME_STOP_S:
+            self.stop()
+
+
+@contextmanager
+def deferred_stops() -> Iterator[PendingStop]:
+    """Let a step of work end before Ctrl-C or SIGTERM stops the program; a second one stops it at once.
+
+    with deferred_stops() as pending:
+        for step in steps:
+            work(step)
+            if pending:
+                save(step)
+                pending.stop()
+    """
+    pending = PendingStop()
+    pending.watch()
+    try:
+        yield pending
+    finally:
+        pending.restore()
+    if pending:
+        pending.stop()
 
 
 def run(main: Callable[[], None], name: str) -> NoReturn:

@@ -18,6 +18,7 @@ from recgpt.cli.options import (
     allow_plugins,
     typed,
 )
+from recgpt.files import write_text
 from recgpt.tables import Wide, print_tables
 from recgpt.terminal import print_json, say
 
@@ -141,8 +142,7 @@ def evaluate(
     if json_out is not None:
         report.save(json_out)
     if markdown is not None:
-        markdown.parent.mkdir(parents=True, exist_ok=True)
-        markdown.write_text(report.markdown(), encoding="utf-8")
+        write_text(markdown, report.markdown())
 
 
 def compare(

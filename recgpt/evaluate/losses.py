@@ -12,6 +12,7 @@ from recgpt.data.dataset import Dataset, Repeats
 from recgpt.data.packing import PackedDataset
 from recgpt.device import default_device
 from recgpt.errors import DataError
+from recgpt.files import write_text
 from recgpt.generative.published import PUBLISHED_TOKENIZER, load_model
 from recgpt.generative.trainer import TrainData, mean_loss
 from recgpt.progress import track
@@ -44,9 +45,8 @@ class Losses:
 
     def save(self, path: Path) -> None:
         """Write means and losses as JSON."""
-        path.parent.mkdir(parents=True, exist_ok=True)
         content = {"mean": self.means, "by_dataset": self.by_dataset}
-        path.write_text(json.dumps(content, indent=2), encoding="utf-8")
+        write_text(path, json.dumps(content, indent=2) + "\n")
 
 
 def model_losses(

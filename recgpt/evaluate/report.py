@@ -17,13 +17,14 @@ from rich.table import Table
 from rich.text import Text
 
 from recgpt.bounds import read_json
-from recgpt.data.fingerprint import write_json
+from recgpt.data.fingerprint import json_text, write_json
 from recgpt.data.schema import scan_table
 from recgpt.errors import DataError
 from recgpt.evaluate.config import KS
 from recgpt.evaluate.metrics import METRICS
 from recgpt.evaluate.notes import report_notes
 from recgpt.evaluate.protocols import SLICES, headline
+from recgpt.files import STDOUT, is_stream, new_files
 from recgpt.ranking import Exclude
 from recgpt.recommenders import ALIASES
 from recgpt.recommenders.base import supervision_named
@@ -131,13 +132,17 @@ class Report:
         }
 
     def save(self, path: str | Path) -> None:
-        """Write `to_dict` as JSON to `path`, and the cases to `.cases.parquet` beside it; the JSON is written last."""
+        """Write `to_dict` as JSON to `path`, and the cases to `.cases.parquet` beside it, both or none.
+
+        A device, a pipe or `-` (stdout) gets the JSON alone, which `recgpt compare` cannot read.
+        """
         path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = cases_path(path).with_suffix(".draft")
-        self.cases.write_parquet(draft)
-        draft.replace(cases_path(path))
-        write_json(path, {**self.to_dict(), "cases_sha256": _sha256(cases_path(path))})
+        if str(path) == STDOUT or is_stream(path):
+            write_json(path, self.to_dict())
+            return
+        with new_files(cases_path(path), path) as (cases, report):
+            self.cases.write_parquet(cases)
+            report.write_text(json_text({**self.to_dict(), "cases_sha256": _sha256(cases)}), encoding="utf-8")
 
     @property
     def title(self) -> str:

@@ -20,6 +20,7 @@ from recgpt.catalogue import append_items
 from recgpt.data.dataset import Interactions
 from recgpt.data.ragged import Ragged, offsets_from_lengths
 from recgpt.errors import DataError
+from recgpt.files import new_file
 from recgpt.foundation.catalogue_features import (
     COLD_CANDIDATES,
     CatalogueFeatures,
@@ -85,10 +86,8 @@ class FoundationCatalogue:
 
     def save(self, folder: Path) -> None:
         """Write the index as `index.safetensors`, for `FoundationModel.open_index`."""
-        folder.mkdir(parents=True, exist_ok=True)
-        draft = folder / "index.draft"
-        save_file({name: np.ascontiguousarray(array) for name, array in self.to_arrays().items()}, draft)
-        draft.replace(folder / INDEX_FILE)
+        with new_file(folder / INDEX_FILE) as draft:
+            save_file({name: np.ascontiguousarray(array) for name, array in self.to_arrays().items()}, draft)
 
     @classmethod
     def open(cls, folder: Path, network: FoundationNetwork, *, shortlist: int) -> Self:

@@ -28,6 +28,7 @@ from recgpt.data.ragged import Ragged
 from recgpt.data.splits import Split, make_split
 from recgpt.data.splits.base import draw, sample
 from recgpt.errors import CheckpointError
+from recgpt.files import new_file
 from recgpt.foundation.catalogue_features import CatalogueFeatures, shortlist_candidates
 from recgpt.foundation.network import CandidateFeature, Evidence
 
@@ -124,10 +125,8 @@ class Episode:
     def save(self, path: Path) -> None:
         """Write the episode as safetensors, atomically."""
         tensors = {**self.evidence._asdict(), "target_C": self.target_C, "correction_CM": self.correction_CM}
-        draft = path.with_suffix(".draft")
-        draft.parent.mkdir(parents=True, exist_ok=True)
-        save_file({name: values.contiguous() for name, values in tensors.items()}, draft)
-        draft.replace(path)
+        with new_file(path) as draft:
+            save_file({name: values.contiguous() for name, values in tensors.items()}, draft)
 
     @classmethod
     def load(cls, path: Path) -> Self:

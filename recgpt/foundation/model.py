@@ -33,6 +33,7 @@ from recgpt.data.ragged import Ragged, offsets_from_lengths
 from recgpt.data.text import catalogue_texts
 from recgpt.encode import TextEncoder
 from recgpt.errors import CheckpointError, DataError
+from recgpt.files import new_folder
 from recgpt.foundation.calibration import index_and_calibrate
 from recgpt.foundation.catalogue import FoundationCatalogue
 from recgpt.foundation.network import FoundationNetwork, NetworkConfig
@@ -200,14 +201,18 @@ class FoundationModel(nn.Module):
         repo_id: str | None = None,
         token: str | bool | None = None,
     ) -> None:
-        """Write weights (safetensors), config and, where there is none yet, a model card; see also `push_to_hub`."""
+        """Write weights (safetensors), config and, where there is none yet, a model card; see also `push_to_hub`.
+
+        An earlier model in the folder is replaced as a whole.
+        """
         folder = Path(save_directory)
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file(self.state_dict(), folder / WEIGHTS_FILE)
-        text = json.dumps(asdict(self.config), indent=2)
-        (folder / "config.json").write_text(text + "\n", encoding="utf-8")
-        if not (folder / "README.md").exists():
-            (folder / "README.md").write_text(model_card(self.config), encoding="utf-8")
+        has_card = (folder / "README.md").exists()
+        with new_folder(folder, overwrite=True, what="model") as draft:
+            save_file(self.state_dict(), draft / WEIGHTS_FILE)
+            text = json.dumps(asdict(self.config), indent=2)
+            (draft / "config.json").write_text(text + "\n", encoding="utf-8")
+            if not has_card:
+                (draft / "README.md").write_text(model_card(self.config), encoding="utf-8")
         if push_to_hub:
             self.push_to_hub(repo_id or folder.name, token=token)
 

@@ -13,6 +13,7 @@ import hashlib
 import math
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from recgpt.data.fingerprint import load_array, save_array
 from recgpt.data.provenance import training_past
 from recgpt.encode import DEFAULT, embeddings_for, find_encoder
 from recgpt.errors import DataError
-from recgpt.files import file_name
+from recgpt.files import file_name, only_writer, require_writable
 from recgpt.foundation.episodes import Episode, EpisodeSpec, blend_logits, make_episode, ndcg_at_10, specs_for
 from recgpt.foundation.model import FoundationConfig, FoundationModel
 from recgpt.foundation.network import (
@@ -107,11 +108,25 @@ def pretrain(
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise DataError(f"{', '.join(twice)} is named twice: validate on other data sets than you train on")
+    require_writable(config.out)
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
     datasets = {path: Dataset.load(path, repeats="drop") for path in (*domains, *valid)}
     catalogues = {path: dataset.items_sha256 for path, dataset in datasets.items()}
     if len(set(catalogues.values())) < len(catalogues):
         raise DataError("two of the folders hold the same catalogue: validate on other data sets than you train on")
+    with only_writer(config.out / "checkpoints") if accelerator.is_main_process else nullcontext():
+        return _pretrain(config, domains, valid, datasets, accelerator, overwrite=overwrite)
+
+
+def _pretrain(
+    config: PretrainConfig,
+    domains: Sequence[Path],
+    valid: Sequence[Path],
+    datasets: Mapping[Path, Dataset],
+    accelerator: Accelerator,
+    *,
+    overwrite: bool,
+) -> Path:
     training: list[tuple[EpisodeSpec, Path]] = []
     watched: list[tuple[EpisodeSpec, Path]] = []
     with accelerator.main_process_first():
@@ -139,7 +154,7 @@ def pretrain(
             training={
                 "domains": [path.name for path in domains],
                 "watched": [path.name for path in valid],
-                "catalogues": [catalogues[path] for path in domains],
+                "catalogues": [datasets[path].items_sha256 for path in domains],
                 "trained_on": [training_past(datasets[path]) for path in domains],
                 "steps": config.steps,
                 "cases": config.cases,

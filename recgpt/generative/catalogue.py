@@ -26,6 +26,7 @@ from recgpt.catalogue import append_items
 from recgpt.data.dataset import Interactions
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
+from recgpt.files import new_file
 from recgpt.generative.beam import CodeTrie, beam_scores
 from recgpt.generative.code_index import CodeIndex, log_normalisers
 from recgpt.generative.decoder import MIN_LENGTH_RATIO, KeyValues, RecGPTDecoder
@@ -139,11 +140,8 @@ class GenerativeCatalogue:
 
     def save(self, folder: Path) -> None:
         """Write the codes as `codes.npy`, for `GenerativeModel.open_index`."""
-        folder.mkdir(parents=True, exist_ok=True)
-        draft = folder / "codes.draft"
-        with draft.open("wb") as file:
+        with new_file(folder / CODES_FILE) as draft, draft.open("wb") as file:
             np.save(file, self.codes_NK.cpu().numpy().astype(np.uint16), allow_pickle=False)
-        draft.replace(folder / CODES_FILE)
 
     def session(self, histories: Sequence[Sequence[int]] | Ragged) -> "GenerativeSession":
         """Start a session: rankings of histories that grow one item at a time, with cached keys and values."""

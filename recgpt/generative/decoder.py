@@ -30,6 +30,7 @@ from transformers.utils import ModelOutput
 
 from recgpt.bounds import MAX_CODES, MAX_HISTORY, MAX_LAYERS, MAX_WIDTH, check_parameters, check_sizes, read_json
 from recgpt.errors import CheckpointError, DataError
+from recgpt.files import new_folder
 from recgpt.generative.card import model_card
 from recgpt.generative.loss import IGNORE, next_code_loss
 from recgpt.generative.tokenizer import FSQTokenizer
@@ -409,12 +410,16 @@ class RecGPTDecoder(PreTrainedModel):
         repo_id: str | None = None,
         **kwargs: Any,
     ) -> None:
-        """Write weights (safetensors), config, tokenizer and a model card to a folder; see also `push_to_hub`."""
-        if self.tokenizer is not None:
-            self.tokenizer.save_pretrained(Path(save_directory) / TOKENIZER_FOLDER)
-        with quiet_transformers():
-            super().save_pretrained(save_directory, *args, **kwargs)
-        (Path(save_directory) / "README.md").write_text(model_card(self.config), encoding="utf-8")
+        """Write weights (safetensors), config, tokenizer and a model card to a folder; see also `push_to_hub`.
+
+        An earlier model in the folder is replaced as a whole.
+        """
+        with new_folder(Path(save_directory), overwrite=True, what="model") as draft:
+            if self.tokenizer is not None:
+                self.tokenizer.save_pretrained(draft / TOKENIZER_FOLDER)
+            with quiet_transformers():
+                super().save_pretrained(draft, *args, **kwargs)
+            (draft / "README.md").write_text(model_card(self.config), encoding="utf-8")
         if push_to_hub:
             self.push_to_hub(repo_id or Path(save_directory).name, token=kwargs.get("token"))
 

@@ -19,6 +19,7 @@ from recgpt.data.fingerprint import read_fingerprint
 from recgpt.data.provenance import training_past
 from recgpt.data.splits import Split, held_out_users, leave_one_out, second_last
 from recgpt.errors import CheckpointError, DataError
+from recgpt.files import require_writable
 from recgpt.generative.decoder import RecGPTConfig
 from recgpt.generative.model import GenerativeModel
 from recgpt.generative.tokenizer import FSQTokenizer
@@ -73,6 +74,7 @@ def pretrain(config: PretrainConfig, ranking_validation: RankingValidation, *, o
     CheckpointError
         `config.checkpoint` is no model with a tokenizer, or `config.out` holds a run of other settings.
     """
+    require_writable(config.out)
     dataset = Dataset.load(config.data, repeats=config.repeats)
     split = None if config.valid else _hold_out(config, dataset)
     model, tokenizer = _model_and_tokenizer(config, dataset, training_past(dataset, split))

@@ -14,6 +14,7 @@ Shapes: N items, E embedding width, K codes an item, W = E / K, V codes a slot, 
 
 import hashlib
 import math
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,7 @@ from vector_quantize_pytorch.finite_scalar_quantization import round_ste
 
 from recgpt.bounds import MAX_CODES, MAX_LAYERS, MAX_WIDTH, check_parameters, check_sizes, read_json
 from recgpt.errors import CheckpointError, DataError
+from recgpt.files import new_folder
 from recgpt.hub import local_folder
 from recgpt.progress import Meter
 
@@ -208,6 +210,14 @@ class FSQTokenizer(
         embeddings_NE = self.decoder(self.quantizer.indices_to_codes(codes))
         self.train(training)
         return embeddings_NE
+
+    def save_pretrained(self, save_directory: str | Path, **options: Any) -> str | None:
+        """Write weights and config to a folder, replacing an earlier tokenizer as a whole; see `ModelHubMixin`."""
+        card = Path(save_directory) / "README.md"
+        with new_folder(Path(save_directory), overwrite=True, what="tokenizer") as draft:
+            if card.is_file() and draft / card.name != card:  # the mixin writes one only where there is none
+                shutil.copy2(card, draft)
+            return super().save_pretrained(draft, **{"repo_id": Path(save_directory).name, **options})
 
     def _save_pretrained(self, save_directory: Path) -> None:
         """Write the weights; the mixin writes the config."""

@@ -16,8 +16,9 @@ from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
 from recgpt.bounds import read_json
-from recgpt.data.fingerprint import write_json
+from recgpt.data.fingerprint import json_text
 from recgpt.errors import DataError
+from recgpt.files import new_files
 from recgpt.version import __version__
 
 ABOUT, ARRAYS = "recommender.json", "state.safetensors"
@@ -36,8 +37,6 @@ def write_state(
         Further JSON values, such as the arguments of the constructor.
     """
     path = Path(path)
-    path.mkdir(parents=True, exist_ok=True)
-    (path / ABOUT).unlink(missing_ok=True)
     flat: dict[str, np.ndarray] = {}
     for key, value in arrays.items():
         if isinstance(value, sparse.csr_array):
@@ -45,12 +44,10 @@ def write_state(
             flat |= {f"{key}.{part}": np.ascontiguousarray(array) for part, array in parts.items()}
         else:
             flat[key] = np.ascontiguousarray(value)
-    draft = path / f"{ARRAYS}.draft"
-    save_file(flat, draft)
-    digest = _sha256(draft)
-    draft.replace(path / ARRAYS)
-    about = {"recommender": name, "options": dict(options), "sha256": digest, "recgpt": __version__}
-    write_json(path / ABOUT, about)
+    with new_files(path / ARRAYS, path / ABOUT) as (state, note):
+        save_file(flat, state)
+        about = {"recommender": name, "options": dict(options), "sha256": _sha256(state), "recgpt": __version__}
+        note.write_text(json_text(about), encoding="utf-8")
 
 
 def stored_name(path: str | Path) -> str:

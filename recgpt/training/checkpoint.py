@@ -25,6 +25,7 @@ from torch.distributed.tensor import DTensor, Shard
 
 from recgpt.bounds import parse_json, read_json
 from recgpt.errors import CheckpointError, DataError
+from recgpt.files import make_folder, put_folder
 
 KEPT = 2  # the newest, and one before it
 PREFIX = "step-"
@@ -59,21 +60,36 @@ class ShardedModel(Protocol):
         ...
 
 
-def save(folder: Path, model: StoredModel, optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Write checkpoint `step-<state['step']>` under `folder` and delete all but the newest `KEPT`."""
-    draft = _draft(folder, state)
+def save(
+    folder: Path, model: StoredModel, optimizer: torch.optim.Optimizer, state: dict[str, Any], *, alone: bool = False
+) -> None:
+    """Write checkpoint `step-<state['step']>` under `folder` and delete all but the newest `KEPT`.
+
+    Parameters
+    ----------
+    alone
+        Replace all checkpoints of the folder, which are of an earlier run, in one step.
+    """
+    draft = _draft(folder, state, alone=alone)
     _start(draft)
     model.save_pretrained(draft)
     save_file(_moments(model, optimizer), draft / "optimizer.safetensors")
-    _finish(draft, state)
+    _finish(draft, state, folder)
 
 
-def save_sharded(folder: Path, model: ShardedModel, optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
+def save_sharded(
+    folder: Path,
+    model: ShardedModel,
+    optimizer: torch.optim.Optimizer,
+    state: Mapping[str, Any],
+    *,
+    alone: bool = False,
+) -> None:
     """`save` for a model that is sharded over the default process group; all its processes call this together.
 
     `folder` is one that they share. The checkpoint lands when all have written.
     """
-    rank, draft = dist.get_rank(), _draft(folder, state)
+    rank, draft = dist.get_rank(), _draft(folder, state, alone=alone)
     if rank == 0:
         _start(draft)
     dist.barrier()
@@ -81,7 +97,7 @@ def save_sharded(folder: Path, model: ShardedModel, optimizer: torch.optim.Optim
     write_shard(draft, rank, dist.get_world_size(), {name: rows_held(tensor) for name, tensor in tensors.items()})
     dist.barrier()
     if rank == 0:
-        _finish(draft, state)
+        _finish(draft, state, folder)
     dist.barrier()
 
 
@@ -108,40 +124,37 @@ def rows_held(tensor: Tensor) -> tuple[int, Tensor]:
     return min(tensor.device_mesh.get_local_rank() * share, tensor.shape[0]), tensor.to_local()
 
 
-def _draft(folder: Path, state: Mapping[str, Any]) -> Path:
-    return folder / f".{PREFIX}{state['step']:08d}.draft"
+def _draft(folder: Path, state: Mapping[str, Any], *, alone: bool) -> Path:
+    name = f"{PREFIX}{state['step']:08d}"
+    return _draft_of_all(folder) / name if alone else folder / f".{name}.draft"
+
+
+def _draft_of_all(folder: Path) -> Path:
+    """Draft of the whole folder, with a name that all processes know and `recgpt.files.only_writer` deletes."""
+    return folder.with_name(f".{folder.name}.{0:032x}.draft")
 
 
 def _start(draft: Path) -> None:
-    for left_by_a_kill in draft.parent.glob(f".{PREFIX}*"):
-        shutil.rmtree(left_by_a_kill)
-    draft.mkdir(parents=True)
+    is_alone = draft.parent.name.endswith(".draft")
+    for left_by_a_kill in [draft.parent] if is_alone else draft.parent.glob(f".{PREFIX}*"):
+        shutil.rmtree(left_by_a_kill, ignore_errors=True)
+    make_folder(draft)
 
 
-def _finish(draft: Path, state: Mapping[str, Any]) -> None:
+def _finish(draft: Path, state: Mapping[str, Any], folder: Path) -> None:
     (draft / "training.json").write_text(json.dumps(state), encoding="utf-8")
-    publish(draft, draft.with_name(draft.name.removeprefix(".").removesuffix(".draft")))
-    for old in complete(draft.parent)[:-KEPT]:
+    if draft.parent != folder:
+        put_folder(draft.parent, folder, keep_others=False)
+        return
+    put_folder(draft, draft.with_name(draft.name.removeprefix(".").removesuffix(".draft")), keep_others=False)
+    for old in complete(folder)[:-KEPT]:
         retired = old.replace(_retired(old))  # a deletion that is killed half-way must not look like a checkpoint
         shutil.rmtree(retired)
 
 
-def publish(draft: Path, final: Path) -> None:
-    """Put a finished folder in the place of `final`."""
-    retired = _retired(final)
-    if final.exists():
-        shutil.rmtree(retired, ignore_errors=True)
-        final.replace(retired)
-    draft.replace(final)
-    shutil.rmtree(retired, ignore_errors=True)
-
-
 def save_model(final: Path, model: StoredModel) -> None:
     """Write the model alone, atomically."""
-    draft = final.with_name(f".{final.name}.draft")
-    shutil.rmtree(draft, ignore_errors=True)
-    model.save_pretrained(draft)
-    publish(draft, final)
+    model.save_pretrained(final)
 
 
 def save_sharded_model(final: Path, model: ShardedModel) -> None:
@@ -152,10 +165,7 @@ def save_sharded_model(final: Path, model: ShardedModel) -> None:
         if first:
             weights[name] = whole.detach().cpu()
     if first:
-        draft = final.with_name(f".{final.name}.draft")
-        shutil.rmtree(draft, ignore_errors=True)
-        model.save_pretrained(draft, state_dict=weights)
-        publish(draft, final)
+        model.save_pretrained(final, state_dict=weights)
     dist.barrier()
 
 

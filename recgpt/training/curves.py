@@ -10,6 +10,7 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.ticker import MaxNLocator
 
+from recgpt.files import new_file
 from recgpt.plotting import from_zero, say_if_empty
 
 _LEGEND_COLUMNS = 3
@@ -41,10 +42,9 @@ def training_curve(progress: dict[str, Any], path: Path) -> None:
         axis.grid(alpha=0.3)
         axis.legend()
     figure.tight_layout()
-    draft = path.with_suffix(".draft.png")
-    figure.savefig(draft, dpi=120)
+    with new_file(path) as draft:
+        figure.savefig(draft, format="png", dpi=120)
     plt.close(figure)
-    draft.replace(path)
 
 
 def pretraining_curve(progress: dict[str, Any], path: Path) -> None:
@@ -73,10 +73,9 @@ def pretraining_curve(progress: dict[str, Any], path: Path) -> None:
         axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axis.grid(alpha=0.3)
     figure.tight_layout(rect=(0, 0.02 + 0.06 * n_rows, 1, 1))
-    draft = path.with_suffix(".draft.png")
-    figure.savefig(draft, dpi=120)
+    with new_file(path) as draft:
+        figure.savefig(draft, format="png", dpi=120)
     plt.close(figure)
-    draft.replace(path)
 
 
 def _line(points: list[dict[str, float]], key: str) -> tuple[list[float], list[float]]:

@@ -7,10 +7,10 @@ checkpoints, the best model, the training curve, and resumption after a kill. A 
 
 import json
 import math
-import shutil
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +22,8 @@ from torch import Tensor, nn
 
 from recgpt.data.fingerprint import write_json
 from recgpt.errors import CheckpointError, DataError
+from recgpt.files import only_writer
+from recgpt.program import PendingStop, deferred_stops, resumable
 from recgpt.progress import Meter, note
 from recgpt.training import checkpoint
 
@@ -183,7 +185,21 @@ class TrainingLoop(ABC):
         self.patience = patience
         self.sharded = accelerator.is_fsdp2  # then all processes make every pass and every save together
         self.progress = Progress()
-        self._resume(overwrite)
+        self._losses: list[Tensor] = []  # of the steps since the last point of the curve
+        self._replaces_checkpoints = False
+        self._lock = ExitStack()
+        if accelerator.is_main_process:
+            self._lock.enter_context(only_writer(self._checkpoints))
+        with self._unlocked_on_error():
+            self._resume(overwrite)
+
+    @contextmanager
+    def _unlocked_on_error(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self._lock.close()
+            raise
 
     @abstractmethod
     def _step(self) -> Tensor:
@@ -202,19 +218,17 @@ class TrainingLoop(ABC):
         return self.out / "checkpoints"
 
     def _resume(self, overwrite: bool) -> None:
-        if overwrite and self.accelerator.is_main_process:
-            for name in ("checkpoints", "best", "last"):
-                shutil.rmtree(self.out / name, ignore_errors=True)
-            for name in ("curve.json", "curve.png"):
-                (self.out / name).unlink(missing_ok=True)
         self.accelerator.wait_for_everyone()
         found = checkpoint.complete(self._checkpoints)
-        if not found:
+        if overwrite or not found:
+            self._replaces_checkpoints = bool(found)  # the old ones stay until the first new one is written
             return
         state = checkpoint.read_state(found[-1])
         self._check_resume_key(state["identity"])
         checkpoint.restore(found[-1], self.bare, self.optimizer.optimizer)
         self.progress = Progress(**state["progress"])
+        share = 1.0 if self.accelerator.is_main_process else 0.0  # of the losses, which are sums over the processes
+        self._losses = [torch.tensor(loss * share, device=self.accelerator.device) for loss in state.get("losses", ())]
         if self.accelerator.is_main_process:
             note(f"resuming {self.out} at step {self.progress.step:,} of {self.total_steps:,}")
 
@@ -233,26 +247,47 @@ class TrainingLoop(ABC):
         """Steps, points of the curve, evaluations and checkpoints, to the end or to an early stop."""
         progress = self.progress
         started = time.monotonic() - progress.seconds
-        losses: list[Tensor] = []
         note = ""
         quiet = not self.accelerator.is_main_process
-        with Meter(self.name, self.total_steps, done=progress.step, disable=quiet) as meter:
+        meter = Meter(self.name, self.total_steps, done=progress.step, disable=quiet)
+        with self._unlocked_on_error(), resumable(self._how_to_go_on), meter, deferred_stops() as pending:
             while progress.step < self.total_steps and not progress.stopped:
-                losses.append(self._step())
+                self._losses.append(self._step())
                 progress.step += 1
                 evaluates = progress.step % self.evaluate_every == 0 or progress.step == self.total_steps
-                if evaluates or progress.step % self.log_every == 0:
-                    loss = float(self.accelerator.reduce(torch.stack(losses).mean(), "sum"))
-                    losses = []
+                logs = evaluates or progress.step % self.log_every == 0
+                if logs:
+                    loss = float(self.accelerator.reduce(torch.stack(self._losses).mean(), "sum"))
+                    self._losses = []
                     self._log({"step": progress.step, "loss": loss, "lr": self.optimizer.param_groups[0]["lr"]})
                     note = f"loss {loss:.4f}"
+                progress.seconds = time.monotonic() - started
                 if evaluates:
-                    progress.seconds = time.monotonic() - started
                     self._evaluate()
                     self._save()
                 if progress.step % self.steps_per_epoch == 0:
-                    losses = []  # a point of the curve averages over steps of one epoch
+                    self._losses = []  # a point of the curve averages over steps of one epoch
                 meter.update(1, note=note)
+                if self._stops_here(pending, logs):
+                    if not evaluates:
+                        self._save_checkpoint()
+                    pending.stop()
+
+    def _stops_here(self, pending: PendingStop, logs: bool) -> bool:
+        """Whether all processes end at this step, because one of them was told to stop."""
+        if self.accelerator.num_processes == 1:
+            return bool(pending)
+        if not logs:  # the processes agree where they wait for each other anyway
+            return False
+        n_pending = torch.tensor(float(bool(pending)), device=self.accelerator.device)
+        return float(self.accelerator.reduce(n_pending, "sum")) > 0
+
+    def _how_to_go_on(self) -> str:
+        found = [] if self._replaces_checkpoints else checkpoint.complete(self._checkpoints)
+        if not found:
+            return "the same command starts over"
+        step = int(found[-1].name.removeprefix(checkpoint.PREFIX))
+        return f"the same command goes on at step {step:,} (without --overwrite, which starts over)"
 
     def _finish(self) -> None:
         """Release the wrapper and the process group."""
@@ -261,6 +296,7 @@ class TrainingLoop(ABC):
         self.model = self.bare
         self.accelerator.free_memory()
         self.accelerator.end_training()
+        self._lock.close()
 
     def _set_learning_rate(self, value: float) -> None:
         for group in self.optimizer.param_groups:
@@ -303,13 +339,20 @@ class TrainingLoop(ABC):
 
     def _save(self) -> None:
         """Write a checkpoint and the training curve."""
-        progress = asdict(self.progress)
-        state = {"step": self.progress.step, "progress": progress, "identity": self.resume_key}
-        if self.sharded:
-            checkpoint.save_sharded(self._checkpoints, self.bare, self.optimizer.optimizer, state)
-        elif self.accelerator.is_main_process:
-            checkpoint.save(self._checkpoints, self.bare, self.optimizer.optimizer, state)
+        self._save_checkpoint()
         if self.accelerator.is_main_process:
+            progress = asdict(self.progress)
             write_json(self.out / "curve.json", progress)
             self._draw(progress, self.out / "curve.png")
+        self.accelerator.wait_for_everyone()
+
+    def _save_checkpoint(self) -> None:
+        losses = [float(self.accelerator.reduce(loss, "sum")) for loss in self._losses]
+        progress = asdict(self.progress)
+        state = {"step": self.progress.step, "progress": progress, "identity": self.resume_key, "losses": losses}
+        alone, self._replaces_checkpoints = self._replaces_checkpoints, False
+        if self.sharded:
+            checkpoint.save_sharded(self._checkpoints, self.bare, self.optimizer.optimizer, state, alone=alone)
+        elif self.accelerator.is_main_process:
+            checkpoint.save(self._checkpoints, self.bare, self.optimizer.optimizer, state, alone=alone)
         self.accelerator.wait_for_everyone()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from recgpt.errors import CheckpointError
+from recgpt.errors import CheckpointError, StorageError
 from recgpt.generative.trainer import Trainer
 from recgpt.training import checkpoint
 from tests.generative import in_turn
@@ -124,10 +124,65 @@ def test_overwrite_starts_afresh(trainer, tmp_path):
     assert files(tmp_path / "run") == files(tmp_path / "fresh")
 
 
-def test_overwrite_leaves_nothing_of_the_old_run_to_be_mistaken_for_the_new(trainer, tmp_path):
+def test_overwrite_keeps_the_old_run_until_the_new_one_has_a_checkpoint(trainer, tmp_path, monkeypatch):
     trainer().run()
-    trainer(lr=0.5, overwrite=True)
-    assert files(tmp_path / "run") == {}
+    old = files(tmp_path / "run")
+    stopped_at(trainer(lr=0.5, overwrite=True), 0, monkeypatch)
+    assert files(tmp_path / "run") == old
+    stopped_at(trainer(lr=0.5, overwrite=True), 3, monkeypatch)
+    assert [path.name for path in checkpoint.complete(tmp_path / "run" / "checkpoints")] == ["step-00000003"]
+    trainer(lr=0.5).run()
+    trainer(lr=0.5, out=tmp_path / "fresh").run()
+    assert files(tmp_path / "run") == files(tmp_path / "fresh")
+
+
+def stopped_at(run: Trainer, step: int, monkeypatch) -> None:
+    """Train up to a step in which Ctrl-C is pressed; before the first step it is pressed twice, which stops at once."""
+    step_of, presses = run._step, 2 if step == 0 else 1
+
+    def stepped():
+        if run.progress.step + 1 >= step:
+            for _ in range(presses):
+                signal.raise_signal(signal.SIGINT)
+        return step_of()
+
+    monkeypatch.setattr(run, "_step", stepped)
+    monkeypatch.setattr("recgpt.program._SAME_STOP_S", 0.0)
+    with pytest.raises(KeyboardInterrupt) as stop:
+        run.run()
+    assert "the same command" in stop.value.__notes__[0]
+
+
+@pytest.mark.parametrize("step", [1, 7, 13, 24])
+def test_a_run_stopped_by_ctrl_c_ends_its_step_and_goes_on_equally(trainer, tmp_path, monkeypatch, step):
+    unbroken = trainer(out=tmp_path / "unbroken").run()
+    stopped_at(trainer(), step, monkeypatch)
+    assert checkpoint.complete(tmp_path / "run" / "checkpoints")[-1].name == f"step-{step:08d}"
+    resumed = trainer()
+    assert resumed.progress.step == step
+    assert losses(resumed.run()) == losses(unbroken)
+    assert files(tmp_path / "run" / "best") == files(tmp_path / "unbroken" / "best")
+
+
+def test_a_second_process_is_refused(trainer, tmp_path):
+    held = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path / "run" / "checkpoints")], stdout=subprocess.PIPE, text=True
+    )
+    assert held.stdout.readline() == "held\n"
+    with pytest.raises(StorageError, match="being written by another process"):
+        trainer()
+    held.kill()
+    held.wait()
+    trainer()
+
+
+HOLD = """
+import pathlib, sys, time
+from recgpt.files import only_writer
+with only_writer(pathlib.Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "optimizer.safetensors", "training.json"])

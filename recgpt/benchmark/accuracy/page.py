@@ -24,6 +24,7 @@ from recgpt.evaluate.config import KS
 from recgpt.evaluate.protocols import headline
 from recgpt.evaluate.report import LISTS, OTHER_SLICES, SUPERVISIONS, markdown_table
 from recgpt.evaluate.significance import bootstrap_ci, holm, paired_bootstrap
+from recgpt.files import write_text
 from recgpt.recommenders import FROM_MODEL
 from recgpt.recommenders.foundation import RecGPTContext, RecGPTFineTuned, RecGPTText
 from recgpt.tables import decimal, figure, signed
@@ -212,10 +213,9 @@ def _command(cells: DatasetCells, name: str, config: BenchmarkConfig) -> str:
 
 def write_reports(summary: dict[str, Any], found: Sequence[Sequence[DatasetCells]], *, out: Path) -> list[Path]:
     """Write HTML, Markdown and JSON, named after the suite (`benchmark.html`), into the folder `out`."""
-    out.mkdir(parents=True, exist_ok=True)
     paths = [out / f"{summary['name']}.{kind}" for kind in ("html", "md", "json")]
-    paths[0].write_text(html(summary, found), encoding="utf-8")
-    paths[1].write_text(markdown(summary), encoding="utf-8")
+    write_text(paths[0], html(summary, found))
+    write_text(paths[1], markdown(summary))
     write_json(paths[2], summary)
     return paths
 

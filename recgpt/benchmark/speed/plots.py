@@ -15,6 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
+from recgpt.files import new_file
+
 
 def growth_plot(curves: Sequence[dict[str, Any]], path: Path) -> Path:
     """Cost (above) and peak private memory (below) against each quantity that grows; log-log. Returns `path`.
@@ -98,8 +100,7 @@ def _short(value: float) -> str:
 
 def _save(figure: Figure, path: Path) -> Path:
     figure.tight_layout()
-    draft = path.with_suffix(".draft.png")
-    figure.savefig(draft, dpi=120)
+    with new_file(path) as draft:
+        figure.savefig(draft, format="png", dpi=120)
     plt.close(figure)
-    draft.replace(path)
     return path

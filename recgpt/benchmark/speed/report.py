@@ -8,6 +8,7 @@ from rich.table import Table
 
 from recgpt.benchmark.speed.plots import gains_plot, growth_plot
 from recgpt.benchmark.speed.run import PARTS
+from recgpt.files import write_text
 
 MISSING = "–"
 
@@ -21,7 +22,7 @@ def write_reports(found: dict[str, Any], out: Path) -> list[Path]:
         written.append(growth_plot(curves, out / "speed_growth.png"))
     if gains:
         written.append(gains_plot(gains, out / "speed_gains.png"))
-    written[0].write_text(markdown(found, [path.name for path in written[1:]]), encoding="utf-8")
+    write_text(written[0], markdown(found, [path.name for path in written[1:]]))
     return written
 
 

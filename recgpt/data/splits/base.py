@@ -13,10 +13,11 @@ import numpy as np
 
 from recgpt.bounds import read_json
 from recgpt.data.dataset import Dataset, Interactions
-from recgpt.data.fingerprint import write_json
+from recgpt.data.fingerprint import json_text
 from recgpt.data.identity import arrays_sha256, dataset_identity, different
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
+from recgpt.files import new_files
 
 QUERY_NEEDS = {
     **dict.fromkeys(("leave_one_out", "second_last", "zero_shot", "published_steam_style"), "three items or more"),
@@ -164,13 +165,15 @@ class Split:
         import pyarrow.parquet as pq
 
         path = Path(path)
-        path.mkdir(parents=True, exist_ok=True)
-        histories = pa.LargeListArray.from_arrays(self.histories.offsets, self.histories.values)
-        pq.write_table(pa.table({"target_row": self.target_rows, "history": histories}), path / "cases.parquet")
-        pq.write_table(pa.table({"in_past": self.in_past}), path / "past.parquet")
+        names = ("cases.parquet", "past.parquet", "split.json")
         about = {"protocol": self.protocol, "seed": self.seed, "params": dict(self.params)}
         about |= {"n_eligible": self.n_eligible}
-        write_json(path / "split.json", {**about, "dataset": self.dataset.name, **dataset_identity(self.dataset)})
+        about |= {"dataset": self.dataset.name, **dataset_identity(self.dataset)}
+        histories = pa.LargeListArray.from_arrays(self.histories.offsets, self.histories.values)
+        with new_files(*(path / name for name in names)) as (cases, past, note):
+            pq.write_table(pa.table({"target_row": self.target_rows, "history": histories}), cases)
+            pq.write_table(pa.table({"in_past": self.in_past}), past)
+            note.write_text(json_text(about), encoding="utf-8")
 
     @classmethod
     def load(cls, path: str | Path, dataset: Dataset) -> "Split":

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from rich.table import Table
 from rich.text import Text
 
-from recgpt.files import file_name
+from recgpt.files import file_name, new_files
 from recgpt.tables import decimal
 from recgpt.terminal import LONGEST_MESSAGE, markdown, plain
 from recgpt.version import __version__
@@ -136,14 +136,14 @@ class Result:
     def save(self, folder: str | Path) -> None:
         """Write the JSON, the report and the picture into a folder, over an earlier result of the same experiment."""
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-        (folder / f"{self.stem}.json").write_text(text + "\n", encoding="utf-8")
-        (folder / f"{self.stem}.md").write_text(self.markdown(), encoding="utf-8")
+        paths = [folder / f"{self.stem}.{kind}" for kind in ("json", "md", "svg")]
         figure = Figure(layout="constrained")
         self.draw(figure)
-        with mpl.rc_context({"svg.hashsalt": self.stem}):  # the same picture is the same file
-            figure.savefig(folder / f"{self.stem}.svg", metadata={"Date": None})
+        with mpl.rc_context({"svg.hashsalt": self.stem}), new_files(*reversed(paths)) as (picture, report, figures):
+            figure.savefig(picture, format="svg", metadata={"Date": None})  # the same picture is the same file
+            report.write_text(self.markdown(), encoding="utf-8")
+            figures.write_text(text + "\n", encoding="utf-8")
 
 
 def draw_estimates(axes: "Axes", names: Sequence[str], estimates: Sequence[Estimate | None], *, label: str) -> None:

@@ -8,10 +8,11 @@ import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from recgpt.errors import StoreError
+from recgpt.errors import StorageError, StoreError
+from recgpt.files import new_file
 
 FILE_NAME, LOCK_NAME, SNAPSHOTS_NAME = "run.sqlite", "writer.sqlite", "snapshots"
 FORMAT = 2
@@ -37,6 +38,8 @@ _TABLES = f"""
     CREATE TABLE artifacts (name TEXT PRIMARY KEY, sha256 TEXT NOT NULL, content BLOB NOT NULL);
 """
 _TABLE_NAMES, _INDICES = frozenset(re.findall(r"TABLE (\w+)", _TABLES)), frozenset(re.findall(r"INDEX (\w+)", _TABLES))
+
+_JOURNALS = ("-wal", "-shm", "-journal")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _READ_ONLY = (
     "the file and its folder must be writable, even for reading: change their permissions, or copy the folder of the"
@@ -92,6 +95,8 @@ def readable_errors(path: Path) -> Iterator[None]:
         raise StoreError(
             f"{path}: a text that is not Unicode cannot be stored: strip lone surrogates ({error})"
         ) from error
+    except StorageError as error:
+        raise StoreError(str(error)) from error
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error.strerror} ({error.filename})") from error
 
@@ -198,16 +203,14 @@ def make(path: Path, manifest: str, *, parent: tuple[Path, int] | None = None) -
     parent
         File of a forked run and the last step whose events are copied, with all its calls and artifacts.
     """
-    draft = path.with_name(f"{FILE_NAME}.draft")
-    with readable_errors(path):
-        shutil.rmtree(path.with_name(SNAPSHOTS_NAME), ignore_errors=True)
-        _remove(draft)
+    with readable_errors(path), new_file(path) as draft:
         try:
             _write(draft, manifest, parent)
-            _remove(path)
-            draft.replace(path)
+            _settle(path)
         finally:
-            _remove(draft)
+            for suffix in _JOURNALS:
+                draft.with_name(draft.name + suffix).unlink(missing_ok=True)
+    shutil.rmtree(path.with_name(SNAPSHOTS_NAME), ignore_errors=True)
 
 
 def _write(path: Path, manifest: str, parent: tuple[Path, int] | None) -> None:
@@ -233,7 +236,10 @@ def _take_over(connection: sqlite3.Connection, *, at_step: int) -> None:
     connection.execute("UPDATE main.llm_calls SET inherited = 1")
 
 
-def _remove(path: Path) -> None:
-    """Delete a database and its journal files, which would corrupt a new database at the same path."""
-    for suffix in ("", "-wal", "-shm", "-journal"):
+def _settle(path: Path) -> None:
+    """Write the journals of a run into its file and delete them: they would corrupt another file in its place."""
+    if path.exists():
+        with suppress(sqlite3.Error), closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as old:
+            old.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # so that the old run is whole until it is replaced
+    for suffix in _JOURNALS:
         path.with_name(path.name + suffix).unlink(missing_ok=True)

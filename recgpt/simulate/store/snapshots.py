@@ -9,14 +9,15 @@ snapshot of another run of the same id is never read. The folder may be deleted 
 """
 
 import hashlib
-import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from recgpt.bounds import load_npz
 from recgpt.errors import DataError
+from recgpt.files import new_file
 from recgpt.simulate.store.file import SNAPSHOTS_NAME
 from recgpt.simulate.store.run import Run
 
@@ -70,14 +71,8 @@ class Snapshots:
         arrays = to_arrays()
         if sum(array.nbytes for array in arrays.values()) > LARGEST_BYTES:
             return
-        draft = path.with_suffix(f".{os.getpid()}.draft")
-        try:
-            self._folder.mkdir(exist_ok=True)
-            with draft.open("wb") as file:
-                np.savez(file, allow_pickle=False, **arrays)
-            draft.replace(path)
-        except OSError:  # a cache: where nothing can be written the run goes on without
-            draft.unlink(missing_ok=True)
+        with suppress(OSError), new_file(path) as draft, draft.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)  # a cache: where nothing can be written the run goes on
 
     def _steps(self) -> list[int]:
         names = [path.name.partition("-")[0] for path in self._folder.glob("*-*.npz")]

@@ -105,9 +105,10 @@ for attempt in (
         for path in (root, root / "demo"):
             path.chmod(0o700)
     assert told.stderr == ""
-    *existing, new = told.stdout.splitlines()
-    assert len(existing) == 3
+    *existing, replaced, new = told.stdout.splitlines()
+    assert len(existing) == 2
     assert all("must be writable, even for reading: change" in line for line in existing)
+    assert "permission denied: choose another folder, or change its permissions" in replaced
     assert "cannot be written: Permission denied" in new
     with Run.open("demo") as old:
         assert old.n_steps == 1

@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from rich.table import Table
 
-from recgpt.errors import StoreError
+from recgpt.files import write_text
 from recgpt.simulate.store import Run
 from recgpt.simulate.worlds.feed.measures import MEASURES, measures
 from recgpt.simulate.worlds.feed.report_plots import lorenz_plot, measures_plot, page_plots, ratings_plot
@@ -38,13 +38,12 @@ def write_report(run: Run) -> Path:
     SimulationError
         The run is of another world.
     StoreError
-        The run cannot be read, or the page cannot be written.
+        The run cannot be read.
+    StorageError
+        The page cannot be written.
     """
-    path, page = run.path.with_name(FILE_NAME), html(run)
-    try:
-        path.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise StoreError(f"{path} cannot be written: free space, or make the folder writable ({error})") from error
+    path = run.path.with_name(FILE_NAME)
+    write_text(path, html(run))
     return path
 
 
