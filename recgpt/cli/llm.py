@@ -48,7 +48,7 @@ def check(
     probes: Annotated[int, typer.Option(min=1, help="calls sent one at a time, and as many again concurrently")] = 20,
     concurrency: Annotated[int, typer.Option(min=1, help="calls in flight in the concurrent half")] = 8,
     max_tokens: Annotated[int, typer.Option(min=1, help="maximum tokens of a reply")] = 200,
-    timeout: Annotated[float, typer.Option(min=0.001, help="seconds allowed for one call")] = 60.0,
+    timeout: Annotated[float, typer.Option(min=0.001, max=86_400, help="seconds allowed for one call")] = 60.0,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:
     """Measure how often replies of a server follow a JSON schema, and its speed. Costs 2 x --probes calls.

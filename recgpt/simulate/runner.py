@@ -268,7 +268,7 @@ def _with_limits(
         return config
     if not isinstance(config, MindOptions):
         raise SimulationError(f"the world {spec.name!r} calls no language model: leave out {', '.join(limits)}")
-    return config.model_copy(update={"llm": config.llm.model_copy(update=limits)})
+    return config.changed(flags={f"llm.{name}": limit for name, limit in limits.items()})
 
 
 def _canonical(metrics: dict[str, Any], name: str) -> str:

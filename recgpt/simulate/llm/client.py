@@ -117,6 +117,8 @@ class LLMClient:
             raise LLMError("no server is given: name at least one base_url")
         if concurrency < 1:
             raise LLMError(f"concurrency {concurrency}: at least one call at a time is needed")
+        if not model or not model.isprintable():
+            raise LLMError(f"{model!r} is no name of a model: it is empty, or has characters that cannot be printed")
         keys = {server.key_env or "": server.read_key() or "" for server in servers}
         redactor = Redactor.with_environment(keys)
         self.model = model

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Self
 from urllib.parse import unquote
 
-SHORTEST = 6
+SHORTEST = 8
 """Characters of the shortest key of a server that is cut out: local servers take any word, such as `x` or `EMPTY`."""
 _SHORTEST_OF_ENVIRONMENT = 12
 _SECRET_NAME = re.compile(

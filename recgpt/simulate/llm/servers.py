@@ -7,6 +7,7 @@ the secrets cut out.
 import asyncio
 import math
 import os
+import re
 import time
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -19,7 +20,7 @@ from recgpt.errors import LLMError
 from recgpt.simulate.llm.dialect import Dialect, next_dialect
 from recgpt.simulate.llm.json_text import InvalidJSON, parse_json
 from recgpt.simulate.llm.limiter import Limiter
-from recgpt.simulate.llm.redaction import Redactor
+from recgpt.simulate.llm.redaction import Redactor, environment_secrets
 from recgpt.simulate.llm.replies import read_completion, read_reply
 from recgpt.simulate.llm.requests import Question
 from recgpt.simulate.llm.transport import Answer, UnreadableReply, post
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 MAX_RETRY_AFTER_S = 120.0  # longest delay; a server that sends a longer one gets requests again after this
 _MAX_ERROR_CHARS = 500
 _DENIED = (401, 402, 403)
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MOST_PROBES = 3  # questions with which a dialect is looked for; a question can be rejected for its own sake
 MOST_REJECTIONS = 16 * _MOST_PROBES
 """Most requests in vain on the way to a server's dialect."""
@@ -56,18 +58,24 @@ class Server:
     key_env: str | None = "OPENAI_API_KEY"
 
     def __post_init__(self) -> None:
+        if not _is_address(self.base_url):
+            raise LLMError(f"{self.base_url!r} is no address of a server: one is http://127.0.0.1:8080/v1")
         parts = urlsplit(self.base_url)
         if parts.username or parts.password or parts.query or parts.fragment:
             raise LLMError(
                 f"the address of the server {parts.hostname} has more than a host, a port and a path: "
                 "put the key into an environment variable and name that"
             )
-        try:
-            usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-        except ValueError:  # of the port
-            usable = False
-        if not usable:
-            raise LLMError(f"{self.base_url!r} is no address of a server: one is http://127.0.0.1:8080/v1")
+        if self.key_env is not None and not _VARIABLE.fullmatch(self.key_env):
+            raise LLMError(
+                "the option for the key takes the name of an environment variable, such as OPENAI_API_KEY, and got"
+                f" {len(self.key_env):,} characters that are none: put the key into a variable"
+            )
+        named = [name for name, secret in environment_secrets() if secret in self.base_url]
+        if named:
+            raise LLMError(
+                f"the address of the server holds the value of {named[0]}: leave it out, it is sent as the key"
+            )
 
     def read_key(self) -> str | None:
         """The key, from the environment.
@@ -85,6 +93,20 @@ class Server:
         if not key.isascii() or not key.isprintable() or " " in key:
             raise LLMError(f"the environment variable {self.key_env} holds white space or other signs that no key has")
         return key
+
+
+def _is_address(base_url: str) -> bool:
+    import httpx2
+
+    try:
+        parts, _ = urlsplit(base_url), httpx2.URL(base_url)
+        host = parts.hostname or ""
+        if ":" not in host:
+            host.encode("idna")  # as the resolver does
+        is_whole = parts.scheme in ("http", "https") and bool(host) and parts.port != 0
+    except (ValueError, httpx2.InvalidURL):  # UnicodeError is a ValueError
+        return False
+    return is_whole and base_url.isprintable() and not set(" \\") & set(base_url)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ class LLMOptions(Config):
     model: str = "gpt-4o-mini"
     temperature: float | None = 0.2
     max_tokens: int = Field(default=1024, ge=1, description="of one reply")
-    timeout_s: float = Field(default=120, gt=0)
+    timeout_s: float = Field(default=120, gt=0, le=86_400)
     max_calls: int | None = Field(default=None, ge=0)
     max_total_tokens: int | None = Field(default=None, ge=0)
     max_usd: float | None = Field(default=None, ge=0)

@@ -199,3 +199,52 @@ def test_failures_are_said_by_kind_with_an_example(capfd: pytest.CaptureFixture[
     told = capfd.readouterr().err
     assert "8 of 8 questions to 'm' have failed: 8 not_json (the reply is not JSON)" in told
     assert "“I like [2J films”" in told and "\x1b" not in told
+
+
+ADDRESSES = (
+    "",
+    "nowhere",
+    "ftp://host/v1",
+    "http://",
+    "http://[::1/v1",
+    "http://a b/v1",
+    "http://a/v1\n",
+    "http://\u202e/v1",
+)
+ADDRESSES += (
+    "http://ex\0ample/v1",
+    "http://host:0/v1",
+    "http://host:99999/v1",
+    "http://host\\evil/v1",
+    "http://a..b/v1",
+)
+ADDRESSES += (f"http://{'a' * 300}/v1", "http://\ud800/v1")
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_what_is_no_address_is_refused_before_any_call(address: str) -> None:
+    with pytest.raises(LLMError, match="no address of a server"):
+        Server(address, None)
+
+
+@pytest.mark.parametrize(
+    "address", ["http://[::1]:8080/v1", "https://ex\u00e4mple.org/v1", "HTTP://localhost", "http://a_b:1"]
+)
+def test_addresses_of_all_kinds_are_taken(address: str) -> None:
+    assert Server(address, None).base_url == address
+
+
+def test_a_key_in_the_place_of_a_name_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(LLMError, match="the name of an environment variable") as raised:
+        Server("http://host/v1", KEY)
+    assert KEY not in str(raised.value)
+    monkeypatch.setenv("MY_KEY", KEY)
+    with pytest.raises(LLMError, match="the value of MY_KEY") as raised:
+        Server(f"http://host/{KEY}/v1", None)
+    assert KEY not in str(raised.value)
+
+
+@pytest.mark.parametrize("model", ["", "a\udcffb", "a\nb"])
+def test_a_name_that_no_model_has_is_refused(model: str) -> None:
+    with pytest.raises(LLMError, match="no name of a model"):
+        LLMClient([Server("http://host/v1", None)], model, caps=Caps())
