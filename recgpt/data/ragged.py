@@ -1,8 +1,10 @@
 """Ragged array: sequences of unequal length in two flat arrays. Histories, splits and packed rows are made of it."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import overload
+from itertools import chain
+from typing import Any, overload
 
 import numpy as np
 
@@ -38,7 +40,12 @@ class Ragged(Sequence[np.ndarray]):
         DataError
             A value is no whole number.
         """
-        arrays = [dense_ids(sequence, f"{what} {i}") for i, sequence in enumerate(sequences)]
+        sequences = list(sequences)
+        arrays: list[np.ndarray] = []
+        if _are_plain(sequences):  # several times faster than one check a sequence
+            with suppress(OverflowError):
+                arrays = [np.asarray(sequence, dtype=np.int64) for sequence in sequences]
+        arrays = arrays or [dense_ids(sequence, f"{what} {i}") for i, sequence in enumerate(sequences)]
         values = np.concatenate(arrays) if arrays else np.empty(0, dtype=np.int64)
         return cls(
             values, offsets_from_lengths(np.fromiter((len(a) for a in arrays), dtype=np.int64, count=len(arrays)))
@@ -97,6 +104,14 @@ class Ragged(Sequence[np.ndarray]):
     def contains(self, targets: np.ndarray) -> np.ndarray:
         """(n,) bool, whether sequence i holds `targets[i]`."""
         return self.occurrences(targets) > 0
+
+
+def _are_plain(sequences: list[Any]) -> bool:
+    """Whether all sequences are lists of Python's whole numbers, or all are signed integer arrays."""
+    kinds = set(map(type, sequences))
+    if kinds <= {list, tuple}:
+        return {int}.issuperset(map(type, chain.from_iterable(sequences)))
+    return kinds == {np.ndarray} and all(array.dtype.kind == "i" and array.ndim == 1 for array in sequences)
 
 
 def offsets_from_lengths(lengths: np.ndarray) -> np.ndarray:
