@@ -52,7 +52,6 @@ IMPORT_OPTIONS = {
     "position": "column that orders the interactions of a user",
     "time": "column of timestamps: dates, ISO 8601 texts or Unix numbers",
     "time_format": "format of timestamps, such as '%d/%m/%Y', or s, ms, us, ns for Unix numbers; found out by default",
-    "milliseconds": "timestamps are Unix milliseconds; the same as --time-format ms",
     "rating": "column of ratings",
     "ids": "auto: ids are numbers if all of them are canonical ones, else text; text: always text",
     "holes": "rows that cannot be used: refuse lists them, drop leaves them out and counts them in manifest.json",

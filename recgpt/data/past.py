@@ -18,7 +18,9 @@ import numpy as np
 import polars as pl
 
 from recgpt.data.dataset import Interactions
-from recgpt.data.ids import IdColumn, IdMap, id_expressions, outside_ids
+from recgpt.data.ids import IdColumn, IdMap, outside_ids
+from recgpt.data.readers.shared_ids import align_ids
+from recgpt.data.readers.tables import read_events
 from recgpt.data.schema import collect
 from recgpt.data.times import read_times
 from recgpt.errors import DataError
@@ -106,16 +108,21 @@ def _in_order(table: pl.LazyFrame, where: str, is_untyped: bool, items: IdMap, t
 
 
 def _ids(events: pl.DataFrame, name: str, where: str, is_untyped: bool, items: IdMap) -> pl.Series:
-    if not is_untyped or (name == "item_id" and items.is_text):
+    """Ids of users or items; those of items of a file in the type of the catalogue."""
+    if where == IN_MEMORY:
         return outside_ids(events[name], name, where)
-    column = IdColumn(events.lazy(), name, where, is_untyped)
-    ids = events.select(id_expressions([column])).to_series()
-    if name == "item_id" and ids.dtype == pl.String:  # the catalogue has numbers
-        raise DataError(
-            f"{where}: 'item_id' {column.not_canonical()!r} is not in {items.where}, whose ids are numbers: write ids "
-            "alike in both"
-        )
-    return ids
+    columns = [IdColumn(events.lazy(), name, where, is_untyped)]
+    if name == "item_id":
+        columns.append(IdColumn(items.ids.to_frame(name).lazy(), name, items.where, is_untyped=False))
+    ids = collect(align_ids(columns)[0].select(name), where).to_series()
+    if name == "user_id" or (ids.dtype == pl.String) == items.is_text:
+        return outside_ids(ids, name, where)
+    if items.is_text:
+        return ids.cast(pl.String)
+    odd = IdColumn(ids.to_frame().lazy(), name, where, is_untyped=True).not_canonical()
+    if odd is not None:
+        raise DataError(f"{where}: 'item_id' {odd!r} is not in {items.where}, whose ids are numbers: write both alike")
+    return ids.cast(pl.Int64)
 
 
 def _position(position: pl.Series, where: str) -> pl.Series:
@@ -187,48 +194,30 @@ def _from_pandas(frame: "pd.DataFrame") -> pl.LazyFrame:
 
 def _open_files(source: str | Path) -> tuple[pl.LazyFrame, str, bool]:
     paths = _paths(source)
-    tables = [_scan(path) for path in paths]
-    untyped = {is_untyped for _, is_untyped in tables}
-    if len(untyped) > 1:
+    tables = [read_events(path, COLUMNS) for path in paths]
+    if len({is_untyped for _, is_untyped in tables}) > 1:
         raise DataError(
             f"{source}: {', '.join(path.name for path in paths)} are of several formats: pass one at a time"
         )
-    if len(tables) == 1:
-        return tables[0][0], str(paths[0]), untyped.pop()
-    wanted = [name for name in COLUMNS if any(name in table.collect_schema() for table, _ in tables)]
+    wanted = [name for name in COLUMNS if any(name in table.columns for table, _ in tables)]
     for path, (table, _) in zip(paths, tables, strict=True):
-        if missing := [name for name in wanted if name not in table.collect_schema()]:
+        if missing := [name for name in wanted if name not in table.columns]:
             raise DataError(f"{path} has no column {missing[0]!r}, which another file of {source} has")
-    return pl.concat(table.select(wanted) for table, _ in tables), str(source), untyped.pop()
+    try:
+        whole = pl.concat((table.select(wanted) for table, _ in tables), how="vertical_relaxed")
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"{source}: a column has different types in different files ({error})") from error
+    return whole.lazy(), str(paths[0] if len(paths) == 1 else source), tables[0][1]
 
 
 def _paths(source: str | Path) -> Sequence[Path]:
     """Files of a path, a pattern or an address of the hub, in order of their names."""
     if str(source).startswith("hf://"):
         return dataset_files(str(source))
-    if Path(source).is_file():
-        return [Path(source)]
-    if any(sign in str(source) for sign in "*?["):
+    if not Path(source).exists() and any(sign in str(source) for sign in "*?["):
         pattern = Path(source).absolute()
         root = Path(pattern.anchor)
         if paths := sorted(path for path in root.glob(str(pattern.relative_to(root))) if path.is_file()):
             return paths
         raise DataError(f"no file matches {str(source)!r}: check the pattern")
-    raise DataError(
-        f"{source} does not exist" if not Path(source).exists() else f"{source} is a folder: name its files"
-    )
-
-
-def _scan(path: Path) -> tuple[pl.LazyFrame, bool]:
-    suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
-    path = path.absolute()
-    match suffix:
-        case ".csv":
-            return pl.scan_csv(path, glob=False, infer_schema=False), True
-        case ".tsv":
-            return pl.scan_csv(path, glob=False, separator="\t", infer_schema=False), True
-        case ".jsonl" | ".ndjson":
-            return pl.scan_ndjson(path, infer_schema_length=None), False
-        case ".parquet":
-            return pl.scan_parquet(path, glob=False), False
-    raise DataError(f"{path}: {suffix or 'no suffix'} is none of .csv, .tsv, .jsonl, .ndjson, .parquet")
+    return [Path(source)]

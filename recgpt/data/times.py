@@ -16,14 +16,14 @@ Whatever follows none of the rules is refused, with an example value. Times lie 
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import polars as pl
 
 from recgpt.data.schema import collect
 from recgpt.errors import ConfigError, DataError
-from recgpt.progress import console
+from recgpt.progress import note
 
 NANOSECONDS = 1_000_000_000
 UNITS = {"s": NANOSECONDS, "ms": 1_000_000, "us": 1_000, "ns": 1}
@@ -54,7 +54,7 @@ class Times:
     Attributes
     ----------
     column
-        Name of the column.
+        Name of the column in its source.
     read_as
         What its values were taken for, such as "Unix milliseconds".
     nanoseconds
@@ -122,14 +122,10 @@ def read_times(
     """
     if time_format is not None and time_format not in UNITS:
         _check_format(time_format)
-    times = _read(table, column, f"{where}: column {name or column!r}", time_format)
+    name = name or column
+    times = replace(_read(table, column, f"{where}: column {name!r}", time_format), column=name)
     if not quiet and times.first is not None:
-        console.print(
-            f"{where}: {name or column!r} read as {times.read_as}, {_iso(times.first)} to {_iso(times.last)}",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
+        note(f"{where}: {name!r} read as {times.read_as}, {_iso(times.first)} to {_iso(times.last)}")
     return times
 
 

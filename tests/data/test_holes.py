@@ -9,6 +9,8 @@ from typer.testing import CliRunner
 
 from recgpt.cli.app import app
 from recgpt.data.dataset import Dataset
+from recgpt.data.ids import IdMap
+from recgpt.data.past import read_past
 from recgpt.data.readers import tables
 from recgpt.errors import ConfigError, DataError
 
@@ -216,10 +218,13 @@ def test_catalogues_and_interactions_of_the_api(tmp_path):
     events, items = write(
         tmp_path, "user_id;item_id;timestamp\n a ;1;2024-01-02\na;2;2024-01-01\n", "title\nCafé\n".encode("cp1252")
     )
-    assert tables.read_interactions(events).rows() == [("a", 2, 1_704_067_200), ("a", 1, 1_704_153_600)]
+    known = IdMap(pl.Series("item_id", [1, 2]), "items.csv")
+    past = read_past(events, known)
+    assert past.item.tolist() == [1, 0]
+    assert past.timestamp.tolist() == [1_704_067_200, 1_704_153_600]
     assert tables.read_items(items)["title"].to_list() == ["Café"]
     events, items = write(tmp_path, "user_id,item_id\na\n,2\n", "item_id,title\n1,a,b\n")
     with pytest.raises(DataError, match=r"1 with too few fields \(events.csv:2 .*1 with no user \(events.csv:3\)"):
-        tables.read_interactions(events)
+        read_past(events, known)
     with pytest.raises(DataError, match=r"1 row of items.csv cannot be used: 1 with too many fields"):
         tables.read_items(items)

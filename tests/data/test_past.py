@@ -230,7 +230,7 @@ def test_what_is_no_source(source):
 def test_paths_that_are_none(tmp_path):
     for path, message in (
         (tmp_path / "nowhere.csv", "nowhere.csv does not exist"),
-        (tmp_path, "is a folder: name its files"),
+        (tmp_path, "is a folder: name the file in it"),
     ):
         with pytest.raises(DataError, match=message):
             read_past(path, IDS)

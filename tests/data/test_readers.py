@@ -89,12 +89,12 @@ def test_other_forms_of_the_same_tables(shop, form):
     assert told(Dataset.load(folder / "out")) == {"a": ["Plate", "Cup", "Cup"], "b": ["Plate"]}
 
 
-@pytest.mark.parametrize(("unit", "milliseconds"), [(1, False), (1000, True)])
-def test_times_as_numbers(shop, unit, milliseconds):
+@pytest.mark.parametrize(("unit", "time_format"), [(1, None), (1000, None), (10**6, None), (10**9, None), (1000, "ms")])
+def test_times_as_numbers(shop, unit, time_format):
     events, _, folder = shop
     seconds = 1_600_000_000 + pl.Series([30, 20, 10, 20])
     events.with_columns(at=seconds * unit).write_csv(folder / "events.csv")
-    tables.read(folder / "events.csv", folder / "out", items=folder / "items.csv", milliseconds=milliseconds, **MAPPING)
+    tables.read(folder / "events.csv", folder / "out", items=folder / "items.csv", time_format=time_format, **MAPPING)
     assert Dataset.load(folder / "out").interactions.timestamp.tolist() == [1_600_000_000 + s for s in (10, 20, 20, 30)]
 
 
@@ -560,3 +560,30 @@ def test_fractions_of_a_second_order_events(tmp_path, source):
     dataset = Dataset.load(tmp_path / "out")
     assert told(dataset) == {"u": ["1", "2", "0"]}
     assert dataset.interactions.timestamp.tolist() == [1_614_834_367] * 3
+    assert dataset.manifest["times"] == {
+        "column": "timestamp" if source == "amazon" else "time",
+        "read_as": "Unix milliseconds, as given",
+        "first": "2021-03-04T05:06:07Z",
+        "last": "2021-03-04T05:06:07Z",
+    }
+
+
+def test_the_manifest_says_how_times_were_read(shop):
+    *_, folder = shop
+    tables.read(folder / "events.csv", folder / "out", items=folder / "items.csv", **MAPPING)
+    assert Dataset.load(folder / "out").manifest["times"] == {
+        "column": "at",
+        "read_as": "ISO 8601, taken as UTC",
+        "first": "2024-01-01T00:00:00Z",
+        "last": "2024-03-01T10:00:00Z",
+    }
+
+
+def test_a_format_of_times_reads_leading_zeros(shop):
+    events, _, folder = shop
+    events.with_columns(at=pl.Series(["01022021", "03022021", "02022021", "04022021"])).write_csv(folder / "events.csv")
+    with pytest.raises(DataError, match="time-format"):
+        tables.read(folder / "events.csv", folder / "out", items=folder / "items.csv", **MAPPING)
+    tables.read(folder / "events.csv", folder / "out", items=folder / "items.csv", time_format="%d%m%Y", **MAPPING)
+    days = [1_612_137_600 + 86_400 * day for day in range(4)]
+    assert sorted(Dataset.load(folder / "out").interactions.timestamp.tolist()) == days

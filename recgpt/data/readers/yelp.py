@@ -46,4 +46,5 @@ def read(source: Path, out: Path, *, min_records: int = PUBLISHED_MIN_RECORDS, o
             source="Yelp open data set",
             min_records=min_records,
             keep_cold_items=False,
+            about={"times": times.summary()},
         )
