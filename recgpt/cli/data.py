@@ -2,7 +2,7 @@
 
 import typing
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -108,15 +108,25 @@ def data_split(
     out: Annotated[Path, typer.Option(help="folder for the split")],
     repeats: OptionalRepeats = None,
     seed: Seed = 0,
+    export: Annotated[
+        Literal["csv", "parquet", "recbole"] | None,
+        typer.Option(help="also write the split with outside ids into OUT/FORMAT, for other tools"),
+    ] = None,
 ) -> None:
     """Make an evaluation split and store it: histories, targets, and the past interactions to learn from.
 
     Example: recgpt data split data/demo leave_one_out --out data/demo/splits/leave_one_out
 
     Example: recgpt data split data/demo cold_item --seed 1 --out data/demo/splits/cold_item_1
+
+    Example: recgpt data split data/demo leave_one_out --out data/demo/splits/loo --export recbole
     """
     from recgpt.data.splits import load_for, make_split
 
     split = make_split(load_for(protocol, dataset, repeats=repeats), protocol, seed=seed)
     split.save(out)
     say(f"{out}: {len(split):,} queries, {len(split.past.values):,} past interactions")
+    if export is not None:
+        from recgpt.data.splits.export import export_split
+
+        say(", ".join(map(str, export_split(split, out / export, export, overwrite=True))))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from recgpt import plugins
-from recgpt.data.readers import amazon, google_local, movielens, published, steam, tables, yelp
+from recgpt.data.readers import amazon, google_local, movielens, published, recbole, steam, tables, yelp
 from recgpt.errors import ConfigError
 
 
@@ -25,6 +25,7 @@ READERS: dict[str, Reader] = {
     "google-local": Reader("one state of Google Local 2021", google_local.read),
     "steam": Reader("Steam reviews (UCSD)", steam.read_reviews),
     "steam-libraries": Reader("libraries of Australian Steam users (UCSD)", steam.read_libraries),
+    "recbole": Reader("RecBole's atomic files: NAME.inter and NAME.item", recbole.read),
     "published": Reader("the published RecGPT pickles, embeddings and tokens", published.read),
 }
 

@@ -108,7 +108,7 @@ def read(
         item_rows = _copied(catalogue, {"item_id": catalogue_item, **texts}, work / "listed.parquet")
         for table in (events, catalogue):
             table.say_form()
-        found = _usable(
+        found = usable_tables(
             events,
             catalogue,
             event_rows,
@@ -246,7 +246,7 @@ def _without_copies(rows: pl.LazyFrame, where: str) -> pl.LazyFrame:
 
 
 @dataclass(frozen=True)
-class _Usable:
+class UsableTables:
     """Rows of two tables that can be used, with what was read and what is left out by kind and reason."""
 
     interactions: pl.LazyFrame
@@ -256,7 +256,7 @@ class _Usable:
     left_out: dict[str, dict[str, int]]
 
 
-def _usable(
+def usable_tables(
     events: Table,
     catalogue: Table,
     event_rows: pl.LazyFrame,
@@ -266,7 +266,25 @@ def _usable(
     ids: IdRule,
     holes: Holes,
     times: tuple[str | None, str | None],
-) -> _Usable:
+) -> UsableTables:
+    """Check all rows of events and catalogue, under the names of a data set, and leave out those that cannot be used.
+
+    Parameters
+    ----------
+    events, catalogue
+        The files, for messages.
+    event_rows, item_rows
+        Their copied columns, see `copy_columns`.
+    work
+        Temporary folder.
+    times
+        Name of the time column in the file, and its format.
+
+    Raises
+    ------
+    DataError
+        Rows cannot be used and `holes` is `refuse`, or none is left.
+    """
     names = events.path.name, catalogue.path.name
     event_rows, item_rows = align_ids(
         [
@@ -302,9 +320,11 @@ def _usable(
     if faults_of_events:
         read["users"] = int(collect(event_rows.select(pl.col("user_id").drop_nulls().n_unique()), names[0]).item())
         event_rows = event_rows.filter(pl.col(FAULT).is_null())
-    kept = [name for name in ("user_id", "item_id", "timestamp", "rating") if name in event_rows.collect_schema()]
+    kept = [
+        name for name in ("user_id", "item_id", "timestamp", "rating", "split") if name in event_rows.collect_schema()
+    ]
     order = [] if ordered_by is None else [pl.col(ordered_by).alias("position")]
-    return _Usable(
+    return UsableTables(
         event_rows.select(*kept, *order),
         item_rows.drop(BOOKKEEPING),
         read_as,

@@ -68,6 +68,8 @@ class Table:
         Whether the form is what the suffix suggests.
     may_have_blanks
         Whether fields may begin or end with a blank.
+    types
+        Types of the columns, where the header has them (RecBole).
     """
 
     path: Path
@@ -78,6 +80,7 @@ class Table:
     form: str = "Parquet"
     is_usual: bool = True
     may_have_blanks: bool = False
+    types: tuple[str, ...] = ()
 
     @property
     def unit(self) -> str:

@@ -199,14 +199,14 @@ class Split:
                 f" {dataset.name} (repeats: {dataset.manifest['repeats']}): {', '.join(differences)}. Make the split"
                 " again"
             )
-        cases = pq.read_table(path / "cases.parquet")
+        cases = pq.read_table(path / "cases.parquet", partitioning=None)
         histories = cases["history"].combine_chunks()
         return cls(
             dataset=dataset,
             protocol=about["protocol"],
             seed=about["seed"],
             params=about["params"],
-            in_past=pq.read_table(path / "past.parquet")["in_past"].to_numpy(),
+            in_past=pq.read_table(path / "past.parquet", partitioning=None)["in_past"].to_numpy(),
             histories=Ragged(histories.flatten().to_numpy(), histories.offsets.to_numpy()),
             target_rows=cases["target_row"].to_numpy(),
             n_eligible=about.get("n_eligible"),
