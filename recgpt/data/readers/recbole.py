@@ -109,6 +109,7 @@ def read(
             holes="refuse",
             read=found.read,
             left_out=found.left_out,
+            about={} if found.times is None else {"times": found.times.summary()},
         )
 
 

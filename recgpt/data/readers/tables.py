@@ -104,8 +104,8 @@ def read(
         events = open_table(source, work / "events", wanted=list(columns.values()), **form)
         catalogue = open_table(items, work / "items", wanted=[catalogue_item, *texts.values()], **form)
         is_dated = time_format is not None and time_format not in UNITS
-        event_rows = _copied(events, columns, work / "events.parquet", as_text=("timestamp",) if is_dated else ())
-        item_rows = _copied(catalogue, {"item_id": catalogue_item, **texts}, work / "listed.parquet")
+        event_rows = copy_columns(events, columns, work / "events.parquet", as_text=("timestamp",) if is_dated else ())
+        item_rows = copy_columns(catalogue, {"item_id": catalogue_item, **texts}, work / "listed.parquet")
         for table in (events, catalogue):
             table.say_form()
         found = usable_tables(
@@ -177,7 +177,7 @@ def read_events(path: Path, wanted: Sequence[str]) -> tuple[pl.DataFrame, bool]:
         table = open_table(path, Path(work), wanted=wanted)
         present = dict.fromkeys(("user_id", "item_id", *(name for name in wanted if name in table.columns)))
         table.say_form()
-        rows = _copied(table, {name: name for name in present}, Path(work) / "events.parquet", as_text=wanted)
+        rows = copy_columns(table, {name: name for name in present}, Path(work) / "events.parquet", as_text=wanted)
         rows = mark_faults(rows, [_missing("user", "user_id"), _missing("item", "item_id")])
         return _whole(table, rows), table.is_untyped
 
@@ -191,7 +191,7 @@ def _whole(table: Table, rows: pl.LazyFrame) -> pl.DataFrame:
     return found.drop(BOOKKEEPING)
 
 
-def _copied(table: Table, columns: Mapping[str, str], copy: Path, as_text: Sequence[str] = ()) -> pl.LazyFrame:
+def copy_columns(table: Table, columns: Mapping[str, str], copy: Path, as_text: Sequence[str] = ()) -> pl.LazyFrame:
     """The columns of a table under new names (new -> old), cleaned, from a copy that is read fast and often.
 
     Parameters
