@@ -269,7 +269,8 @@ def finetune(
     from recgpt.files import require_writable
 
     check_dataset(dataset)
-    if out.is_dir() and any(out.iterdir()) and not overwrite:
+    held = out.is_dir() and any(entry.name[0] != "." and entry.name != "checkpoints" for entry in out.iterdir())
+    if held and not overwrite:
         raise CheckpointError(f"{out} is not empty: pass --overwrite, or choose another --out")
     require_writable(out)
     check_model(model)
@@ -277,7 +278,7 @@ def finetune(
     from recgpt.data.dataset import Dataset
     from recgpt.data.splits import leave_one_out
     from recgpt.evaluate.lineup import model_embeddings
-    from recgpt.foundation.finetune import FinetuneConfig
+    from recgpt.foundation.finetune import FinetuneConfig, drop_checkpoints, finetuned_folder
     from recgpt.foundation.finetune import finetune as run
     from recgpt.models import load_foundation_model
 
@@ -287,8 +288,11 @@ def finetune(
     data = Dataset.load(dataset, repeats="drop")
     embeddings_NE = model_embeddings(data, loaded)
     known = data if settings.past == "all" else leave_one_out(data, past=settings.past).known
-    tuned = run(loaded, known, embeddings_NE, steps=settings.steps, lr=settings.lr, seed=settings.seed)
-    tuned.save_pretrained(out)
+    options = settings.model_dump(exclude={"past"})
+    with finetuned_folder(out, overwrite=overwrite) as checkpoints:
+        tuned = run(loaded, known, embeddings_NE, **options, checkpoints=checkpoints, discard=overwrite)
+        drop_checkpoints(checkpoints)
+        tuned.save_pretrained(out)
     say(f"{out}: fine-tuned on {len(known.interactions):,} interactions of {data.name}")
 
 

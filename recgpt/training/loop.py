@@ -18,6 +18,8 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from accelerate import Accelerator
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from recgpt.data.fingerprint import write_json
@@ -109,6 +111,27 @@ class BestWeights:
         self.figure = figure
         self._weights = {name: value.clone() for name, value in module.state_dict().items()}
         return True
+
+    def save(self, path: Path) -> None:
+        """Write the weights as safetensors, the figure in the file's metadata."""
+        save_file({k: v.contiguous() for k, v in self._weights.items()}, path, {"figure": repr(self.figure)})
+
+    def load(self, path: Path) -> None:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        CheckpointError
+            The file is missing or damaged.
+        """
+        try:
+            with safe_open(path, "pt") as file:
+                self.figure = float(file.metadata()["figure"])
+                self._weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"{path} is missing or damaged ({error}): delete {path.parent} to resume earlier"
+            ) from error
 
     def restore(self, module: nn.Module) -> None:
         """Load the best weights into the module."""

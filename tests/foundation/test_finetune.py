@@ -1,6 +1,7 @@
 """Fine-tuning keeps what helps, leaves the given model alone, and looks at nothing it is asked about."""
 
 import copy
+import signal
 
 import numpy as np
 import polars as pl
@@ -9,10 +10,10 @@ import torch
 
 from recgpt.data.dataset import Dataset
 from recgpt.data.provenance import training_past
-from recgpt.errors import DataError
+from recgpt.errors import CheckpointError, DataError
 from recgpt.foundation import finetune as module
 from recgpt.foundation.episodes import Episode
-from recgpt.foundation.finetune import CUTS, finetune
+from recgpt.foundation.finetune import CUTS, drop_checkpoints, finetune, finetuned_folder
 from recgpt.foundation.model import FoundationConfig, FoundationModel
 from recgpt.foundation.network import CANDIDATE_FEATURES, RELATIONS, NetworkConfig
 
@@ -59,13 +60,13 @@ def same_weights(first: FoundationModel, second: FoundationModel) -> bool:
 def watched(monkeypatch) -> list[Episode]:
     """What the last fine-tuning held out."""
     found: list[Episode] = []
-    trained = module._trained
+    trained = module._Loop.trained
 
-    def spy(model, episodes, held_out, **options):
-        found[:] = held_out
-        return trained(model, episodes, held_out, **options)
+    def spy(loop):
+        found[:] = loop.validation
+        return trained(loop)
 
-    monkeypatch.setattr(module, "_trained", spy)
+    monkeypatch.setattr(module._Loop, "trained", spy)
     return found
 
 
@@ -152,3 +153,46 @@ def test_users_are_asked_for_what_no_index_knows(monkeypatch, timed):
         assert not episode.evidence.relations_BSMR[case, :, place][..., counted].any()
         for name in ("log_count", "log_recent_count", "is_known", "co_occurrence"):
             assert not episode.evidence.items_BMF[case, place, CANDIDATE_FEATURES.index(name)].any(), name
+
+
+@pytest.mark.parametrize("step", [1, 7, 12, 24])
+def test_a_stopped_fine_tuning_goes_on_to_the_same_weights(tmp_path, monkeypatch, step):
+    data = dataset_of(walks())
+    expected = finetune(model_of(seed=1), data, embeddings(), steps=24, lr=1e-2)
+    losses = iter(range(1, 100))
+    original = module.case_loss
+
+    def stopped(*arguments):
+        if next(losses) == step:
+            signal.raise_signal(signal.SIGINT)
+        return original(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt) as stop:
+        patch.setattr(module, "case_loss", stopped)
+        finetune(model_of(seed=1), data, embeddings(), steps=24, lr=1e-2, checkpoints=tmp_path)
+    assert stop.value.__notes__ == [f"the same command goes on at step {step}"]
+    done = []
+    monkeypatch.setattr(module, "case_loss", lambda *arguments: done.append(1) or original(*arguments))
+    tuned = finetune(model_of(seed=1), data, embeddings(), steps=24, lr=1e-2, checkpoints=tmp_path)
+    assert len(done) == 24 - step and same_weights(tuned, expected)
+    assert tuned.config == expected.config
+
+
+def test_checkpoints_of_other_arguments_are_refused_or_discarded(tmp_path):
+    data = dataset_of(walks())
+    finetune(model_of(seed=1), data, embeddings(), steps=8, lr=1e-2, checkpoints=tmp_path)
+    with pytest.raises(CheckpointError, match=r"unfinished fine-tuning with other settings \(seed=0, not 1\)"):
+        finetune(model_of(seed=1), data, embeddings(), steps=8, lr=1e-2, seed=1, checkpoints=tmp_path)
+    tuned = finetune(model_of(seed=1), data, embeddings(), steps=8, lr=1e-2, seed=1, checkpoints=tmp_path, discard=True)
+    assert same_weights(tuned, finetune(model_of(seed=1), data, embeddings(), steps=8, lr=1e-2, seed=1))
+
+
+def test_the_folder_of_a_fine_tuned_model_is_not_empty_or_overwritten(tmp_path):
+    with finetuned_folder(tmp_path / "out", overwrite=False) as checkpoints:
+        checkpoints.mkdir(parents=True)
+    with finetuned_folder(tmp_path / "out", overwrite=False) as checkpoints:
+        drop_checkpoints(checkpoints)
+        model_of(seed=1).save_pretrained(tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"README.md", "config.json", "model.safetensors"}
+    with pytest.raises(CheckpointError, match="is not empty"), finetuned_folder(tmp_path / "out", overwrite=False):
+        pass
