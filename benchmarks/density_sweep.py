@@ -23,6 +23,7 @@ from recgpt.evaluate.metrics import ndcg_at, target_ranks
 from recgpt.evaluate.significance import bootstrap_ci
 from recgpt.foundation.episodes import thinned
 from recgpt.foundation.model import shipped
+from recgpt.program import run
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
@@ -82,4 +83,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, "density_sweep.py")

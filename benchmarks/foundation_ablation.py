@@ -34,6 +34,7 @@ from recgpt.foundation.network import (
     NetworkConfig,
 )
 from recgpt.foundation.pretrain import PretrainConfig, ranked_ndcg
+from recgpt.program import run
 from recgpt.progress import Meter
 from recgpt.training.loop import learning_rate
 
@@ -219,4 +220,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, "foundation_ablation.py")

@@ -23,6 +23,7 @@ from recgpt.data.splits import leave_one_out
 from recgpt.device import hardware
 from recgpt.evaluate.lineup import model_embeddings
 from recgpt.foundation.model import shipped
+from recgpt.program import run
 
 USERS, EVENTS, RUNS = 1_280, 1_000, 3
 RESULT = Path(__file__).parent / "results" / "foundation_speed.json"
@@ -76,4 +77,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, "foundation_speed.py")

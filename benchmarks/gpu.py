@@ -46,6 +46,7 @@ from recgpt.generative.decoder import RecGPTConfig
 from recgpt.generative.model import GenerativeModel
 from recgpt.generative.tokenizer import FSQTokenizer, FSQTokenizerConfig
 from recgpt.generative.trainer import TrainData
+from recgpt.program import run
 from recgpt.progress import console
 
 RESULT = Path(__file__).parent / "results" / "gpu.json"
@@ -451,4 +452,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, "gpu.py")

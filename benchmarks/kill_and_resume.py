@@ -22,6 +22,7 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
+from recgpt.program import run
 from recgpt.progress import Meter
 from recgpt.simulate.store import Run
 from recgpt.simulate.store.file import run_path
@@ -140,4 +141,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, "kill_and_resume.py")

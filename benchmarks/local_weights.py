@@ -23,6 +23,7 @@ from recgpt.evaluate.significance import paired_bootstrap
 from recgpt.foundation.calibration import MAX_USERS
 from recgpt.foundation.catalogue import FoundationCatalogue
 from recgpt.foundation.model import shipped
+from recgpt.program import run
 
 
 def measured(path: Path) -> dict[str, Any]:
@@ -77,4 +78,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, "local_weights.py")

@@ -34,6 +34,7 @@ from recgpt.data.fingerprint import save_blocks
 from recgpt.data.packing import PackedDataset
 from recgpt.data.process import merge, merge_arrays
 from recgpt.data.splits import leave_one_out
+from recgpt.program import run
 from recgpt.tables import print_tables
 
 RESULT = Path(__file__).parent / "results" / "out_of_core.json"
@@ -218,4 +219,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, "out_of_core.py")

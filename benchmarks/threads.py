@@ -22,6 +22,7 @@ from statistics import median
 from typing import Any
 
 from recgpt.device import hardware
+from recgpt.program import run
 
 CHILD = """
 import sys, time
@@ -124,4 +125,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, "threads.py")

@@ -16,6 +16,8 @@ import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
+from recgpt.program import run
+
 PERSON = re.compile(
     r"\b(ask(s|ed|ing)?|tell(s|ing)?|told|sa(y|ys|id)|speak(s|ing)?|spoken?|meet(s|ing)?|met|company|nobody|anybody|"
     r"somebody|everybody|whoever|whom)\b",
@@ -77,4 +79,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, "language.py")

@@ -33,6 +33,7 @@ from recgpt.data.process import keep_active, workspace, write_dataset
 from recgpt.data.readers.lines import Schema, find, json_lines, literal_lines
 from recgpt.data.readers.yelp import BUSINESS, REVIEW
 from recgpt.errors import DataError
+from recgpt.program import run
 
 MANIFEST = Path(__file__).with_suffix(".json")
 EXTERNAL_IDS = ("asin", "business_id")
@@ -401,4 +402,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, "test_sets.py")

@@ -2,6 +2,7 @@
 
 import os
 import runpy
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -237,8 +238,13 @@ def run_recgpt(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
     def run(*arguments: object) -> Finished:
         capsys.readouterr()
         monkeypatch.setattr(sys, "argv", ["recgpt", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            with pytest.raises(SystemExit) as stop:
+                cli.main()
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
         return Finished(stop.value.code or 0, *capsys.readouterr())
 
     return run

@@ -28,7 +28,9 @@ def encode(
     """
     from recgpt.data.dataset import Dataset
     from recgpt.encode import TextEncoder, encode_dataset
+    from recgpt.files import require_writable
 
+    require_writable(out or dataset)
     data, loaded = Dataset.load(dataset), TextEncoder.load(encoder)
     encoded = encode_dataset(data, loaded, out=out, template=template, overwrite=overwrite, workers=workers)
     say(f"{out or dataset}/embeddings.npy: {encoded.shape[0]:,} items x {encoded.shape[1]}")
@@ -52,8 +54,9 @@ def train_tokenizer_command(
     from recgpt.data.dataset import Dataset
     from recgpt.data.fingerprint import write_json
     from recgpt.device import default_device
-    from recgpt.errors import CheckpointError
+    from recgpt.files import new_folder
     from recgpt.generative.tokenizer import FSQTokenizerConfig, train_tokenizer
+    from recgpt.program import resumable
 
     try:
         fsq_levels = [int(level) for level in levels.split(",")]
@@ -61,16 +64,20 @@ def train_tokenizer_command(
         raise typer.BadParameter(
             f"{levels!r} is no list of whole numbers, such as 8,8,8,6,5", param_hint="--levels"
         ) from error
-    if (out / "config.json").exists() and not overwrite:
-        raise CheckpointError(f"{out} holds a tokenizer already: pass --overwrite, or choose another --out")
-    embeddings_NE = Dataset.load(dataset).embeddings()
-    config = FSQTokenizerConfig(embedding_dim=embeddings_NE.shape[1], n_codes=codes, levels=fsq_levels)
-    tokenizer, report = train_tokenizer(
-        embeddings_NE, config, epochs=epochs, batch_size=batch_size, lr=lr, seed=seed, device=default_device()
-    )
-    tokenizer.save_pretrained(out)
-    write_json(out / "report.json", report.to_dict())
+    stops = resumable("the same command starts over")
+    with stops, new_folder(out, overwrite=overwrite, what="tokenizer", holds=_holds_tokenizer) as draft:
+        embeddings_NE = Dataset.load(dataset).embeddings()
+        config = FSQTokenizerConfig(embedding_dim=embeddings_NE.shape[1], n_codes=codes, levels=fsq_levels)
+        tokenizer, report = train_tokenizer(
+            embeddings_NE, config, epochs=epochs, batch_size=batch_size, lr=lr, seed=seed, device=default_device()
+        )
+        tokenizer.save_pretrained(draft)
+        write_json(draft / "report.json", report.to_dict())
     print_tables(report.table())
+
+
+def _holds_tokenizer(folder: Path) -> bool:
+    return (folder / "config.json").exists()
 
 
 def tokenize(

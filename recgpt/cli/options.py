@@ -1,13 +1,11 @@
 """Argument and option types that several topics share."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-
-from recgpt.terminal import say
 
 DatasetDir = Annotated[Path, typer.Argument(help="data set folder", exists=True, file_okay=False)]
 Workers = Annotated[
@@ -113,14 +111,14 @@ def typed(context: typer.Context, settings: Mapping[str, str]) -> dict[str, Any]
     return {key: str(value) if isinstance(value, Path) else value for key, value in found.items()}
 
 
-@contextmanager
-def resumable(run_id: str, step_name: str) -> Iterator[None]:
-    """End the command with code 130 on Ctrl-C, and print how to resume the run."""
-    try:
-        yield
-    except KeyboardInterrupt:
+def resumable(run_id: str, step_name: str) -> AbstractContextManager[None]:
+    """Say how to resume the run when the command is stopped."""
+    from recgpt.program import resumable as stoppable
+
+    def hint() -> str:
         from recgpt.simulate.store.file import run_path
 
         kept = f"every finished {step_name} is stored. To continue: recgpt runs resume {run_id}"
-        say("", f"stopped; {kept if run_path(run_id).is_file() else 'the run had not begun'}")
-        raise typer.Exit(130) from None
+        return kept if run_path(run_id).is_file() else "the run had not begun: the same command starts it"
+
+    return stoppable(hint)

@@ -1,6 +1,7 @@
 """`recgpt simulate`, `recgpt agent4rec` and `recgpt agents`: what they do, and what they say to wrong values."""
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from recgpt import models
 from recgpt.cli import main as cli
 from recgpt.cli.simulate import MEMORY_PRESETS, PUBLISHED_RECOMMENDERS
 from recgpt.foundation.model import FoundationModel
+from recgpt.program import Stopped
 from recgpt.recommenders import REGISTRY
 from recgpt.simulate import experiments, world
 from recgpt.simulate.agents.memory import PRESETS
@@ -134,7 +136,7 @@ def test_ctrl_c_says_how_to_go_on(run_recgpt: Recgpt, feed_folder: Path, monkeyp
 
     def interrupted(feed: Feed) -> Any:
         if feed.step == 1:
-            raise KeyboardInterrupt
+            raise Stopped(signal.SIGINT)
         return play(feed)
 
     with monkeypatch.context() as patch:
@@ -142,7 +144,7 @@ def test_ctrl_c_says_how_to_go_on(run_recgpt: Recgpt, feed_folder: Path, monkeyp
         command = ["simulate", "feed", "--dataset", feed_folder, "--run", "demo", "--recommender", "popularity"]
         done = run_recgpt(*command, "--agents", 20)
     assert done.code == 130
-    assert "every finished page is stored. To continue: recgpt runs resume demo" in done.stdout
+    assert "every finished page is stored. To continue: recgpt runs resume demo" in done.stderr
     assert run_recgpt("runs", "resume", "demo").code == 0
 
 
@@ -219,9 +221,9 @@ def test_ctrl_c_before_anything_was_made_says_so(
     run_recgpt: Recgpt, feed_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(config: Any) -> Any:
-        raise KeyboardInterrupt
+        raise Stopped(signal.SIGINT)
 
     monkeypatch.setitem(world.WORLDS, "feed", replace(spec.WORLD, load_inputs=interrupted))
     done = run_recgpt("simulate", "feed", "--dataset", feed_folder, "--run", "demo")
     assert done.code == 130
-    assert "the run had not begun" in done.stdout
+    assert "the run had not begun" in done.stderr

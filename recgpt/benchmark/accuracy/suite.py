@@ -30,8 +30,9 @@ from recgpt.evaluate.protocols import refuse_negatives
 from recgpt.evaluate.report import StoredReport
 from recgpt.evaluate.run import evaluate
 from recgpt.evaluate.training_past import check_targets_unseen
-from recgpt.files import file_name
+from recgpt.files import file_name, only_writer
 from recgpt.models import Model
+from recgpt.program import resumable
 from recgpt.progress import duration, note
 from recgpt.recommenders import FROM_MODEL, PLUGINS, REGISTRY, check_names, registered_name
 
@@ -296,6 +297,13 @@ def run_suite(
     DataError, CheckpointError
         A data set or model is missing or unreadable; raised before anything is computed.
     """
+    with only_writer(out / "cells"), resumable("finished results are kept: the same command goes on"):
+        return _run_suite(suite, data, out, load_model)
+
+
+def _run_suite(
+    suite: Suite, data: Path, out: Path, load_model: Callable[[str | None], Model]
+) -> list[list[DatasetCells]]:
     configs = [part.config for part in suite.parts]
     wanted = dict.fromkeys(name for config in configs for name in config.datasets)
     missing = [name for name in wanted if not (data / name / "interactions.parquet").is_file()]

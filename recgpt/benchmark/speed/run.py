@@ -28,6 +28,8 @@ from recgpt.config import Config
 from recgpt.data.fingerprint import write_json
 from recgpt.device import cpu_model
 from recgpt.errors import DataError
+from recgpt.files import only_writer
+from recgpt.program import resumable
 from recgpt.progress import duration, note
 from recgpt.version import __version__
 
@@ -75,6 +77,11 @@ def run_parts(run: SpeedRun) -> dict[str, Any]:
     DataError
         An unknown part, or `out` holds results of other data, sizes or versions, or of another machine.
     """
+    with only_writer(run.out / "speed.json"), resumable("finished parts are kept: the same command goes on"):
+        return _run_parts(run)
+
+
+def _run_parts(run: SpeedRun) -> dict[str, Any]:
     unknown = [name for name in run.only if name not in PARTS]
     if unknown:
         raise DataError(f"there is no part {unknown[0]!r}: choose among {', '.join(PARTS)}")

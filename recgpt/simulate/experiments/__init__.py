@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from recgpt.errors import LLMError, SimulationError
+from recgpt.files import require_writable
 from recgpt.simulate.experiments import (
     ab,
     ablate,
@@ -70,6 +71,8 @@ def run_experiment(
     """
     experiment = experiment_of(name)
     settings = experiment.settings_of(options or {})
+    if out is not None:
+        require_writable(Path(out))
     lab = Lab.of(dataset, agents=settings.agents, seed=settings.seed, model=settings.model)
     try:
         result = experiment.run(lab, settings)
