@@ -251,7 +251,6 @@ def _read_numbers_in_text(table: pl.LazyFrame, column: str, value: pl.Expr, plac
     value = value.replace("-1", None)
     unit, read_as = _unit(table, value, value.cast(pl.Float64, strict=False), place, unit)
     seconds = (value.cast(pl.Float64, strict=False) / (NANOSECONDS // UNITS[unit])).floor()
-    read_as += " in text"
     if _are_integers(table, value, place):
         nanoseconds = value.cast(pl.Int64, strict=False) * UNITS[unit]
     else:  # whole and fractional digits apart: a Float64 would round tenths of a microsecond
