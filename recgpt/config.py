@@ -10,6 +10,8 @@ defaults. Keys of nested settings are dotted. `recgpt.generative.decoder.RecGPTC
 published file format of a model, a `PretrainedConfig` of transformers.
 """
 
+import math
+import numbers
 import re
 import types
 import typing
@@ -22,6 +24,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from recgpt.bounds import MAX_DIGITS
 from recgpt.errors import ConfigError
+
+MAX_SEED = 2**32 - 1
+"""Largest seed that all random number generators take."""
 
 Key = tuple[str | int, ...]
 """Path of a setting: `network.d_model` is ("network", "d_model")."""
@@ -82,9 +87,9 @@ def _scalar(written: str) -> Any:
 
 
 class Config(BaseModel):
-    """Base of all settings: frozen, without unknown keys, each field with a description."""
+    """Base of all settings: frozen, without unknown keys, numbers finite, each field with a description."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @classmethod
     def load(
@@ -150,6 +155,35 @@ class Config(BaseModel):
     def to_yaml(self) -> str:
         """All settings as YAML text, readable by `load`."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def check_number(
+    name: str,
+    value: object,
+    *,
+    at_least: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    whole: bool = False,
+) -> None:
+    """Check a number that is given to a function, as a `Config` checks its fields.
+
+    Raises
+    ------
+    ConfigError
+        It is no number, not finite, not whole if `whole`, or out of bounds; the message names it and the bounds.
+    """
+    needed = ["a whole number" if whole else "a finite number"]
+    needed += [f"at least {at_least:g}"] if at_least is not None else []
+    needed += [f"above {above:g}"] if above is not None else []
+    needed += [f"below {below:g}"] if below is not None else []
+    right = isinstance(value, numbers.Integral if whole else numbers.Real) and not isinstance(value, bool)
+    if right:
+        number = float(value)  # type: ignore[arg-type]
+        right = math.isfinite(number) and (at_least is None or number >= at_least)
+        right = right and (above is None or number > above) and (below is None or number < below)
+    if not right:
+        raise ConfigError(f"{name}={value!r}: {', '.join(needed)} is needed")
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:

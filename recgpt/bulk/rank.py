@@ -10,7 +10,6 @@ Shapes: U users, N items, k results.
 """
 
 import functools
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -22,15 +21,17 @@ import pyarrow.parquet as pq
 from threadpoolctl import threadpool_limits
 
 from recgpt.bounds import load_npy, read_json
+from recgpt.config import check_number
 from recgpt.data.dataset import Dataset
 from recgpt.data.fingerprint import fingerprint_path, fingerprint_sha256, json_text
+from recgpt.data.identity import code_version, dataset_identity, different
 from recgpt.data.ragged import Ragged
 from recgpt.encode import embeddings_for
 from recgpt.errors import DataError
 from recgpt.files import new_files, only_writer
 from recgpt.jobs.job import Job
 from recgpt.jobs.shards import Counts, Work
-from recgpt.models import Model, load_model
+from recgpt.models import Model, about_model, load_model
 from recgpt.progress import Meter
 from recgpt.ranking import Exclude, Ranking, Request
 
@@ -88,14 +89,15 @@ def rank_dataset(
     CheckpointError, EncoderError, WorkerError
         See `load_model`, `embeddings_for`, `Job.run`.
     """
+    for name, number in (("batch_size", batch_size), ("shard_size", shard_size), ("workers", workers)):
+        check_number(name, number, at_least=1, whole=True)
     path, loaded = out / "rankings.parquet", load_model(model)
     embeddings_NE = _embeddings(dataset, loaded)
     source = Path(str(embeddings_NE.filename)).resolve()
     k = Request.checked([], k, exclude, None, n_items=dataset.n_items).k
     identity = {
-        "items_sha256": dataset.items_sha256,
-        "interactions_sha256": dataset.interactions_sha256,
-        "times_sha256": _times_sha256(dataset),
+        **code_version(),
+        **dataset_identity(dataset),
         "model_sha256": loaded.sha256,
         "embeddings_sha256": fingerprint_sha256(read_json(fingerprint_path(source))),
         "k": k,
@@ -118,14 +120,9 @@ def rank_dataset(
         job.run(functools.partial(_open, ranks), lambda shard: sequences[shard.start : shard.stop], workers=workers)
         with new_files(path, fingerprint_path(path)) as (table, note):
             _assemble(dataset, job, table)
-            note.write_text(json_text(stated), encoding="utf-8")
+            note.write_text(json_text({**stated, "model": about_model(loaded)}), encoding="utf-8")
         job.finish()
     return path
-
-
-def _times_sha256(dataset: Dataset) -> str | None:
-    times = dataset.interactions.timestamp
-    return None if times is None else hashlib.sha256(np.ascontiguousarray(times).data).hexdigest()
 
 
 def _embeddings(dataset: Dataset, model: Model) -> np.memmap:
@@ -137,9 +134,8 @@ def _embeddings(dataset: Dataset, model: Model) -> np.memmap:
 
 def _require(path: Path, expected: dict[str, Any], remedy: str) -> None:
     found = read_json(fingerprint_path(path)) if fingerprint_path(path).is_file() else {}
-    for key, value in expected.items():
-        if found.get(key) != value:
-            raise DataError(f"{path} was made with {key}={found.get(key)!r}, but {key}={value!r} is needed: {remedy}")
+    if differences := different(found, expected, "{stored}, but {key}={wanted} is needed"):
+        raise DataError(f"{path} was made with {'; '.join(differences)}: {remedy}")
 
 
 # --- once ---

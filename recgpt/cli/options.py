@@ -59,7 +59,7 @@ AllowTrained = Annotated[
         help="Evaluate a model although it was trained on targets of this split; the table is marked.",
     ),
 ]
-Seed = Annotated[int, typer.Option(help="seed of all random numbers")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="seed of all random numbers")]
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="YAML file of settings; --set and flags override it", dir_okay=False)
 ]

@@ -155,13 +155,14 @@ def fork(
         int, typer.Option(min=0, help="last step that the new run shares with RUN; 0: before the first step")
     ],
 ) -> None:
-    """Make a new run from the first steps of another one.
+    """Make a new run from the first steps of another one; it goes on with the present versions of recgpt.
 
     Example: recgpt runs fork demo demo-2 --at 3
     """
     from recgpt.simulate.store import Run
+    from recgpt.simulate.store.manifest import versions
 
-    with Run.open(run_id) as run, run.fork(new_id, at) as new:
+    with Run.open(run_id) as run, run.fork(new_id, at, made_with=versions()) as new:
         say(f"{new_id}: {new.n_steps:,} steps of {run_id}. To continue: recgpt runs resume {new_id}")
 
 

@@ -526,6 +526,11 @@ class Dataset:
         embeddings
             Fingerprint of the tokenized embeddings.
         """
+        if tokens_NK.size and not 0 <= int(tokens_NK.min()) <= int(tokens_NK.max()) < 1 << 16:
+            raise DataError(
+                f"{self.name}: codes run from {tokens_NK.min()} to {tokens_NK.max()}, 0 to 65,535 can be stored:"
+                " tokenize the items again"
+            )
         fingerprint = {
             "items_sha256": self.items_sha256,
             "tokenizer_sha256": tokenizer_sha256,

@@ -87,6 +87,21 @@ def save_blocks(
         note.write_text(json_text({**fingerprint, **about}), encoding="utf-8")
 
 
+def array_identity(array: np.ndarray) -> str:
+    """Checksum of an array that was loaded whole from a fingerprinted file, otherwise the hash of its numbers."""
+    name = getattr(array, "filename", None)
+    if name is not None and array.flags.c_contiguous:
+        path = fingerprint_path(Path(name))
+        found = read_json(path) if path.is_file() else {}
+        if found.get("crc32") and (found.get("shape"), found.get("dtype")) == (list(array.shape), str(array.dtype)):
+            return f"crc32 {found['crc32']} {array.dtype.str} {array.shape}"
+    digest = hashlib.sha256(f"{array.dtype.str} {array.shape}".encode())
+    rows_per_block = max(1, CHECK_BYTES // max(1, array[:1].nbytes))
+    for start in range(0, len(array), rows_per_block):
+        digest.update(np.ascontiguousarray(array[start : start + rows_per_block]).data)
+    return digest.hexdigest()
+
+
 def load_array(
     path: Path, expect: Mapping[str, Any], *, remedy: str, rows: tuple[int, str, str] | None = None
 ) -> np.ndarray:
@@ -179,13 +194,19 @@ def unusable_row(rows: np.ndarray) -> tuple[int, str] | None:
     return (int(zero.argmax()), ZEROS) if zero.any() else None
 
 
-def check_embeddings(embeddings: np.ndarray, where: str) -> None:
-    """Raise `DataError` naming the first item whose embedding is all zero, or holds NaN or infinity."""
+def check_embeddings_given(embeddings: np.ndarray, where: str, *, zeros_allowed: bool = False) -> None:
+    """`check_embeddings` of an array in memory; a memory map was checked when its file was opened by `load_array`."""
+    if not isinstance(embeddings, np.memmap):
+        check_embeddings(embeddings, where, zeros_allowed=zeros_allowed)
+
+
+def check_embeddings(embeddings: np.ndarray, where: str, *, zeros_allowed: bool = False) -> None:
+    """Raise `DataError` naming the first item whose embedding holds NaN or infinity, or is all zero unless allowed."""
     row_bytes = max(1, embeddings[:1].nbytes)
     rows_per_block = max(1, CHECK_BYTES // row_bytes)
     for start in range(0, len(embeddings), rows_per_block):
         problem = unusable_row(np.ascontiguousarray(embeddings[start : start + rows_per_block]))
-        if problem is not None:
+        if problem is not None and not (zeros_allowed and problem[1] == ZEROS):
             raise DataError(
                 f"{where}: the embedding of item {start + problem[0]} holds {problem[1]}: encode that item's text again"
             )

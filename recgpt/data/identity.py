@@ -69,23 +69,29 @@ def arrays_sha256(*arrays: np.ndarray | None) -> str:
     return digest.hexdigest()
 
 
-def different(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
-    """Differences of a stored identity from the wanted one, a phrase each: `k=5, not 10`; empty if they agree."""
+def different(stored: Mapping[str, Any], wanted: Mapping[str, Any], form: str = "{stored}, not {wanted}") -> list[str]:
+    """Differences of a stored identity from the wanted one, a phrase each: `k=5, not 10`; empty if they agree.
+
+    Parameters
+    ----------
+    form
+        Words of a phrase: `stored` stands for `k=5`, `wanted` for 10, `key` for k.
+    """
     return [
-        _difference(key, stored.get(key), value)
+        _difference(key, stored.get(key), value, form)
         for key, value in plain(dict(wanted)).items()
         if key not in stored or stored[key] != value
     ]
 
 
-def _difference(key: str, stored: Any, wanted: Any) -> str:
+def _difference(key: str, stored: Any, wanted: Any, form: str) -> str:
     if key == "recgpt":
         return f"recgpt {stored or 'of an unknown version'}, not {wanted}"
-    if stored is None:
+    if stored is None and wanted is not None:
         return f"no {key}"
-    if max(len(repr(stored)), len(repr(wanted))) > _SHOWN_VALUE or key.endswith("sha256"):
+    if max(len(repr(stored)), len(repr(wanted))) > _SHOWN_VALUE:
         return f"another {key}"
-    return f"{key}={stored!r}, not {wanted!r}"
+    return form.format(key=key, stored=f"{key}={stored!r}", wanted=repr(wanted))
 
 
 def content_sha256(dataset: "Dataset") -> str:

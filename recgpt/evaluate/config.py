@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from recgpt.config import Config
+from recgpt.config import MAX_SEED, Config
 
 KS = (1, 3, 5, 10)
 """Cut-offs of a report, by default."""
@@ -45,4 +45,6 @@ class EvaluationConfig(Config):
     allow_trained_on_targets: bool = Field(
         default=False, description="evaluate, and mark, a model that was trained on targets of the split"
     )
-    seed: int = Field(default=0, description="of the sample, the bootstrap and recommenders that draw")
+    seed: int = Field(
+        default=0, ge=0, le=MAX_SEED, description="of the sample, the bootstrap and recommenders that draw"
+    )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from recgpt.config import check_number
 from recgpt.data.dataset import Dataset, Repeats
 from recgpt.data.packing import PackedDataset
 from recgpt.device import default_device
@@ -80,6 +81,7 @@ def model_losses(
     CheckpointError
         A model is missing, damaged, or of another depth.
     """
+    check_number("batch_size", batch_size, at_least=1, whole=True)
     folders = folders or sorted(path.parent for path in DATA_SETS.glob("*/interactions.parquet"))
     if not folders:
         raise DataError(f"no data to evaluate on: name folders with --data, or put them under {DATA_SETS}")

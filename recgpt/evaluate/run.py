@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 import torch
 
+from recgpt.config import check_number
 from recgpt.data.splits import Split
 from recgpt.device import hardware
 from recgpt.errors import DataError
@@ -81,6 +82,8 @@ def evaluate(
     """
     compared: list[Recommender | StoredLists] = [*recommenders, *lists]
     _check(split, compared, ks)
+    check_number("batch_size", batch_size, at_least=1, whole=True)
+    check_number("seed", seed, at_least=0, whole=True)
     split.check_no_leak()
     models = {each.name: model for each in recommenders if (model := getattr(each, "pretrained_model", None))}
     for model in models.values():

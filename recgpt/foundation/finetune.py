@@ -20,8 +20,9 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from recgpt.config import Config
+from recgpt.config import MAX_SEED, Config, check_number
 from recgpt.data.dataset import Dataset
+from recgpt.data.fingerprint import check_embeddings_given
 from recgpt.data.identity import arrays_sha256, code_version, dataset_identity, different, plain
 from recgpt.data.provenance import training_past
 from recgpt.data.ragged import Ragged
@@ -55,7 +56,7 @@ class FinetuneConfig(Config):
     )
     steps: int = Field(default=800, ge=1, description="optimizer steps")
     lr: float = Field(default=5e-4, gt=0, description="initial learning rate, decayed to 0")
-    seed: int = Field(default=0, description="seed of the held-out users and the order of queries")
+    seed: int = Field(default=0, ge=0, le=MAX_SEED, description="seed of the held-out users and the order of queries")
 
 
 def finetune(
@@ -89,6 +90,10 @@ def finetune(
     CheckpointError
         `checkpoints` holds those of other arguments, or damaged ones.
     """
+    check_number("steps", steps, at_least=1, whole=True)
+    check_number("lr", lr, above=0)
+    check_number("seed", seed, at_least=0, whole=True)
+    check_embeddings_given(embeddings_NE, dataset.name)
     tuned = copy.deepcopy(model)
     held_out_U = np.random.default_rng([seed, 3]).random(dataset.n_users) < 0.2
     episodes: list[Episode] = []
@@ -205,9 +210,13 @@ class _Loop:
         meter = Meter("finetune", self.steps, done=self.done)
         with resumable(self._how_to_go_on), meter, deferred_stops() as pending:
             while self.done < self.steps:
-                self._step()
+                loss = self._step()
                 note = ""
                 if self.done % every == 0:
+                    if not torch.isfinite(loss):
+                        raise DataError(
+                            f"the loss of step {self.done} is not finite: choose a lower learning rate than {self.lr:g}"
+                        )
                     ndcg = _mean_ndcg(self.network, self.validation, self.device)
                     note = f"held-out NDCG@10 {ndcg:.4f}"
                     self.best.offer(ndcg, self.network)
@@ -219,7 +228,8 @@ class _Loop:
         self.best.restore(self.network)
         return self.network.cpu().eval()
 
-    def _step(self) -> None:
+    def _step(self) -> torch.Tensor:
+        """One optimizer step; returns its loss."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.done, self.steps, peak=self.lr, shape="linear")
         episode = self.episodes[self.rng.choice(len(self.episodes), p=self.shares)]
@@ -232,6 +242,7 @@ class _Loop:
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
         self.done += 1
+        return loss.detach()
 
     def _save(self) -> None:
         if self.folder is not None:

@@ -26,6 +26,7 @@ from torch import nn
 from recgpt.bounds import MAX_LAYERS, MAX_WIDTH, check_parameters, check_sizes, read_json
 from recgpt.catalogue import Kind, rankings_sha256
 from recgpt.data.dataset import Interactions
+from recgpt.data.fingerprint import check_embeddings_given
 from recgpt.data.ids import IdMap
 from recgpt.data.past import PastSource, item_ids, read_past
 from recgpt.data.provenance import describe_past
@@ -40,12 +41,14 @@ from recgpt.foundation.network import FoundationNetwork, NetworkConfig
 from recgpt.hub import SHIPPED_MODEL, local_folder, shipped_folder, uploaded
 from recgpt.ranking import first_unknown
 from recgpt.terminal import markdown
+from recgpt.training.weights import check_weights
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MODEL_TYPE = "recgpt-foundation"
 WEIGHTS_FILE = "model.safetensors"
+ZERO_AT_START = ("network.modulation.weight", "network.item_out.weight")
 SHIPPED = shipped_folder(SHIPPED_MODEL)
 NETWORK_LIMITS = {"n_layers": MAX_LAYERS, **dict.fromkeys(("history_items", "d_model", "hidden"), MAX_WIDTH)}
 NETWORK_LIMITS |= {"n_heads": MAX_WIDTH, "patterns": MAX_WIDTH}
@@ -168,6 +171,7 @@ class FoundationModel(nn.Module):
                 f"embeddings have shape {embeddings_NE.shape}, the model reads ({len(items)}, {width}): "
                 f"encode the items with the encoder that the model was trained with"
             )
+        check_embeddings_given(embeddings_NE, "the catalogue")
         events = _past(interactions, ids)
         order = np.argsort(events.user, kind="stable")
         sequences = Ragged(events.item[order].astype(np.int64), offsets_from_lengths(np.bincount(events.user)))
@@ -255,6 +259,7 @@ class FoundationModel(nn.Module):
             model.load_state_dict(load_file(weights))
         except (OSError, SafetensorError, RuntimeError) as error:
             raise CheckpointError(f"{weights} is missing or damaged ({error}): copy it again") from error
+        check_weights(model.state_dict(), weights, may_be_zero=ZERO_AT_START)
         return model
 
 

@@ -9,7 +9,6 @@ Accelerate. A killed run resumes: stored episodes are reused, and training conti
 Only the data sets named on the command line are opened, so that test sets cannot leak in.
 """
 
-import hashlib
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -24,9 +23,10 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from recgpt.config import Config
+from recgpt.config import MAX_SEED, Config
 from recgpt.data.dataset import Dataset
-from recgpt.data.fingerprint import load_array, save_array
+from recgpt.data.fingerprint import array_identity, load_array, save_array
+from recgpt.data.identity import code_version, dataset_identity, json_sha256
 from recgpt.data.provenance import training_past
 from recgpt.encode import DEFAULT, embeddings_for, find_encoder
 from recgpt.errors import DataError
@@ -60,21 +60,24 @@ class PretrainConfig(Config):
     shortlist: int = Field(default=400, ge=1, description="candidates of a training query, partly sampled")
     ranked: int = Field(default=150, ge=1, description="candidates that the trained model scores; more do not help")
     steps: int = Field(default=12_000, ge=1, description="optimizer steps")
-    lr: float = Field(default=2e-3, description="peak learning rate")
+    lr: float = Field(default=2e-3, gt=0, description="peak learning rate")
     warmup: int = Field(default=100, ge=1, description="steps over which the learning rate rises")
-    weight_decay: float = Field(default=0.02, description="of matrices; norms and biases have none")
-    clip: float = Field(default=1.0, description="maximum norm of the gradient")
+    weight_decay: float = Field(default=0.02, ge=0, description="of matrices; norms and biases have none")
+    clip: float = Field(default=1.0, gt=0, description="maximum norm of the gradient")
     cases: int = Field(default=6_000, ge=1, description="maximum queries per episode")
     episodes_per_step: int = Field(default=4, ge=1, description="episodes per step and process")
     cases_per_episode: int = Field(default=16, ge=1, description="queries sampled per episode and step")
     without_times: float = Field(
-        default=0.5, description="share of queries trained without times, as in data sets without them"
+        default=0.5, ge=0, le=1, description="share of queries trained without times, as in data sets without them"
     )
     without_words: float = Field(
-        default=0.2, description="share of queries trained without words, as in a catalogue of embeddings only"
+        default=0.2,
+        ge=0,
+        le=1,
+        description="share of queries trained without words, as in a catalogue of embeddings only",
     )
     evaluate_every: int = Field(default=500, ge=1, description="steps between two evaluations, each a checkpoint")
-    seed: int = Field(default=0, description="of weights, episodes and order")
+    seed: int = Field(default=0, ge=0, le=MAX_SEED, description="of weights, episodes and order")
 
     def resume_key(self) -> dict[str, Any]:
         """Settings that must agree for a run to resume."""
@@ -180,7 +183,13 @@ def _learned_from(config: PretrainConfig, dataset: Dataset) -> list[tuple[Episod
 
 def _divided(config: PretrainConfig, dataset: Dataset, embeddings_NE: np.ndarray) -> np.ndarray:
     """(N,) subdomain of each item; stored, because k-means may round differently with other thread counts."""
-    made_of = {"items_sha256": dataset.items_sha256, "encoder": config.encoder, "seed": config.seed}
+    made_of = {
+        **code_version(),
+        "items_sha256": dataset.items_sha256,
+        "embeddings": array_identity(embeddings_NE),
+        "encoder": config.encoder,
+        "seed": config.seed,
+    }
     path = config.out / "parts" / f"{file_name(dataset.name)}-{_digest(made_of)}.npy"
     if not path.is_file():
         save_array(path, cluster_items(embeddings_NE, config.seed), made_of)
@@ -198,8 +207,9 @@ def _made(
     """Make the episodes of one data set or subdomain that are not on disk yet."""
     folder = config.out / "episodes"
     made_of = {
-        "items": dataset.items_sha256,
-        "interactions": dataset.interactions_sha256,
+        **code_version(),
+        **dataset_identity(dataset),
+        "embeddings": array_identity(embeddings_NE),
         "history_items": config.network.history_items,
         "shortlist": config.shortlist,
         "encoder": config.encoder,
@@ -231,7 +241,7 @@ def _made(
 
 def _digest(made_of: Mapping[str, Any], *more: object) -> str:
     """Short hash of the inputs of a file, part of its name."""
-    return hashlib.sha256(repr((sorted(made_of.items()), *more)).encode()).hexdigest()[:12]
+    return json_sha256([made_of, *more])[:12]
 
 
 class PretrainLoop(TrainingLoop):

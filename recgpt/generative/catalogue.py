@@ -30,7 +30,7 @@ from recgpt.files import new_file
 from recgpt.generative.beam import CodeTrie, beam_scores
 from recgpt.generative.code_index import CodeIndex, log_normalisers
 from recgpt.generative.decoder import MIN_LENGTH_RATIO, KeyValues, RecGPTDecoder
-from recgpt.generative.tokenizer import FSQTokenizer, collision_rate
+from recgpt.generative.tokenizer import FSQTokenizer, check_codes, collision_rate
 from recgpt.ranking import SCORES_IN_MEMORY, Exclude, Ranking, Request, top_k
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class GenerativeCatalogue:
                 f"codes have shape {codes.shape}, the catalogue needs {(len(embeddings), model.config.n_codes)}: "
                 f"tokenize the same items again"
             )
+        check_codes(codes, model.config.codebook_size, "the catalogue")
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.code_index = CodeIndex(torch.from_numpy(codes.astype(np.int32)).to(model.device))

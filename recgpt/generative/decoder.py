@@ -36,6 +36,7 @@ from recgpt.generative.loss import IGNORE, next_code_loss
 from recgpt.generative.tokenizer import FSQTokenizer
 from recgpt.hub import OPTIONS, local_folder, uploaded
 from recgpt.progress import quiet_transformers
+from recgpt.training.weights import check_weights
 
 TOKENIZER_FOLDER = "tokenizer"
 PUBLISHED_NAME = "RecGPT"
@@ -398,6 +399,7 @@ class RecGPTDecoder(PreTrainedModel):
         problems += [f"{name} has shape {tuple(saved)}" for name, saved, _ in loading["mismatched_keys"]]
         if problems:
             raise CheckpointError(f"the weights in {folder} are not those of its config.json: {sorted(problems)[0]}")
+        check_weights(model.state_dict(), folder)
         if (folder / TOKENIZER_FOLDER).is_dir():
             model.set_tokenizer(FSQTokenizer.from_pretrained(folder / TOKENIZER_FOLDER))
         return model

@@ -33,6 +33,7 @@ from recgpt.generative.decoder import RecGPTConfig
 from recgpt.generative.model import GenerativeModel
 from recgpt.generative.tokenizer import FSQTokenizer, FSQTokenizerConfig
 from recgpt.training.checkpoint import save_model
+from recgpt.training.weights import check_weights
 
 StateDict = Mapping[str, Tensor]
 
@@ -242,6 +243,8 @@ def load_upstream(
     """
     tokenizer = _tokenizer(read_state_dict(tokenizer_state))
     model = _decoder(read_state_dict(decoder_state), tokenizer.config)
+    for module, source in ((tokenizer, tokenizer_state), (model, decoder_state)):
+        check_weights(module.state_dict(), "the state dict" if isinstance(source, Mapping) else source)
     model.set_tokenizer(tokenizer)
     return model.eval(), tokenizer.eval()
 

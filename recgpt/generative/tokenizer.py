@@ -32,10 +32,13 @@ from vector_quantize_pytorch import FSQ
 from vector_quantize_pytorch.finite_scalar_quantization import round_ste
 
 from recgpt.bounds import MAX_CODES, MAX_LAYERS, MAX_WIDTH, check_parameters, check_sizes, read_json
+from recgpt.config import check_number
+from recgpt.data.fingerprint import check_embeddings_given, unusable_row
 from recgpt.errors import CheckpointError, DataError
 from recgpt.files import new_folder
 from recgpt.hub import local_folder
 from recgpt.progress import Meter
+from recgpt.training.weights import check_weights
 
 ENCODE_CHUNK = 16_384
 START_SAMPLE = 50_000  # items that the first projections are fitted to
@@ -169,11 +172,7 @@ class FSQTokenizer(
 
     def slices(self, embeddings_NE: Tensor) -> Tensor:
         """(N, E) -> (N, K, W), the consecutive slices of each embedding."""
-        if embeddings_NE.shape[-1] != self.config.embedding_dim:
-            raise DataError(
-                f"embeddings are {embeddings_NE.shape[-1]} wide but this tokenizer reads width "
-                f"{self.config.embedding_dim}: encode the items with the encoder that the tokenizer was trained on"
-            )
+        check_width(embeddings_NE.shape[-1], self.config)
         return embeddings_NE.reshape(-1, self.config.n_codes, self.config.slice_dim)
 
     def forward(self, embeddings_NE: Tensor) -> tuple[Tensor, Tensor]:
@@ -191,6 +190,7 @@ class FSQTokenizer(
         DataError
             An embedding holds NaN or infinity; the message names the first such item.
         """
+        check_width(embeddings_NE.shape[-1], self.config)
         codes_NK = np.empty((len(embeddings_NE), self.config.n_codes), np.uint16)
         with Meter("tokenize items", len(embeddings_NE), disable=not progress) as meter:
             for start in range(0, len(embeddings_NE), ENCODE_CHUNK):
@@ -204,6 +204,8 @@ class FSQTokenizer(
     @torch.inference_mode()
     def decode(self, codes_NK: np.ndarray | Tensor) -> Tensor:
         """Reconstruct embeddings (N, E) float32 from codes (N, K)."""
+        if not isinstance(codes_NK, Tensor):
+            check_codes(codes_NK, self.config.codebook_size, "decode")
         codes = torch.as_tensor(np.asarray(codes_NK, dtype=np.int64), device=self.device)
         training = self.training
         self.eval()
@@ -256,6 +258,7 @@ class FSQTokenizer(
             load_model(tokenizer, weights)
         except (SafetensorError, RuntimeError) as error:
             raise CheckpointError(f"{weights} is damaged or of another shape ({error}): copy it again") from error
+        check_weights(tokenizer.state_dict(), weights)
         return tokenizer.eval()
 
     @property
@@ -272,15 +275,44 @@ class FSQTokenizer(
         return digest.hexdigest()
 
 
+def check_width(width: int, config: FSQTokenizerConfig) -> None:
+    """Raise DataError if embeddings are not as wide as the tokenizer reads them."""
+    if width != config.embedding_dim:
+        raise DataError(
+            f"embeddings are {width} wide but this tokenizer reads width "
+            f"{config.embedding_dim}: encode the items with the encoder that the tokenizer was trained on"
+        )
+
+
 def finite_rows(embeddings_NE: np.ndarray | Tensor, rows: slice | np.ndarray) -> Tensor:
     """Rows of the embeddings as float32; DataError names the first item with NaN or infinity."""
     picked = embeddings_NE[rows]
     chunk = picked.float() if isinstance(picked, Tensor) else torch.from_numpy(np.array(picked, dtype=np.float32))
-    bad = ~torch.isfinite(chunk).all(dim=1)
-    if bad.any():
-        item = np.arange(len(embeddings_NE))[rows][int(bad.nonzero()[0])]
-        raise DataError(f"the embedding of item {item} holds NaN or infinity: encode that item's text again")
+    problem = unusable_row(chunk.cpu().numpy())
+    if problem is not None:
+        item = np.arange(len(embeddings_NE))[rows][problem[0]]
+        raise DataError(f"the embedding of item {item} holds {problem[1]}: encode that item's text again")
     return chunk
+
+
+def check_codes(codes_NK: np.ndarray, codebook_size: int, where: str) -> None:
+    """Check that codes are whole numbers of the codebook, 0 to V - 1.
+
+    Raises
+    ------
+    DataError
+        Names the first item with another code.
+    """
+    codes_NK = np.asarray(codes_NK)
+    if codes_NK.dtype.kind not in "iuf" or (codes_NK.dtype.kind == "f" and not np.array_equal(codes_NK, codes_NK // 1)):
+        raise DataError(f"{where}: codes are {codes_NK.dtype}, whole numbers are needed: tokenize the items again")
+    if not codes_NK.size or (codes_NK.max() < codebook_size and codes_NK.min() >= 0):
+        return
+    item, slot = np.argwhere((codes_NK >= codebook_size) | (codes_NK < 0))[0]
+    raise DataError(
+        f"{where}: item {item} has the code {codes_NK[item, slot]} in slot {slot}, the codebook has 0 to"
+        f" {codebook_size - 1}: tokenize the items with the model's tokenizer again"
+    )
 
 
 @torch.no_grad()
@@ -386,6 +418,12 @@ def train_tokenizer(
     DataError
         The width does not fit the config, or an embedding is not finite.
     """
+    check_number("epochs", epochs, at_least=1, whole=True)
+    check_number("batch_size", batch_size, at_least=1, whole=True)
+    check_number("lr", lr, above=0)
+    check_number("seed", seed, at_least=0, whole=True)
+    check_width(embeddings_NE.shape[-1], config)
+    check_embeddings_given(embeddings_NE, "training embeddings")
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     tokenizer = FSQTokenizer(config).to(device).train()
@@ -408,5 +446,9 @@ def train_tokenizer(
                 optimizer.step()
                 total += loss.item() * len(batch)
             curve.append(total / len(order))
+            if not math.isfinite(curve[-1]):
+                raise DataError(
+                    f"the loss of epoch {len(curve)} is not finite: choose a lower learning rate than {lr:g}"
+                )
             meter.update(note=f"L1 {curve[-1]:.5f}")
     return tokenizer.eval(), report_on(tokenizer, embeddings_NE, curve)

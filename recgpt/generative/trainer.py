@@ -26,7 +26,8 @@ from pydantic import Field
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from recgpt.config import Config
+from recgpt.config import MAX_SEED, Config
+from recgpt.data.fingerprint import array_identity, check_embeddings_given
 from recgpt.data.packing import PackedDataset
 from recgpt.data.ragged import Ragged, offsets_from_lengths
 from recgpt.device import computes_bfloat16, default_device
@@ -34,6 +35,7 @@ from recgpt.errors import CheckpointError, DataError
 from recgpt.generative.decoder import RecGPTDecoder
 from recgpt.generative.distributed import head_gathered, make_accelerator, prepare
 from recgpt.generative.loss import IGNORE, next_item_labels
+from recgpt.generative.tokenizer import check_codes
 from recgpt.training.curves import training_curve
 from recgpt.training.loop import Progress, TrainingLoop, learning_rate, parameter_groups, step_seed
 
@@ -47,11 +49,11 @@ class TrainConfig(Config):
     epochs: int = Field(default=5, gt=0, description="passes over the sequences")
     batch_size: int = Field(default=40, gt=0, description="sequences a process and step, packed into fewer rows")
     gradient_accumulation: int = Field(default=1, gt=0, description="batches per optimizer step")
-    lr: float = Field(default=1e-4, description="peak learning rate")
-    warmup: float = Field(default=0.05, description="share of all steps over which the learning rate rises")
-    final_lr: float = Field(default=0.1, description="final learning rate as a share of the peak")
-    weight_decay: float = Field(default=0.01, description="weight decay of matrices; none for norms and biases")
-    clip: float = Field(default=1.0, description="maximum norm of the gradient")
+    lr: float = Field(default=1e-4, gt=0, description="peak learning rate")
+    warmup: float = Field(default=0.05, ge=0, le=1, description="share of all steps over which the learning rate rises")
+    final_lr: float = Field(default=0.1, ge=0, le=1, description="final learning rate as a share of the peak")
+    weight_decay: float = Field(default=0.01, ge=0, description="weight decay of matrices; none for norms and biases")
+    clip: float = Field(default=1.0, gt=0, description="maximum norm of the gradient")
     mixed_precision: Literal["auto", "bf16", "no"] = Field(
         default="auto", description="auto: bf16 if the hardware computes in it"
     )
@@ -62,7 +64,7 @@ class TrainConfig(Config):
     select_by: str = Field(
         default="loss", description="validation figure that selects `best`: loss (minimised) or another (maximised)"
     )
-    seed: int = Field(default=0, description="seed of weights, order and dropout")
+    seed: int = Field(default=0, ge=0, le=MAX_SEED, description="seed of weights, order and dropout")
     workers: int = Field(default=0, ge=0, description="data loader processes per training process")
     log_every: int = Field(default=10, gt=0, description="steps between two points of the training curve")
     tracker: str | None = Field(default=None, description="Accelerate tracker, such as tensorboard")
@@ -203,6 +205,9 @@ class Trainer(TrainingLoop):
         self.accelerator = accelerator
         self.config = config
         max_items = model.config.max_items
+        for each in (data, *valid):
+            check_codes(each.codes_NK, model.config.codebook_size, "training data")
+            check_embeddings_given(each.embeddings_NE, "training data")
         self.data = replace(data, sequences=windows(data.sequences, max_items))
         self.valid = valid
         self.validate = validate
@@ -371,11 +376,12 @@ class Trainer(TrainingLoop):
 
 
 def sha256(*data: TrainData) -> str:
-    """Hash of sequences and codes; `Dataset.tokens` has checked the embeddings that the codes were made from."""
+    """Hash of sequences, codes and embeddings."""
     digest = hashlib.sha256()
     for each in data:
         for array in (each.sequences.offsets, each.sequences.values, each.codes_NK):
             digest.update(np.ascontiguousarray(array).data)
+        digest.update(array_identity(each.embeddings_NE).encode())
     return digest.hexdigest()
 
 

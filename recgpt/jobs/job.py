@@ -20,6 +20,7 @@ from typing import Any
 
 from recgpt.bounds import read_json
 from recgpt.data.fingerprint import write_json
+from recgpt.data.identity import code_version, different, plain
 from recgpt.errors import DataError
 from recgpt.files import make_folder, require_writable
 from recgpt.jobs.shards import OpenWorker, Shard, write_shard
@@ -68,7 +69,7 @@ class Job:
 
     @property
     def _stated(self) -> dict[str, Any]:
-        return {**self.identity, "shard_size": self.shard_rows}
+        return plain({**code_version(), **self.identity, "shard_size": self.shard_rows})
 
     def is_begun(self) -> bool:
         """Whether the folder holds an unfinished job, this one or another."""
@@ -76,7 +77,7 @@ class Job:
 
     def resumes(self) -> bool:
         """Whether the folder holds this job, unfinished: the same identity and shard size."""
-        return self.is_begun() and read_json(self._about) == self._stated
+        return self.is_begun() and not different(read_json(self._about), self._stated)
 
     def begin(self, *, overwrite: bool, remedy: str) -> None:
         """Create the folder of this job, empty but for `job.json`.
@@ -87,12 +88,7 @@ class Job:
             The folder holds another unfinished job and `overwrite` is False; the message ends with `remedy`.
         """
         if self.is_begun() and not overwrite:
-            other = read_json(self._about)
-            differences = ", ".join(
-                f"{key}={other.get(key)!r}, not {value!r}"
-                for key, value in self._stated.items()
-                if other.get(key) != value
-            )
+            differences = ", ".join(different(read_json(self._about), self._stated))
             raise DataError(
                 f"{self.folder} holds an unfinished job made with other settings ({differences}): "
                 f"finish it with those, or {remedy}"

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, cast, 
 import numpy as np
 
 from recgpt.data.dataset import Dataset, Interactions
+from recgpt.data.fingerprint import check_embeddings_given
+from recgpt.data.provenance import training_past
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError, NotFittedError
 from recgpt.ranking import Exclude, Ranking, Request, first_unknown, rank_by_scores
@@ -114,6 +116,8 @@ class RecommenderBase(ABC):
     earlier_names: ClassVar[tuple[str, ...]] = ()
 
     _n_items: int | None = None  # None until fitted
+    _fitted_on: Dataset | None = None
+    _stored_pasts: Sequence[Mapping[str, Any]] = ()
     _options: Mapping[str, Any] = {}  # JSON-serialisable arguments of the constructor, stored by `save`
 
     def fit(self, dataset: Dataset) -> Self:
@@ -121,6 +125,7 @@ class RecommenderBase(ABC):
         self._n_items = None
         self._fit(dataset)
         self._n_items = dataset.n_items
+        self._fitted_on = dataset
         return self
 
     def rank(
@@ -163,7 +168,7 @@ class RecommenderBase(ABC):
         NotFittedError
             Before `fit`.
         """
-        about = {"n_items": self.n_items, "supervision": self.supervision}
+        about = {"n_items": self.n_items, "supervision": self.supervision, "trained_on": self.training_pasts}
         self._save_models(Path(path))
         write_state(path, self.name, self._arrays(), {**self._options, **about, **self._facts()})
 
@@ -181,8 +186,16 @@ class RecommenderBase(ABC):
         recommender = cls._from_options(Path(path), {name: facts[name] for name in facts if name in known})
         recommender.supervision = supervision_named(facts.get("supervision", facts.get("knows", cls.supervision)))
         recommender._restore(arrays, facts)
+        recommender._stored_pasts = facts.get("trained_on", [])
         recommender._n_items = facts["n_items"] if "n_items" in facts else _stored_n_items(arrays)
         return recommender
+
+    @property
+    def training_pasts(self) -> list[dict[str, Any]]:
+        """Training pasts (`recgpt.data.provenance`) of the data that it was fitted on; empty where not recorded."""
+        if self._fitted_on is None:
+            return [dict(past) for past in self._stored_pasts]
+        return [training_past(self._fitted_on)]
 
     @property
     def pretrained_model(self) -> "Model | None":
@@ -320,6 +333,7 @@ def item_embeddings(dataset: Dataset, given_NE: np.ndarray | None) -> np.ndarray
             f"embeddings of shape {embeddings_NE.shape} do not fit the {dataset.n_items} items of {dataset.name}: "
             "encode the texts of these items"
         )
+    check_embeddings_given(embeddings_NE, dataset.name, zeros_allowed=True)  # the baselines define their cosine: 0
     return embeddings_NE
 
 

@@ -8,7 +8,7 @@ A step is decided, stored and applied, in this order, so that a killed run resum
 log equals that of an uninterrupted run.
 """
 
-import importlib.metadata
+import hashlib
 import json
 import re
 import time
@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from recgpt.config import check_number
+from recgpt.data.identity import different
 from recgpt.errors import LLMError, SimulationError, StoreError
 from recgpt.progress import Meter, note
 from recgpt.simulate.llm.budget import BudgetExceeded
@@ -26,11 +28,9 @@ from recgpt.simulate.minds.options import MindOptions
 from recgpt.simulate.overview import first_failed_step
 from recgpt.simulate.store import Manifest, Run
 from recgpt.simulate.store.file import run_path, taken
+from recgpt.simulate.store.manifest import versions
 from recgpt.simulate.store.snapshots import Snapshots
 from recgpt.simulate.world import Inputs, World, WorldConfig, WorldSpec, world_of
-from recgpt.version import __version__
-
-_MADE_WITH = ("numpy", "polars", "torch", "scipy")
 
 
 class Verified(NamedTuple):
@@ -107,19 +107,21 @@ def resume(
     Raises
     ------
     StoreError
-        The data set differs from the one that the run was started with.
+        Data set, model, agents, or the versions of recgpt and its libraries differ from those that the run was started
+        with.
     SimulationError
         Limits are given, but the world calls no language model.
     LLMError
         See `start`.
     """
+    check_same_versions(run)
     spec = world_of(run.manifest.world)
     config = _with_limits(spec, spec.config(**run.manifest.config), max_calls, max_usd, max_failed)
     inputs = spec.load_inputs(config)
-    if inputs.fingerprint != run.manifest.dataset:
+    if differences := different(_without_paths(run.manifest.dataset), _without_paths(inputs.fingerprint)):
         raise StoreError(
             f"{run.manifest.config.get('dataset', 'the data')} differs from the data that run {run.run_id} was"
-            " started with: restore that data set, or start a new run"
+            f" started with ({', '.join(differences)}): restore data set and model, or start a new run"
         )
     _keep(run, inputs)  # the run may have been killed before they were stored
     _play(run, spec, config, inputs, concurrency)
@@ -147,8 +149,25 @@ def fork_failed(run: Run) -> str:
         stem, number = numbered[1], int(numbered[2]) + 1
     new_id = f"{stem}-retry{number}"
     if not run_path(new_id).is_file():
-        run.fork(new_id, step - 1, retries=1).close()
+        run.fork(new_id, step - 1, retries=1, made_with=versions()).close()
     return new_id
+
+
+def check_same_versions(run: Run) -> None:
+    """Raise StoreError if recgpt, or a library that shapes a run, has another version than when the run was started."""
+    if differences := different(run.manifest.made_with, versions()):
+        raise StoreError(
+            f"run {run.run_id} was started with other versions ({', '.join(differences)}), so it would not come out the"
+            f" same: install those, or go on in a new run, `recgpt runs fork {run.run_id} NEW --at {run.n_steps}`"
+        )
+
+
+def _without_paths(fingerprint: dict[str, Any]) -> dict[str, Any]:
+    """A fingerprint without the path of the model: a model that was moved is the same."""
+    model = fingerprint.get("model")
+    if not isinstance(model, dict):
+        return fingerprint
+    return {**fingerprint, "model": {name: value for name, value in model.items() if name != "path"}}
 
 
 def verify(run: Run) -> Verified:
@@ -186,8 +205,9 @@ def manifest_of(spec: WorldSpec, run_id: str, config: WorldConfig, inputs: Input
         world=spec.name,
         config=config.model_dump(mode="json"),
         seed=config.seed,
-        made_with={"recgpt": __version__, **{name: importlib.metadata.version(name) for name in _MADE_WITH}},
+        made_with=versions(),
         dataset=inputs.fingerprint,
+        intervals="users",
         kinds=spec.kinds.to_dict(),
         repeatable=(
             "The replies of the language model are in the log of calls: with them the run comes out the same."
@@ -198,9 +218,22 @@ def manifest_of(spec: WorldSpec, run_id: str, config: WorldConfig, inputs: Input
 
 
 def _keep(run: Run, inputs: Inputs) -> None:
-    """Store the artifacts that the events refer to with the run."""
+    """Store the artifacts that the events refer to with the run; stored ones must be the same.
+
+    Raises
+    ------
+    StoreError
+        An artifact differs from the stored one, for the agents' profiles have changed.
+    """
     for name, content in inputs.artifacts().items():
-        run.put_artifact(name, content)
+        stored = run.artifact_sha256(name)
+        if stored is None:
+            run.put_artifact(name, content)
+        elif stored != hashlib.sha256(content).hexdigest():
+            raise StoreError(
+                f"run {run.run_id}: {name} would differ from the stored one, as the files of its agents or items have"
+                " changed: restore them, or start a new run"
+            )
 
 
 def _play(run: Run, spec: WorldSpec, config: WorldConfig, inputs: Inputs, concurrency: int) -> None:
@@ -264,6 +297,8 @@ def _with_limits(
 ) -> WorldConfig:
     given = {"max_calls": max_calls, "max_usd": max_usd, "max_failed": max_failed}
     limits = {name: limit for name, limit in given.items() if limit is not None}
+    for name, limit in limits.items():
+        check_number(name, limit, at_least=0)
     if not limits:
         return config
     if not isinstance(config, MindOptions):

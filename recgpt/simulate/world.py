@@ -21,7 +21,7 @@ from pydantic import Field
 from rich.table import Table
 
 from recgpt import plugins
-from recgpt.config import Config
+from recgpt.config import MAX_SEED, Config
 from recgpt.errors import SimulationError
 from recgpt.simulate.clock import Clock
 from recgpt.simulate.events import EventKinds
@@ -90,7 +90,7 @@ class World(Protocol):
 class WorldConfig(Config):
     """Base of the configurations of worlds; configuration and seed determine the log."""
 
-    seed: int = Field(default=0, description="seed of all random numbers")
+    seed: int = Field(default=0, ge=0, le=MAX_SEED, description="seed of all random numbers")
 
 
 class Inputs(Protocol):

@@ -5,7 +5,6 @@ checkpoints, the best model, the training curve, and resumption after a kill. A 
 (settings, data, initial weights) equals that of the checkpoint.
 """
 
-import json
 import math
 import time
 from abc import ABC, abstractmethod
@@ -23,13 +22,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from recgpt.data.fingerprint import write_json
+from recgpt.data.identity import code_version, different, plain
 from recgpt.errors import CheckpointError, DataError
 from recgpt.files import only_writer
 from recgpt.program import PendingStop, deferred_stops, resumable
 from recgpt.progress import Meter, note
 from recgpt.training import checkpoint
-
-_SHOWN_VALUE = 80  # characters of a resume key's value in an error
 
 
 def learning_rate(
@@ -199,7 +197,7 @@ class TrainingLoop(ABC):
         self.model = model
         self.bare = bare
         self.optimizer = optimizer
-        self.resume_key: dict[str, Any] = json.loads(json.dumps(dict(resume_key), default=str))  # tuples become lists
+        self.resume_key: dict[str, Any] = plain({**resume_key, **code_version()})
         self.total_steps = total_steps
         self.evaluate_every = evaluate_every
         self.log_every = log_every
@@ -256,14 +254,10 @@ class TrainingLoop(ABC):
             note(f"resuming {self.out} at step {self.progress.step:,} of {self.total_steps:,}")
 
     def _check_resume_key(self, stored: Mapping[str, Any]) -> None:
-        for key, ours in self.resume_key.items():
-            theirs = stored.get(key)
-            if theirs == ours:
-                continue
-            short = max(len(repr(theirs)), len(repr(ours))) <= _SHOWN_VALUE
-            what = f"{key}={theirs!r}, this one has {key}={ours!r}" if short else f"another {key}"
+        if differences := different(stored, self.resume_key, "{stored}, this one has {key}={wanted}"):
             raise CheckpointError(
-                f"{self.out} holds a run with {what}: pass --overwrite to discard it, or choose another --out"
+                f"{self.out} holds a run with {'; '.join(differences)}: pass --overwrite to discard it, or choose"
+                " another --out"
             )
 
     def _train(self) -> None:
@@ -282,6 +276,11 @@ class TrainingLoop(ABC):
                 if logs:
                     loss = float(self.accelerator.reduce(torch.stack(self._losses).mean(), "sum"))
                     self._losses = []
+                    if not math.isfinite(loss):
+                        raise DataError(
+                            f"{self.out}: the loss of step {progress.step:,} is not finite: choose a lower learning"
+                            " rate"
+                        )
                     self._log({"step": progress.step, "loss": loss, "lr": self.optimizer.param_groups[0]["lr"]})
                     note = f"loss {loss:.4f}"
                 progress.seconds = time.monotonic() - started

@@ -103,7 +103,7 @@ def test_an_unusable_row_is_named(tmp_path: Path, dtype, value, held):
 
 
 def test_differences_of_two_identities():
-    stored = {"recgpt": "0.0.1", "k": 5, "content_sha256": "a" * 64, "shape": [1, 2]}
-    wanted = {"recgpt": "0.1.0", "k": 10, "content_sha256": "b" * 64, "shape": (1, 2), "seed": 0}
-    assert different(stored, wanted) == ["recgpt 0.0.1, not 0.1.0", "k=5, not 10", "another content_sha256", "no seed"]
+    stored = {"recgpt": "0.0.1", "k": 5, "texts": "a" * 99, "shape": [1, 2]}
+    wanted = {"recgpt": "0.1.0", "k": 10, "texts": "b" * 99, "shape": (1, 2), "seed": 0}
+    assert different(stored, wanted) == ["recgpt 0.0.1, not 0.1.0", "k=5, not 10", "another texts", "no seed"]
     assert different(stored, stored) == []

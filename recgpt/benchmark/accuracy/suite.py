@@ -13,13 +13,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 from pydantic import Field
 
 from recgpt.bounds import read_json
-from recgpt.config import Config, read_yaml
+from recgpt.config import MAX_SEED, Config, read_yaml
 from recgpt.data.fingerprint import write_json
 from recgpt.data.identity import arrays_sha256, code_version, dataset_identity, different, json_sha256
 from recgpt.data.splits import Split, check_protocol, load_for, make_split
@@ -73,7 +73,7 @@ class BenchmarkConfig(Config):
     past: str | None = None
     max_users: int | None = Field(default=None, ge=1)
     ks: CutOffs = KS
-    seeds: list[int] = Field(default=[0], min_length=1)
+    seeds: list[Annotated[int, Field(ge=0, le=MAX_SEED)]] = Field(default=[0], min_length=1)
     model: str | None = None
     negatives: int | None = None
     allow_trained_on_targets: bool = False

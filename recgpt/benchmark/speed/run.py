@@ -24,7 +24,7 @@ from recgpt.benchmark.speed import encoding, growth, ranking, scoring, startup, 
 from recgpt.benchmark.speed.measure import Measured
 from recgpt.benchmark.speed.setting import QUICK, Setting, Sizes
 from recgpt.bounds import read_json
-from recgpt.config import Config
+from recgpt.config import MAX_SEED, Config
 from recgpt.data.fingerprint import write_json
 from recgpt.device import cpu_model
 from recgpt.errors import DataError
@@ -65,7 +65,7 @@ class SpeedRun(Config):
     quick: bool = Field(default=False, description="tiny sizes, to test that it runs")
     threads: int | None = Field(default=None, ge=1, description="threads of torch; None keeps the present number")
     repetitions: int = Field(default=3, ge=1, description="of each measurement, after one discarded round")
-    seed: int = Field(default=0, description="of all random numbers")
+    seed: int = Field(default=0, ge=0, le=MAX_SEED, description="of all random numbers")
     overwrite: bool = Field(default=False, description="measure finished parts again")
 
 

@@ -23,7 +23,7 @@ from pydantic import Field, ValidationError
 from rich.table import Table
 from rich.text import Text
 
-from recgpt.config import Config, config_error
+from recgpt.config import MAX_SEED, Config, config_error
 from recgpt.data.ragged import Ragged
 from recgpt.errors import SimulationError
 from recgpt.evaluate.lineup import model_embeddings, recommenders_for
@@ -58,7 +58,7 @@ class Settings(Config):
     """Settings of all experiments."""
 
     agents: int = Field(default=500, ge=2, description="users of the data set who take part")
-    seed: int = Field(default=0, ge=0, description="decides every draw")
+    seed: int = Field(default=0, ge=0, le=MAX_SEED, description="decides every draw")
     model: str | None = Field(default=None, description="folder of a foundation model, instead of the one shipped")
 
 
@@ -200,8 +200,9 @@ class Lab:
             The data set cannot be read.
         """
         setting = load_setting(FeedConfig(dataset=str(dataset), agents=agents, seed=seed, model=model))
-        if agents > setting.known.n_users:
-            raise SimulationError(f"agents={agents}: {setting.known.name} has {setting.known.n_users} users, use fewer")
+        n_users = len(np.unique(setting.population.user_A))
+        if n_users < len(setting.population):
+            raise SimulationError(f"agents={agents}: {setting.known.name} has {n_users} users for them, use fewer")
         loaded = load_model(model)
         embeddings_NE = model_embeddings(setting.known, loaded)
 
@@ -260,6 +261,8 @@ class Lab:
             "items_sha256": known.items_sha256,
             "interactions_sha256": known.interactions_sha256,
             "users": known.n_users,
+            "agents": len(self.setting.population),
+            "users_of_agents": len(np.unique(self.setting.population.user_A)),
             "items": known.n_items,
             "people": self.setting.population.made_from,
         }

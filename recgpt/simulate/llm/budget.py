@@ -19,7 +19,7 @@ class BudgetExceeded(LLMError):  # noqa: N818 (says what happened)
 class Price(BaseModel):
     """USD per million tokens."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     input: NonNegativeFloat
     output: NonNegativeFloat
@@ -46,7 +46,7 @@ def listed_price(model: str) -> Price | None:
 class Caps(BaseModel):
     """The most that may be used; None for no limit."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     calls: int | None = Field(default=None, ge=0, description="HTTP requests, failed ones too")
     tokens: int | None = Field(default=None, ge=0, description="in and out together")

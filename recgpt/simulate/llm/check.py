@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field
 
+from recgpt.config import check_number
 from recgpt.simulate.llm.budget import Caps
 from recgpt.simulate.llm.calls import CallsInMemory
 from recgpt.simulate.llm.client import ATTEMPTS, LLMClient
@@ -112,6 +113,7 @@ def check(
     LLMError
         The server cannot be reached, or rejects the key, the model or every request.
     """
+    check_number("timeout_s", timeout_s, above=0)
     log = CallsInMemory()
 
     def client(at_a_time: int) -> LLMClient:

@@ -1,6 +1,6 @@
 """Options of minds and of the language model; keys by the name of their environment variable, never in clear."""
 
-from pydantic import Field, field_validator
+from pydantic import Field, NonNegativeFloat, field_validator
 
 from recgpt import plugins
 from recgpt.config import Config
@@ -17,13 +17,15 @@ class LLMOptions(Config):
     base_urls: tuple[str, ...] = Field(default=("https://api.openai.com/v1",), min_length=1)
     key_env: str | None = Field(default="OPENAI_API_KEY", description="environment variable that holds the key")
     model: str = "gpt-4o-mini"
-    temperature: float | None = 0.2
+    temperature: float | None = Field(default=0.2, ge=0)
     max_tokens: int = Field(default=1024, ge=1, description="of one reply")
     timeout_s: float = Field(default=120, gt=0, le=86_400)
     max_calls: int | None = Field(default=None, ge=0)
     max_total_tokens: int | None = Field(default=None, ge=0)
     max_usd: float | None = Field(default=None, ge=0)
-    usd_per_million: tuple[float, float] | None = Field(default=None, description="price of tokens in, and out")
+    usd_per_million: tuple[NonNegativeFloat, NonNegativeFloat] | None = Field(
+        default=None, description="price of tokens in, and out"
+    )
     max_failed: MaxFailed = MAX_FAILED
     concurrency: int = Field(default=64, ge=1, description="maximum number of calls in flight at each server")
     reflects: bool = Field(default=False, description="one more call where a reflection is due")

@@ -1,10 +1,19 @@
 """Manifest of a run (inputs and versions) and its one-line summary."""
 
+import importlib.metadata
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from recgpt.data.identity import code_version
 from recgpt.simulate.llm.dialect import Dialect
+
+_MADE_WITH = ("numpy", "polars", "torch", "scipy")
+
+
+def versions() -> dict[str, str]:
+    """Versions of recgpt and of the libraries that shape a run."""
+    return {**code_version(), **{name: importlib.metadata.version(name) for name in _MADE_WITH}}
 
 
 class Manifest(BaseModel):
@@ -17,7 +26,8 @@ class Manifest(BaseModel):
     config: dict[str, Any] = Field(description="configuration of the world; JSON values")
     seed: int
     made_with: dict[str, str] = Field(description="versions of recgpt and its main dependencies")
-    dataset: dict[str, Any] = Field(description="name and fingerprints of the data set; JSON values")
+    dataset: dict[str, Any] = Field(description="name and fingerprints of the data set and the model; JSON values")
+    intervals: str = Field(default="agents", description="what the bootstrap of the metrics resamples: agents or users")
     forked_from: str | None = Field(default=None, description="run@step that it was forked from")
     kinds: dict[str, dict[str, str]] = Field(
         default={}, description="the world's table of events, see `EventKinds.to_dict`; empty in format 1"

@@ -225,7 +225,7 @@ class Run:
         """Whether the run is complete."""
         return bool(self._value("SELECT finished FROM manifest"))
 
-    def fork(self, new_id: str, at_step: int, *, retries: int = 0) -> "Run":
+    def fork(self, new_id: str, at_step: int, *, retries: int = 0, made_with: dict[str, str] | None = None) -> "Run":
         """Create a new run with the events of this one up to `at_step`, open for writing.
 
         It inherits the artifacts and the calls, so that equal requests get the stored replies.
@@ -234,6 +234,8 @@ class Run:
         ----------
         retries
             Times more that a question is sent again whose replies were malformed.
+        made_with
+            Versions that it goes on with; None for those of this run, which it then needs to be resumed.
 
         Raises
         ------
@@ -244,7 +246,9 @@ class Run:
             raise run_file.old_format(self.run_id)
         if not 0 <= at_step <= self.n_steps:
             raise StoreError(f"run {self.run_id} has steps 0 to {self.n_steps}: it cannot be forked at {at_step}")
-        changed = {"run": new_id, "forked_from": f"{self.run_id}@{at_step}", "retries": self.manifest.retries + retries}
+        changed: dict[str, Any] = {"run": new_id, "forked_from": f"{self.run_id}@{at_step}"}
+        changed |= {"retries": self.manifest.retries + retries}
+        changed |= {} if made_with is None else {"made_with": made_with}
         manifest = self.manifest.model_copy(update=changed)
         return Run._create(new_id, manifest, parent=(self, at_step))
 
@@ -360,6 +364,11 @@ class Run:
         if name.endswith(".parquet"):
             check_parquet(content, f"{self.path}: {name}")
         return content
+
+    def artifact_sha256(self, name: str) -> str | None:
+        """Hash of an artifact; None if there is none of this name."""
+        found = self._query("SELECT sha256 FROM artifacts WHERE name = ?", (name,))
+        return found[0][0] if found else None
 
     def set_metrics(self, metrics: dict[str, Any]) -> None:
         """Store the metrics of the run, JSON values by name, replacing earlier ones.

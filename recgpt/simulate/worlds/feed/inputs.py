@@ -17,7 +17,7 @@ from recgpt.data.dataset import Dataset
 from recgpt.data.ragged import Ragged
 from recgpt.errors import SimulationError
 from recgpt.evaluate.lineup import model_embeddings, recommenders_for
-from recgpt.models import Model, load_model
+from recgpt.models import Model, about_model, load_model
 from recgpt.recommenders import PLUGINS, check_names, registered_name
 from recgpt.recommenders.base import Recommender
 from recgpt.simulate.agents.population import Population
@@ -43,7 +43,7 @@ class Inputs:
     real_stars
         (5,) numbers of real ratings with 1 to 5 stars among the training interactions.
     fingerprint
-        Name and hashes of the data set, and the source of the agents.
+        Name and hashes of the data set, the source of the agents, and the model's path, hash and training past.
     """
 
     setting: Setting
@@ -63,7 +63,7 @@ def load_inputs(config: FeedConfig) -> Inputs:
     """
     check_names([config.recommender])
     own_mind = mind_class(config.mind)
-    found, embeddings_NE, model = _read(config)
+    dataset, found, embeddings_NE, model = _read(config)
     if config.truth_first and not len(found.held_out.values):
         raise SimulationError(f"{config.dataset}: these agents have no held-out items: leave out --truth-first")
     chosen = recommenders_for([config.recommender], embeddings_NE=embeddings_NE, model=model, seed=config.seed)[0]
@@ -72,8 +72,10 @@ def load_inputs(config: FeedConfig) -> Inputs:
         "name": found.known.name,
         "items_sha256": found.known.items_sha256,
         "interactions_sha256": found.known.interactions_sha256,
+        "content_sha256": dataset.content_sha256,
         "embeddings_sha256": hashlib.sha256(np.ascontiguousarray(embeddings_NE).data).hexdigest(),
         "people": found.population.made_from,
+        "model": about_model(model),
     }
     used = {name: PLUGINS[name] for name in map(registered_name, [config.recommender]) if name in PLUGINS}
     used |= {} if own_mind is None else {config.mind: plugins.identity(own_mind)}
@@ -85,10 +87,10 @@ def load_inputs(config: FeedConfig) -> Inputs:
 
 def load_setting(config: FeedConfig) -> Setting:
     """Catalogue and agents, without a recommender."""
-    return _read(config)[0]
+    return _read(config)[1]
 
 
-def _read(config: FeedConfig) -> tuple[Setting, np.ndarray, Model]:
+def _read(config: FeedConfig) -> tuple[Dataset, Setting, np.ndarray, Model]:
     folder = Path(config.dataset)
     published = (folder / "users.parquet").is_file()
     dataset, tables = agent4rec(folder) if published else (Dataset.load(folder, repeats="drop"), {})
@@ -99,7 +101,8 @@ def _read(config: FeedConfig) -> tuple[Setting, np.ndarray, Model]:
     if config.people == "synthetic":
         population = synthetic(config.agents, facts, seed=config.seed)
         population = replace(population, user_A=known.n_users + population.user_A)
-        return Setting(known, facts, population, Ragged.from_lists([[]] * len(population))), embeddings_NE, model
+        setting = Setting(known, facts, population, Ragged.from_lists([[]] * len(population)))
+        return dataset, setting, embeddings_NE, model
     chosen = {"n_agents": config.agents, "seed": config.seed}
     population = (
         from_agent4rec(dataset, tables, facts, **chosen) if published else from_dataset(dataset, facts, **chosen)
@@ -107,7 +110,7 @@ def _read(config: FeedConfig) -> tuple[Setting, np.ndarray, Model]:
     held_out = _held_out(dataset, population)
     of_known = known.user_map.to_dense(dataset.user_map.to_outside(population.user_A))
     population = replace(population, user_A=of_known.astype(np.int64))
-    return Setting(known, facts, population, held_out), embeddings_NE, model
+    return dataset, Setting(known, facts, population, held_out), embeddings_NE, model
 
 
 def _held_out(dataset: Dataset, population: Population) -> Ragged:

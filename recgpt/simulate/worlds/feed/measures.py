@@ -3,7 +3,8 @@
     measures = feed_measures(run.iter_steps(), population, facts, pages=5, page_size=4, real_ratings=ratings)
 
 The five measures of Agent4Rec (Zhang et al., "On Generative Agents in Recommendation", SIGIR 2024), each computed for
-every agent and averaged over agents, with 95 % bootstrap intervals over agents:
+every agent and averaged over agents, with 95 % bootstrap intervals over the users that the agents were made from
+(agents of one user are no independent cases):
 
     p_view    items watched / items shown        n_exit    pages seen
     p_like    items liked / items shown          s_sat     satisfaction in the interview, 1 to 10
@@ -19,6 +20,7 @@ Shapes: A agents, N items, S slots of a page.
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -42,9 +44,12 @@ MEASURES = ("p_view", "n_like", "p_like", "n_exit", "s_sat")
 def measures(run: Run) -> dict[str, Any]:
     """Metrics of a run, computed from its events and artifacts only."""
     config = FeedConfig(**run.manifest.config)
+    population = stored_population(run)
+    if run.manifest.intervals == "agents":  # a run of an earlier version
+        population = replace(population, user_A=np.arange(len(population)))
     found = feed_measures(
         run.iter_steps(),
-        stored_population(run),
+        population,
         stored_facts(run),
         pages=config.pages,
         page_size=config.page_size,
@@ -78,7 +83,7 @@ def feed_measures(
     Returns
     -------
     dict
-        `agents`; `failed`, of them; `failures` by kind, `interview` among them.
+        `agents`; `users` that they were made from, if fewer; `failed` agents; `failures` by kind, also `interview`.
         `published, corrected` : mean and interval of `MEASURES`; None where no agent has one.
         `by_activity, by_diversity, by_conformity` : corrected means, `views` and `agents` by class.
         `by_page` : `agents` who saw it, who `left` of their own will after it, whose mind `failed`; for the others
@@ -220,12 +225,14 @@ class Tally:
         corrected = {name: per_agent[name] for name in MEASURES}
         published = {**corrected, "p_view": per_agent["p_view_published"], "p_like": per_agent["p_like_published"]}
         of_class = {**corrected, "views": per_agent["views"]}
+        n_users = len(np.unique(population.user_A))
         return {
             "agents": len(population),
+            **({"users": n_users} if n_users < len(population) else {}),
             "failed": int(self.failed_A.sum()),
             "failures": dict(sorted(self.failures.items())),
-            "published": {name: _mean(values) for name, values in published.items()},
-            "corrected": {name: _mean(values) for name, values in corrected.items()},
+            "published": {name: _mean(values, population.user_A) for name, values in published.items()},
+            "corrected": {name: _mean(values, population.user_A) for name, values in corrected.items()},
             **{
                 name: {
                     str(level): {"agents": int((class_A == level).sum())}
@@ -321,11 +328,15 @@ def stars_of(ratings: np.ndarray) -> np.ndarray:
     return np.bincount(stars - 1, minlength=len(STARS))
 
 
-def _mean(values_A: np.ndarray) -> dict[str, float | None]:
-    known = values_A[np.isfinite(values_A)]
+def _mean(values_A: np.ndarray, user_A: np.ndarray) -> dict[str, float | None]:
+    is_known_A = np.isfinite(values_A)
+    known = values_A[is_known_A]
     if not len(known):
         return {"mean": None, "low": None, "high": None}
-    low, high = bootstrap_ci(known, np.arange(len(known)), resamples=_RESAMPLES) if len(known) > 1 else (None, None)
+    # Numbered as they first appear, so that agents of different users are drawn as if they were the users.
+    _, first, of_known = np.unique(user_A[is_known_A], return_index=True, return_inverse=True)
+    of_known = np.argsort(np.argsort(first))[of_known]
+    low, high = bootstrap_ci(known, of_known, resamples=_RESAMPLES) if len(first) > 1 else (None, None)
     return {"mean": _rounded(float(known.mean())), "low": _rounded(low), "high": _rounded(high)}
 
 

@@ -108,12 +108,15 @@ def summary_table(run: Run) -> Table:
     """
     config, known = config_of(run), published()
     metrics = run.metrics if run.finished else measures(run)
-    n_agents = f"{metrics['agents']:,} agents" + (f", {metrics['failed']:,} failed" if metrics["failed"] else "")
+    of_users = f" of {metrics['users']:,} users" if metrics.get("users", metrics["agents"]) < metrics["agents"] else ""
+    n_agents = f"{metrics['agents']:,} agents{of_users}" + (
+        f", {metrics['failed']:,} failed" if metrics["failed"] else ""
+    )
     state = "" if run.finished else f", not finished: {run.n_steps} of {config.pages} pages"
     table = Table(
         title=f"{run.run_id}: {config.recommender}, mind {config.mind}, {n_agents}{state}",
-        caption="this run: mean (95 % interval), divided by items shown; by rule: as published, divided by all pages"
-        f" that an agent could have seen. Other columns: Agent4Rec with GPT-3.5; {_TRACE}: of LightGCN.",
+        caption="this run: mean (95 % interval over users), divided by items shown; by rule: as published, divided by"
+        f" all pages that an agent could have seen. Other columns: Agent4Rec with GPT-3.5; {_TRACE}: of LightGCN.",
         box=None,
         padding=(0, 1, 0, 0),
     )

@@ -15,7 +15,7 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from recgpt.bounds import parse_json
-from recgpt.config import Config
+from recgpt.config import MAX_SEED, Config
 from recgpt.data.dataset import Dataset
 from recgpt.data.ragged import Ragged, offsets_from_lengths
 from recgpt.simulate.agents.memory import PRESETS, Kind, Memory
@@ -46,7 +46,7 @@ class FeedRules(Config):
 
     pages: int = Field(default=5, ge=1, description="maximum pages per agent")
     page_size: int = Field(default=4, ge=1, description="items per page")
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, le=MAX_SEED)
     retrain_every: int = Field(default=0, ge=0, description="refit the recommender after so many pages; 0: never")
     truth_first: bool = Field(default=False, description="first show held-out items that the real user took")
     advert: Advert = Field(default="none", description="class of items advertised in the first slot")
