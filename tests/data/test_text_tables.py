@@ -224,3 +224,12 @@ def test_file_names_are_taken_literally(tmp_path, monkeypatch, name):
 def test_a_fault_shows_what_is_wrong(tmp_path):
     table = opened(tmp_path, "a,b\n1,2\n3\n")
     assert table.rows.collect()[FAULT_VALUE].to_list() == [None, "1 instead of 2"]
+
+
+def test_a_packed_bomb_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("recgpt.data.readers.encodings.FREE_BYTES", 1 << 20)
+    bomb = gzip.compress(b"a,b\n" + b"1,2\n" * 3_000_000)
+    with pytest.raises(DataError, match="unpacks to more than 200 times its size"):
+        rows(tmp_path, bomb, ".csv.gz")
+    with pytest.raises(DataError, match="unpacks to more than 200 times its size"):
+        rows(tmp_path, gzip.compress("a,b\n".encode("utf-16") + "1,2\n".encode("utf-16-le") * 3_000_000), ".csv.gz")

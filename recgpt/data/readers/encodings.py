@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from recgpt.bounds import FREE_BYTES, MAX_INFLATION
 from recgpt.errors import ConfigError, DataError
 
 HEAD_BYTES = 1 << 20
@@ -61,11 +62,20 @@ def blocks_of_lines(file: BinaryIO, path: Path) -> Iterator[bytes]:
     DataError
         A line is longer than `MAX_LINE_BYTES`.
     """
+    n_read = 0
     while block := file.read(BLOCK_BYTES):
+        n_read += len(block)
+        check_inflation(path, n_read)
         rest = file.readline(MAX_LINE_BYTES)
         if len(rest) == MAX_LINE_BYTES:
             raise DataError(f"{path} has a line of more than {MAX_LINE_BYTES >> 20} MB: this is no table of lines")
         yield block + rest
+
+
+def check_inflation(path: Path, n_bytes: int) -> None:
+    """Raise DataError for a gzipped file of which more than a plausible number of bytes was unpacked."""
+    if n_bytes > FREE_BYTES + MAX_INFLATION * path.stat().st_size:
+        raise DataError(f"{path} unpacks to more than {MAX_INFLATION:,} times its size: do not use it")
 
 
 def check_encoding(name: str) -> str:
@@ -116,6 +126,7 @@ def unmarked_encoding(path: Path) -> str:
                 places = [place for byte in _UNASSIGNED_IN_CP1252 if (place := block.find(byte)) >= 0]
                 foreign = (seen + min(places), block[min(places)]) if places else None
             seen += len(block)
+            check_inflation(path, seen)
             text = decoder.decode(block)
             if not text.isascii():
                 broken = sum(text.count(chr(0xDC00 + byte)) for byte in range(0x80, 0x100))

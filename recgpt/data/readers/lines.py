@@ -17,6 +17,7 @@ from recgpt.errors import DataError
 from recgpt.progress import Meter
 
 BLOCK_BYTES = 1 << 24
+SHOWN_BYTES = 60  # of a broken line in a message
 MAX_LITERAL_BYTES = 1 << 20
 """One line of Python text: its syntax tree takes a hundred times as much."""
 Schema = Mapping[str, pl.DataType | type[pl.DataType]]
@@ -93,15 +94,17 @@ def _literal(line: str) -> Any:
 
 
 def _to_parquet(path: Path, parse: Callable[[bytes], pl.DataFrame], parquet: Path) -> pl.LazyFrame:
-    writer = None
+    writer, n_lines = None, 0
     with path.open("rb") as file, Meter(f"read {path.name}", path.stat().st_size) as meter:
         for block in _blocks(path, file):
             try:
                 table = parse(block).to_arrow()
             except _BAD_RECORDS as error:
                 raise DataError(
-                    f"{path}: no such records as expected before byte {file.tell():,}: {error!r}"
+                    f"{path}: no such records as expected before byte {file.tell():,}{_place(block, n_lines, parse)}: "
+                    f"{' '.join(str(error).split()) or repr(error)}. Download the file again, or correct it"
                 ) from error
+            n_lines += block.count(b"\n")
             writer = writer or pq.ParquetWriter(parquet, table.schema)
             writer.write_table(table)
             meter.update(file.tell() - meter.done)
@@ -109,6 +112,18 @@ def _to_parquet(path: Path, parse: Callable[[bytes], pl.DataFrame], parquet: Pat
         raise DataError(f"{path} is empty: download it again")
     writer.close()
     return scan_parquet(parquet)
+
+
+def _place(block: bytes, n_lines: int, parse: Callable[[bytes], pl.DataFrame]) -> str:
+    """The first line of a block that cannot be parsed, for a message; `n_lines` come before the block."""
+    for number, line in enumerate(block.split(b"\n"), start=n_lines + 1):
+        try:
+            if line.strip():
+                parse(line)
+        except _BAD_RECORDS:
+            shown = line[:SHOWN_BYTES].decode("utf-8", "replace") + ("..." if len(line) > SHOWN_BYTES else "")
+            return f", in line {number:,} {shown!r}"
+    return ""
 
 
 def _blocks(path: Path, file: BinaryIO) -> Iterator[bytes]:

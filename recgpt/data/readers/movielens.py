@@ -9,6 +9,10 @@ from pathlib import Path
 import polars as pl
 
 from recgpt.data.process import workspace, write_dataset
+from recgpt.data.readers.holes import Fault, find_faults, mark_faults, present_faults, refusal
+from recgpt.data.readers.records import FAULT, FAULT_VALUE, LINE, SHOWN, TOO_FEW
+from recgpt.data.readers.tables import copy_columns
+from recgpt.data.readers.text_tables import open_table
 from recgpt.data.times import read_times
 from recgpt.errors import DataError
 
@@ -44,9 +48,9 @@ def read(source: Path, out: Path, *, min_records: int = 1, overwrite: bool = Fal
     layout = next((name for name in layouts if (source / name).is_file()), None)
     if layout is None:
         raise DataError(f"{source} has none of {', '.join(layouts)}: it is no unpacked MovieLens folder")
-    ratings, films = layouts[layout](source)
-    times = read_times(ratings, "timestamp", layout, "s")
     with workspace(out, overwrite=overwrite) as work:
+        ratings, films = layouts[layout](source, work)
+        times = read_times(ratings, "timestamp", layout, "s")
         write_dataset(
             out,
             work,
@@ -97,38 +101,54 @@ def _genres(column: str) -> pl.Expr:
     return pl.col(column).str.replace(NO_GENRES, "", literal=True).str.replace_all("|", ", ", literal=True)
 
 
-def _read_csv(folder: Path) -> tuple[pl.LazyFrame, pl.LazyFrame]:
-    ratings = pl.scan_csv((folder / "ratings.csv").absolute(), glob=False, schema_overrides={"rating": pl.Float32})
-    films = pl.scan_csv((folder / "movies.csv").absolute(), glob=False)
-    return (
-        ratings.select(user_id="userId", item_id="movieId", rating="rating", timestamp="timestamp"),
-        films.select(item_id="movieId", title="title", categories=_genres("genres")),
+def _read_csv(folder: Path, work: Path) -> tuple[pl.LazyFrame, pl.LazyFrame]:
+    ratings_names = {"user_id": "userId", "item_id": "movieId", "rating": "rating", "timestamp": "timestamp"}
+    films_names = {"item_id": "movieId", "title": "title", "categories": "genres"}
+    ratings, films = (
+        _numbers(copy_columns(open_table(path, work / path.stem), names, work / f"{path.stem}.parquet"), path)
+        for path, names in ((folder / "ratings.csv", ratings_names), (folder / "movies.csv", films_names))
     )
+    return ratings, films.with_columns(_genres("categories"))
 
 
-def _read_1m(folder: Path) -> tuple[pl.LazyFrame, pl.LazyFrame]:
-    ratings = _split_lines(folder / "ratings.dat", "::", RATINGS).cast(pl.Int64)
+def _read_1m(folder: Path, work: Path) -> tuple[pl.LazyFrame, pl.LazyFrame]:
+    ratings = _split_lines(folder / "ratings.dat", "::", RATINGS)
     films = _split_lines(folder / "movies.dat", "::", ("item_id", "title", "genres"))
-    return ratings.lazy(), films.lazy().select(pl.col("item_id").cast(pl.Int64), "title", categories=_genres("genres"))
+    return ratings, films.select("item_id", "title", categories=_genres("genres"))
 
 
-def _read_100k(folder: Path) -> tuple[pl.LazyFrame, pl.LazyFrame]:
-    ratings = _split_lines(folder / "u.data", "\t", RATINGS).cast(pl.Int64)
+def _read_100k(folder: Path, work: Path) -> tuple[pl.LazyFrame, pl.LazyFrame]:
+    ratings = _split_lines(folder / "u.data", "\t", RATINGS)
     dates_and_link = ("release_date", "video_release_date", "imdb_url")
     films = _split_lines(folder / "u.item", "|", ("item_id", "title", *dates_and_link, *GENRES_100K))
     named = [pl.when(pl.col(genre) == "1").then(pl.lit(genre)) for genre in GENRES_100K if genre != "unknown"]
-    return ratings.lazy(), films.lazy().select(
-        pl.col("item_id").cast(pl.Int64), "title", categories=pl.concat_str(named, separator=", ", ignore_nulls=True)
-    )
+    return ratings, films.select("item_id", "title", categories=pl.concat_str(named, separator=", ", ignore_nulls=True))
 
 
-def _split_lines(path: Path, separator: str, names: tuple[str, ...]) -> pl.DataFrame:
+def _split_lines(path: Path, separator: str, names: tuple[str, ...]) -> pl.LazyFrame:
     """A Latin-1 file without header or quotes whose separator may be longer than one character."""
     if not path.is_file():
         raise DataError(f"{path} does not exist: unpack the whole MovieLens archive")
-    lines = pl.Series("line", path.read_text(encoding="latin-1").strip().split("\n"))
+    text = path.read_text(encoding="latin-1").strip()
+    if not text:
+        raise DataError(f"{path} is empty: unpack the MovieLens archive again")
+    lines = pl.Series("text", text.split("\n"))
     fields = lines.str.split_exact(separator, len(names) - 1).struct.rename_fields(list(names)).struct.unnest()
-    last = fields[names[-1]]
-    if last.null_count():
-        raise DataError(f"{path}: line {last.is_null().arg_max()} does not have {len(names)} fields, counted from 0")
-    return fields
+    rows = fields.with_row_index(LINE, offset=1).with_columns(
+        pl.when(pl.col(names[-1]).is_null()).then(pl.lit(TOO_FEW)).alias(FAULT),
+        lines.str.slice(0, SHOWN).alias(FAULT_VALUE),
+    )
+    return _numbers(rows.lazy(), path)
+
+
+def _numbers(rows: pl.LazyFrame, path: Path) -> pl.LazyFrame:
+    """The rows with ids, ratings and times as numbers; rows in which they are none are refused."""
+    kinds = {"user_id": pl.Int64, "item_id": pl.Int64, "timestamp": pl.Int64, "rating": pl.Float32}
+    present = [name for name in kinds if name in rows.collect_schema()]
+    numbers = {name: pl.col(name).cast(kinds[name], strict=False) for name in present}
+    faults = [Fault(f"no number as {name}", numbers[name].is_null(), pl.col(name)) for name in present]
+    marked = present_faults(rows, faults, str(path))
+    if marked is not None:
+        found = find_faults(mark_faults(rows, marked), path.name, "line")
+        raise refusal(found, f"Unpack the MovieLens archive again, or correct {path}")
+    return rows.with_columns(**numbers).drop(LINE, FAULT, FAULT_VALUE)

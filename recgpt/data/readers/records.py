@@ -19,7 +19,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recgpt.data.readers.encodings import MAX_LINE_BYTES, encoding_title, open_bytes
+from recgpt.data.readers.encodings import MAX_LINE_BYTES, check_inflation, encoding_title, open_bytes
 from recgpt.data.schema import scan_parquet
 from recgpt.errors import DataError
 
@@ -95,6 +95,7 @@ class Lines:
         self._path = path
         self._given_back: deque[str] = deque()
         self.number = 0
+        self._n_read = 0
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -109,6 +110,9 @@ class Lines:
                 "this is no table of lines"
             )
         self.number += 1
+        self._n_read += len(line)
+        if self.number % ROWS_PER_BLOCK == 0:
+            check_inflation(self._path, self._n_read)
         return line if self.number > 1 else line.removeprefix("\ufeff")
 
     def give_back(self, lines: Sequence[str]) -> None:
