@@ -37,7 +37,7 @@ def overview(run: Run) -> dict[str, list[str]]:
         "data set": [str(run.manifest.dataset.get("name", "unknown"))],
         "settings": _settings(spec, config),
         "language model": _language_model(run, calls),
-        "events": [f"{run.n_rows:,}: " + ", ".join(f"{count:,} {kind}" for kind, count in counts.items())],
+        "events": [f"{run.n_rows:,}: " + ", ".join(f"{n:,} {kind}" for kind, n in counts.items())] if counts else [],
         "hash": [run.hash or "none yet"],
         "made with": [", ".join(f"{name} {version}" for name, version in run.manifest.made_with.items())],
         "repeatable": [run.manifest.repeatable],

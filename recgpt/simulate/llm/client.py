@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 2  # times that a question is sent, where replies are malformed
 MAX_BACKOFF_S = 30.0
+_SILENT_TIMEOUTS = 3.0  # times `timeout_s` without any reply, after which failed calls are not tried again
 _NOTICE_S = 10.0  # between two notices of waiting
 _LONG_REST_S = 1.0  # a shorter rest is not worth a notice
 
@@ -78,7 +79,8 @@ class LLMClient:
     timeout_s
         For one call.
     tries
-        HTTP requests for one attempt at a question, where their failures are retryable.
+        HTTP requests for one attempt at a question, where their failures may pass; one where no reply at all has come
+        for three times `timeout_s`.
     backoff_s
         Delay before the first retry, doubled before each further one, less up to a half that depends on the question
         alone. A server that sends Retry-After gets no request until then, `servers.MAX_RETRY_AFTER_S` at most.
@@ -136,6 +138,7 @@ class LLMClient:
         self._given_up: list[Reply] = []
         self._n_asked = 0
         self._noticed_at = -math.inf
+        self._heard_at, self._n_unheard = time.monotonic(), 0  # the last reply, and the calls that failed since
 
     @property
     def spent(self) -> Spent:
@@ -197,6 +200,7 @@ class LLMClient:
             The key is wrong, the model unknown, a server unreachable after all tries, or every request rejected.
         """
         self._stopped, self._given_up, self._n_asked = None, [], len(requests)
+        self._heard_at, self._n_unheard = time.monotonic(), 0
         replies: dict[int, Reply] = {}
         with Meter(describe or "", len(requests), disable=describe is None) as meter:
             still_open = self._look_up(requests, replies)
@@ -348,6 +352,7 @@ class LLMClient:
             return now
         if outcome.failure is None or outcome.failure in MALFORMED:
             self._keep_dialect(lane, question)
+            self._heard_at, self._n_unheard = now, 0
         if outcome.failure is None:
             lane.limiter.succeeded(sent_in)
             return Reply(outcome.value, None, tuple(asked.calls))
@@ -359,7 +364,7 @@ class LLMClient:
             self._next_attempt(asked)
             known = self._known(asked)
             return now if known is None else known
-        if outcome.failure in PASSING and asked.tries < self._tries:
+        if outcome.failure in PASSING and asked.tries < self._tries and not self._is_silent(now):
             asked.failed_at = lane
             rest_s = max(rest_s, self._backoff(question.key, asked.tries))
             self._notice(asked, lane, outcome, rest_s)
@@ -369,6 +374,12 @@ class LLMClient:
         if outcome.failure in PASSING:
             self._give_up(asked, reply)
         return reply
+
+    def _is_silent(self, now: float) -> bool:
+        """Count a failed call; whether so many came in vain, for so long, that another try is not worth it."""
+        self._n_unheard += 1
+        silent_s = now - self._heard_at
+        return self._n_unheard >= 2 * self._tries and silent_s > _SILENT_TIMEOUTS * self._timeout_s
 
     def _give_up(self, asked: _InFlight, reply: Reply) -> None:
         """Count a question that failed for a passing reason; too many of them stop all."""

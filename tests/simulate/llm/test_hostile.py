@@ -15,6 +15,7 @@ from recgpt.errors import LLMError
 from recgpt.simulate.llm.budget import Caps, Spent
 from recgpt.simulate.llm.calls import FAILURES, CallsInMemory
 from recgpt.simulate.llm.client import LLMClient
+from recgpt.simulate.llm.failures import Outage
 from recgpt.simulate.llm.requests import Request
 from recgpt.simulate.llm.servers import MAX_RETRY_AFTER_S, Server
 from tests.simulate.llm.hostile import ANSWERED, ECHOES, FAILING, GOOD, GOOD_TEXT, KEY, USAGES, Exchange, HostileServer
@@ -184,6 +185,16 @@ def test_an_absurd_wish_to_wait_is_cut_and_said(
     assert reply.failure is None
     told = capfd.readouterr().err
     assert "rate_limited" in told and "though the server asks for" in told and f"try 2 of {TRIES}" in told
+
+
+def test_a_long_outage_of_many_questions_is_noticed_soon() -> None:
+    """One call at a time after the first refusals, so that trying each of 300 questions six times would take 18 s."""
+    with HostileServer(lambda it: it.json("{}", 429, Retry_After="0.01")) as server:
+        client = client_of(server, timeout_s=0.2, tries=6, max_failed=0.05, concurrency=8)
+        started = time.monotonic()
+        with pytest.raises(Outage, match=r"0\.05 allows 15"):
+            client.complete([ask(f"question {number}") for number in range(300)])
+    assert time.monotonic() - started < 9 and len(server.bodies) < 900
 
 
 def test_a_timeout_is_said_with_the_time_that_is_waited(capfd: pytest.CaptureFixture[str]) -> None:
