@@ -18,7 +18,7 @@ from rich.console import RenderableType
 from rich.text import Text
 from torch import Tensor
 
-from recgpt.data.dataset import Interactions
+from recgpt.data.catalogue_ids import CatalogueIds, IdKind, names_of_items
 from recgpt.data.past import PastSource
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
@@ -62,29 +62,38 @@ class Catalogue(Protocol):
         """N, the number of items."""
         ...
 
+    @property
+    def item_ids(self) -> np.ndarray:
+        """(N,) outside ids of the rows: the column `item_id` of the items table, or row numbers without it."""
+        ...
+
     def recommend(
         self,
-        histories: Sequence[Sequence[int]] | Ragged,
+        histories: Sequence[Sequence[int | str]] | Ragged,
         k: int = 10,
         *,
         exclude: Exclude = "history",
-        candidates: np.ndarray | None = None,
+        candidates: Sequence[int | str] | np.ndarray | None = None,
         batch_size: int = 64,
+        ids: IdKind | None = None,
     ) -> Ranking:
         """Rank the catalogue after each history.
 
         Parameters
         ----------
         histories
-            B sequences of catalogue rows, oldest first.
+            B sequences of items, oldest first, by row or by outside id (see `ids`).
         k
             Number of results, at least 1; more than N are cut at N.
         exclude
             "history" leaves out the items of the history, "nothing" ranks them too.
         candidates
-            (C,) rows that may be recommended; None for all.
+            (C,) items that may be recommended; None for all.
         batch_size
             Histories scored at once.
+        ids
+            "rows" or "outside", what `histories` and `candidates` hold; None takes texts for outside ids, whole numbers
+            for rows, and refuses numbers that could be both.
 
         Returns
         -------
@@ -98,21 +107,30 @@ class Catalogue(Protocol):
         """
         ...
 
-    def observe(self, events: Interactions) -> None:
+    def observe(self, events: PastSource) -> None:
         """Add new interactions to the index of a model that reads interactions; otherwise ignore them."""
         ...
 
-    def explain(self, history: Sequence[int], item: int, titles: Sequence[str] | None = None) -> Explanation:
+    def explain(
+        self,
+        history: Sequence[int | str],
+        item: int | str,
+        titles: Sequence[str] | None = None,
+        *,
+        ids: IdKind | None = None,
+    ) -> Explanation:
         """Explain the score of `item` after `history`.
 
         Parameters
         ----------
         history
-            Catalogue rows, oldest first.
+            Items, oldest first.
         item
-            The catalogue row to explain, which may be in the history.
+            The item to explain, which may be in the history.
         titles
-            N names of the rows; None numbers them.
+            N names of the rows; an item without one is named by its id.
+        ids
+            What `history` and `item` hold, as in `recommend`.
 
         Raises
         ------
@@ -220,19 +238,17 @@ def rankings_sha256(settings: object, tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def checked_titles(titles: Sequence[str] | None, n_items: int) -> Sequence[str]:
-    """Titles of a catalogue's rows; numbers if there are none.
+def checked_titles(titles: Sequence[str] | None, ids: CatalogueIds) -> Sequence[str]:
+    """Names of a catalogue's rows: their titles; the ids of items without one.
 
     Raises
     ------
     DataError
         They are not one a row.
     """
-    if titles is None:
-        return [f"item {row}" for row in range(n_items)]
-    if len(titles) != n_items:
-        raise DataError(f"{len(titles)} titles for a catalogue of {n_items} items: pass one title a row")
-    return titles
+    if titles is not None and len(titles) != ids.n_items:
+        raise DataError(f"{len(titles)} titles for a catalogue of {ids.n_items} items: pass one title a row")
+    return names_of_items(titles, ids.id_map)
 
 
 def append_items(histories: list[list[int]], items: Sequence[int], *, n_items: int) -> np.ndarray:

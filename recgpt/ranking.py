@@ -5,12 +5,13 @@ Shapes: B histories, N items, C candidates of a row, T rows with ties.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 import torch
 
+from recgpt.data.catalogue_ids import CatalogueIds
 from recgpt.data.ids import check_whole, dense_ids
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
@@ -32,10 +33,26 @@ class Ranking:
         the number that was asked for, cut at the size of the catalogue.
     scores
         (B, k) float32 scores, descending, padded with -inf.
+    catalogue_ids
+        Outside ids of the catalogue's rows; None in a ranking of a recommender, whose data set has them (`item_map`).
     """
 
     ids: np.ndarray
     scores: np.ndarray
+    catalogue_ids: CatalogueIds | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def item_ids(self) -> list[list[int | str]]:
+        """B lists of outside ids, best first, without padding: those of the column `item_id`, else row numbers.
+
+        Raises
+        ------
+        DataError
+            The ranking is of a recommender: its ids are dense ids of the data set.
+        """
+        if self.catalogue_ids is None:
+            raise DataError("this ranking has dense ids of a data set: map them with dataset.item_map.to_outside(...)")
+        return [self.catalogue_ids.of_rows(row[row >= 0]) for row in self.ids]
 
 
 @dataclass(frozen=True)

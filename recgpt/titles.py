@@ -1,6 +1,7 @@
 """Item titles on the command line: look-up of typed titles."""
 
 import difflib
+import re
 from collections.abc import Sequence
 
 from recgpt.errors import DataError
@@ -19,6 +20,22 @@ def find_titles(titles: Sequence[str], wanted: Sequence[str]) -> list[int]:
     """
     folded = [title.casefold().strip() for title in titles]
     return [_find(titles, folded, each) for each in wanted]
+
+
+def split_titles(text: str, titles: Sequence[str]) -> list[str]:
+    r"""Titles in a text that separates them by semicolons.
+
+    A semicolon inside a title is written `\;`; a text that is a title as a whole needs no escape.
+    """
+    if text.strip() and text.casefold().strip() in {title.casefold().strip() for title in titles}:
+        return [text]
+    return [title for title in split_escaped(text, ";") if title.strip()]
+
+
+def split_escaped(text: str, separator: str) -> list[str]:
+    """Parts of a text between separators that have no backslash before them; the backslash is left out."""
+    parts = re.split(rf"(?<!\\){re.escape(separator)}", text)
+    return [part.replace(f"\\{separator}", separator).strip() for part in parts]
 
 
 def _find(titles: Sequence[str], folded: list[str], wanted: str) -> int:

@@ -27,7 +27,13 @@ OptionalModel = Annotated[
         " ckpt/recgpt-minilm"
     ),
 ]
-ItemsFile = Annotated[Path, typer.Option(help="catalogue: .csv, .tsv, .jsonl or .parquet with a column `title`")]
+ItemsFile = Annotated[
+    Path,
+    typer.Option(
+        help="catalogue: .csv, .tsv, .jsonl or .parquet with a column `title`; or a data set folder, whose interactions"
+        " are read too"
+    ),
+]
 InteractionsFile = Annotated[
     str | None,
     typer.Option(
@@ -43,11 +49,31 @@ TimeFormat = Annotated[
     ),
 ]
 History = Annotated[
-    str,
+    str | None,
     typer.Option(
-        help="titles, oldest first, separated by semicolons; a part of a title will do if only one title contains it"
+        help="titles, oldest first, separated by semicolons (\\; inside a title); a part of a title will do if only"
+        " one title contains it"
     ),
 ]
+HistoryIds = Annotated[
+    str | None,
+    typer.Option(
+        help="instead of --history: ids, oldest first, separated by commas: the catalogue's item_id, else row numbers"
+        " from 0"
+    ),
+]
+HistoryUser = Annotated[
+    str | None, typer.Option("--user", help="instead of --history: a user_id of --interactions, whose history is read")
+]
+ItemColumn = Annotated[
+    str | None, typer.Option(help="column of item ids in the catalogue and in the past, if it is not item_id")
+]
+TitleColumn = Annotated[str | None, typer.Option(help="column of titles, if it is not title")]
+CategoriesColumn = Annotated[str | None, typer.Option(help="column of categories, if it is not categories")]
+BrandColumn = Annotated[str | None, typer.Option(help="column of brands, if it is not brand")]
+DescriptionColumn = Annotated[str | None, typer.Option(help="column of descriptions, if it is not description")]
+UserColumn = Annotated[str | None, typer.Option(help="column of user ids, if it is not user_id")]
+TimeColumn = Annotated[str | None, typer.Option(help="column of times, if it is not timestamp")]
 PROTOCOL_NAMES = (
     "evaluation protocol, see docs/evaluation.md: leave_one_out, global_time, zero_shot, cold_user, cold_item,"
     " held_out_users, windows or published_steam_style"

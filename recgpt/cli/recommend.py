@@ -1,33 +1,38 @@
 """Recommend from a catalogue, rank whole data sets, explain a score."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from recgpt.tables import print_tables
-from recgpt.terminal import plain, print_json, say
-
-if TYPE_CHECKING:
-    import polars as pl
-
-    from recgpt.models import Catalogue
-
 from recgpt.cli.options import (
+    BrandColumn,
+    CategoriesColumn,
     DatasetDir,
+    DescriptionColumn,
     History,
+    HistoryIds,
+    HistoryUser,
     InteractionsFile,
+    ItemColumn,
     ItemsFile,
     OptionalModel,
     Overwrite,
+    TimeColumn,
     TimeFormat,
+    TitleColumn,
+    UserColumn,
     Workers,
 )
+from recgpt.tables import print_tables
+from recgpt.terminal import plain, print_json, say
 
 
 def recommend(
     items: ItemsFile,
-    history: History,
+    history: History = None,
+    history_ids: HistoryIds = None,
+    user: HistoryUser = None,
     model: OptionalModel = None,
     interactions: InteractionsFile = None,
     time_format: TimeFormat = None,
@@ -35,7 +40,14 @@ def recommend(
     keep_history: Annotated[
         bool, typer.Option("--keep-history", help="Allow items of the history to be recommended.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+    item_column: ItemColumn = None,
+    title_column: TitleColumn = None,
+    categories_column: CategoriesColumn = None,
+    brand_column: BrandColumn = None,
+    description_column: DescriptionColumn = None,
+    user_column: UserColumn = None,
+    time_column: TimeColumn = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON, with the items' ids, instead of a table.")] = False,
 ) -> None:
     """Recommend items of a new catalogue from their texts and, with --interactions, from past interactions.
 
@@ -43,36 +55,50 @@ def recommend(
 
     Example: recgpt recommend --items items.csv --interactions past.csv --history "Toy Story (1995); Heat (1995)"
 
+    Example: recgpt recommend --items items.csv --interactions past.csv --user 27
+
+    Example: recgpt recommend --items shop.csv --item-column sku --title-column name --history-ids 0439023483,b7
+
     Example: recgpt recommend --model runs/demo/model/best --items items.csv --history "Toy Story (1995); Heat (1995)"
     """
     from rich.table import Table
     from rich.text import Text
 
+    from recgpt.cli.sources import Source
     from recgpt.errors import DataError
-    from recgpt.titles import find_titles
 
-    catalogue_table = _read_catalogue(items)
-    titles = catalogue_table["title"].to_list()
-    rows = find_titles(titles, [title for title in history.split(";") if title.strip()])
-    catalogue = _indexed(model, catalogue_table, interactions, time_format)
-    score_name = catalogue.score_name
-    ranking = catalogue.recommend([rows], min(k, len(titles)), exclude="nothing" if keep_history else "history")
+    columns = {
+        "item_id": item_column,
+        "title": title_column,
+        "categories": categories_column,
+        "brand": brand_column,
+        "description": description_column,
+        "user_id": user_column,
+        "timestamp": time_column,
+    }
+    source = Source(items, interactions, columns, time_format)
+    rows = source.history(history, history_ids, user)
+    catalogue = source.indexed(model)
+    names, score_name = source.names, catalogue.score_name
+    ranking = catalogue.recommend([rows], k, exclude="nothing" if keep_history else "history", ids="rows")
+    found = zip(ranking.item_ids[0], ranking.ids[0].tolist(), ranking.scores[0].tolist(), strict=False)
     best = [
-        {"rank": place + 1, "row": int(item), "title": titles[item], score_name: float(score)}
-        for place, (item, score) in enumerate(zip(ranking.ids[0], ranking.scores[0], strict=True))
-        if item >= 0
+        {"rank": place, "row": row, "item_id": item_id, "title": names[row], score_name: score}
+        for place, (item_id, row, score) in enumerate(found, start=1)
     ]
     if not rows and not best:
         raise DataError(
             "the history is empty and there are no interactions: name a title in --history, or pass --interactions"
         )
     if as_json:
-        print_json({"history": [titles[row] for row in rows], "recommendations": best}, indent=None)
+        ids = catalogue.item_ids.tolist()
+        about = {"history": [names[row] for row in rows], "history_ids": [ids[row] for row in rows]}
+        print_json({**about, "recommendations": best}, indent=None)
         return
     shown = Table("", "title", score_name.replace("_", "-"), box=None)
     for each in best:
         shown.add_row(str(each["rank"]), Text(plain(str(each["title"]))), f"{each[score_name]:.2f}")
-    after = " -> ".join(plain(titles[row]) for row in rows) or "an empty history"
+    after = " -> ".join(plain(names[row]) for row in rows) or "an empty history"
     print_tables(Text(f"After {after}:"), shown)
 
 
@@ -124,45 +150,26 @@ def rank(
     say(f"{path}: {data.n_users:,} users, the top {min(k, data.n_items)} of {data.n_items:,} items for each")
 
 
-def _indexed(
-    model: str | None, catalogue_table: "pl.DataFrame", interactions: str | None, time_format: str | None
-) -> "Catalogue":
-    """Index the catalogue with the named model, by default the shipped one."""
-    from recgpt.cli.checks import check_model
-
-    check_model(model)
-
-    from recgpt.models import load_model
-
-    loaded = load_model(model)
-    if interactions is None:
-        return loaded.index(catalogue_table)
-    from recgpt.data.past import item_ids, read_past
-
-    past = read_past(interactions, item_ids(catalogue_table), time_format=time_format)
-    return loaded.index(catalogue_table, interactions=past)
-
-
-def _read_catalogue(path: Path) -> "pl.DataFrame":
-    """Read a table of items with text columns as strings: a title may be the number 1984."""
-    import polars as pl
-
-    from recgpt.data.readers.tables import read_items
-    from recgpt.data.text import ALL_TEXT_COLUMNS
-
-    table = read_items(path)
-    texts = [column for column in ALL_TEXT_COLUMNS if column in table.columns]
-    return table.with_columns(pl.col(texts).cast(pl.String).fill_null(""))
-
-
 def explain(
     items: ItemsFile,
-    history: History,
-    item: Annotated[str, typer.Option(help="title of the item to explain, or a part that only one title contains")],
+    history: History = None,
+    history_ids: HistoryIds = None,
+    user: HistoryUser = None,
+    item: Annotated[
+        str | None, typer.Option(help="title of the item to explain, or a part that only one title contains")
+    ] = None,
+    item_id: Annotated[str | None, typer.Option(help="instead of --item: id of the item to explain")] = None,
     model: OptionalModel = None,
     interactions: InteractionsFile = None,
     time_format: TimeFormat = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of tables.")] = False,
+    item_column: ItemColumn = None,
+    title_column: TitleColumn = None,
+    categories_column: CategoriesColumn = None,
+    brand_column: BrandColumn = None,
+    description_column: DescriptionColumn = None,
+    user_column: UserColumn = None,
+    time_column: TimeColumn = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON, with the items' ids, instead of tables.")] = False,
 ) -> None:
     """Explain an item's score after a history: the contribution of each kind of evidence and of each history item.
 
@@ -170,16 +177,39 @@ def explain(
 
     Example: recgpt explain --items items.csv --interactions past.csv --history "Heat (1995)" --item "Casino"
 
+    Example: recgpt explain --items items.csv --interactions past.csv --user 27 --item-id 31
+
     Example: recgpt explain --model runs/demo/model/best --items items.csv --history "Heat (1995)" --item "Casino"
     """
+    from recgpt.cli.sources import Source
+    from recgpt.errors import DataError
     from recgpt.titles import find_titles
 
-    catalogue_table = _read_catalogue(items)
-    titles = catalogue_table["title"].to_list()
-    rows = find_titles(titles, [title for title in history.split(";") if title.strip()])
-    wanted = find_titles(titles, [item])[0]
-    found = _indexed(model, catalogue_table, interactions, time_format).explain(rows, wanted, titles)
+    columns = {
+        "item_id": item_column,
+        "title": title_column,
+        "categories": categories_column,
+        "brand": brand_column,
+        "description": description_column,
+        "user_id": user_column,
+        "timestamp": time_column,
+    }
+    if (item is None) == (item_id is None):
+        raise DataError("name the item to explain by one of --item and --item-id")
+    source = Source(items, interactions, columns, time_format)
+    rows = source.history(history, history_ids, user)
+    wanted = find_titles(source.names, [item])[0] if item is not None else source.rows([str(item_id)], "--item-id")[0]
+    catalogue = source.indexed(model)
+    found = catalogue.explain(rows, wanted, source.names, ids="rows")
     if as_json:
-        print_json(found.to_dict(), indent=None)
+        print_json(_with_item_ids(found.to_dict(), catalogue.item_ids.tolist()), indent=None)
     else:
         print_tables(found.render())
+
+
+def _with_item_ids(value: Any, ids: list[Any]) -> Any:
+    """The same JSON with an `item_id` beside every `row`."""
+    if isinstance(value, dict):
+        more = {"item_id": ids[value["row"]]} if "row" in value else {}
+        return {**{name: _with_item_ids(each, ids) for name, each in value.items()}, **more}
+    return [_with_item_ids(each, ids) for each in value] if isinstance(value, list | tuple) else value

@@ -10,13 +10,14 @@ Interactions are in order of `position`, else of the full value of `timestamp` (
 ties stay in the order of the rows. So the order of rows matters only where neither column decides.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import polars as pl
 
+from recgpt.data.catalogue_ids import CatalogueIds
 from recgpt.data.dataset import Interactions
 from recgpt.data.ids import IdColumn, IdMap, outside_ids
 from recgpt.data.readers.shared_ids import align_ids
@@ -55,13 +56,22 @@ def item_ids(items: Any) -> IdMap:
     return IdMap(pl.Series("item_id", range(len(items)), dtype=pl.Int64), "the catalogue's rows (it has no item_id)")
 
 
-def read_past(source: PastSource, items: IdMap, *, time_format: str | None = None) -> Interactions:
+def given_ids(items: Any) -> CatalogueIds:
+    """Ids of a catalogue, see `item_ids`; without the column `item_id` no map is made."""
+    return CatalogueIds(len(items), item_ids(items) if "item_id" in getattr(items, "columns", ()) else None)
+
+
+def read_past(
+    source: PastSource, items: IdMap, *, time_format: str | None = None, columns: Mapping[str, str] | None = None
+) -> Interactions:
     """Interactions of a source, as dense ids: those of items by `items`, those of users in the order of their ids.
 
     Parameters
     ----------
     time_format
         Format of `timestamp`, see `recgpt.data.times`; None finds it out, and prints it.
+    columns
+        Column in the files by the name that is read, such as `{"item_id": "sku"}`, for files with other names.
 
     Raises
     ------
@@ -69,19 +79,28 @@ def read_past(source: PastSource, items: IdMap, *, time_format: str | None = Non
         No such file or table, a missing column or value, ids that the catalogue does not have or of another type,
         times that cannot be read, infinite ratings.
     """
+    return read_past_and_users(source, items, time_format=time_format, columns=columns)[0]
+
+
+def read_past_and_users(
+    source: PastSource, items: IdMap, *, time_format: str | None = None, columns: Mapping[str, str] | None = None
+) -> tuple[Interactions, IdMap | None]:
+    """As `read_past`, with the ids of the users, in the order of their dense ids; None for dense `Interactions`."""
     if isinstance(source, Interactions):
-        return source
-    table, where, is_untyped = _open(source)
+        return source, None
+    table, where, is_untyped = _open(source, columns or {})
     events = _in_order(table, where, is_untyped, items, time_format)
+    users = IdMap(events["user_id"].unique().sort(), where)
     user = events["user_id"].rank("dense").cast(pl.Int64) - 1
     if len(events) and user.max() >= _LARGEST_USER:  # type: ignore[operator]  # polars types max() as any scalar
         raise DataError(f"{where} has more than {_LARGEST_USER:,} users")
-    return Interactions(
+    past = Interactions(
         user.cast(pl.Int32).to_numpy(),
         items.to_dense(events["item_id"]),
         events["timestamp"].fill_null(-1).to_numpy() if "timestamp" in events.columns else None,
         _ratings(events["rating"], where) if "rating" in events.columns else None,
     )
+    return past, users
 
 
 def _in_order(table: pl.LazyFrame, where: str, is_untyped: bool, items: IdMap, time_format: str | None) -> pl.DataFrame:
@@ -150,10 +169,12 @@ def _ratings(rating: pl.Series, where: str) -> np.ndarray:
 # --- tables of any kind ---
 
 
-def _open(source: Any) -> tuple[pl.LazyFrame, str, bool]:
+def _open(source: Any, columns: Mapping[str, str]) -> tuple[pl.LazyFrame, str, bool]:
     """The table of a source, its name in messages, and whether it has no types (CSV, TSV)."""
     if isinstance(source, str | Path):
-        return _open_files(source)
+        return _open_files(source, columns)
+    if columns:
+        raise DataError(f"columns={dict(columns)!r} are for files: rename the columns of a table")
     if isinstance(source, pl.LazyFrame | pl.DataFrame):
         return source.lazy(), IN_MEMORY, False
     if type(source).__module__.split(".")[0] == "pandas":
@@ -192,9 +213,9 @@ def _from_pandas(frame: "pd.DataFrame") -> pl.LazyFrame:
 # --- files ---
 
 
-def _open_files(source: str | Path) -> tuple[pl.LazyFrame, str, bool]:
+def _open_files(source: str | Path, columns: Mapping[str, str]) -> tuple[pl.LazyFrame, str, bool]:
     paths = _paths(source)
-    tables = [read_events(path, COLUMNS) for path in paths]
+    tables = [read_events(path, COLUMNS, columns) for path in paths]
     if len({is_untyped for _, is_untyped in tables}) > 1:
         raise DataError(
             f"{source}: {', '.join(path.name for path in paths)} are of several formats: pass one at a time"

@@ -8,16 +8,21 @@ Shapes: B histories, N items, M candidates, H distinct items of a history.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
+import polars as pl
 import torch
 from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
 from recgpt.catalogue import append_items
+from recgpt.data.catalogue_ids import CatalogueIds, IdKind, open_users, save_users
 from recgpt.data.dataset import Interactions
+from recgpt.data.ids import IdMap
+from recgpt.data.past import PastSource, read_past_and_users
 from recgpt.data.ragged import Ragged, offsets_from_lengths
 from recgpt.errors import DataError
 from recgpt.files import new_file
@@ -51,6 +56,10 @@ class FoundationCatalogue:
         Weights that calibrate the network's logits to this catalogue; None without calibration.
     shortlist
         M, the number of items that the network scores after each history.
+    ids
+        Outside ids of the rows.
+    users
+        Outside ids of the users of the past interactions; None where it has dense ids or no users.
     """
 
     score_name: ClassVar[str] = "score"
@@ -62,11 +71,20 @@ class FoundationCatalogue:
         calibration: CalibrationWeights | None = None,
         *,
         shortlist: int,
+        ids: CatalogueIds | None = None,
+        users: IdMap | None = None,
     ) -> None:
         self.network = network
         self.features = features
         self.calibration = calibration
         self.shortlist = shortlist
+        self.ids = ids or CatalogueIds(len(self))
+        self.users = users
+
+    @property
+    def item_ids(self) -> np.ndarray:
+        """(N,) outside ids of the rows: the column `item_id` of the items table, or row numbers without it."""
+        return self.ids.array
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Arrays for `from_arrays`, which needs no texts and embeddings."""
@@ -88,39 +106,47 @@ class FoundationCatalogue:
         """Write the index as `index.safetensors`, for `FoundationModel.open_index`."""
         with new_file(folder / INDEX_FILE) as draft:
             save_file({name: np.ascontiguousarray(array) for name, array in self.to_arrays().items()}, draft)
+        self.ids.save(folder)
+        save_users(self.users, folder)
 
     @classmethod
     def open(cls, folder: Path, network: FoundationNetwork, *, shortlist: int) -> Self:
         """Read the index that `save` wrote."""
-        return cls.from_arrays(load_file(folder / INDEX_FILE), network, shortlist=shortlist)
+        opened = cls.from_arrays(load_file(folder / INDEX_FILE), network, shortlist=shortlist)
+        opened.ids, opened.users = CatalogueIds.open(folder, len(opened)), open_users(folder)
+        return opened
 
     def __len__(self) -> int:
         return self.features.past.n_items
 
     def recommend(
         self,
-        histories: Sequence[Sequence[int]] | Ragged,
+        histories: Sequence[Sequence[int | str]] | Ragged,
         k: int = 10,
         *,
         exclude: Exclude = "history",
-        candidates: np.ndarray | None = None,
+        candidates: Sequence[int | str] | np.ndarray | None = None,
         batch_size: int = BATCH,
+        ids: IdKind | None = None,
     ) -> Ranking:
         """Rank the catalogue after each history.
 
         Parameters
         ----------
         histories
-            B sequences of catalogue rows, oldest first. After an empty one items are ranked by their number of
-            interactions; in a catalogue without interactions nothing is ranked (ids -1).
+            B sequences of items, oldest first, by row or by outside id (see `ids`). After an empty one items are ranked
+            by their number of interactions; in a catalogue without interactions nothing is ranked (ids -1).
         k
             Number of results, at least 1; more than N are cut at N.
         exclude
             "history" leaves out the items of the history, "nothing" ranks them too.
         candidates
-            (C,) rows that may be recommended; None for all.
+            (C,) items that may be recommended; None for all.
         batch_size
             Histories scored at once; the ranking does not depend on it.
+        ids
+            "rows" or "outside", what `histories` and `candidates` hold; None takes texts for outside ids, whole numbers
+            for rows, and refuses numbers that could be both.
 
         Returns
         -------
@@ -135,8 +161,10 @@ class FoundationCatalogue:
         DataError
             An id outside the catalogue, `k` smaller than 1.
         """
-        request = Request.checked(histories, k, exclude, candidates, n_items=len(self))
-        ranking = request.unranked()
+        if candidates is not None:
+            candidates = self.ids.items(candidates, ids)
+        request = Request.checked(self.ids.histories(histories, ids), k, exclude, candidates, n_items=len(self))
+        ranking = replace(request.unranked(), catalogue_ids=self.ids)
         has_history = request.histories.lengths > 0
         with_history = np.flatnonzero(has_history)
         for rows in self._batches(request, with_history, batch_size):
@@ -151,19 +179,30 @@ class FoundationCatalogue:
         return ranking
 
     def explain(
-        self, history: Sequence[int], item: int, titles: Sequence[str] | None = None
+        self,
+        history: Sequence[int | str],
+        item: int | str,
+        titles: Sequence[str] | None = None,
+        *,
+        ids: IdKind | None = None,
     ) -> "FoundationExplanation":
-        """Explain the score of `item` after `history`. See `recgpt.foundation.explain`."""
+        """Explain the score of `item` after `history`, by `ids` as in `recommend`. See `recgpt.foundation.explain`."""
         from recgpt.foundation.explain import explain
 
-        return explain(self, history, item, titles)
+        rows = self.ids.items(history, ids, "history 0")
+        return explain(self, rows.tolist(), int(self.ids.items([item], ids, "item")[0]), titles)
 
-    def session(self, histories: Sequence[Sequence[int]] | Ragged) -> "FoundationSession":
-        """Start a session: rankings of histories that grow one item at a time."""
-        return FoundationSession(self, histories)
+    def session(
+        self, histories: Sequence[Sequence[int | str]] | Ragged, *, ids: IdKind | None = None
+    ) -> "FoundationSession":
+        """Start a session: rankings of histories that grow one item at a time; `ids` as in `recommend`."""
+        return FoundationSession(self, histories, ids=ids)
 
-    def observe(self, events: Interactions) -> None:
+    def observe(self, events: PastSource) -> None:
         """Append `events`, in their order, to the sequences of their users; tens of microseconds an event.
+
+        Dense `Interactions`, or a table or file with outside ids, as in `FoundationModel.index`; users with new ids are
+        new users.
 
         The next ranking is that of a catalogue indexed with them, except that the weights of the hybrid score, the
         neighbourhoods and the calibration stay until the catalogue is indexed again.
@@ -173,6 +212,8 @@ class FoundationCatalogue:
         DataError
             An item outside the catalogue.
         """
+        if not isinstance(events, Interactions):
+            events = self._with_dense_ids(events)
         unknown = first_unknown(events.item, len(self))
         if unknown is not None:
             raise DataError(
@@ -192,6 +233,29 @@ class FoundationCatalogue:
             fits = int((widest_B * np.arange(1, len(widest_B) + 1) <= CANDIDATES_AT_ONCE).sum())
             yield rows[start : start + max(1, fits)]
             start += max(1, fits)
+
+    def _with_dense_ids(self, source: PastSource) -> Interactions:
+        """Events with outside ids as dense ones; new users get the next numbers."""
+        events, theirs = read_past_and_users(source, self.ids.id_map)
+        if theirs is None:
+            return events
+        known = [] if self.users is None else self.users.ids.to_list()
+        if len(known) != len(self.features.past.sequences):
+            raise DataError(
+                "the catalogue has dense user ids, so those of a table are unknown to it: observe Interactions, or "
+                "index and observe tables only"
+            )
+        if self.users is not None and self.users.is_text != theirs.is_text:
+            raise DataError(
+                f"user {theirs.ids[0]!r} is {theirs.ids.dtype}, users of the index are {self.users.ids.dtype}, such as "
+                f"{known[0]!r}: write ids alike in both"
+            )
+        places = {user: place for place, user in enumerate(known)}
+        for user in theirs.ids.to_list():
+            places.setdefault(user, len(places))
+        self.users = IdMap(pl.Series("user_id", list(places), dtype=theirs.ids.dtype), "the observed users")
+        dense = np.array([places[user] for user in theirs.ids.to_list()], dtype=np.int32)
+        return Interactions(dense[events.user], events.item, events.timestamp, events.rating)
 
     @torch.inference_mode()
     def _ranked(self, request: Request, rows: np.ndarray) -> Ranking:
@@ -256,24 +320,41 @@ class FoundationSession:
         The users' items so far, oldest first.
     """
 
-    def __init__(self, catalogue: FoundationCatalogue, histories: Sequence[Sequence[int]] | Ragged) -> None:
-        checked = Request.checked(histories, 1, "nothing", None, n_items=len(catalogue)).histories
+    def __init__(
+        self,
+        catalogue: FoundationCatalogue,
+        histories: Sequence[Sequence[int | str]] | Ragged,
+        *,
+        ids: IdKind | None = None,
+    ) -> None:
+        rows = catalogue.ids.histories(histories, ids)
+        checked = Request.checked(rows, 1, "nothing", None, n_items=len(catalogue)).histories
         self._catalogue = catalogue
         self.histories: list[list[int]] = [history.tolist() for history in checked]
 
-    def append(self, items: Sequence[int]) -> None:
-        """Append one item to each history.
+    def append(self, items: Sequence[int | str], *, ids: IdKind | None = None) -> None:
+        """Append one item to each history; `ids` as in `FoundationCatalogue.recommend`.
 
         Raises
         ------
         DataError
             Not one item a user, or an item outside the catalogue.
         """
-        append_items(self.histories, items, n_items=len(self._catalogue))
+        rows = self._catalogue.ids.items(items, ids, "items")
+        append_items(self.histories, rows.tolist(), n_items=len(self._catalogue))
 
-    def recommend(self, k: int = 10, *, exclude: Exclude = "history", candidates: np.ndarray | None = None) -> Ranking:
+    def recommend(
+        self,
+        k: int = 10,
+        *,
+        exclude: Exclude = "history",
+        candidates: Sequence[int | str] | np.ndarray | None = None,
+        ids: IdKind | None = None,
+    ) -> Ranking:
         """Rank the catalogue after each history as it is now. See `FoundationCatalogue.recommend`."""
-        return self._catalogue.recommend(self.histories, k, exclude=exclude, candidates=candidates)
+        if candidates is not None:
+            candidates = self._catalogue.ids.items(candidates, ids)
+        return self._catalogue.recommend(self.histories, k, exclude=exclude, candidates=candidates, ids="rows")
 
 
 def _continued(part: Ranking, candidates_BM: np.ndarray, logits_BM: Tensor, hybrid_BN: np.ndarray) -> np.ndarray:

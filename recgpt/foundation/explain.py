@@ -305,7 +305,7 @@ def explain(
         An id outside the catalogue, titles that are not one a row, an empty history and no interactions, NaN in the
         weights.
     """
-    titles = checked_titles(titles, len(catalogue))
+    titles = checked_titles(titles, catalogue.ids)
     request = Request.checked([history], 1, "nothing", np.array([item]), n_items=len(catalogue))
     history_H = request.histories[0]
     exclude: Exclude = "nothing" if item in history_H else "history"

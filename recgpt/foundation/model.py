@@ -28,7 +28,7 @@ from recgpt.catalogue import Kind, rankings_sha256
 from recgpt.data.dataset import Interactions
 from recgpt.data.fingerprint import check_embeddings_given
 from recgpt.data.ids import IdMap
-from recgpt.data.past import PastSource, item_ids, read_past
+from recgpt.data.past import PastSource, given_ids, read_past_and_users
 from recgpt.data.provenance import describe_past
 from recgpt.data.ragged import Ragged, offsets_from_lengths
 from recgpt.data.text import catalogue_texts
@@ -162,7 +162,7 @@ class FoundationModel(nn.Module):
             raise DataError(f"a single text was given, {items[:40]!r}: index a list of texts, one an item")
         if len(items) == 0:
             raise DataError("the catalogue is empty: index at least one item")
-        ids = item_ids(items)
+        ids = given_ids(items)
         texts = None if isinstance(items, np.ndarray) else catalogue_texts(items, self.template)
         embeddings_NE = self._embeddings(items, texts, embeddings)
         width = self.config.text_encoder.get("dim")
@@ -172,14 +172,15 @@ class FoundationModel(nn.Module):
                 f"encode the items with the encoder that the model was trained with"
             )
         check_embeddings_given(embeddings_NE, "the catalogue")
-        events = _past(interactions, ids)
+        events, users = _past(interactions, ids.id_map)
         order = np.argsort(events.user, kind="stable")
         sequences = Ragged(events.item[order].astype(np.int64), offsets_from_lengths(np.bincount(events.user)))
         times = None if events.timestamp is None else events.timestamp[order]
         features, calibration = index_and_calibrate(
             self.network, embeddings_NE, sequences, times, texts, shortlist=self.config.shortlist
         )
-        return FoundationCatalogue(self.network, features, calibration, shortlist=self.config.shortlist)
+        shortlist = self.config.shortlist
+        return FoundationCatalogue(self.network, features, calibration, shortlist=shortlist, ids=ids, users=users)
 
     def open_index(self, folder: Path, embeddings: np.ndarray) -> FoundationCatalogue:
         """Read the index that `FoundationCatalogue.save` wrote; `embeddings` are not needed."""
@@ -308,15 +309,15 @@ print(catalogue.recommend([[0, 2]], k=1).ids)
 {table}"""
 
 
-def _past(source: PastSource | None, items: IdMap) -> Interactions:
-    """Past interactions with ids of the catalogue."""
+def _past(source: PastSource | None, items: IdMap) -> tuple[Interactions, IdMap | None]:
+    """Past interactions with ids of the catalogue, and the ids of their users, if they have any but dense ones."""
     if source is None:
-        return Interactions(np.empty(0, np.int32), np.empty(0, np.int32))
-    past = read_past(source, items)
+        return Interactions(np.empty(0, np.int32), np.empty(0, np.int32)), None
+    past, users = read_past_and_users(source, items)
     for what, ids in (("item", past.item), ("user", past.user)):
         unknown = first_unknown(ids, len(items) if what == "item" else np.iinfo(np.int32).max)
         if unknown is not None:
             raise DataError(
                 f"interaction {unknown} is of the {what} {ids[unknown]}, of {len(items)} items: check the ids"
             )
-    return past
+    return past, users

@@ -13,6 +13,7 @@ Shapes: as `recgpt.generative` defines them.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -23,7 +24,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from recgpt.catalogue import append_items
-from recgpt.data.dataset import Interactions
+from recgpt.data.catalogue_ids import CatalogueIds, IdKind
+from recgpt.data.past import PastSource
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
 from recgpt.files import new_file
@@ -49,12 +51,19 @@ class GenerativeCatalogue:
     ----------
     embeddings_NE
         (N, E) text embeddings, possibly a memory map.
+    ids
+        Outside ids of the rows.
     """
 
     score_name: ClassVar[str] = "log_probability"
 
     def __init__(
-        self, model: RecGPTDecoder, tokenizer: FSQTokenizer, codes: np.ndarray, embeddings: np.ndarray
+        self,
+        model: RecGPTDecoder,
+        tokenizer: FSQTokenizer,
+        codes: np.ndarray,
+        embeddings: np.ndarray,
+        ids: CatalogueIds | None = None,
     ) -> None:
         if codes.shape != (len(embeddings), model.config.n_codes):
             raise DataError(
@@ -66,6 +75,12 @@ class GenerativeCatalogue:
         self.tokenizer = tokenizer
         self.code_index = CodeIndex(torch.from_numpy(codes.astype(np.int32)).to(model.device))
         self.embeddings_NE = embeddings
+        self.ids = ids or CatalogueIds(len(self))
+
+    @property
+    def item_ids(self) -> np.ndarray:
+        """(N,) outside ids of the rows: the column `item_id` of the items table, or row numbers without it."""
+        return self.ids.array
 
     def __len__(self) -> int:
         return len(self.code_index)
@@ -82,30 +97,35 @@ class GenerativeCatalogue:
 
     def recommend(
         self,
-        histories: Sequence[Sequence[int]] | Ragged,
+        histories: Sequence[Sequence[int | str]] | Ragged,
         k: int = 10,
         *,
         exclude: Exclude = "history",
-        candidates: np.ndarray | None = None,
+        candidates: Sequence[int | str] | np.ndarray | None = None,
         batch_size: int = 64,
         mode: Mode = "exact",
+        ids: IdKind | None = None,
     ) -> Ranking:
         """Rank the catalogue after each history.
 
         Parameters
         ----------
         histories
-            B non-empty sequences of catalogue rows, oldest first; the last `max_items` of each are read.
+            B non-empty sequences of items, oldest first, by row or by outside id (see `ids`); the last `max_items` of
+            each are read.
         k
             Number of results, at least 1; more than N are cut at N.
         exclude
             "history" leaves out the items of the history, "nothing" ranks them too.
         candidates
-            (C,) rows that may be recommended; None for all.
+            (C,) items that may be recommended; None for all.
         batch_size
             Histories scored at once; the ranking does not depend on it.
         mode
             "exact", or "beam" for the published decoding (scores at temperature 0.1, -1e8 for items outside the beam).
+        ids
+            "rows" or "outside", what `histories` and `candidates` hold; None takes texts for outside ids, whole numbers
+            for rows, and refuses numbers that could be both.
 
         Returns
         -------
@@ -120,42 +140,57 @@ class GenerativeCatalogue:
         """
         if mode not in ("exact", "beam"):
             raise DataError(f'mode={mode!r} is unknown: use "exact" or "beam"')
-        request = self._request(histories, k, exclude, candidates)
-        ranking = request.unranked()
+        request = self._request(histories, k, exclude, candidates, ids)
+        ranking = replace(request.unranked(), catalogue_ids=self.ids)
         batch_size = max(1, min(batch_size, SCORES_IN_MEMORY // self.code_index.scores_kept(request.k)))
         for rows, hidden_BKD in self.next_item_states(request.histories, batch_size):
             part = self._rank(hidden_BKD, request, rows, mode)
             ranking.ids[rows], ranking.scores[rows] = part.ids, part.scores
         return ranking
 
-    def observe(self, events: Interactions) -> None:
+    def observe(self, events: PastSource) -> None:
         """Ignore `events`: the model reads interactions from histories only."""
 
     def explain(
-        self, history: Sequence[int], item: int, titles: Sequence[str] | None = None
+        self,
+        history: Sequence[int | str],
+        item: int | str,
+        titles: Sequence[str] | None = None,
+        *,
+        ids: IdKind | None = None,
     ) -> "GenerativeExplanation":
-        """Explain the score of `item` after `history`. See `recgpt.generative.explain`."""
+        """Explain the score of `item` after `history`, by `ids` as in `recommend`. See `recgpt.generative.explain`."""
         from recgpt.generative.explain import explain
 
-        return explain(self, history, item, titles)
+        rows = self.ids.items(history, ids, "history 0")
+        return explain(self, rows.tolist(), int(self.ids.items([item], ids, "item")[0]), titles)
 
     def save(self, folder: Path) -> None:
         """Write the codes as `codes.npy`, for `GenerativeModel.open_index`."""
         with new_file(folder / CODES_FILE) as draft, draft.open("wb") as file:
             np.save(file, self.codes_NK.cpu().numpy().astype(np.uint16), allow_pickle=False)
+        self.ids.save(folder)
 
-    def session(self, histories: Sequence[Sequence[int]] | Ragged) -> "GenerativeSession":
-        """Start a session: rankings of histories that grow one item at a time, with cached keys and values."""
-        return GenerativeSession(self, histories)
+    def session(
+        self, histories: Sequence[Sequence[int | str]] | Ragged, *, ids: IdKind | None = None
+    ) -> "GenerativeSession":
+        """Start a session: rankings of histories that grow one item at a time, with cached keys and values.
+
+        `ids` as in `recommend`.
+        """
+        return GenerativeSession(self, histories, ids=ids)
 
     def _request(
         self,
-        histories: Sequence[Sequence[int]] | Ragged,
+        histories: Sequence[Sequence[int | str]] | Ragged,
         k: int,
         exclude: Exclude,
-        candidates: np.ndarray | None,
+        candidates: Sequence[int | str] | np.ndarray | None,
+        ids: IdKind | None,
     ) -> Request:
-        request = Request.checked(histories, k, exclude, candidates, n_items=len(self))
+        if candidates is not None:
+            candidates = self.ids.items(candidates, ids)
+        request = Request.checked(self.ids.histories(histories, ids), k, exclude, candidates, n_items=len(self))
         empty = np.flatnonzero(request.histories.lengths == 0)
         if len(empty):
             raise DataError(
@@ -250,9 +285,15 @@ class GenerativeSession:
         All items of the users so far, oldest first.
     """
 
-    def __init__(self, catalogue: GenerativeCatalogue, histories: Sequence[Sequence[int]] | Ragged) -> None:
+    def __init__(
+        self,
+        catalogue: GenerativeCatalogue,
+        histories: Sequence[Sequence[int | str]] | Ragged,
+        *,
+        ids: IdKind | None = None,
+    ) -> None:
         self.catalogue = catalogue
-        checked = catalogue._request(histories, 1, "nothing", None).histories
+        checked = catalogue._request(histories, 1, "nothing", None, ids).histories
         if len(checked) == 0:
             raise DataError("a session needs at least one history: pass one sequence of catalogue rows for each user")
         self.histories: list[list[int]] = [history.tolist() for history in checked]
@@ -271,8 +312,8 @@ class GenerativeSession:
         self._state_BKD = out.hidden_BSKD[:, 0]
 
     @torch.inference_mode()
-    def append(self, items: Sequence[int]) -> None:
-        """Append one item to each history.
+    def append(self, items: Sequence[int | str], *, ids: IdKind | None = None) -> None:
+        """Append one item to each history; `ids` as in `GenerativeCatalogue.recommend`.
 
         Raises
         ------
@@ -280,7 +321,8 @@ class GenerativeSession:
             Not one item a user, or an item outside the catalogue.
         """
         model = self.catalogue.model
-        new_B = append_items(self.histories, items, n_items=len(self.catalogue))
+        rows = self.catalogue.ids.items(items, ids, "items")
+        new_B = append_items(self.histories, rows.tolist(), n_items=len(self.catalogue))
         if int(self._lengths_B.max()) >= model.config.max_items:
             self._read()
             return
@@ -294,7 +336,17 @@ class GenerativeSession:
         self._lengths_B = self._lengths_B + 1
         self._state_BKD = out.hidden_BSKD[:, 0]
 
-    def recommend(self, k: int = 10, *, exclude: Exclude = "history", candidates: np.ndarray | None = None) -> Ranking:
+    def recommend(
+        self,
+        k: int = 10,
+        *,
+        exclude: Exclude = "history",
+        candidates: Sequence[int | str] | np.ndarray | None = None,
+        ids: IdKind | None = None,
+    ) -> Ranking:
         """Rank the catalogue after each history as it is now. See `GenerativeCatalogue.recommend`."""
-        request = self.catalogue._request(self.histories, k, exclude, candidates)
-        return self.catalogue._rank(self._state_BKD, request, np.arange(len(self.histories)))
+        if candidates is not None:
+            candidates = self.catalogue.ids.items(candidates, ids)
+        request = self.catalogue._request(self.histories, k, exclude, candidates, "rows")
+        ranking = self.catalogue._rank(self._state_BKD, request, np.arange(len(self.histories)))
+        return replace(ranking, catalogue_ids=self.catalogue.ids)

@@ -218,7 +218,7 @@ def explain(
     DataError
         An empty history, an id outside the catalogue, titles that are not one a row, NaN in the score.
     """
-    titles = checked_titles(titles, len(catalogue))
+    titles = checked_titles(titles, catalogue.ids)
     request = Request.checked([history], 1, "nothing", np.array([item]), n_items=len(catalogue))
     history_S = request.histories[0]
     if len(history_S) == 0:

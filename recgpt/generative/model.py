@@ -19,7 +19,8 @@ import polars as pl
 
 from recgpt.bounds import load_npy
 from recgpt.catalogue import Kind, rankings_sha256
-from recgpt.data.past import PastSource, item_ids
+from recgpt.data.catalogue_ids import CatalogueIds
+from recgpt.data.past import PastSource, given_ids
 from recgpt.data.text import catalogue_texts
 from recgpt.encode import TextEncoder
 from recgpt.errors import DataError
@@ -110,7 +111,7 @@ class GenerativeModel(RecGPTDecoder):
             raise DataError(f"a single text was given, {items[:40]!r}: index a list of texts, one an item")
         if len(items) == 0:
             raise DataError("the catalogue is empty: index at least one item")
-        item_ids(items)  # refuses ids that are missing or double
+        ids = given_ids(items)
         embeddings_NE = self._embeddings(items) if embeddings is None else embeddings
         if embeddings_NE.shape != (len(items), self.config.embedding_dim):
             raise DataError(
@@ -119,11 +120,13 @@ class GenerativeModel(RecGPTDecoder):
             )
         if codes is None:
             codes = tokenizer.encode(embeddings_NE, progress=len(embeddings_NE) > 1_000_000)
-        return GenerativeCatalogue(self, tokenizer, codes, embeddings_NE)
+        return GenerativeCatalogue(self, tokenizer, codes, embeddings_NE, ids)
 
     def open_index(self, folder: Path, embeddings: np.ndarray) -> GenerativeCatalogue:
         """Read the index that `GenerativeCatalogue.save` wrote, of items with these embeddings (N, E)."""
-        return self.index(embeddings, codes=load_npy(folder / CODES_FILE, mmap=False))
+        opened = self.index(embeddings, codes=load_npy(folder / CODES_FILE, mmap=False))
+        opened.ids = CatalogueIds.open(folder, len(opened))
+        return opened
 
     def _embeddings(self, items: "Sequence[str] | pl.DataFrame | pd.DataFrame | np.ndarray") -> np.ndarray:
         if isinstance(items, np.ndarray):

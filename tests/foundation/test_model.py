@@ -279,6 +279,87 @@ def test_interactions_come_as_arrays_or_as_tables(encodes):
     assert first.features.past.has_times
 
 
+TITLES = ["Heat", "Casino", "Jumanji", "Alien"]
+
+
+def by_outside_id(ids) -> FoundationCatalogue:
+    items = pl.DataFrame({"item_id": ids, "title": TITLES})
+    past = pl.DataFrame({"user_id": ["b", "b", "a"], "item_id": [ids[0], ids[1], ids[2]]})
+    return model_of().index(items, interactions=past)
+
+
+def test_ids_in_ids_out(encodes):
+    texts, numbers = by_outside_id(["007", "7", "b7", "0439"]), by_outside_id([70, 71, 2, 900])
+    by_row = texts.recommend([[0], [2, 1]], 2)
+    assert_same(texts.recommend([["007"], ["b7", "7"]], 2), by_row)
+    assert_same(numbers.recommend([[70], [2, 71]], 2, ids="outside"), by_row)
+    assert by_row.item_ids == [[["007", "7", "b7", "0439"][row] for row in ids] for ids in by_row.ids.tolist()]
+    assert texts.recommend([["007"]], 10).item_ids[0] == [
+        texts.item_ids[row] for row in texts.recommend([[0]], 3).ids[0]
+    ]
+    assert texts.recommend([["007"]], 3, candidates=["7", "b7"]).item_ids[0] in (["7", "b7"], ["b7", "7"])
+    assert (
+        model_of().index(TITLES).recommend([[0]], 3).item_ids
+        == model_of().index(TITLES).recommend([[0]], 3).ids.tolist()
+    )
+    session = texts.session([["007"]])
+    session.append(["b7"])
+    assert_same(session.recommend(2), texts.recommend([[0, 2]], 2))
+    assert texts.explain(["007"], "b7").title == "item b7"
+    assert texts.explain(["007"], "b7", ["Heat", "Casino", " ", "Alien"]).title == "b7", "no title: its id"
+
+
+@pytest.mark.parametrize(
+    ("history", "options", "message"),
+    [
+        ([2], {"candidates": [2]}, 'may be rows of the catalogue or its item_id: pass ids="outside"'),
+        ([900], {}, "holds 900, which is an item_id and no row"),
+        ([71], {"ids": "outside", "candidates": ["x"]}, "'item_id' is String"),
+        ([7], {"ids": "outside"}, "not in the items table: 7"),
+        (["70"], {}, "'item_id' is String"),
+        ([2, "a"], {}, "2 types"),
+        ([1.5], {}, "holds 1.5"),
+        ("70", {}, "history 0 is '70': pass a list of items"),
+        ([0], {"ids": "id"}, "ids='id' is unknown"),
+    ],
+)
+def test_ids_that_are_ambiguous_or_unknown_are_refused(encodes, history, options, message):
+    with pytest.raises(DataError, match=message):
+        by_outside_id([70, 71, 2, 900]).recommend([history], 2, **options)
+
+
+def test_rows_that_are_no_ids_stay_rows(encodes):
+    numbers = by_outside_id([70, 71, 2, 900])
+    assert_same(numbers.recommend([[0, 3]], 2), numbers.recommend([[70, 900]], 2, ids="outside"))
+    assert numbers.recommend([[2]], 4, ids="rows").item_ids[0].count(2) == 0, "row 2 is item 2 here"
+
+
+def test_ids_of_items_and_users_are_saved_with_the_index(encodes, tmp_path):
+    model = model_of()
+    catalogue = by_outside_id(["007", "7", "b7", "0439"])
+    catalogue.save(tmp_path)
+    opened = model.open_index(tmp_path, np.empty((4, E)))
+    assert opened.item_ids.tolist() == ["007", "7", "b7", "0439"]
+    assert_same(opened.recommend([["b7"]], 2), catalogue.recommend([["b7"]], 2))
+    model.index(TITLES).save(tmp_path)
+    assert model.open_index(tmp_path, np.empty((4, E))).item_ids.tolist() == [0, 1, 2, 3], "no ids of another index"
+
+
+def test_events_with_outside_ids_are_observed(encodes, tmp_path):
+    ids = ["007", "7", "b7", "0439"]
+    catalogue, dense = by_outside_id(ids), by_outside_id(ids)
+    catalogue.save(tmp_path)
+    catalogue = model_of().open_index(tmp_path, np.empty((4, E)))
+    catalogue.observe(pl.DataFrame({"user_id": ["c", "a", "b"], "item_id": ["0439", "007", "0439"]}))
+    dense.observe(Interactions(np.array([2, 0, 1], np.int32), np.array([3, 0, 3], np.int32)))  # users: a, b, then c
+    assert_same(catalogue.recommend([["b7"]], 3), dense.recommend([[2]], 3))
+    assert [each.tolist() for each in catalogue.features.past.sequences] == [[2, 0], [0, 1, 3], [3]]
+    with pytest.raises(DataError, match="not in the items table"):
+        by_outside_id(ids).observe(pl.DataFrame({"user_id": ["c"], "item_id": ["x"]}))
+    with pytest.raises(DataError, match="dense user ids"):
+        index(model_of()).observe(pl.DataFrame({"user_id": ["c"], "item_id": [1]}))
+
+
 def test_missing_times_are_unknown(encodes):
     table = pl.DataFrame({"user_id": [1, 1, 2], "item_id": [0, 1, 2], "timestamp": [START + 100, None, START + 300]})
     catalogue = model_of().index(["a", "b", "c"], interactions=table)

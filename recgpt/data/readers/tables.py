@@ -135,8 +135,19 @@ def read(
         )
 
 
-def read_items(path: Path, *, separator: str | None = None, encoding: str | None = None) -> pl.DataFrame:
+def read_items(
+    path: Path,
+    *,
+    separator: str | None = None,
+    encoding: str | None = None,
+    columns: Mapping[str, str] | None = None,
+) -> pl.DataFrame:
     """Read a catalogue file with a column `title`; all other columns are kept.
+
+    Parameters
+    ----------
+    columns
+        Column in the file by the name that it gets, such as `{"title": "name"}`, for files with other names.
 
     Raises
     ------
@@ -144,24 +155,33 @@ def read_items(path: Path, *, separator: str | None = None, encoding: str | None
         A missing column, or rows that cannot be read.
     """
     with tempfile.TemporaryDirectory() as work:
-        table = open_table(path, Path(work), separator=separator, encoding=encoding, wanted=("item_id", "title"))
-        table.check_column("title")
+        named = {"item_id": "item_id", "title": "title", **(columns or {})}
+        wanted = list(named.values())
+        table = open_table(path, Path(work), separator=separator, encoding=encoding, wanted=wanted)
+        for name in ("title", *(columns or ())):
+            table.check_column(named[name])
         table.say_form()
-        rows = table.rows
-        if "item_id" in table.columns:
-            table.check_column("item_id")
+        renamed = {old: new for new, old in (columns or {}).items() if old != new}
+        rows = table.rows.drop([new for new in renamed.values() if new in table.columns and new not in renamed])
+        rows = rows.rename(renamed)
+        if named["item_id"] in table.columns:
+            table.check_column(named["item_id"])
             rows = mark_faults(_cleaned(table, rows), [_missing("item id", "item_id")])
             (rows,) = align_ids([IdColumn(rows, "item_id", str(path), table.is_untyped)])
         return _whole(table, rows)
 
 
-def read_events(path: Path, wanted: Sequence[str]) -> tuple[pl.DataFrame, bool]:
+def read_events(
+    path: Path, wanted: Sequence[str], columns: Mapping[str, str] | None = None
+) -> tuple[pl.DataFrame, bool]:
     """Read columns of a file of events as they are written, without blanks around values.
 
     Parameters
     ----------
     wanted
         Columns to read, as far as the file has them; `user_id` and `item_id` are needed in any case.
+    columns
+        Column in the file by the name that is read, for files with other names; these are needed too.
 
     Returns
     -------
@@ -174,10 +194,13 @@ def read_events(path: Path, wanted: Sequence[str]) -> tuple[pl.DataFrame, bool]:
         A missing column, a missing user or item, or rows that cannot be read.
     """
     with tempfile.TemporaryDirectory() as work:
-        table = open_table(path, Path(work), wanted=wanted)
-        present = dict.fromkeys(("user_id", "item_id", *(name for name in wanted if name in table.columns)))
+        given = columns or {}
+        named = {name: given.get(name, name) for name in ("user_id", "item_id", *wanted)}
+        table = open_table(path, Path(work), wanted=list(named.values()))
+        needed = {"user_id", "item_id", *given}
+        present = {new: old for new, old in named.items() if new in needed or old in table.columns}
         table.say_form()
-        rows = copy_columns(table, {name: name for name in present}, Path(work) / "events.parquet", as_text=wanted)
+        rows = copy_columns(table, present, Path(work) / "events.parquet", as_text=wanted)
         rows = mark_faults(rows, [_missing("user", "user_id"), _missing("item", "item_id")])
         return _whole(table, rows), table.is_untyped
 
