@@ -11,6 +11,7 @@ ROOMS = (
     "recgpt.cli",
     "recgpt.web",
     "recgpt.testing",
+    "recgpt.adaptors",
     "recgpt.simulate.experiments",
     "recgpt.simulate.worlds",
     "recgpt.simulate.runner",

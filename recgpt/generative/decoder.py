@@ -28,10 +28,11 @@ from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex
 from transformers import PretrainedConfig, PreTrainedModel
 from transformers.utils import ModelOutput
 
-from recgpt.bounds import MAX_CODES, MAX_HISTORY, MAX_LAYERS, MAX_WIDTH, check_parameters, check_sizes, read_json
+from recgpt.bounds import check_parameters
 from recgpt.errors import CheckpointError, DataError
 from recgpt.files import new_folder
 from recgpt.generative.card import model_card
+from recgpt.generative.folder import checked_sizes
 from recgpt.generative.loss import IGNORE, next_code_loss
 from recgpt.generative.tokenizer import FSQTokenizer
 from recgpt.hub import OPTIONS, local_folder, uploaded
@@ -121,26 +122,6 @@ class RecGPTConfig(PretrainedConfig):
     def slice_dim(self) -> int:
         """W, the width of one slice of the text embedding."""
         return self.embedding_dim // self.n_codes
-
-
-_LIMITS = {"n_layers": MAX_LAYERS, "n_codes": MAX_CODES, "max_items": MAX_HISTORY}
-_LIMITS |= dict.fromkeys(("codebook_size", "embedding_dim", "d_model", "n_heads"), MAX_WIDTH)
-
-
-def _check_files(folder: Path) -> None:
-    """Refuse a folder whose config.json asks for more than its weights hold, before anything is allocated."""
-    path = folder / "config.json"
-    if not path.is_file():
-        raise CheckpointError(f"{folder} holds no config.json: name a folder that save_pretrained wrote")
-    content = read_json(path, CheckpointError)
-    check_sizes(content, _LIMITS, path)
-    sizes = {name: content[name] for name in _LIMITS if name in content}
-    check_parameters(RecGPTConfig(**sizes).least_parameters, folder)
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        shards = read_json(index, CheckpointError).get("weight_map", {})
-        if not isinstance(shards, dict) or any(str(each) != Path(str(each)).name for each in shards.values()):
-            raise CheckpointError(f"{index} names files outside its folder: copy the model again")
 
 
 class KeyValues:
@@ -383,7 +364,7 @@ class RecGPTDecoder(PreTrainedModel):
         """
         hub = {option: kwargs.pop(option) for option in OPTIONS if option in kwargs}
         folder = local_folder(pretrained_model_name_or_path, **hub)
-        _check_files(folder)
+        check_parameters(RecGPTConfig(**checked_sizes(folder)).least_parameters, folder)
         # By default transformers initialises missing or mismatched weights at random and drops unknown ones.
         kwargs |= {"output_loading_info": True, "ignore_mismatched_sizes": True}
         try:
