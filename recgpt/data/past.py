@@ -22,7 +22,7 @@ from recgpt.data.dataset import Interactions
 from recgpt.data.ids import IdColumn, IdMap, outside_ids
 from recgpt.data.readers.shared_ids import align_ids
 from recgpt.data.readers.tables import read_events
-from recgpt.data.schema import collect
+from recgpt.data.schema import collect, is_text
 from recgpt.data.times import read_times
 from recgpt.errors import DataError
 from recgpt.hub import dataset_files
@@ -130,18 +130,23 @@ def _ids(events: pl.DataFrame, name: str, where: str, is_untyped: bool, items: I
     """Ids of users or items; those of items of a file in the type of the catalogue."""
     if where == IN_MEMORY:
         return outside_ids(events[name], name, where)
-    columns = [IdColumn(events.lazy(), name, where, is_untyped)]
-    if name == "item_id":
-        columns.append(IdColumn(items.ids.to_frame(name).lazy(), name, items.where, is_untyped=False))
-    ids = collect(align_ids(columns)[0].select(name), where).to_series()
-    if name == "user_id" or (ids.dtype == pl.String) == items.is_text:
-        return outside_ids(ids, name, where)
-    if items.is_text:
-        return ids.cast(pl.String)
-    odd = IdColumn(ids.to_frame().lazy(), name, where, is_untyped=True).not_canonical()
+    column = IdColumn(events.lazy(), name, where, is_untyped)
+    if name == "item_id" and is_text(column.kind) and not items.is_text:
+        return _numbers(column, items)
+    catalogue = IdColumn(items.ids.to_frame(name).lazy(), name, items.where, is_untyped=False)
+    columns = [column] if name == "user_id" else [column, catalogue]
+    return outside_ids(collect(align_ids(columns)[0].select(name), where).to_series(), name, where)
+
+
+def _numbers(column: IdColumn, items: IdMap) -> pl.Series:
+    """Item ids in text as the numbers of the catalogue; 123.0, as pandas writes 123 beside gaps, is read as 123."""
+    whole = pl.col(column.name).str.replace(r"^(-?\d+)\.0+$", "${1}")
+    odd = IdColumn(column.table.select(whole), column.name, column.where, is_untyped=True).not_canonical()
     if odd is not None:
-        raise DataError(f"{where}: 'item_id' {odd!r} is not in {items.where}, whose ids are numbers: write both alike")
-    return ids.cast(pl.Int64)
+        raise DataError(
+            f"{column.where}: 'item_id' {odd!r} is not in {items.where}, whose ids are numbers: write both alike"
+        )
+    return collect(column.table.select(whole.cast(pl.Int64)), column.where).to_series()
 
 
 def _position(position: pl.Series, where: str) -> pl.Series:

@@ -153,6 +153,12 @@ def test_ids_of_untyped_files_follow_the_catalogue(tmp_path):
         past = read_past(tmp_path / "past.csv", ids)
         assert past.item.tolist() == [1, 0]
         assert past.user.tolist() == [0, 1], "007 and 7 are two users"
+    (tmp_path / "past.csv").write_text("user_id,item_id\n1,7.0\n1,5.0\n")
+    assert read_past(tmp_path / "past.csv", numbers).item.tolist() == [1, 0], "as pandas writes numbers beside gaps"
+    (tmp_path / "past.jsonl").write_text('{"user_id": 1, "item_id": "7"}\n{"user_id": 1, "item_id": "5"}\n')
+    assert read_past(tmp_path / "past.jsonl", numbers).item.tolist() == [1, 0]
+    (tmp_path / "past.jsonl").write_text('{"user_id": 1, "item_id": 7}\n{"user_id": 1, "item_id": 5}\n')
+    assert read_past(tmp_path / "past.jsonl", texts).item.tolist() == [1, 0]
     (tmp_path / "past.csv").write_text("user_id,item_id\n1,7\n1,05\n")
     with pytest.raises(DataError, match=r"past.csv: 'item_id' '05' is not in items.csv, whose ids are numbers"):
         read_past(tmp_path / "past.csv", numbers)
