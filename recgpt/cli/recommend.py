@@ -93,7 +93,7 @@ def recommend(
     if as_json:
         ids = catalogue.item_ids.tolist()
         about = {"history": [names[row] for row in rows], "history_ids": [ids[row] for row in rows]}
-        print_json({**about, "recommendations": best}, indent=None)
+        print_json({**about, "recommendations": best, "model": source.model}, indent=None)
         return
     shown = Table("", "title", score_name.replace("_", "-"), box=None)
     for each in best:

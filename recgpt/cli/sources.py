@@ -37,6 +37,7 @@ class Source:
             if interactions is None:
                 interactions, time_format = str(items / "interactions.parquet"), "s"
             items = items / "items.parquet"
+        self.model: dict[str, Any] = {}
         given = {name: column for name, column in columns.items() if column is not None}
         of_events = ("user_id", "timestamp")
         self._events_columns: dict[str, str] = {
@@ -89,10 +90,12 @@ class Source:
         return [int(row) for row in past.item[past.user == number]]
 
     def indexed(self, model: str | None) -> "Catalogue":
-        """Index the catalogue with the named model, by default the shipped one."""
+        """Index the catalogue with the named model, by default the shipped one; `model` then has the facts about it."""
         check_model(model)
         past, _ = self._past
 
-        from recgpt.models import load_model
+        from recgpt.models import about_model, load_model
 
-        return load_model(model).index(self.items, interactions=past)
+        loaded = load_model(model)
+        self.model = about_model(loaded)
+        return loaded.index(self.items, interactions=past)
