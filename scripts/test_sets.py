@@ -168,8 +168,8 @@ def compare(entry: dict[str, Any], folder: Path) -> dict[str, bool | None]:
 
     `counts`, `degrees` and `sequences` do not depend on how users and items are numbered; `files` does.
     """
-    interactions = pl.read_parquet(folder / "interactions.parquet")
-    items = pl.read_parquet(folder / "items.parquet")
+    interactions = pl.read_parquet(folder / "interactions.parquet", glob=False)
+    items = pl.read_parquet(folder / "items.parquet", glob=False)
     counts = {
         "users": interactions["user_id"].n_unique(),
         "items": items["item_id"].n_unique(),
@@ -225,9 +225,11 @@ def build_yelp(entry: dict[str, Any], source: Path, out: Path, *, overwrite: boo
         reviews = json_lines(find(source, "yelp_academic_dataset_review.json"), REVIEW, work / "reviews.parquet")
         businesses = json_lines(find(source, "yelp_academic_dataset_business.json"), BUSINESS, work / "meta.parquet")
         time = pl.col("date").str.to_datetime("%Y-%m-%d %H:%M:%S").dt.epoch("s")
+        whole = work / "all"
+        (whole / "raw").mkdir(parents=True)
         write_dataset(
-            work / "all",
-            work,
+            out,
+            whole / "raw",
             interactions=reviews.filter(pl.col("date").is_between(pl.lit(first), pl.lit(last))).select(
                 "user_id", item_id="business_id", timestamp=time
             ),
@@ -235,9 +237,8 @@ def build_yelp(entry: dict[str, Any], source: Path, out: Path, *, overwrite: boo
             source="Yelp open data set, reviews of 2019",
             keep_cold_items=False,
         )
-        active = keep_active(Dataset.load(work / "all"), user_records=5, item_records=5, keep_cold_items=False)
-        active.name = out.name
-        active.save(out, overwrite=True)
+        active = keep_active(Dataset.load(whole), user_records=5, item_records=5, keep_cold_items=False)
+        active.write_files(work.parent)
 
 
 def build_movielens_small(entry: dict[str, Any], source: Path, out: Path, *, overwrite: bool) -> None:
@@ -246,8 +247,8 @@ def build_movielens_small(entry: dict[str, Any], source: Path, out: Path, *, ove
     for name in ("ratings.csv", "movies.csv"):
         if not (folder / name).is_file():
             raise DataError(f"{folder} has no {name}: unpack ml-latest-small.zip there")
-    ratings = pl.read_csv(folder / "ratings.csv", schema_overrides={"rating": pl.Float32})
-    films = pl.read_csv(folder / "movies.csv")
+    ratings = pl.read_csv(folder / "ratings.csv", glob=False, schema_overrides={"rating": pl.Float32})
+    films = pl.read_csv(folder / "movies.csv", glob=False)
     with workspace(out, overwrite=overwrite) as work:
         made = work / "made"
         made.mkdir()

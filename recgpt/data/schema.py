@@ -1,6 +1,8 @@
 """Checks of the two tables of a data set folder: column names, types, missing values."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -23,6 +25,18 @@ def scan_parquet(path: Path) -> pl.LazyFrame:
     if path.is_file():
         check_parquet(path)
     return pl.scan_parquet(path.absolute(), glob=False)
+
+
+def scan_json_lines(path: Path, **options: Any) -> pl.LazyFrame:
+    """Open a file of JSON lines lazily; every character of the path is taken literally, as by `scan_parquet`.
+
+    Parameters
+    ----------
+    options
+        Options of Polars, such as `row_index_name`.
+    """
+    literal = re.sub(r"([*?[])", r"[\1]", str(path.absolute()))  # Polars has no option against patterns here
+    return pl.scan_ndjson(literal, infer_schema_length=None, **options)
 
 
 def scan_table(path: Path) -> pl.LazyFrame:

@@ -19,7 +19,7 @@ import polars as pl
 from recgpt.data.dataset import Dataset
 from recgpt.data.identity import file_sha256
 from recgpt.data.ids import IdMap, outside_ids, some
-from recgpt.data.schema import collect, is_text, scan_parquet
+from recgpt.data.schema import collect, is_text, scan_json_lines, scan_parquet
 from recgpt.data.splits import Split
 from recgpt.errors import DataError
 from recgpt.progress import note
@@ -178,7 +178,7 @@ def _open(path: Path) -> pl.LazyFrame:
                 separator = "," if path.suffix == ".csv" else "\t"
                 table = pl.scan_csv(path.absolute(), glob=False, separator=separator, infer_schema=False)
             case ".jsonl" | ".ndjson":
-                table = pl.scan_ndjson(path.absolute(), infer_schema_length=None)
+                table = scan_json_lines(path)
             case ".parquet":
                 table = scan_parquet(path)
             case _:

@@ -30,7 +30,7 @@ from recgpt.data.readers.encodings import (
     unmarked_encoding,
 )
 from recgpt.data.readers.records import FAULT, FAULT_VALUE, LINE
-from recgpt.data.schema import scan_parquet
+from recgpt.data.schema import scan_json_lines, scan_parquet
 from recgpt.errors import ConfigError, DataError
 from recgpt.progress import note
 
@@ -376,8 +376,7 @@ def _scan_json(path: Path) -> tuple[pl.LazyFrame, tuple[str, ...]] | None:
             if number == 0 and block.lstrip()[:1] != b"{":
                 return None
     try:
-        # Polars expands patterns in the paths of JSON lines, and has no option against it.
-        rows = pl.scan_ndjson(_escaped(path), infer_schema_length=None, row_index_name=LINE, row_index_offset=1)
+        rows = scan_json_lines(path, row_index_name=LINE, row_index_offset=1)
         columns = rows.collect_schema()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
         return None
@@ -387,7 +386,3 @@ def _scan_json(path: Path) -> tuple[pl.LazyFrame, tuple[str, ...]] | None:
         if isinstance(kind, pl.List) and not kind.inner.is_nested()
     ]
     return _without_faults(rows.with_columns(joined)), tuple(name for name in columns if name != LINE)
-
-
-def _escaped(path: Path) -> str:
-    return re.sub(r"([*?[])", r"[\1]", str(path.absolute()))
