@@ -2,10 +2,8 @@
 
 Documents are checked by these rules (README.md, docs/*.md, data/README.md, benchmarks/README.md):
 
-- ```bash: every line is parsed by the parsers of the program it names, and the files it starts exist. Lines of
-  `recgpt`, `python eval.py` and `python predict.py` that name `runs/demo/` are run, on a small stand-in for what
-  `./run.sh` leaves there. An unknown program fails: write ```text for what is no command of ours.
-- ```python: every block is run, all of them in one session, the README's first, beside that stand-in.
+- ```bash: every line is parsed by the parsers of the program it names, and the files it starts exist. An unknown
+  program fails: write ```text for what is no command of ours. `tests/test_guides.py` runs the blocks, page by page.
 - Links and pictures that are no web addresses must exist.
 """
 
@@ -21,7 +19,6 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 
@@ -271,7 +268,7 @@ def check_command(repo, tmp_path, monkeypatch, capsys):
                 assert (repo / constraints).is_file()
                 extras = tomllib.loads((repo / "pyproject.toml").read_text())["project"]["optional-dependencies"]
                 assert set(target.removeprefix(".[").removesuffix("]").split(",")) <= set(extras)
-            case ["cd" | "git" | "source" | "export", *_] | ["python3", "-m", "venv", ".venv"]:
+            case ["cd" | "git" | "source" | "export" | "printf", *_] | ["python3", "-m", "venv", ".venv"]:
                 pass
             case _:
                 pytest.fail(f"no program of ours: {line}")
@@ -282,7 +279,7 @@ def check_command(repo, tmp_path, monkeypatch, capsys):
 def documents(repo: Path) -> list[Path]:
     candidates = [
         repo / "README.md",
-        *sorted(repo.glob("docs/*.md")),
+        *sorted(repo.glob("docs/**/*.md")),
         repo / "data/README.md",
         repo / "benchmarks/README.md",
     ]
@@ -327,53 +324,3 @@ def test_links_and_pictures_of_the_documents_exist(repo):
     for path in documents(repo):
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text(encoding="utf-8")):
             assert (path.parent / target).exists(), f"{path.name} points to {target}"
-
-
-@pytest.fixture
-def demo(repo, tiny_minilm, tmp_path, monkeypatch) -> Path:
-    """A working directory that looks as `./run.sh` leaves it, only smaller."""
-    run = tmp_path / "runs" / "demo"
-    shutil.copytree(tiny_minilm.data, run / "data" / "movielens")
-    shutil.copytree(tiny_minilm.tokenizer, run / "tokenizer")
-    shutil.copytree(tiny_minilm.model, run / "model" / "best")
-    shutil.copytree(repo / "ckpt", tmp_path / "ckpt")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def test_commands_of_the_documents_run_on_what_run_sh_leaves(repo, demo, run_recgpt, run_script):
-    n_run = 0
-    for line in shell_lines(repo):
-        words = shlex.split(line, comments=True)
-        if not any(word.startswith("runs/demo/") for word in words):
-            continue
-        match words:
-            case ["recgpt" | ".venv/bin/recgpt", *arguments]:
-                done = run_recgpt(*arguments)
-            case ["python", ("eval.py" | "predict.py") as script, *arguments]:
-                done = run_script(script, *arguments)
-            case _:
-                continue
-        assert done.code == 0, f"{line}\n{done.stderr}"
-        n_run += 1
-    assert n_run > 0
-
-
-@pytest.fixture
-def registries():
-    """What documents add to the registries is gone after the test."""
-    from recgpt.data.readers import READERS
-    from recgpt.data.splits import PROTOCOLS
-    from recgpt.recommenders import REGISTRY
-    from recgpt.simulate.world import WORLDS
-
-    with patch.dict(REGISTRY), patch.dict(READERS), patch.dict(PROTOCOLS), patch.dict(WORLDS):
-        yield
-
-
-def test_python_of_the_documents_runs(repo, demo, registries):
-    session: dict[str, object] = {"__name__": "documents"}
-    blocks = [(path, block) for path in documents(repo) for block in code(path, "python")]
-    assert blocks
-    for path, block in blocks:
-        exec(compile(block, str(path), "exec"), session)  # noqa: S102 - our own documents
