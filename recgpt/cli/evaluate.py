@@ -214,13 +214,19 @@ def benchmark_accuracy(
     if suite and config:
         raise typer.BadParameter("--suite and --config exclude each other: pass one of them")
     allow_plugins(*(plugin or ()), overrides=overrides or ())
-    from recgpt.benchmark.accuracy.page import summarize, write_reports
-    from recgpt.benchmark.accuracy.suite import DEFAULT_SUITE, Suite, run_suite
-    from recgpt.models import load_model
+    from recgpt.benchmark.accuracy.settings import DEFAULT_SUITE, Suite
+    from recgpt.files import require_writable
 
     allowed = {"allow_trained_on_targets": True} if allow_trained_on_targets else {}
     whole = Suite.load(config or Suite.packaged_file(suite or DEFAULT_SUITE), overrides or (), allowed)
     chosen = whole.restricted(only=only or (), seeds=seeds or ())
+    chosen.require_datasets(data)
+    require_writable(out)
+
+    from recgpt.benchmark.accuracy.page import summarize, write_reports
+    from recgpt.benchmark.accuracy.suite import run_suite
+    from recgpt.models import load_model
+
     found = run_suite(chosen, data=data, out=out, load_model=load_model)
     paths = write_reports(summarize(chosen, found), found, out=out)
     say(f"{paths[0]}, {paths[1].name} and {paths[2].name}")

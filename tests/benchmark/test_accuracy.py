@@ -19,7 +19,8 @@ from pydantic import ValidationError
 
 from recgpt.benchmark.accuracy import suite as benchmark
 from recgpt.benchmark.accuracy.page import markdown, ratio_table, summarize, write_reports
-from recgpt.benchmark.accuracy.suite import SUITES, BenchmarkConfig, DatasetCells, Part, Suite, run_suite
+from recgpt.benchmark.accuracy.settings import SUITES, BenchmarkConfig, Part, Suite
+from recgpt.benchmark.accuracy.suite import DatasetCells, run_suite
 from recgpt.data.dataset import Dataset
 from recgpt.data.splits import PROTOCOLS
 from recgpt.errors import ConfigError, DataError

@@ -50,6 +50,9 @@ EVALUATE = ("evaluate", "d")
     [
         ((*EVALUATE, "--recommenders", "popularty"), "unknown recommender 'popularty'"),
         ((*EVALUATE, "--recommenders", "recgpt_generative"), "needs a generative model: name one with --model"),
+        (("benchmark", "accuracy", "--suite", "foo"), "unknown suite 'foo': choose among accuracy, foundation"),
+        (("benchmark", "accuracy", "--data", "empty"), "empty has no data set amazon_beauty"),
+        (("benchmark", "accuracy", "--only", "none of them"), "has no part 'none of them'"),
         ((*EVALUATE, "--protocol", "leave_two_out"), "unknown protocol 'leave_two_out'"),
         ((*EVALUATE, "--protocol", "global_time", "--past", "train"), "global_time has no option past"),
         ((*EVALUATE, "--protocol", "windows"), "eval_windows"),

@@ -10,7 +10,8 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from recgpt.benchmark.accuracy.suite import BenchmarkConfig, Suite, run_suite
+from recgpt.benchmark.accuracy.settings import BenchmarkConfig, Suite
+from recgpt.benchmark.accuracy.suite import run_suite
 from recgpt.cli.app import app
 from recgpt.data.dataset import Dataset
 from recgpt.data.fingerprint import save_array

@@ -18,7 +18,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from recgpt.benchmark.accuracy.plots import accuracy_plots
-from recgpt.benchmark.accuracy.suite import REFERENCE, BenchmarkConfig, DatasetCells, Part, Suite
+from recgpt.benchmark.accuracy.settings import BenchmarkConfig, Part, Suite
+from recgpt.benchmark.accuracy.suite import REFERENCE, DatasetCells
 from recgpt.data.fingerprint import write_json
 from recgpt.evaluate.config import KS
 from recgpt.evaluate.protocols import headline
