@@ -165,7 +165,9 @@ def load_npz(content: bytes, where: str) -> dict[str, np.ndarray]:
     except DataError:
         raise
     except _DAMAGE as problem:
-        raise DataError(f"{where} is truncated or no .npz file of numbers ({problem})") from problem
+        raise DataError(
+            f"{where} is truncated or no .npz file of numbers ({problem}): copy or make it again"
+        ) from problem
 
 
 def _npy_claims(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
@@ -249,7 +251,10 @@ def check_parquet(source: Path | bytes, where: str = "") -> None:
             return
         footer = int.from_bytes(end[:4], "little")
         if footer > min(MAX_FOOTER_BYTES, n_bytes):
-            raise DataError(f"{where} claims a footer of {footer:,} bytes, at most {MAX_FOOTER_BYTES:,} are read")
+            raise DataError(
+                f"{where} claims a footer of {footer:,} bytes, at most {MAX_FOOTER_BYTES:,} are read: copy or make"
+                " it again"
+            )
         try:
             about = pq.read_metadata(file)
         except (pa.ArrowException, OSError):
@@ -258,13 +263,14 @@ def check_parquet(source: Path | bytes, where: str = "") -> None:
     rows = max(about.num_rows, sum(group.num_rows for group in groups))
     if rows > FREE_ROWS + MAX_ROWS_A_BYTE * n_bytes:
         raise DataError(
-            f"{where} has {n_bytes:,} bytes and claims {rows:,} rows, at most {MAX_ROWS_A_BYTE:,} a byte: do not use it"
+            f"{where} claims {rows:,} rows in {n_bytes:,} bytes, more than the {MAX_ROWS_A_BYTE:,} a byte that are"
+            " read, as a damaged or hostile file does: if you trust it, write it again as CSV"
         )
     content = sum(group.total_byte_size for group in groups)
     if content > FREE_BYTES + MAX_INFLATION * n_bytes:
         raise DataError(
-            f"{where} has {n_bytes:,} bytes and unpacks to {content:,}, at most {MAX_INFLATION:,} times as many are"
-            " read: do not use it"
+            f"{where} has {n_bytes:,} bytes and unpacks to {content:,}, more than the {MAX_INFLATION:,} times as many"
+            " that are read, as a hostile file does: if you trust it, write it again without compression"
         )
 
 
@@ -308,6 +314,6 @@ def check_parameters(n_parameters: int, weights: Path) -> None:
     n_bytes = sum(file.stat().st_size for file in files)
     if n_parameters > n_bytes:
         raise CheckpointError(
-            f"{weights} is damaged or of another shape ({n_bytes:,} bytes, its config.json asks for {n_parameters:,}"
-            " numbers or more): copy it again"
+            f"{weights} is damaged or of another shape ({n_bytes:,} bytes for the {n_parameters:,} parameters of its"
+            " config.json): copy it again"
         )

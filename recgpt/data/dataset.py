@@ -359,7 +359,7 @@ class Dataset:
         """
         flat = self.interactions.select(kept)
         if not len(flat):
-            raise DataError(f"{self.name}: no interaction is left")
+            raise DataError(f"{self.name}: no interaction is left: leave out fewer of them")
         items, item_map, user_map = self._items, self.item_map, self.user_map
         events_of_user = np.bincount(flat.user, minlength=self.n_users)
         if not events_of_user.all():

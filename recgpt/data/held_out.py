@@ -67,6 +67,7 @@ def hold_out_last(sequences: Ragged, *, max_users: int = 2_000, seed: int = 0) -
     users = users_with_novel_last_item(sequences)
     if not len(users):
         raise DataError(
-            f"none of {len(sequences)} users goes on to a second, different item: there is nothing to learn from"
+            f"none of {len(sequences)} users goes on to a second, different item: there is nothing to learn from, so"
+            " use longer histories"
         )
     return HeldOut.from_last_items(sequences, sample(users, max_users, seed))

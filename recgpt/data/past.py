@@ -93,7 +93,7 @@ def read_past_and_users(
     users = IdMap(events["user_id"].unique().sort(), where)
     user = events["user_id"].rank("dense").cast(pl.Int64) - 1
     if len(events) and user.max() >= _LARGEST_USER:  # type: ignore[operator]  # polars types max() as any scalar
-        raise DataError(f"{where} has more than {_LARGEST_USER:,} users")
+        raise DataError(f"{where} has more than {_LARGEST_USER:,} users: pass a part of them")
     past = Interactions(
         user.cast(pl.Int32).to_numpy(),
         items.to_dense(events["item_id"]),
@@ -108,7 +108,7 @@ def _in_order(table: pl.LazyFrame, where: str, is_untyped: bool, items: IdMap, t
     for name in ("user_id", "item_id"):
         if name not in present:
             found = ", ".join(table.collect_schema())
-            raise DataError(f"{where} has no column {name!r} (it has {found}): rename the one meant")
+            raise DataError(f"{where} has no column {name!r} (it has {found}): rename the right one")
     events = collect(table.select(present), where)
     for name in ("user_id", "item_id"):
         if events[name].null_count():
@@ -210,7 +210,7 @@ def _from_pandas(frame: "pd.DataFrame") -> pl.LazyFrame:
             columns.append(pl.from_pandas(frame[[name]]).to_series())
         except (TypeError, ValueError) as error:  # Arrow's errors are of these types
             raise DataError(
-                f"{IN_MEMORY}: column {name!r} holds values of several types ({error}): convert them"
+                f"{IN_MEMORY}: column {name!r} holds values of several types ({error}): convert them to one type"
             ) from error
     return pl.LazyFrame(columns)
 
@@ -223,16 +223,21 @@ def _open_files(source: str | Path, columns: Mapping[str, str]) -> tuple[pl.Lazy
     tables = [read_events(path, COLUMNS, columns) for path in paths]
     if len({is_untyped for _, is_untyped in tables}) > 1:
         raise DataError(
-            f"{source}: {', '.join(path.name for path in paths)} are of several formats: pass one at a time"
+            f"{source}: {', '.join(path.name for path in paths)} are of several formats: pass files of one format"
         )
     wanted = [name for name in COLUMNS if any(name in table.columns for table, _ in tables)]
     for path, (table, _) in zip(paths, tables, strict=True):
         if missing := [name for name in wanted if name not in table.columns]:
-            raise DataError(f"{path} has no column {missing[0]!r}, which another file of {source} has")
+            raise DataError(
+                f"{path} has no column {missing[0]!r}, which another file of {source} has: give all files the same"
+                " columns"
+            )
     try:
         whole = pl.concat((table.select(wanted) for table, _ in tables), how="vertical_relaxed")
     except pl.exceptions.PolarsError as error:
-        raise DataError(f"{source}: a column has different types in different files ({error})") from error
+        raise DataError(
+            f"{source}: a column has different types in different files ({error}): convert it to one type"
+        ) from error
     return whole.lazy(), str(paths[0] if len(paths) == 1 else source), tables[0][1]
 
 

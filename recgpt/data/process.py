@@ -96,7 +96,10 @@ def write_dataset(
     _sink(interactions.with_columns(order.alias("position")), raw, source)
     events = scan_parquet(raw)
     if unordered := int(events.select(pl.col("position").null_count()).collect().item()):
-        raise DataError(f"{source}: {unordered:,} events have no time, so their order is unknown: give them a position")
+        raise DataError(
+            f"{source}: {unordered:,} events have no time, so their order is unknown: give them a time, or a"
+            " position that orders them"
+        )
     read = {"items": _count(items), "interactions": _count(events), **(read or {})}
     kinds = ("users", "items", "interactions")
     reasons = {kind: dict((left_out or {}).get(kind, {})) for kind in kinds}

@@ -126,9 +126,13 @@ def unpacked(text: str, n: int, where: str) -> np.ndarray:
         unpack = zlib.decompressobj()
         found = unpack.decompress(base64.b64decode(text, validate=True), (n + 7) // 8 or 1)
     except (binascii.Error, zlib.error, ValueError, AttributeError, TypeError) as error:
-        raise DataError(f"{where}: a mask of rows is damaged ({error}): copy the file again") from error
+        raise DataError(
+            f"{where}: the rows of a source of the data set are damaged ({error}): copy the file again"
+        ) from error
     if len(found) != (n + 7) // 8 or unpack.unconsumed_tail:
-        raise DataError(f"{where}: a mask of rows is not one of {n:,} rows: copy the file again")
+        raise DataError(
+            f"{where}: the rows of a source of the data set are damaged (not {n:,} of them): copy the file again"
+        )
     return np.unpackbits(np.frombuffer(found, dtype=np.uint8), count=n).astype(bool)
 
 
@@ -140,7 +144,9 @@ def sources_as_read(dataset: "Dataset") -> list[Source]:
     )
     noted = [Source.from_dict(found, f"{dataset.path}/manifest.json") for found in dataset.manifest.get("sources", [])]
     if any(source.first + source.count > n_events for source in noted):
-        raise DataError(f"{dataset.path}/manifest.json: a source has more events than the data set: copy it again")
+        raise DataError(
+            f"{dataset.path}/manifest.json: a source has more interactions than the data set: copy the data set again"
+        )
     return [itself, *noted]
 
 

@@ -142,5 +142,5 @@ def test_masks_are_exact_and_bounded():
     rows = np.array([0, 7, 8, 99])
     assert np.flatnonzero(unpacked(packed(rows, 100), 100, "x")).tolist() == rows.tolist()
     for text in ("", "!!", packed(rows, 1_000), packed(np.arange(10**7), 10**7)):
-        with pytest.raises(DataError, match=r"x: a mask of rows"):
+        with pytest.raises(DataError, match=r"x: the rows of a source of the data set are damaged"):
             unpacked(text, 100, "x")

@@ -240,7 +240,7 @@ def test_a_broken_line_is_named(amazon_files):
     write_lines(folder / "All_Beauty.jsonl", reviews)
     with (folder / "All_Beauty.jsonl").open("a") as file:
         file.write('{"user_id": 1\n')
-    with pytest.raises(DataError, match=r"All_Beauty.jsonl: no such records .* in line 6 '\{\"user_id\": 1'"):
+    with pytest.raises(DataError, match=r"All_Beauty.jsonl: a record cannot be read, .* in line 6 '\{\"user_id\": 1'"):
         amazon.read(folder, folder / "out", category="All_Beauty")
 
 
@@ -362,7 +362,7 @@ def test_damaged_json_lines(amazon_files, tmp_path):
         amazon.read(folder, folder / "out", category="Video_Games")
     write_lines(folder / "meta_All_Beauty.jsonl", meta)
     (folder / "All_Beauty.jsonl").write_text(json.dumps(reviews[0]) + "\nnot json\n")
-    with pytest.raises(DataError, match=r"All_Beauty.jsonl: no such records as expected before byte"):
+    with pytest.raises(DataError, match=r"All_Beauty.jsonl: a record cannot be read, before byte"):
         amazon.read(folder, folder / "out", category="All_Beauty")
     (folder / "All_Beauty.jsonl").write_text("")
     with pytest.raises(DataError, match=r"All_Beauty.jsonl is empty"):
@@ -494,7 +494,7 @@ def test_steam_libraries(tmp_path):
 def test_python_lines_are_literals_and_nothing_runs(tmp_path, line):
     (tmp_path / "steam_reviews.json").write_text(line + "\n")
     write_lines(tmp_path / "steam_games.json", [GAME], as_python)
-    with pytest.raises(DataError, match=r"steam_reviews.json: no such records as expected"):
+    with pytest.raises(DataError, match=r"steam_reviews.json: a record cannot be read"):
         steam.read_reviews(tmp_path, tmp_path / "out")
 
 

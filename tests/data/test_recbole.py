@@ -47,7 +47,7 @@ def test_fields_can_be_named(folder, tmp_path):
     with pytest.raises(DataError, match=r"ml.item has no column 'item_id' \(it has sku, label\)"):
         recbole.read(folder, tmp_path / "out", title="label")
     (folder / "ml.item").write_text("item_id:token\tlabel:token_seq\n" + "1\tCup\n22\tPlate\n3\tFork\n")
-    with pytest.raises(DataError, match=r"no field with a usual name of titles \(it has item_id, label\).*--title"):
+    with pytest.raises(DataError, match=r"no field with a usual name for titles \(it has item_id, label\).*--title"):
         recbole.read(folder, tmp_path / "out")
     recbole.read(folder, tmp_path / "out", title="label")
     assert Dataset.load(tmp_path / "out").texts() == ["Cup", "Plate", "Fork"]
@@ -72,5 +72,5 @@ def test_files_that_do_not_fit(folder, tmp_path):
     ):
         assert part in str(caught.value)
     (folder / "ml.item").unlink()
-    with pytest.raises(DataError, match=r"ml.item does not exist: RecGPT reads the texts of items"):
+    with pytest.raises(DataError, match=r"ml.item does not exist: RecGPT needs the texts of the items"):
         recbole.read(folder, tmp_path / "out")

@@ -82,7 +82,7 @@ def test_recbole_files(texts, tmp_path):
     assert catalogue[3].split("\t")[:2] == ["B-1", "A B"]
     spaced = pl.DataFrame({"item_id": ["a b", "c"], "title": ["x", "y"]})
     events = pl.DataFrame({"user_id": [1, 1], "item_id": ["a b", "c"], "position": [0, 1]})
-    with pytest.raises(DataError, match="item_id 'a b' holds a blank"):
+    with pytest.raises(DataError, match="item_id 'a b' is empty or holds a space"):
         export_split(zero_shot(Dataset.from_frames("spaced", events, spaced)), tmp_path / "spaced", "recbole")
 
 

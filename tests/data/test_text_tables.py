@@ -178,7 +178,7 @@ def test_long_fields_and_lines(tmp_path, monkeypatch):
     assert rows(tmp_path, f'a,b\n1,"{long}\ny"\n2,3\n')[0][1] == f"{long}\ny"
     monkeypatch.setattr("recgpt.data.readers.encodings.MAX_LINE_BYTES", 1_000)
     monkeypatch.setattr("recgpt.data.readers.encodings.BLOCK_BYTES", 100)
-    with pytest.raises(DataError, match=r"has a line of more than .* MB: this is no table of lines"):
+    with pytest.raises(DataError, match=r"has a line of more than .* MB: export it again, one row a line"):
         rows(tmp_path, f"a,b\n1,{long}\n")
 
 

@@ -42,8 +42,8 @@ def readers() -> dict[str, Reader]:
     for name, entry in plugins.installed(plugins.READERS).items():
         reader = plugins.find(name, plugins.READERS)
         if not isinstance(reader, Reader):
-            raise ConfigError(f"{name} ({entry.value}) is no Reader: name a recgpt.data.readers.Reader")
+            raise ConfigError(f"{name} ({entry.value}) is not a recgpt.data.readers.Reader: see docs/extending.md")
         if name in READERS:
-            raise ConfigError(f"{name} ({entry.value}): this package has a reader of this name: choose another")
+            raise ConfigError(f"{name} ({entry.value}): recgpt has a reader of this name: choose another name")
         found[name] = reader
     return found

@@ -68,14 +68,19 @@ def blocks_of_lines(file: BinaryIO, path: Path) -> Iterator[bytes]:
         check_inflation(path, n_read)
         rest = file.readline(MAX_LINE_BYTES)
         if len(rest) == MAX_LINE_BYTES:
-            raise DataError(f"{path} has a line of more than {MAX_LINE_BYTES >> 20} MB: this is no table of lines")
+            raise DataError(
+                f"{path} has a line of more than {MAX_LINE_BYTES >> 20} MB: export it again, one row a line"
+            )
         yield block + rest
 
 
 def check_inflation(path: Path, n_bytes: int) -> None:
     """Raise DataError for a gzipped file of which more than a plausible number of bytes was unpacked."""
     if n_bytes > FREE_BYTES + MAX_INFLATION * path.stat().st_size:
-        raise DataError(f"{path} unpacks to more than {MAX_INFLATION:,} times its size: do not use it")
+        raise DataError(
+            f"{path} unpacks to more than {MAX_INFLATION:,} times its size, as a hostile file does: if you trust it,"
+            " unpack it first"
+        )
 
 
 def check_encoding(name: str) -> str:
@@ -137,7 +142,8 @@ def unmarked_encoding(path: Path) -> str:
     if foreign is not None:
         place, byte = foreign
         raise DataError(
-            f"{path} is neither UTF-8 nor Windows-1252 (byte {byte:#x} at {place:,}): name its encoding, --encoding"
+            f"{path} is neither UTF-8 nor Windows-1252 (byte {byte:#x} at {place:,}): save it as UTF-8, or import it"
+            " with `recgpt data import ... --encoding NAME`"
         )
     return "cp1252"
 

@@ -101,7 +101,7 @@ def _to_parquet(path: Path, parse: Callable[[bytes], pl.DataFrame], parquet: Pat
                 table = parse(block).to_arrow()
             except _BAD_RECORDS as error:
                 raise DataError(
-                    f"{path}: no such records as expected before byte {file.tell():,}{_place(block, n_lines, parse)}: "
+                    f"{path}: a record cannot be read, before byte {file.tell():,}{_place(block, n_lines, parse)}: "
                     f"{' '.join(str(error).split()) or repr(error)}. Download the file again, or correct it"
                 ) from error
             n_lines += block.count(b"\n")
@@ -135,9 +135,15 @@ def _blocks(path: Path, file: BinaryIO) -> Iterator[bytes]:
             rest = lines.readline(MAX_LINE_BYTES + 1)
             n_read += len(block) + len(rest)
             if len(rest) > MAX_LINE_BYTES:
-                raise DataError(f"{path}: a line before byte {n_read:,} has more than {MAX_LINE_BYTES:,} bytes: cut it")
+                raise DataError(
+                    f"{path}: a line before byte {n_read:,} has more than {MAX_LINE_BYTES:,} bytes: download the"
+                    " file again"
+                )
             if n_read > most:
-                raise DataError(f"{path} unpacks to more than {MAX_INFLATION:,} times its size: do not use it")
+                raise DataError(
+                    f"{path} unpacks to more than {MAX_INFLATION:,} times its size, as a hostile file does: if you"
+                    " trust it, unpack it first"
+                )
             yield block + rest
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path} is truncated ({error}): download it again") from error

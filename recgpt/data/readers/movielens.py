@@ -47,7 +47,7 @@ def read(source: Path, out: Path, *, min_records: int = 1, overwrite: bool = Fal
     layouts = {"ratings.csv": _read_csv, "ratings.dat": _read_1m, "u.data": _read_100k}
     layout = next((name for name in layouts if (source / name).is_file()), None)
     if layout is None:
-        raise DataError(f"{source} has none of {', '.join(layouts)}: it is no unpacked MovieLens folder")
+        raise DataError(f"{source} has none of {', '.join(layouts)}: name the folder of an unpacked MovieLens archive")
     with workspace(out, overwrite=overwrite) as work:
         ratings, films = layouts[layout](source, work)
         times = read_times(ratings, "timestamp", layout, "s")

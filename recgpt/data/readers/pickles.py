@@ -136,7 +136,7 @@ def read_pickle(path: str | Path) -> Any:
     """
     path = Path(path)
     if not path.is_file():
-        raise DataError(f"{path} does not exist")
+        raise DataError(f"{path} does not exist: check its name and folder")
     try:
         with path.open("rb") as file:
             check_pickle(file)
@@ -145,8 +145,8 @@ def read_pickle(path: str | Path) -> Any:
         n_bytes = path.stat().st_size
         if size > FREE_BYTES + MAX_REPETITION * n_bytes:
             raise UntrustedFileError(
-                f"{n_bytes:,} bytes stand for {size:,} numbers and characters, by repetition; at most"
-                f" {MAX_REPETITION} times as many are read: do not use it"
+                f"its {n_bytes:,} bytes unfold to {size:,} numbers and characters by repetition, more than"
+                f" {MAX_REPETITION} times as many: do not use this file"
             )
         return content
     except (UntrustedFileError, DataError) as error:

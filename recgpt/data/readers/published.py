@@ -59,8 +59,8 @@ def read(source: Path, out: Path, *, sequences: str | None = None, overwrite: bo
     n_items = 1 + max(int(items.values.max(initial=-1)), max(texts, default=-1))
     if n_items > MAX_SPARSITY * (len(items.values) + len(texts)) and embeddings is None:
         raise DataError(
-            f"{source}: item {n_items - 1} in {len(items.values):,} interactions and {len(texts):,} texts: published"
-            f" items are numbered from 0, at most {MAX_SPARSITY} numbers an interaction; renumber them"
+            f"{source}: the highest item number is {n_items - 1}, with {len(items.values):,} interactions and"
+            f" {len(texts):,} texts, at most {MAX_SPARSITY} numbers for each are read: renumber the items from 0"
         )
     if embeddings is not None:
         if n_items > len(embeddings):
@@ -90,12 +90,16 @@ def read(source: Path, out: Path, *, sequences: str | None = None, overwrite: bo
 def _read_sequences(source: Path, names: tuple[str, ...]) -> dict[int, list[int]]:
     paths = [source / f"{name}.pkl" for name in names if (source / f"{name}.pkl").is_file()]
     if not paths:
-        raise DataError(f"{source} has none of {', '.join(f'{name}.pkl' for name in names)}")
+        raise DataError(
+            f"{source} has none of {', '.join(f'{name}.pkl' for name in names)}: name a folder of the published data"
+        )
     histories: dict[int, list[int]] = {}
     for path in paths:
         part = _read_dict(path)
         if both := histories.keys() & part.keys():
-            raise DataError(f"user {min(both)} is in {path} and in {paths[0].name}: choose one (--sequences)")
+            raise DataError(
+                f"user {min(both)} is in {path} and in {paths[0].name}: import one of the two (--sequences)"
+            )
         histories.update(part)
     return histories
 
@@ -105,7 +109,7 @@ def _read_dict(path: Path) -> dict[int, Any]:
 
     content = read_pickle(path)
     if not isinstance(content, dict):
-        raise DataError(f"{path} holds a {type(content).__name__}, a dict is needed")
+        raise DataError(f"{path} holds a {type(content).__name__}, a dict is needed: fetch the published file again")
     return content
 
 

@@ -125,7 +125,10 @@ def _find_files(source: Path) -> tuple[dict[str, Path], Path]:
         parts = {split: folder / f"{each}.{split}.inter" for split in SPLIT_NAMES}
         present = {"all": whole} if whole.is_file() else {s: path for s, path in parts.items() if path.is_file()}
         if present and not items.is_file():
-            raise DataError(f"{items} does not exist: RecGPT reads the texts of items, so put the catalogue there")
+            raise DataError(
+                f"{items} does not exist: RecGPT needs the texts of the items, so put the .item file of the data set"
+                " there"
+            )
         if present:
             return present, items
     raise DataError(f"{folder} has no {name}.inter (nor {name}.train.inter): name the folder, or the .inter file")
@@ -170,7 +173,7 @@ def _texts(table: Table, given: Mapping[str, str | None]) -> dict[str, str]:
             texts[column] = table.check_column(found)
     if "title" not in texts:
         raise DataError(
-            f"{table.path} has no field with a usual name of titles (it has {', '.join(table.columns)}): "
-            "name it, --title"
+            f"{table.path} has no field with a usual name for titles (it has {', '.join(table.columns)}): "
+            "name the field of the titles (--title FIELD)"
         )
     return texts

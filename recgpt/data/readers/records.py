@@ -76,7 +76,8 @@ class Source:
             except UnicodeError as error:
                 raise DataError(
                     f"{self.path}: after line {lines.number:,} it is not {encoding_title(self.encoding)} "
-                    f"({getattr(error, 'reason', error)}): name its encoding, --encoding"
+                    f"({getattr(error, 'reason', error)}): save it as UTF-8, or import it with `recgpt data import"
+                    " ... --encoding NAME`"
                 ) from error
             text.detach()
 
@@ -107,7 +108,7 @@ class Lines:
         if len(line) >= MAX_LINE_BYTES:
             raise DataError(
                 f"{self._path}: line {self.number + 1:,} has more than {MAX_LINE_BYTES >> 20} million characters: "
-                "this is no table of lines"
+                "export it again, one row a line"
             )
         self.number += 1
         self._n_read += len(line)
@@ -161,9 +162,12 @@ def copy_json_lines(source: Source, work: Path) -> tuple[pl.LazyFrame, tuple[str
         for line in lines:
             keys.update(dict.fromkeys(_json_object(line) or ()))
             if len(keys) > MAX_COLUMNS:
-                raise DataError(f"{source.path} has more than {MAX_COLUMNS:,} different keys: this is no table")
+                raise DataError(
+                    f"{source.path} has more than {MAX_COLUMNS:,} different keys: export it as a table with fewer"
+                    " columns"
+                )
     if not keys:
-        raise DataError(f"{source.path} has no line with a JSON object: JSON lines have one {{...}} a line")
+        raise DataError(f"{source.path} has no line with a JSON object: write one {{...}} on each line")
     with source.lines() as lines:
         return _write(source.path, _json_records(lines, tuple(keys)), tuple(keys), work), tuple(keys)
 

@@ -107,7 +107,7 @@ class Table:
         if numbers:
             return f"its first line looks like data ({numbers[0]!r}), so put a line with the names of the columns first"
         if len(self.columns) == 1 and self.is_untyped:
-            return "give the name of the right one, or the separator (--separator)"
+            return "give the name of the right one, or the separator (`recgpt data import tables --separator`)"
         return "give the name of the right one"
 
     def say_form(self) -> None:
@@ -224,7 +224,9 @@ def _head(path: Path, encoding: str | None) -> tuple[str, str | None]:
     try:
         text = head.decode(encoding or "utf-8", "replace")
     except LookupError as error:
-        raise ConfigError(f"{encoding!r} is no encoding of text: give one such as utf-8 or cp1252") from error
+        raise ConfigError(
+            f"unknown encoding {encoding!r}: give one such as utf-8, utf-16, cp1252, cp1251, shift_jis"
+        ) from error
     text = text.removeprefix("\ufeff")
     if not text.strip("\0 \t\r\n"):
         raise DataError(f"{path} is empty: export it again, with the names of the columns in the first line")

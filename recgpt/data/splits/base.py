@@ -188,7 +188,7 @@ class Split:
 
         path = Path(path)
         if not (path / "split.json").is_file():
-            raise DataError(f"{path} holds no split.json: it is not a stored split")
+            raise DataError(f"{path} holds no split.json: name a folder that `recgpt data split` wrote")
         about = read_json(path / "split.json")
         wanted = {**dataset_identity(dataset)}
         if "content_sha256" not in about:  # a split of an earlier version

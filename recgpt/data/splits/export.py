@@ -85,12 +85,17 @@ def read_export(folder: Path, dataset: Dataset) -> Split:
     """
     path = folder / _ABOUT
     if not path.is_file():
-        raise DataError(f"{folder} holds no {_ABOUT}: it is no exported split")
+        raise DataError(f"{folder} holds no {_ABOUT}: name a folder that `recgpt data split --export` wrote")
     about = read_json(path)
     if differences := different(about, dataset_identity(dataset)):
-        raise DataError(f"{folder} was exported from another data set than {dataset.name}: {', '.join(differences)}")
+        raise DataError(
+            f"{folder} was exported from another data set than {dataset.name} ({', '.join(differences)}): export the"
+            " split again"
+        )
     if about.get("format") not in EXPORT_FORMATS:
-        raise DataError(f"{path}: format={about.get('format')!r} is not one of {', '.join(EXPORT_FORMATS)}")
+        raise DataError(
+            f"{path}: format={about.get('format')!r} is not one of {', '.join(EXPORT_FORMATS)}: export the split again"
+        )
     if about["format"] == "recbole":
         train, targets, histories = _read_recbole(folder, about["files"], dataset)
     else:
@@ -250,7 +255,8 @@ def _tokens(ids: pl.Series) -> list[str]:
     blank = tokens.str.contains(r"\s") | (tokens == "")
     if blank.any():
         raise DataError(
-            f"{ids.name} {tokens.filter(blank)[0]!r} holds a blank, which RecBole reads as two ids: use csv"
+            f"{ids.name} {tokens.filter(blank)[0]!r} is empty or holds a space, which RecBole reads as two ids:"
+            " export as csv (--export csv)"
         )
     return tokens.to_list()
 

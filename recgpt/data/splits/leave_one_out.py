@@ -63,7 +63,7 @@ def published_steam_style(dataset: Dataset, *, max_users: int | None = None, see
     if dataset.manifest["repeats"] != "keep":
         raise DataError(
             f"published_steam_style keeps repeats, but {dataset.name} was loaded with repeats "
-            f"{dataset.manifest['repeats']}: load it with repeats keep"
+            f"{dataset.manifest['repeats']}: load it with repeats keep (--repeats keep)"
         )
     return _leave_out(dataset, "published_steam_style", 1, 1, {"max_users": max_users}, seed)
 

@@ -49,7 +49,7 @@ def windows(dataset: Dataset, *, past: Past = "train+valid", max_users: int | No
     if not (np.array_equal(flat.user[test_rows], users) and np.array_equal(flat.item[test_rows], targets)):
         raise DataError(
             f"{where}: its test windows are not the test events of the interactions: load the data set with repeats "
-            "keep, or restore the file"
+            "keep (--repeats keep), or restore the file"
         )
     history = dataset.item_map.to_dense(cases["history"].explode().rename("item_id"))
     lengths = cases["history"].list.len().to_numpy()
