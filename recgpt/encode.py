@@ -222,7 +222,9 @@ class TextEncoder:
         """
         name = fingerprint.get("encoder")
         if name is None:
-            raise EncoderError("no text encoder is recorded: give embeddings (N, E) instead of texts")
+            raise EncoderError(
+                "the model does not record its text encoder: give embeddings, one row an item, instead of texts"
+            )
         from_folder = "@" in name
         encoder = cls.load(fingerprint["requested"] if from_folder else name)
         encoder.require(name, fingerprint["dim"])
@@ -412,8 +414,8 @@ def _open_encoder(source: EncoderSource, identity: Mapping[str, Any]) -> Work:
     encoder = TextEncoder(source, device=identity["device"])
     if encoder.precision != identity["precision"]:
         raise EncoderError(
-            f"a worker's hardware computes in {encoder.precision}, that of the process which started it in "
-            f"{identity['precision']}: their embeddings would differ. Start from a machine like the workers"
+            f"a worker computes in {encoder.precision}, the process that started it in {identity['precision']}, so"
+            " their embeddings would differ: start from a machine like the workers"
         )
     return functools.partial(_write_embeddings, encoder)
 

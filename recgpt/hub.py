@@ -92,7 +92,7 @@ def dataset_files(address: str) -> list[Path]:
     exact = Path(folder) / match["files"]
     found = [exact] if exact.is_file() else sorted(path for path in Path(folder).glob(match["files"]) if path.is_file())
     if not found:
-        raise DataError(f"{address!r} matches no file of the data set: look at its files on the hub")
+        raise DataError(f"{address!r} matches no file of the data set: check the name of the file on the hub")
     return found
 
 

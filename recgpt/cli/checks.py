@@ -85,7 +85,7 @@ def check_model(path: str | None) -> None:
         raise CheckpointError(f"{path} does not exist: name a published file, or a model's folder")
     folder = shipped_folder(SHIPPED_MODEL) if path is None else local_folder(path)
     if not (folder / "config.json").is_file():
-        raise CheckpointError(f"{folder}/config.json does not exist: {folder} is no model's folder")
+        raise CheckpointError(f"{folder}/config.json does not exist: name the folder of a model")
 
 
 def check_output(path: Path | None) -> None:

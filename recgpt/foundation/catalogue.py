@@ -242,8 +242,8 @@ class FoundationCatalogue:
         known = [] if self.users is None else self.users.ids.to_list()
         if len(known) != len(self.features.past.sequences):
             raise DataError(
-                "the catalogue has dense user ids, so those of a table are unknown to it: observe Interactions, or "
-                "index and observe tables only"
+                "the catalogue was indexed with Interactions, whose users are numbered, so the user ids of a table are "
+                "unknown to it: observe Interactions, or index with a table"
             )
         if self.users is not None and self.users.is_text != theirs.is_text:
             raise DataError(

@@ -89,7 +89,10 @@ class FoundationConfig:
         found = read_json(path, CheckpointError)
         try:
             if found.get("model_type") != MODEL_TYPE:
-                raise CheckpointError(f"{path} is of a {found.get('model_type')!r}, not of a {MODEL_TYPE!r}")
+                raise CheckpointError(
+                    f"{path} has model_type={found.get('model_type')!r}, not {MODEL_TYPE!r}: name the folder of a"
+                    " foundation model"
+                )
             check_sizes(found["network"], NETWORK_LIMITS, path)
             check_sizes(found, {"shortlist": MAX_WIDTH}, path)
             return cls(**{**found, "network": NetworkConfig(**found["network"])})
@@ -273,7 +276,10 @@ def shipped() -> FoundationModel:
         Its folder is missing.
     """
     if not SHIPPED.is_dir():
-        raise CheckpointError(f"{SHIPPED} is not there: name a model, such as one made by `recgpt pretrain foundation`")
+        raise CheckpointError(
+            f"{SHIPPED} is missing: install recgpt again, or name a model, such as one made by `recgpt pretrain"
+            " foundation`"
+        )
     model = FoundationModel.from_pretrained(SHIPPED)
     model.source = SHIPPED_MODEL
     return model
@@ -318,6 +324,7 @@ def _past(source: PastSource | None, items: IdMap) -> tuple[Interactions, IdMap 
         unknown = first_unknown(ids, len(items) if what == "item" else np.iinfo(np.int32).max)
         if unknown is not None:
             raise DataError(
-                f"interaction {unknown} is of the {what} {ids[unknown]}, of {len(items)} items: check the ids"
+                f"interaction {unknown} has the {what} id {ids[unknown]}, the catalogue has {len(items)} items: ids"
+                " of Interactions are counted from 0"
             )
     return past, users

@@ -89,7 +89,10 @@ class RecGPTConfig(PretrainedConfig):
         if d_model % n_heads:
             raise DataError(f"d_model={d_model} is not divisible by n_heads={n_heads}: choose one that divides it")
         if embedding_dim % n_codes:
-            raise DataError(f"embedding width {embedding_dim} cannot be cut into {n_codes} equal slices")
+            raise DataError(
+                f"embedding width {embedding_dim} cannot be cut into {n_codes} equal slices: choose a number of"
+                " codes that divides it"
+            )
         self.codebook_size = codebook_size
         self.n_codes = n_codes
         self.embedding_dim = embedding_dim

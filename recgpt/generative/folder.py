@@ -20,7 +20,7 @@ def checked_sizes(folder: Path) -> dict[str, Any]:
     """
     path, index = folder / "config.json", folder / "model.safetensors.index.json"
     if not path.is_file():
-        raise CheckpointError(f"{folder} holds no config.json: name a folder that save_pretrained wrote")
+        raise CheckpointError(f"{folder} holds no config.json: name the folder of a model")
     content = read_json(path, CheckpointError)
     check_sizes(content, _LIMITS, path)
     if index.is_file():

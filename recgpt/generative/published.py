@@ -68,7 +68,9 @@ def read_state_dict(source: str | Path | StateDict) -> dict[str, Tensor]:
     )
     if other is not None or not state:
         where = "the state dict" if isinstance(source, Mapping) else source
-        raise CheckpointError(f"{where} is no state dict of named tensors (entry {other!r})")
+        raise CheckpointError(
+            f"{where} holds {other!r}, a state dict of named tensors is needed: name a published file"
+        )
     prefix = "module." if all(key.startswith("module.") for key in state) else ""
     return {key.removeprefix(prefix): value.detach().cpu() for key, value in state.items()}
 
@@ -78,7 +80,9 @@ def _read_weights(path: Path) -> Mapping[str, Any]:
         try:
             return load_file(path)
         except (SafetensorError, OSError) as error:
-            raise CheckpointError(f"{path} is missing, truncated or no safetensors file ({error})") from error
+            raise CheckpointError(
+                f"{path} is missing, truncated or no safetensors file ({error}): fetch it again"
+            ) from error
     if path.is_file() and path.suffix != ".zip" and ".zip.part" not in path.name:
         return _read_pt(path, str(path))
     with tempfile.TemporaryDirectory(prefix="recgpt-") as scratch:
@@ -92,12 +96,16 @@ def _read_pt(path: Path, called: str) -> Mapping[str, Any]:
     except pickle.UnpicklingError as error:  # without its text, which recommends weights_only=False
         blocked = re.search(r"GLOBAL (\S+\.\S+)", str(error))
         wanted = f"asks for {blocked[1]}" if blocked else "is no plain .pt file"
-        raise UntrustedFileError(f"{called} {wanted}; only tensors and containers of them are read") from error
+        raise UntrustedFileError(
+            f"{called} {wanted}; only tensors and containers of them are read: do not use it"
+        ) from error
     except Exception as error:  # reading damaged input raises nearly any exception
         what = " ".join(str(error).split())
         raise CheckpointError(f"{called} is truncated or no .pt file ({what}): fetch it again") from error
     if not isinstance(state, Mapping):
-        raise CheckpointError(f"{called} holds a {type(state).__name__}, a state dict of named tensors is needed")
+        raise CheckpointError(
+            f"{called} holds a {type(state).__name__}, a state dict of named tensors is needed: name a published file"
+        )
     for name, value in state.items():
         if isinstance(value, Tensor) and not _is_held(value):
             raise CheckpointError(f"{called}: {name} is not dense or larger than its numbers: do not use it")
@@ -136,7 +144,9 @@ def _archive_parts(path: Path) -> list[Path]:
         return [path.with_name(stem)]
     found = sorted(p for p in path.parent.glob("*.zip.part??") if p.name.startswith(f"{stem}.part"))
     if not found:
-        raise CheckpointError(f"{path} does not exist, nor do parts {stem}.partaa, {stem}.partab, ... of it")
+        raise CheckpointError(
+            f"{path} does not exist, nor do parts {stem}.partaa, {stem}.partab, ... of it: check its name and folder"
+        )
     for part, letters in zip(found, itertools.product(string.ascii_lowercase, repeat=2), strict=False):
         expected = f"{stem}.part{''.join(letters)}"
         if part.name != expected:
@@ -252,7 +262,10 @@ def load_upstream(
 def _tokenizer(published: StateDict) -> FSQTokenizer:
     n_codes, slice_dim = _shape(published, "decoder.position_emb.weight")
     if _shape(published, "quantizer.project_in.weight")[0] != len(PUBLISHED_LEVELS):
-        raise CheckpointError(f"quantizer.project_in.weight does not fit the published levels {PUBLISHED_LEVELS}")
+        raise CheckpointError(
+            f"quantizer.project_in.weight does not fit the published levels {PUBLISHED_LEVELS}: fetch the published"
+            " file again"
+        )
     config = FSQTokenizerConfig(
         embedding_dim=n_codes * slice_dim,
         n_codes=n_codes,
@@ -270,7 +283,10 @@ def _tokenizer(published: StateDict) -> FSQTokenizer:
 def _decoder(published: StateDict, codes: FSQTokenizerConfig) -> GenerativeModel:
     n_positions, d_model = _shape(published, "gpt2model.wpe.weight")
     if d_model % HEAD_WIDTH:
-        raise CheckpointError(f"gpt2model.wpe.weight is {d_model} wide, which is no multiple of {HEAD_WIDTH} a head")
+        raise CheckpointError(
+            f"gpt2model.wpe.weight is {d_model} wide, which is no multiple of {HEAD_WIDTH} a head: fetch the"
+            " published file again"
+        )
     config = RecGPTConfig(
         codebook_size=codes.codebook_size,
         n_codes=codes.n_codes,
@@ -327,9 +343,11 @@ def load_model(
 
 def _shape(state: StateDict, key: str) -> tuple[int, int]:
     if key not in state:
-        raise CheckpointError(f"the published key {key!r} is missing: is this the right file?")
+        raise CheckpointError(f"the published key {key!r} is missing: fetch the published file again")
     if state[key].ndim != 2:
-        raise CheckpointError(f"{key} has shape {tuple(state[key].shape)}, a matrix is needed")
+        raise CheckpointError(
+            f"{key} has shape {tuple(state[key].shape)}, a matrix is needed: fetch the published file again"
+        )
     rows, columns = state[key].shape
     return rows, columns
 
@@ -358,12 +376,17 @@ def _fill(
     wanted = {published_name(ours): (ours, tensor.shape) for ours, tensor in module.state_dict().items()}
     for problem, keys in (("missing", wanted.keys() - published.keys()), ("unknown", published.keys() - wanted.keys())):
         if keys:
-            raise CheckpointError(f"{len(keys)} published keys are {problem}: {', '.join(sorted(keys)[:5])}")
+            raise CheckpointError(
+                f"{len(keys)} published keys are {problem}: {', '.join(sorted(keys)[:5])}; fetch the published file"
+                " again"
+            )
     state = {}
     for key, (ours, shape) in wanted.items():
         tensor = published[key].T if _CONV1D.fullmatch(key) else published[key]
         if tensor.shape != shape:
             needed = tuple(shape)[::-1] if _CONV1D.fullmatch(key) else tuple(shape)
-            raise CheckpointError(f"{key} has shape {tuple(published[key].shape)}, {needed} is needed")
+            raise CheckpointError(
+                f"{key} has shape {tuple(published[key].shape)}, {needed} is needed: fetch the published file again"
+            )
         state[ours] = tensor
     module.load_state_dict(state)

@@ -185,7 +185,9 @@ class Trainer(TrainingLoop):
         overwrite: bool = False,
     ) -> None:
         if not valid:
-            raise DataError("no validation data: hold some users out or name a data set to validate on")
+            raise DataError(
+                "no validation data: hold some users out (--holdout) or name a data set to validate on (--valid)"
+            )
         if config.select_by != "loss" and validate is None:
             raise DataError(f"select_by={config.select_by!r} needs ranking on held-out users: use select_by='loss'")
         trackers = [str(tracker) for tracker in get_available_trackers()]

@@ -332,7 +332,10 @@ class TrainingLoop(ABC):
         """Measure on held-out data, keep the best model, count evaluations without a better one."""
         figures = {"step": self.progress.step, **self._measure()}
         if self.select_by is not None and self.select_by not in figures:
-            raise DataError(f"select_by={self.select_by!r} is none of the figures {sorted(figures)}")
+            raise DataError(
+                f"select_by={self.select_by!r} is none of the measured figures: choose among"
+                f" {', '.join(sorted(figures))}"
+            )
         self.progress.evaluations.append(figures)
         self.accelerator.log({f"valid/{k}": v for k, v in figures.items() if k != "step"}, step=self.progress.step)
         better = self.select_by is not None and self._select(figures[self.select_by])

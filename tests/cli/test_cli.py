@@ -319,11 +319,13 @@ def test_the_foundation_model_recommends_by_the_past(run_recgpt, foundation, sho
 
 def test_the_shipped_model_is_the_default(run_recgpt, foundation, shop, monkeypatch, tmp_path):
     ask = ("recommend", *shop, "--history", "Toy Story; Jumanji", "--json")
-    named = run_recgpt(*ask, "--model", foundation).stdout
+    named = json.loads(run_recgpt(*ask, "--model", foundation).stdout)
     monkeypatch.setattr("recgpt.foundation.model.SHIPPED", foundation)
-    assert run_recgpt(*ask).stdout == named
+    named["model"]["path"] = "ckpt/recgpt-minilm"
+    assert json.loads(run_recgpt(*ask).stdout) == named
     monkeypatch.setattr("recgpt.foundation.model.SHIPPED", tmp_path / "nowhere")
-    one_line(run_recgpt(*ask), "nowhere is not there")
+    missing = run_recgpt(*ask)
+    assert missing.code == 2 and "nowhere is missing" in missing.stderr.splitlines()[-1]
     for command in ("recommend", "explain", "finetune"):
         assert "ckpt/recgpt-minilm" in run_recgpt(command, "--help").stdout
 

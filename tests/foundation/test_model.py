@@ -356,7 +356,7 @@ def test_events_with_outside_ids_are_observed(encodes, tmp_path):
     assert [each.tolist() for each in catalogue.features.past.sequences] == [[2, 0], [0, 1, 3], [3]]
     with pytest.raises(DataError, match="not in the items table"):
         by_outside_id(ids).observe(pl.DataFrame({"user_id": ["c"], "item_id": ["x"]}))
-    with pytest.raises(DataError, match="dense user ids"):
+    with pytest.raises(DataError, match="indexed with Interactions, whose users are numbered"):
         index(model_of()).observe(pl.DataFrame({"user_id": ["c"], "item_id": [1]}))
 
 
@@ -385,8 +385,8 @@ def test_missing_times_are_unknown(encodes):
         (["a", "b"], pl.DataFrame({"item_id": [0]}), "no column 'user_id'"),
         (["a", "b"], pl.DataFrame({"user_id": [0]}), "no column 'item_id'"),
         (["a", "b"], pl.DataFrame({"user_id": [0, 0], "item_id": [1, 7]}), r"\b7\b"),
-        (["a", "b"], Interactions(np.array([0, 0]), np.array([1, -1])), "interaction 1 is of the item -1"),
-        (["a", "b"], Interactions(np.array([0, -3]), np.array([1, 1])), "interaction 1 is of the user -3"),
+        (["a", "b"], Interactions(np.array([0, 0]), np.array([1, -1])), "interaction 1 has the item id -1"),
+        (["a", "b"], Interactions(np.array([0, -3]), np.array([1, 1])), "interaction 1 has the user id -3"),
         (
             pl.DataFrame({"item_id": ["x", "y"], "title": ["a", "b"]}),
             pl.DataFrame({"user_id": [1], "item_id": ["z"]}),
@@ -416,7 +416,7 @@ def test_ids_that_are_no_rows_are_refused_in_words(encodes, column, values):
 
 def test_a_model_that_names_no_encoder_reads_embeddings_alone():
     unnamed = FoundationModel(FoundationConfig(NETWORK))
-    with pytest.raises(EncoderError, match="no text encoder is recorded"):
+    with pytest.raises(EncoderError, match="the model does not record its text encoder"):
         unnamed.index(["a", "b"])
     assert len(unnamed.index(np.eye(5))) == 5
 
@@ -455,8 +455,8 @@ def saved(tmp_path):
         (None, "cannot be read"),
         ("{", "not readable JSON"),
         ("", "not readable JSON"),
-        ('{"model_type": "recgpt"}', "is of a 'recgpt'"),
-        ("{}", "is of a None"),
+        ('{"model_type": "recgpt"}', "has model_type='recgpt', not"),
+        ("{}", "has model_type=None, not"),
         ("[]", "config.json"),
         ("3", "config.json"),
         (json.dumps({"model_type": MODEL_TYPE}), "missing or damaged"),
@@ -493,5 +493,5 @@ def test_damaged_or_foreign_weights_are_refused(tmp_path):
 
 def test_a_model_that_is_not_there_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "SHIPPED", tmp_path / "nowhere")
-    with pytest.raises(CheckpointError, match="nowhere is not there"):
+    with pytest.raises(CheckpointError, match="nowhere is missing"):
         shipped()

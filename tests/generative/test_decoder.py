@@ -426,7 +426,7 @@ def test_a_model_without_tokenizer(tmp_path):
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(CheckpointError, match="missing' is neither a folder nor a repository"):
         RecGPT.from_pretrained(tmp_path / "missing")
-    with pytest.raises(CheckpointError, match=r"holds no config\.json: name a folder that save_pretrained wrote"):
+    with pytest.raises(CheckpointError, match=r"holds no config\.json: name the folder of a model"):
         RecGPT.from_pretrained(tmp_path)
 
 
