@@ -335,7 +335,9 @@ def show(
     from recgpt.simulate.worlds.feed.inputs import load_setting
 
     if agent >= agents:
-        raise SimulationError(f"agent {agent} of {agents}: agents are numbered from 0; raise --agents")
+        raise SimulationError(
+            f"agent {agent} is none of the {agents} agents, who are numbered from 0: choose another, or raise --agents"
+        )
     found = load_setting(FeedConfig(dataset=str(dataset), agents=agents, people=people, seed=seed))
     titles = found.facts.items["title"]
     about = json.loads(found.population.profile(agent).model_dump_json())  # JSON has null for unknown values

@@ -82,7 +82,7 @@ class EventKinds:
 
     def __getitem__(self, name: str) -> EventKind:
         if name not in self._kinds:
-            raise SimulationError(f"unknown kind of event {name!r}: one of {', '.join(self)}")
+            raise SimulationError(f"unknown kind of event {name!r}: choose among {', '.join(self)}")
         return self._kinds[name]
 
     def piece(

@@ -205,7 +205,9 @@ class States:
             The run has no such step.
         """
         if not 0 <= step <= self._run.n_steps:
-            raise SimulationError(f"run {self._run.run_id} has steps 0 to {self._run.n_steps}, not {step}")
+            raise SimulationError(
+                f"run {self._run.run_id} has no step {step}: choose one from 0 to {self._run.n_steps}"
+            )
         state = self._make()
         known, arrays = self._snapshots.latest(step)
         if arrays is not None:

@@ -214,7 +214,9 @@ def test_an_agent_is_shown(run_recgpt: Recgpt, feed_folder: Path) -> None:
 def test_an_agent_that_is_not_there_is_named(run_recgpt: Recgpt, feed_folder: Path) -> None:
     done = run_recgpt("agents", "show", 100, "--dataset", feed_folder)
     assert (done.code, done.stdout) == (2, "")
-    assert "agent 100 of 100: agents are numbered from 0; raise --agents" in done.stderr
+    assert (
+        "agent 100 is none of the 100 agents, who are numbered from 0: choose another, or raise --agents" in done.stderr
+    )
 
 
 def test_ctrl_c_before_anything_was_made_says_so(

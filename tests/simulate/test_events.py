@@ -43,7 +43,7 @@ def test_time_of_a_row_is_the_step_s_unless_it_has_its_own():
 
 
 def test_undeclared_kind_or_column_is_refused():
-    with pytest.raises(SimulationError, match="unknown kind of event 'seen': one of shown, rated, chatted"):
+    with pytest.raises(SimulationError, match="unknown kind of event 'seen': choose among shown, rated, chatted"):
         KINDS.piece("seen", np.array([0]))
     with pytest.raises(SimulationError, match="'shown' declares no column 'value': it has item, slot"):
         KINDS.piece("shown", np.array([0]), value=np.array([1.0]))

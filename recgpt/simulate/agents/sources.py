@@ -401,4 +401,7 @@ def _drawn_histories(
 def _require(table: pl.DataFrame, columns: tuple[str, ...], path: Path) -> None:
     missing = [column for column in columns if column not in table.columns]
     if missing:
-        raise DataError(f"{path} has no column {', '.join(map(repr, missing))} (it has {', '.join(table.columns)})")
+        raise DataError(
+            f"{path} has no column {', '.join(map(repr, missing))} (it has {', '.join(table.columns)}): add it, or"
+            " rename the right one"
+        )

@@ -202,7 +202,9 @@ class Lab:
         setting = load_setting(FeedConfig(dataset=str(dataset), agents=agents, seed=seed, model=model))
         n_users = len(np.unique(setting.population.user_A))
         if n_users < len(setting.population):
-            raise SimulationError(f"agents={agents}: {setting.known.name} has {n_users} users for them, use fewer")
+            raise SimulationError(
+                f"agents={agents}: {setting.known.name} has users for {n_users} of them: use fewer agents"
+            )
         loaded = load_model(model)
         embeddings_NE = model_embeddings(setting.known, loaded)
 

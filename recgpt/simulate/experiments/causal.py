@@ -97,7 +97,9 @@ def run(lab: Lab, settings: CausalSettings) -> Result:
                 }
             )
     if not rows:
-        raise SimulationError(f"no two of {', '.join(VARIABLES)} have to do with each other: use more agents or pages")
+        raise SimulationError(
+            f"no two of {', '.join(VARIABLES)} depend on each other in this run: use more agents or pages"
+        )
     rows.sort(key=lambda row: -float(row["in resamples"]))  # type: ignore[arg-type]
     return Result(
         EXPERIMENT.name,
@@ -172,7 +174,7 @@ def standardised(table: pl.DataFrame) -> np.ndarray:
     deviation_V = values_XV.std(axis=0)
     if (deviation_V == 0).any():
         name = VARIABLES[int((deviation_V == 0).argmax())]
-        raise SimulationError(f"every item has the same {name}, so that nothing can be said of it: use more agents")
+        raise SimulationError(f"every item has the same {name}, so its effects cannot be estimated: use more agents")
     return (values_XV - values_XV.mean(axis=0)) / deviation_V
 
 
@@ -197,7 +199,7 @@ def _library(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         raise SimulationError(
-            "causal needs the library lingam: install it with `pip install -e '.[causal]'`"
+            "causal needs the library lingam, which is not installed: pip install 'recgpt[causal]'"
         ) from error
 
 

@@ -97,7 +97,9 @@ class Frozen:
 def run(lab: Lab, settings: FilterBubbleSettings) -> Result:
     """See the module."""
     if lab.setting.facts.categories_NC is None:
-        raise SimulationError(f"{lab.setting.known.name} has no categories, of which genres are read: use another")
+        raise SimulationError(
+            f"{lab.setting.known.name} has no categories, which are its genres here: use another data set"
+        )
     arms = {
         LEARNING: lab.fitted(settings.recommender),
         FROZEN: Frozen(lab.fitted(settings.recommender)),

@@ -110,7 +110,8 @@ def hostile_pages(lab: Lab, settings: InjectionSettings) -> Pages:
     little_known = np.flatnonzero((count_N > 0) & (count_N <= np.median(count_N[count_N > 0])))
     if len(little_known) < settings.hostile:
         raise SimulationError(
-            f"hostile={settings.hostile}: {setting.known.name} has {len(little_known)} little-known items, use fewer"
+            f"hostile={settings.hostile}: {setting.known.name} has {len(little_known)} items with few interactions"
+            " to choose them from: use fewer"
         )
     hostile = np.random.default_rng([settings.seed, 8]).choice(little_known, settings.hostile, replace=False)
     others = np.setdiff1d(np.arange(len(count_N)), hostile)
@@ -124,7 +125,10 @@ def hostile_pages(lab: Lab, settings: InjectionSettings) -> Pages:
         last_A[agent] = unknown[0] if len(unknown) else -1
     asked = np.flatnonzero(last_A >= 0)
     if len(asked) < 2:
-        raise SimulationError(f"hostile={settings.hostile}: nearly every agent knows all of them, use more")
+        raise SimulationError(
+            f"hostile={settings.hostile}: nearly every agent has all these items in its history already: use more of"
+            " them"
+        )
     return first_pages(asked, np.concatenate([served_AS[asked], last_A[asked, None]], axis=1))
 
 

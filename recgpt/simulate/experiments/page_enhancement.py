@@ -56,7 +56,8 @@ def run(lab: Lab, settings: PageEnhancementSettings) -> Result:
         n_each = int(additions["viewed"].lengths.sum())
         if not n_each:
             raise SimulationError(
-                f"{name}: no agent viewed some items, left others and has held-out ones: use more agents or pages"
+                f"{name}: no agent with held-out items viewed some items of a page and not others: use more agents"
+                " or pages"
             )
         added[name] = {"items added in each arm": n_each, "agents": int((additions["viewed"].lengths > 0).sum())}
         nothing = Ragged.from_lists([[]] * len(lab.setting.population))

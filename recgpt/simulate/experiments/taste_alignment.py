@@ -95,7 +95,9 @@ def draw_task(lab: Lab, agent_A: np.ndarray, n_real: int, n_candidates: int, neg
         unseen = np.flatnonzero(unseen_N)
         n_unreal = n_candidates - n_real
         if len(unseen) < n_unreal:
-            raise SimulationError(f"agent {agent} has {len(unseen)} unseen items, {n_unreal} are needed: ask for fewer")
+            raise SimulationError(
+                f"agent {agent} has {len(unseen)} unseen items, {n_unreal} are needed: use fewer candidates"
+            )
         if negatives == "random":
             unreal = rng.choice(unseen, n_unreal, replace=False)
         else:

@@ -44,7 +44,7 @@ def local_server(port: int = 0, *, host: str = HOST, parallel: int = 2, context:
         Another host, a port that is taken, or the packages are not installed.
     """
     if host != HOST:
-        raise LLMError(f"{host!r}: the server asks for no key, so it listens on {HOST} alone")
+        raise LLMError(f"{host!r}: the server asks for no key, so it listens on {HOST} alone: leave the host out")
     weights = _weights()
     try:
         import xllamacpp

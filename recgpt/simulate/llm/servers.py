@@ -91,7 +91,10 @@ class Server:
         if not key:
             raise LLMError(f"{self.base_url} needs a key, but the environment variable {self.key_env} is not set")
         if not key.isascii() or not key.isprintable() or " " in key:
-            raise LLMError(f"the environment variable {self.key_env} holds white space or other signs that no key has")
+            raise LLMError(
+                f"the environment variable {self.key_env} holds white space or other signs that no key has: set it"
+                " again"
+            )
         return key
 
 

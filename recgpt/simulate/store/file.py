@@ -123,7 +123,10 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
             connection.execute("PRAGMA synchronous = FULL")
             found = format_of(connection)
             if found not in (1, FORMAT):
-                raise StoreError(f"{path} has format {found}, this version of recgpt reads formats 1 and {FORMAT}")
+                raise StoreError(
+                    f"{path} has format {found}, this version of recgpt reads formats 1 and {FORMAT}: install the"
+                    " version that wrote it"
+                )
             if write and found == 1:
                 raise old_format(path.parent.name)
         except BaseException:

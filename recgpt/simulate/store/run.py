@@ -245,7 +245,9 @@ class Run:
         if self.format == 1:
             raise run_file.old_format(self.run_id)
         if not 0 <= at_step <= self.n_steps:
-            raise StoreError(f"run {self.run_id} has steps 0 to {self.n_steps}: it cannot be forked at {at_step}")
+            raise StoreError(
+                f"run {self.run_id} cannot be forked at step {at_step}: choose one from 0 to {self.n_steps}"
+            )
         changed: dict[str, Any] = {"run": new_id, "forked_from": f"{self.run_id}@{at_step}"}
         changed |= {"retries": self.manifest.retries + retries}
         changed |= {} if made_with is None else {"made_with": made_with}
@@ -272,7 +274,10 @@ class Run:
         progress = track(recorded, f"checking run {self.run_id}", total=len(recorded))
         for expected, (step, n_rows, stored) in enumerate(progress, start=1):
             if step != expected:
-                raise StoreError(f"run {self.run_id}: step {expected} is missing")
+                raise StoreError(
+                    f"run {self.run_id}: step {expected} is missing: restore the file from a copy, or make the run"
+                    " again"
+                )
             rows = self.events(step)
             if len(rows) != n_rows or chained_hash(before, rows, columns) != stored:
                 raise StoreError(
@@ -283,7 +288,10 @@ class Run:
             before = stored
         strays = self._select("step < 1 OR step > ?", [len(recorded)])
         if len(strays):
-            raise StoreError(f"run {self.run_id}: there are events of step {strays['step'][0]}, which was never stored")
+            raise StoreError(
+                f"run {self.run_id}: there are events of step {strays['step'][0]}, which was never stored: restore"
+                " the file from a copy, or make the run again"
+            )
         for (name,) in self._query("SELECT name FROM artifacts"):
             self.artifact(name)
 

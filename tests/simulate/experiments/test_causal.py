@@ -30,7 +30,7 @@ def planted(n: int = 2000) -> np.ndarray:
 def test_without_the_library(loyal: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "lingam", None)
     with pytest.raises(
-        SimulationError, match=r"needs the library lingam: install it with `pip install -e '.\[causal\]'`"
+        SimulationError, match=r"needs the library lingam, which is not installed: pip install 'recgpt\[causal\]'"
     ):
         causal.run(loyal, SETTINGS)
 

@@ -71,7 +71,7 @@ def test_only_the_hostile_items_texts_change(loyal: Lab) -> None:
 
 
 def test_too_many_hostile_items(loyal: Lab) -> None:
-    with pytest.raises(SimulationError, match="little-known items, use fewer"):
+    with pytest.raises(SimulationError, match="items with few interactions to choose them from: use fewer"):
         injection.run(loyal, SETTINGS.model_copy(update={"hostile": 10_000}))
 
 

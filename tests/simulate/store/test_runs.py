@@ -83,7 +83,7 @@ def test_fork_shares_the_steps_before_and_none_after(run: Run) -> None:
         fork.check()
     with run.fork("from-start", 0) as fork:
         assert (fork.n_steps, fork.hash) == (0, "")
-    with pytest.raises(StoreError, match="has steps 0 to 3: it cannot be forked at 4"):
+    with pytest.raises(StoreError, match="cannot be forked at step 4: choose one from 0 to 3"):
         run.fork("late", 4)
     with pytest.raises(StoreError, match="exists already"):
         run.fork("other", 1)

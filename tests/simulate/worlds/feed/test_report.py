@@ -345,7 +345,7 @@ def test_view_is_plain_json_of_the_steps_so_far() -> None:
         assert [seen["metrics"]["items"]["exposures"] for seen in views] == [0, 16, 30, 42]
         assert all(len(seen["metrics"]["by_page"]) == step for step, seen in enumerate(views))
         assert all(len(story["memories"]) == 3 for story in views[1]["stories"]), "two films and a thought"
-        with pytest.raises(SimulationError, match="has steps 0 to 3, not 4"):
+        with pytest.raises(SimulationError, match="has no step 4: choose one from 0 to 3"):
             view(run, 4)
 
 

@@ -235,13 +235,13 @@ def test_damaged_parameters_are_refused(tmp_path):
     with pytest.raises(DataError, match="cannot be read"):
         Parameters.load(path)
     path.write_text("{")
-    with pytest.raises(DataError, match="cannot be read as JSON"):
+    with pytest.raises(DataError, match="not readable JSON"):
         Parameters.load(path)
     for damage, place in (
         ({"align": {**whole["align"], "memory": "x"}}, "align.memory"),
         ({"align": {**whole["align"], "charm": 1.0}}, "align.charm"),
         ({"rating": {**whole["rating"], "thresholds": [1, 2, 3]}}, "rating.thresholds"),
-        ({"rating": {**whole["rating"], "thresholds": [1, 2, 3, 3]}}, "rating do not rise"),
+        ({"rating": {**whole["rating"], "thresholds": [1, 2, 3, 3]}}, "rating do not increase"),
     ):
         path.write_text(json.dumps({**whole, **damage}))
         with pytest.raises(DataError, match=place):

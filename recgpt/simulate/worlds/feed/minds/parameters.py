@@ -126,5 +126,5 @@ class Parameters(_Fitted):
             raise DataError(f"{source} is no parameters file: {place}: {first['msg']}; {remedy}") from error
         for name, model in (("rating", parameters.rating), ("interview", parameters.interview)):
             if (np.diff(model.thresholds) <= 0).any():
-                raise DataError(f"{source}: the thresholds of {name} do not rise: {remedy}")
+                raise DataError(f"{source}: the thresholds of {name} do not increase: {remedy}")
         return parameters
