@@ -116,8 +116,8 @@ def check_class(found: Any, name: str, *, methods: Iterable[str], offered: Itera
     unknown = [each for each in needed if each not in set(offered)]
     if unknown:
         raise ConfigError(
-            f"{name}: its constructor needs {', '.join(unknown)}, and can get {', '.join(offered) or 'nothing'}: give "
-            "the others a default"
+            f"{name}: its constructor requires {', '.join(unknown)}, but recgpt passes only"
+            f" {', '.join(offered) or 'nothing'}: give the others a default"
         )
 
 

@@ -50,4 +50,6 @@ def _find(titles: Sequence[str], folded: list[str], wanted: str) -> int:
         raise DataError(f"{plain(wanted, SHOWN)!r} fits {len(containing)} titles: {some}. Write the title in full")
     close = difflib.get_close_matches(key, dict.fromkeys(folded), n=3, cutoff=0.4)
     near = "; ".join(plain(titles[folded.index(each)], SHOWN) for each in close)
-    raise DataError(f"no title contains {plain(wanted, SHOWN)!r}" + (f"; near it: {near}" if near else ""))
+    raise DataError(
+        f"no title contains {plain(wanted, SHOWN)!r}" + (f"; near it: {near}" if near else ": check its spelling")
+    )

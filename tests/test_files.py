@@ -155,7 +155,7 @@ def test_write_text_into_a_process_substitution():
 
 def test_write_text_to_a_folder_or_below_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match="this is a folder, a file is needed"):
+    with pytest.raises(StorageError, match="this is a folder: name a file in it"):
         write_text(tmp_path, "x")
     with pytest.raises(StorageError, match="file: a part of this path is a file"):
         write_text(tmp_path / "file" / "below.json", "x")

@@ -55,7 +55,7 @@ def test_several_fit():
 def test_none_fits():
     with pytest.raises(DataError, match=r"no title contains 'Tay Storie'; near it: Toy Story \(1995\)"):
         find_titles(TITLES, ["Heat", "Tay Storie"])
-    with pytest.raises(DataError, match=r"no title contains 'zzzzz'$"):
+    with pytest.raises(DataError, match=r"no title contains 'zzzzz': check its spelling$"):
         find_titles(TITLES, ["zzzzz"])
 
 

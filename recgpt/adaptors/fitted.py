@@ -115,7 +115,9 @@ def _catalogue(item_ids: Sequence[Any], items: Any) -> pl.DataFrame:
         return numbers.with_columns(title=pl.Series([str(each) for each in item_ids], dtype=pl.String))
     table = items if isinstance(items, pl.DataFrame) else pl.from_pandas(items)
     if missing := {"item_id", "title"} - set(table.columns):
-        raise DataError(f"items has no column {min(missing)!r}: it has {', '.join(table.columns)}")
+        raise DataError(
+            f"items has no column {min(missing)!r} (it has {', '.join(table.columns)}): add it, or rename the right one"
+        )
     wanted = pl.Series("key", [str(each) for each in item_ids], dtype=pl.String)
     texts = table.with_columns(key=pl.col("item_id").cast(pl.String)).drop("item_id").unique("key", keep="first")
     lacking = wanted.filter(~wanted.is_in(texts["key"].implode()))

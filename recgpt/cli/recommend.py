@@ -195,7 +195,7 @@ def explain(
         "timestamp": time_column,
     }
     if (item is None) == (item_id is None):
-        raise DataError("name the item to explain by one of --item and --item-id")
+        raise DataError("name the item to explain by either --item or --item-id")
     source = Source(items, interactions, columns, time_format)
     rows = source.history(history, history_ids, user)
     wanted = find_titles(source.names, [item])[0] if item is not None else source.rows([str(item_id)], "--item-id")[0]

@@ -74,11 +74,12 @@ def compare(
     if not pairs:
         raise DataError(
             f"{first.path} ({', '.join(first.about['supervision'])}) and {second.path} "
-            f"({', '.join(second.about['supervision'])}) have no recommender in common: name pairs to compare"
+            f"({', '.join(second.about['supervision'])}) have no recommender in common: name pairs of them"
+            " (--recommenders A:B)"
         )
     users = first.in_slice(slice_name)["user"].rank("dense").to_numpy() - 1
     if not len(users):
-        raise DataError(f"{first.path}: there is no case in the slice {slice_name}")
+        raise DataError(f"{first.path}: there is no case in the slice {slice_name}: choose another slice")
     found = []
     for a, b in pairs:
         for metric in metrics:

@@ -61,7 +61,10 @@ def names_for(split: Split, names: Sequence[str] = (), *, model: Model | None = 
                 f"{split.protocol} has no past interactions, and {', '.join(lost)} needs them: leave it out"
             )
         if model is not None and split.dataset.items_sha256 in model.training_record.get("catalogues", ()):
-            raise DataError(f"the model was trained on the catalogue of {split.dataset.name}: this is not zero-shot")
+            raise DataError(
+                f"the model was trained on the catalogue of {split.dataset.name}, so this would not be zero-shot:"
+                " evaluate another model or data set"
+            )
     return wanted
 
 

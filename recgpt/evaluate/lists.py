@@ -150,10 +150,13 @@ def _rows(path: Path) -> tuple[pl.DataFrame, pl.Series]:
     order = next((name for name in ("rank", "score") if name in names), None)
     missing = [name for name in ("user_id", "item_id") if name not in names] + ([] if order else ["rank or score"])
     if missing or order is None:
-        raise DataError(f"{path} has no column {missing[0]}: it has {', '.join(map(plain, names)) or 'none'}")
+        raise DataError(
+            f"{path} has no column {missing[0]} (it has {', '.join(map(plain, names)) or 'none'}): add it, or rename"
+            " the right one"
+        )
     rows = collect(table.select("user_id", "item_id", order), str(path))
     if not len(rows):
-        raise DataError(f"{path} holds no list: write one row a recommended item")
+        raise DataError(f"{path} holds no list: write one row for each recommended item")
     numbers = rows[order].cast(pl.Float64, strict=False)
     for name, bad in (
         ("user_id", rows["user_id"].is_null()),
@@ -162,11 +165,12 @@ def _rows(path: Path) -> tuple[pl.DataFrame, pl.Series]:
     ):
         if bad.any():
             row = int(bad.arg_max() or 0)
-            raise DataError(f"{path}: {name} {rows[name][row]!r} in row {row + 1} is no {_KINDS[name]}: correct it")
+            found = "missing" if rows[name][row] is None else repr(rows[name][row])
+            raise DataError(f"{path}: {name} in row {row + 1} is {found}, {_KINDS[name]} is needed: correct it")
     return rows, numbers if order == "rank" else -numbers
 
 
-_KINDS = {"user_id": "id", "item_id": "id", "rank": "finite number", "score": "finite number"}
+_KINDS = {"user_id": "an id", "item_id": "an id", "rank": "a finite number", "score": "a finite number"}
 
 
 def _open(path: Path) -> pl.LazyFrame:
@@ -183,7 +187,8 @@ def _open(path: Path) -> pl.LazyFrame:
                 table = scan_parquet(path)
             case _:
                 raise DataError(
-                    f"{path}: {path.suffix or 'no suffix'} is none of .csv, .tsv, .jsonl, .ndjson, .parquet"
+                    f"{path}: {path.suffix or 'no suffix'} is none of .csv, .tsv, .jsonl, .ndjson, .parquet: rename"
+                    " the file, or export it as CSV"
                 )
         table.collect_schema()
     except (pl.exceptions.PolarsError, OSError) as error:
@@ -217,6 +222,6 @@ def _ties(table: pl.DataFrame, rows: pl.DataFrame, where: str) -> int:
         first = tied["row"][0] - 1
         raise DataError(
             f"{where}: user {rows['user_id'][first]!r} has two items at rank {rows['rank'][first]}, one in row"
-            f" {first + 1}: number the items of a list"
+            f" {first + 1}: give each item of a list its own rank"
         )
     return len(tied)

@@ -325,9 +325,15 @@ class StoredReport:
             )
         name, _, k = metric.partition("@")
         if name not in METRICS or not k.isdecimal() or int(k) < 1:
-            raise DataError(f"there is no metric {metric!r}: write {', '.join(f'{each}@10' for each in METRICS)}")
+            raise DataError(
+                f"there is no metric {metric!r}: choose among {', '.join(f'{each}@10' for each in METRICS)}, or"
+                " another number"
+            )
         if int(k) > self.about["ks"][-1]:
-            raise DataError(f"{metric}: {self.path} has ranks to place {self.about['ks'][-1]} only")
+            raise DataError(
+                f"{metric}: {self.path} holds ranks up to {self.about['ks'][-1]}: choose a smaller number, or"
+                " evaluate with larger --ks"
+            )
         return METRICS[name](cases[column].to_numpy(), int(k))
 
     def in_slice(self, name: str) -> pl.DataFrame:

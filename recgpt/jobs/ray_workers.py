@@ -101,8 +101,8 @@ def _drive(
             deaths[shard] += 1
             if deaths[shard] == ATTEMPTS:
                 raise WorkerError(
-                    f"{title}: {ATTEMPTS} workers died of the rows {shard.start} to {shard.stop - 1} "
-                    f"({str(error).splitlines()[0]}): look for memory that ran out, or take fewer workers; "
+                    f"{title}: {ATTEMPTS} workers died while they worked on the rows {shard.start} to {shard.stop - 1} "
+                    f"({str(error).splitlines()[0]}): use fewer workers if memory ran out; "
                     f"the same command goes on with what is done"
                 ) from error
             note(
@@ -116,8 +116,8 @@ def _drive(
             continue
         if not files[shard].is_file():
             raise WorkerError(
-                f"{title}: a worker wrote {files[shard]}, but here it is not: "
-                f"all machines of the cluster must share that folder"
+                f"{title}: a worker wrote {files[shard]}, which is not on this machine: "
+                f"use a folder that all machines of the cluster share"
             )
         seat.shards.popleft()
         meter.update(len(shard))

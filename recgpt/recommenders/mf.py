@@ -184,5 +184,5 @@ def _library(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         raise DataError(
-            f"mf needs the library {name.partition('.')[0]}: install it with `pip install -e '.[baselines]'`"
+            f"mf needs the library {name.partition('.')[0]}, which is not installed: pip install 'recgpt[baselines]'"
         ) from error

@@ -91,7 +91,9 @@ class SASRec(PopularityIfEmpty):
             if value is not None and value < 1:
                 raise DataError(f"sasrec: {option}={value}: a number above 0 is needed")
         if d_model % _N_HEADS:
-            raise DataError(f"sasrec: d_model={d_model} is not divisible by the {_N_HEADS} attention heads")
+            raise DataError(
+                f"sasrec: d_model={d_model} is not divisible by the {_N_HEADS} attention heads: choose a multiple"
+            )
         self._options = {**sizes, "n_negatives": n_negatives, "seed": seed}
 
     def _fit(self, dataset: Dataset) -> None:

@@ -60,7 +60,10 @@ def stored_name(path: str | Path) -> str:
     """
     about = Path(path) / ABOUT
     if not about.is_file():
-        raise DataError(f"{path} holds no {ABOUT}: it is not a stored recommender, or its writing was cut short")
+        raise DataError(
+            f"{path} holds no {ABOUT}, so it is not a stored recommender, or its writing was cut short: save the"
+            " recommender again"
+        )
     return str(read_json(about).get("recommender"))
 
 
@@ -82,7 +85,7 @@ def read_state(
     path = Path(path)
     held = stored_name(path)
     if held not in (name, *earlier_names):
-        raise DataError(f"{path} holds the recommender {held!r}, not {name!r}")
+        raise DataError(f"{path} holds the recommender {held!r}, not {name!r}: name another folder")
     about = read_json(path / ABOUT)
     if not (path / ARRAYS).is_file() or _sha256(path / ARRAYS) != about["sha256"]:
         raise DataError(f"{path / ARRAYS} is missing, cut short or changed since it was written: save it again")

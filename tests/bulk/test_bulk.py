@@ -320,7 +320,9 @@ def test_a_shard_that_kills_every_worker_is_named_and_other_errors_come_through(
     monkeypatch.setattr(ray_workers, "ATTEMPTS", 2)
     job = job_of(tmp_path / "parts", n_rows=10)
     job.begin(overwrite=False, remedy="")
-    with pytest.raises(WorkerError, match=r"square: 2 workers died of the rows 0 to 9 .*goes on with what is done"):
+    with pytest.raises(
+        WorkerError, match=r"square: 2 workers died while they worked on the rows 0 to 9 .*goes on with what is done"
+    ):
         job.run(killed_at(0, tmp_path / "marker", squares(), always=True), itself, workers=2)
     assert capsys.readouterr().err.count("another takes over from row 0") == 1
 

@@ -81,7 +81,7 @@ def test_other_data_past_or_cases_cannot_be_paired(stored):
         compare(first, first, slice_name="tails")
     with pytest.raises(DataError, match="no metric 'ndgc@10'"):
         compare(first, first, metrics=["ndgc@10"])
-    with pytest.raises(DataError, match="has ranks to place 10 only"):
+    with pytest.raises(DataError, match="holds ranks up to 10: choose a smaller number"):
         compare(first, first, metrics=["ndcg@20"])
 
 

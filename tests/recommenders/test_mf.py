@@ -159,7 +159,7 @@ def test_what_was_saved_ranks_the_same_without_the_library(fitted, tmp_path, mon
 @pytest.mark.parametrize("algorithm", ["als", "bpr"])
 def test_a_missing_library_is_named_with_the_remedy(algorithm, tastes, monkeypatch):
     monkeypatch.setitem(sys.modules, f"implicit.cpu.{algorithm}", None)
-    with pytest.raises(DataError, match=r"library implicit.*pip install -e '\.\[baselines\]'"):
+    with pytest.raises(DataError, match=r"library implicit.*pip install 'recgpt\[baselines\]'"):
         MF(algorithm=algorithm).fit(tastes)
 
 
