@@ -71,7 +71,7 @@ class Source:
         ]
         if len(given) != 1:
             found = f"{' and '.join(given)} are given" if given else "no history is given"
-            raise DataError(f"{found}: name one of --history, --history-ids and --user")
+            raise DataError(f"{found}: pass exactly one of --history, --history-ids and --user")
         if titles is not None:
             return find_titles(self.names, split_titles(titles, self.names))
         if ids is not None:
@@ -85,7 +85,9 @@ class Source:
     def _history_of(self, user: str) -> list[int]:
         past, users = self._past
         if past is None or users is None:
-            raise DataError(f"--user {user}: the history is read from --interactions, which is not given")
+            raise DataError(
+                f"--user {user}: the history of a user is read from past interactions: pass --interactions FILE"
+            )
         (number,) = ids_from_texts(users, [user], "--user")
         return [int(row) for row in past.item[past.user == number]]
 

@@ -78,7 +78,10 @@ class FSQTokenizerConfig:
                 f"choose fewer levels or fewer codes"
             )
         if math.prod(self.levels) > np.iinfo(np.uint16).max:
-            raise DataError(f"levels {self.levels} make {math.prod(self.levels):,} codes; token files hold 65,535")
+            raise DataError(
+                f"levels {self.levels} make {math.prod(self.levels):,} codes; token files hold 65,535: choose fewer"
+                " or smaller levels"
+            )
 
     @property
     def slice_dim(self) -> int:

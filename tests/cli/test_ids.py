@@ -80,10 +80,10 @@ def test_an_explanation_has_ids(run_recgpt, shop):
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
-        ((), "no history is given: name one of --history, --history-ids and --user"),
+        ((), "no history is given: pass exactly one of --history, --history-ids and --user"),
         (("--history", "Heat", "--user", "u1"), "--history and --user are given"),
         (("--history-ids", "8"), "--history-ids '8' is not among the 4 ids"),
-        (("--user", "u1"), "read from --interactions, which is not given"),
+        (("--user", "u1"), "read from past interactions: pass --interactions FILE"),
         (("--user", "u9", "--interactions", "past.csv"), "--user 'u9' is not among the 2 ids of past.csv"),
         (("--history", "Heat", "--title-column", "name"), "has no column 'name' (it has item_id, title, description)"),
     ],

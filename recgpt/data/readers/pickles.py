@@ -168,9 +168,11 @@ def _plain(value: Any, done: dict[int, tuple[Any, Any, int]], depth: int) -> tup
     if kind is _Array and value.value is not None:
         return value.value, value.value.nbytes
     if kind not in (list, tuple, dict, set):
-        raise UntrustedFileError(f"the pickle holds a {kind.__name__.lstrip('_')} where a value should be")
+        raise UntrustedFileError(
+            f"the pickle holds a {kind.__name__.lstrip('_')} where a value should be: do not use this file"
+        )
     if depth > MAX_DEPTH:
-        raise UntrustedFileError(f"the pickle nests containers more than {MAX_DEPTH} deep")
+        raise UntrustedFileError(f"the pickle nests containers more than {MAX_DEPTH} deep: do not use this file")
     if id(value) not in done:
         done[id(value)] = (value, *_plain_container(value, done, depth + 1))
     return done[id(value)][1:]

@@ -89,7 +89,7 @@ class Memory:
     ) -> None:
         least = 1 if preset.stages is None else preset.stages.short_capacity + 1
         if n_agents < 1:
-            raise SimulationError(f"n_agents={n_agents}: a memory is of at least one agent")
+            raise SimulationError(f"n_agents={n_agents}: at least one agent is needed")
         if capacity < least:
             raise SimulationError(f"capacity={capacity}: the memory {preset.name!r} needs at least {least}")
         self.preset = preset

@@ -253,7 +253,7 @@ def taste_vectors(histories: Ragged, ratings: np.ndarray, unit_NE: np.ndarray) -
 def _known(dataset: Dataset, facts: ItemFacts) -> Dataset:
     if len(facts) != dataset.n_items:
         raise SimulationError(
-            f"facts of {len(facts)} items for {dataset.name} with {dataset.n_items}: make them of its known part"
+            f"facts of {len(facts)} items for {dataset.name} with {dataset.n_items}: make them of known_part(dataset)"
         )
     return known_part(dataset)
 
@@ -266,7 +266,7 @@ def _users_of(dataset: Dataset, known: Dataset) -> np.ndarray:
 def _drawn(known: Dataset, n_agents: int, seed: int) -> np.ndarray:
     """(A,) users, in rounds that have each user once."""
     if n_agents < 1:
-        raise SimulationError(f"n_agents={n_agents}: a population has at least one agent")
+        raise SimulationError(f"n_agents={n_agents}: at least one agent is needed")
     users = np.arange(known.n_users)
     n_rounds = -(-n_agents // known.n_users)
     rounds = [
@@ -323,7 +323,7 @@ def _unit(rows_AE: np.ndarray) -> np.ndarray:
 
 def _check(n_agents: int, distributions: Distributions) -> None:
     if n_agents < 1:
-        raise SimulationError(f"n_agents={n_agents}: a population has at least one agent")
+        raise SimulationError(f"n_agents={n_agents}: at least one agent is needed")
     for trait in _TRAITS:
         shares = getattr(distributions, trait)
         if len(shares) != 3 or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:

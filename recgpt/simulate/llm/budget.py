@@ -114,7 +114,8 @@ class Budget:
         if caps.usd is not None and price is None:
             raise LLMError(
                 f"there is a cap of ${caps.usd:g}, but the price of {model!r} is not known: "
-                "give its price per million tokens, in and out, or cap calls or tokens instead"
+                "give its price per million tokens, in and out, such as --set llm.usd_per_million=[0.15,0.6], or"
+                " cap calls or tokens instead"
             )
         self.caps = caps
         self.spent = spent or Spent()
