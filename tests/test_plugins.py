@@ -175,7 +175,7 @@ def test_names_in_files_import_nothing(shop: Path, feed_folder: Path) -> None:
     [
         ("shop:Absent", "the module shop has no Absent: it has Bestsellers"),
         ("shop:NUMBER", "is no class"),
-        ("shop:Needy", "its constructor needs password"),
+        ("shop:Needy", "its constructor requires password"),
         ("shop:Nameless", "its attribute `name` is 'no/name'"),
         ("shop:Taken", "its name 'item_knn' is taken"),
         ("shop:Guess", "`supervision` has to be one of zero-shot, in-context, trained"),

@@ -150,7 +150,7 @@ def test_headers(tmp_path):
         table.check_column("c")
     with pytest.raises(DataError, match=r"its first line looks like data \('17'\), so put a line with the names"):
         opened(tmp_path, "ann,17,4.5\nbob,18,5\n").check_column("user_id")
-    with pytest.raises(DataError, match=r"or the separator \(--separator\)"):
+    with pytest.raises(DataError, match=r"or the separator \(`recgpt data import tables --separator`\)"):
         opened(tmp_path, "user_id:item_id\n1:2\n").check_column("user_id")
 
 
