@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from recgpt.arguments import check_path
 from recgpt.bounds import read_json
 from recgpt.catalogue import Catalogue, Model
 from recgpt.data.provenance import without_rows
@@ -52,6 +53,7 @@ def load_model(
     """
     if path is None:
         return shipped()
+    check_path(path, "the model")
     if not _is_published(path):
         path = local_folder(path)
         if _is_foundation(path):

@@ -53,6 +53,7 @@ ROOMS = (
     "recgpt.files",
     "recgpt.terminal",
     "recgpt.bounds",
+    "recgpt.arguments",
     "recgpt.errors",
     "recgpt.console",
     "recgpt.terminal",

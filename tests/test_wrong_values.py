@@ -1,17 +1,22 @@
 """Wrong values at every entry point: the project's errors from the API, exit code 2 and one line from the commands."""
 
+import os
+import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+import pytest
 import typer
 
 from recgpt.cli.app import app
+from recgpt.data.dataset import Dataset
+from recgpt.errors import RecGPTError
 
-SAMPLED = 90
-"""Pairs of an option and a wrong value that are tried here; WRONG_VALUES=all tries all."""
+SAMPLED = 60
+"""Pairs of an option and a wrong word that are tried here; the environment variable WRONG_VALUES=all tries all."""
 
 
 def wrong_values(folder: Path) -> dict[str, Any]:
@@ -110,3 +115,64 @@ def matrix() -> list[tuple[tuple[str, ...], str, str]]:
             elif parameter.param_type_name == "argument":
                 found += [(path, "", word) for word in WRONG_WORDS]
     return found
+
+
+ALLOWED = {
+    *(("load_model", kind) for kind in ("None",)),  # the shipped model
+    ("index embeddings", "None"),
+    *((name, kind) for name in ("recommend histories", "rank") for kind in ("list", "dict")),  # no history
+    *(("recommend history", kind) for kind in ("list", "dict")),  # an empty one
+    *((name, kind) for name in ("recommend k", "rank k") for kind in ("int", "10**30")),  # cut at the catalogue's size
+    ("finetune steps", "int"),
+}
+"""Values that are right for an entry point after all."""
+
+
+@pytest.fixture(scope="module")
+def small() -> tuple[Dataset, np.ndarray]:
+    rng = np.random.default_rng(0)
+    events = pl.DataFrame(
+        {
+            "user_id": np.repeat(np.arange(12), 5),
+            "item_id": np.concatenate([rng.permutation(20)[:5] for _ in range(12)]),
+            "position": np.tile(np.arange(5), 12),
+        }
+    )
+    items = pl.DataFrame({"item_id": range(20), "title": [f"title {i}" for i in range(20)]})
+    return Dataset.from_frames("small", events, items), rng.standard_normal((20, 384)).astype(np.float32)
+
+
+def test_wrong_values_raise_the_errors_of_the_project(small, tmp_path):
+    wrong = []
+    for name, call in entry_points(*small).items():
+        for kind, value in wrong_values(tmp_path).items():
+            try:
+                call(value)
+                if (name, kind) not in ALLOWED:
+                    wrong.append(f"{name} accepts {kind}")
+            except RecGPTError as error:
+                if "\n" in str(error):
+                    wrong.append(f"{name} with {kind}: more than one line, {error}")
+            except Exception as error:
+                wrong.append(f"{name} with {kind}: {type(error).__name__}: {error}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_wrong_words_end_commands_with_code_2_and_one_line(run_recgpt, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "binary").write_bytes(bytes(range(256)))
+    tried = matrix()
+    if os.environ.get("WRONG_VALUES") != "all":
+        tried = random.Random(0).sample(tried, SAMPLED)  # noqa: S311
+    wrong = []
+    for path, option, word in tried:
+        given = [f"{option}={word}"] if option.startswith("--") else [option, word] if option else [word]
+        unknown_part = ["--only=none of them"] if path == ("benchmark", "speed") else []  # which would start at once
+        try:
+            done = run_recgpt(*path, *given, *unknown_part)
+        except Exception as error:  # a traceback
+            wrong.append(f"recgpt {' '.join(path)} {given}: {type(error).__name__}: {error}")
+            continue
+        if done.code not in (0, 2) or "Traceback" in done.stderr:  # 0: the word is right after all
+            wrong.append(f"recgpt {' '.join(path)} {given}: code {done.code}, {done.stderr[-200:]}")
+    assert not wrong, "\n".join(wrong)

@@ -240,7 +240,9 @@ def benchmark_speed(
         Path | None,
         typer.Option(help="data set folder; by default synthetic data", file_okay=False),
     ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="threads of torch; by default one per core")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, max=4096, help="threads of torch; by default one per core")
+    ] = None,
     repetitions: Annotated[int, typer.Option(min=1, help="repetitions of each measurement, after one warm-up")] = 3,
     seed: Seed = 0,
     out: Annotated[Path, typer.Option(help="folder for speed.json, .md and .png", file_okay=False)] = Path(

@@ -19,6 +19,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
+from recgpt.arguments import check_path, check_type
 from recgpt.bounds import read_json
 from recgpt.data import identity, schema
 from recgpt.data.fingerprint import fingerprint_path, fingerprint_sha256, load_array, save_array, write_json
@@ -156,6 +157,7 @@ class Dataset:
         DataError
             Anything missing, damaged, of the wrong type, unknown or double; the message names it and its place.
         """
+        check_path(path, "the folder of a data set")
         path = Path(path)
         manifest_path = path / "manifest.json"
         manifest = read_json(manifest_path) if manifest_path.is_file() else {}
@@ -193,6 +195,8 @@ class Dataset:
         manifest: Mapping[str, Any] | None = None,
     ) -> "Dataset":
         """Make a data set from two tables (or lazy frames) with the columns and checks of `load`."""
+        for what, table in (("interactions", interactions), ("items", items)):
+            check_type(table, (pl.DataFrame, pl.LazyFrame), what, "give a polars table (polars.from_pandas converts)")
         return cls._build(
             name=name,
             path=None,

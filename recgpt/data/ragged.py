@@ -8,6 +8,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from recgpt.arguments import check_iterable
 from recgpt.data.ids import dense_ids
 
 
@@ -40,6 +41,7 @@ class Ragged(Sequence[np.ndarray]):
         DataError
             A value is no whole number.
         """
+        check_iterable(sequences, f"the list of {what} lists", "give one list of numbers for each")
         sequences = list(sequences)
         arrays: list[np.ndarray] = []
         if _are_plain(sequences):  # several times faster than one check a sequence

@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 import torch
 
+from recgpt.arguments import check_iterable, check_type, shown
 from recgpt.config import check_number
 from recgpt.data.splits import Split
 from recgpt.device import hardware
@@ -80,6 +81,11 @@ def evaluate(
         A pre-trained model was trained on targets of the split, the split leaks, has no query, there is no
         recommender, or two recommenders share a name.
     """
+    check_type(split, Split, "split", "make one with recgpt.data.splits.make_split")
+    check_iterable(recommenders, "recommenders", "give a list of recommenders")
+    for each in recommenders:
+        if not (hasattr(each, "name") and hasattr(each, "rank")):
+            raise DataError(f"recommenders holds {shown(each)}, which is no recommender: give fitted or new ones")
     compared: list[Recommender | StoredLists] = [*recommenders, *lists]
     _check(split, compared, ks)
     check_number("batch_size", batch_size, at_least=1, whole=True)

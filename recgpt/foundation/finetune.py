@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from pydantic import Field
 
+from recgpt.arguments import check_embeddings, check_type
 from recgpt.config import MAX_SEED, Config, check_number
 from recgpt.data.dataset import Dataset
 from recgpt.data.fingerprint import check_embeddings_given
@@ -54,7 +55,7 @@ class FinetuneConfig(Config):
         description="training interactions: without each user's last two, without the last one, or all of them; a model"
         " fine-tuned on all is for use, and cannot be evaluated on this data set",
     )
-    steps: int = Field(default=800, ge=1, description="optimizer steps")
+    steps: int = Field(default=800, ge=1, le=10**9, description="optimizer steps")
     lr: float = Field(default=5e-4, gt=0, description="initial learning rate, decayed to 0")
     seed: int = Field(default=0, ge=0, le=MAX_SEED, description="seed of the held-out users and the order of queries")
 
@@ -90,6 +91,8 @@ def finetune(
     CheckpointError
         `checkpoints` holds those of other arguments, or damaged ones.
     """
+    check_type(dataset, Dataset, "dataset", "load one with Dataset.load(FOLDER)")
+    check_embeddings(embeddings_NE, dataset.n_items)
     check_number("steps", steps, at_least=1, whole=True)
     check_number("lr", lr, above=0)
     check_number("seed", seed, at_least=0, whole=True)

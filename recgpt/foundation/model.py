@@ -23,6 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from recgpt.arguments import check_embeddings, check_iterable
 from recgpt.bounds import MAX_LAYERS, MAX_WIDTH, check_parameters, check_sizes, read_json
 from recgpt.catalogue import Kind, rankings_sha256
 from recgpt.data.dataset import Interactions
@@ -163,6 +164,9 @@ class FoundationModel(nn.Module):
         """
         if isinstance(items, str):
             raise DataError(f"a single text was given, {items[:40]!r}: index a list of texts, one an item")
+        check_iterable(items, "items", "index a list of texts, a table with a column title, or an array of embeddings")
+        if embeddings is not None:
+            check_embeddings(embeddings, len(items))
         if len(items) == 0:
             raise DataError("the catalogue is empty: index at least one item")
         ids = given_ids(items)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, cast, 
 
 import numpy as np
 
+from recgpt.arguments import check_type
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.fingerprint import check_embeddings_given
 from recgpt.data.provenance import training_past
@@ -122,6 +123,7 @@ class RecommenderBase(ABC):
 
     def fit(self, dataset: Dataset) -> Self:
         """Train on, or index, the interactions and items of `dataset`. Returns itself."""
+        check_type(dataset, Dataset, "dataset", "load one with Dataset.load(FOLDER)")
         self._n_items = None
         self._fit(dataset)
         self._n_items = dataset.n_items
@@ -269,6 +271,7 @@ class PopularityIfEmpty(RecommenderBase):
 
     def fit(self, dataset: Dataset) -> Self:
         """Count the interactions of each item, then train on, or index, `dataset`. Returns itself."""
+        check_type(dataset, Dataset, "dataset", "load one with Dataset.load(FOLDER)")
         self._count_N = np.bincount(dataset.interactions.item, minlength=dataset.n_items)
         return super().fit(dataset)
 

@@ -63,7 +63,9 @@ class SpeedRun(Config):
     out: Path = Field(description="folder of speed.json")
     only: tuple[str, ...] = Field(default=(), description="names of parts; empty for all")
     quick: bool = Field(default=False, description="tiny sizes, to test that it runs")
-    threads: int | None = Field(default=None, ge=1, description="threads of torch; None keeps the present number")
+    threads: int | None = Field(
+        default=None, ge=1, le=4096, description="threads of torch; None keeps the present number"
+    )
     repetitions: int = Field(default=3, ge=1, description="of each measurement, after one discarded round")
     seed: int = Field(default=0, ge=0, le=MAX_SEED, description="of all random numbers")
     overwrite: bool = Field(default=False, description="measure finished parts again")

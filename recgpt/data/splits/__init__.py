@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from recgpt.arguments import check_type
 from recgpt.data.dataset import Dataset, Repeats
 from recgpt.data.splits.base import Split
 from recgpt.data.splits.cold import cold_item, cold_user, held_out_users
@@ -62,6 +63,7 @@ def make_split(dataset: Dataset, protocol: str, **options: Any) -> Split:
         Unknown protocol, or an option that it does not have.
     """
     check_options(protocol, **options)
+    check_type(dataset, Dataset, "dataset", "load one with Dataset.load(FOLDER)")
     return PROTOCOLS[protocol](dataset, **{name: value for name, value in options.items() if value is not None})
 
 
@@ -82,6 +84,7 @@ def check_options(protocol: str, **options: Any) -> None:
 
 def check_protocol(protocol: str) -> None:
     """Raise DataError, with the list of protocols, if the name is unknown."""
+    check_type(protocol, str, "protocol", f"choose among {', '.join(PROTOCOLS)}")
     if protocol not in PROTOCOLS:
         raise DataError(f"unknown protocol {protocol!r}: choose among {', '.join(PROTOCOLS)}")
 
