@@ -93,7 +93,7 @@ def finetune(
     """
     check_type(dataset, Dataset, "dataset", "load one with Dataset.load(FOLDER)")
     check_embeddings(embeddings_NE, dataset.n_items)
-    check_number("steps", steps, at_least=1, whole=True)
+    check_number("steps", steps, at_least=1, below=10**9 + 1, whole=True)
     check_number("lr", lr, above=0)
     check_number("seed", seed, at_least=0, whole=True)
     check_embeddings_given(embeddings_NE, dataset.name)
