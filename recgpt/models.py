@@ -65,12 +65,13 @@ def load_model(
 
 
 def about_model(model: Model) -> dict[str, Any]:
-    """Path, kind, hash and training pasts of a model, for reports and manifests."""
+    """Path, kind, hash, training pasts and pre-training data sets of a model, for reports and manifests."""
     return {
         "path": model.source,
         "kind": model.kind,
         "sha256": model.sha256,
         "training_past": without_rows(model.training_record.get("trained_on", ())),
+        "pretrained_on": list(model.training_record.get("domains", ())),
     }
 
 

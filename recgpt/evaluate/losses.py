@@ -7,15 +7,18 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from recgpt.config import check_number
 from recgpt.data.dataset import Dataset, Repeats
 from recgpt.data.packing import PackedDataset
 from recgpt.device import default_device
 from recgpt.errors import DataError
+from recgpt.evaluate.training_past import interactions_seen
 from recgpt.files import write_text
 from recgpt.generative.published import PUBLISHED_TOKENIZER, load_model
 from recgpt.generative.trainer import TrainData, mean_loss
+from recgpt.models import about_model
 from recgpt.progress import track
 
 DATA_SETS = Path("data/eval")
@@ -24,9 +27,22 @@ DATA_SETS = Path("data/eval")
 
 @dataclass(frozen=True)
 class Losses:
-    """Mean cross-entropy (nats) a code, by model and data set."""
+    """Mean cross-entropy (nats) a code, by model and data set.
+
+    Attributes
+    ----------
+    by_dataset
+        Model -> data set folder -> loss.
+    models
+        Model -> its path, hash and training past.
+    trained_on
+        Model -> data set folder -> number of its interactions that the model was trained on; empty where none was, or
+        where the model does not record its training past.
+    """
 
     by_dataset: dict[str, dict[str, float]]
+    models: dict[str, dict[str, Any]]
+    trained_on: dict[str, dict[str, int]]
 
     @property
     def means(self) -> dict[str, float]:
@@ -42,11 +58,20 @@ class Losses:
             sets = ", ".join(f"{name} {loss:.4f}" for name, loss in losses.items())
             mark = " <- lowest" if model == best and len(means) > 1 else ""
             found.append(f"{model}: mean loss {means[model]:.4f} ({sets}){mark}")
+        for model, counts in self.trained_on.items():
+            seen = ", ".join(f"{count:,} interactions of {name}" for name, count in counts.items())
+            if seen:
+                found.append(f"{model} was trained on {seen}: its losses there are no test")
         return found
 
     def save(self, path: Path) -> None:
         """Write means and losses as JSON."""
-        content = {"mean": self.means, "by_dataset": self.by_dataset}
+        content = {
+            "mean": self.means,
+            "by_dataset": self.by_dataset,
+            "models": self.models,
+            "trained_on": self.trained_on,
+        }
         write_text(path, json.dumps(content, indent=2) + "\n")
 
 
@@ -87,14 +112,19 @@ def model_losses(
         raise DataError(f"no data to evaluate on: name folders with --data, or put them under {DATA_SETS}")
     datasets = {str(folder): Dataset.load(folder, repeats=repeats) for folder in folders}
     losses: dict[str, dict[str, float]] = {}
+    about: dict[str, dict[str, Any]] = {}
+    trained_on: dict[str, dict[str, int]] = {}
     for path in models:
         model = load_model(path, tokenizer, n_layers=n_layers)
         model.to(default_device())  # type: ignore[arg-type]
         losses[path] = {}
+        about[path] = about_model(model)
+        counts = {folder: interactions_seen(dataset, model.training_record) for folder, dataset in datasets.items()}
+        trained_on[path] = {folder: count for folder, count in counts.items() if count}
         for folder, dataset in track(datasets.items(), f"loss of {path}", total=len(datasets)):
             tokens_NK = dataset.tokens(model.tokenizer.sha256 if model.tokenizer else None)
             data = TrainData(dataset.sequences, tokens_NK, dataset.embeddings())
             rows = PackedDataset(data.sequences.tail(model.config.max_items), row_items=model.config.max_items)
             batch_rows = max(1, round(batch_size * len(rows) / rows.n_sequences))
             losses[path][folder] = mean_loss(model, data, rows, batch_rows)
-    return Losses(losses)
+    return Losses(losses, about, trained_on)

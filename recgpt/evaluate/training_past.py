@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from recgpt.data.dataset import Dataset
 from recgpt.data.provenance import describe_past, targets_in
 from recgpt.data.splits import Split
 from recgpt.errors import DataError
@@ -77,6 +78,17 @@ def targets_seen(split: Split, record: Mapping[str, Any]) -> TargetsSeen:
     if of_split & (set(catalogues[len(domains) :]) - recorded) or not (pasts or domains):
         return TargetsSeen("unknown", 0, "its training past is unknown: an earlier version of recgpt did not record it")
     return TargetsSeen("not trained on", 0, "no target was trained on")
+
+
+def interactions_seen(dataset: Dataset, record: Mapping[str, Any]) -> int:
+    """Number of a data set's interactions that a model's training record says it was trained on."""
+    rows = np.arange(dataset.n_interactions)
+    seen = np.zeros(len(rows), dtype=bool)
+    for past in record.get("trained_on", ()):
+        found = targets_in(past, dataset, rows)
+        if found is not None:
+            seen |= found
+    return int(seen.sum())
 
 
 def check_targets_unseen(split: Split, model: Model | None, *, allow: bool = False) -> None:

@@ -175,7 +175,8 @@ def test_cornac_ranks_as_the_recommender_does():
     assert set(best) <= set(ITEMS)
 
 
-def test_cornac_experiments_run_it():
+def test_cornac_experiments_run_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # an experiment writes a log there
     cornac = pytest.importorskip("cornac", reason="cornac is not installed")
     from cornac.eval_methods import RatioSplit
 

@@ -65,9 +65,14 @@ def test_pre_train_eval_predict(pre_train, run_script, tiny, tmp_path):
     arguments = ("--tf_layer", 1, "--ckpt_path", best, tiny.model, "--data", tiny.data, "--json", figures)
     done = run_script("eval.py", *arguments, "--test_batch_size", 96)
     assert done.code == 0, done.stderr
-    means = json.loads(figures.read_text())["mean"]
+    stored = json.loads(figures.read_text())
+    means = stored["mean"]
     assert f"{best}: mean loss {means[str(best)]:.4f}" in done.stdout
-    assert [line.endswith("<- lowest") for line in done.stdout.splitlines()] == [True, False]
+    assert [line.endswith("<- lowest") for line in done.stdout.splitlines()] == [True, False, False]
+    seen = stored["trained_on"][str(best)][str(tiny.data)]
+    assert 0 < seen < Dataset.load(tiny.data, repeats="drop").n_interactions, "a tenth of the users was held out"
+    assert f"{best} was trained on {seen:,} interactions of {tiny.data}: its losses there are no test" in done.stdout
+    assert stored["models"][str(best)]["sha256"] == model.sha256
     data = tables_of(tiny.data)
     rows = PackedDataset(data.sequences, row_items=8)
     assert means[str(best)] == pytest.approx(mean_loss(model, data, rows, 4), rel=1e-5)
@@ -76,6 +81,9 @@ def test_pre_train_eval_predict(pre_train, run_script, tiny, tmp_path):
 
     report = tmp_path / "report.json"
     predict = ("predict.py", "--tf_layer", 1, "--dataset", tiny.data, "--ckpt_path", best, "--json", report)
+    refused = run_script(*predict)
+    one_line(refused, "predict.py", "was trained on", "--allow-trained-on-targets")
+    predict = (*predict, "--allow_trained_on_targets")
     done = run_script(*predict, "--test_batch_size", 48, "--gpu", 0, "--show", 2)
     assert done.code == 0, done.stderr
     found = json.loads(report.read_text())
@@ -335,7 +343,7 @@ def test_the_scripts_as_programs(repo, tiny, tmp_path):
 
     launch = ("-m", "accelerate.commands.launch", "--cpu", "--num_processes=1", "--num_machines=1")
     plain = ("--mixed_precision=no", "--dynamo_backend=no")
-    where = ("--data", tiny.data, "--tokenizer", tiny.tokenizer, "--out", "run")
+    where = ("--data", tiny.data, "--tokenizer", tiny.tokenizer, "--out", "run", "--holdout", "last")
     trained = run(*launch, *plain, repo / "pre_train.py", *where, *QUICK)
     assert trained.returncode == 0, trained.stderr
     evaluated = run(repo / "eval.py", "--ckpt_path", "run/best", "--data", tiny.data)
