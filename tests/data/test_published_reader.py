@@ -51,7 +51,7 @@ def test_published_sequences_can_be_chosen(published_folder, tmp_path):
     published.read(published_folder, tmp_path / "cold", sequences="cold_test")
     assert [s.tolist() for s in Dataset.load(tmp_path / "cold").sequences] == [[0, 1]]
     (published_folder / "test.pkl").write_bytes(pickle.dumps({0: [1]}))
-    with pytest.raises(DataError, match=r"user 0 is in .*test.pkl and in train.pkl: choose one"):
+    with pytest.raises(DataError, match=r"user 0 is in .*test.pkl and in train.pkl: import one of the two"):
         published.read(published_folder, tmp_path / "out")
     (published_folder / "train.pkl").write_bytes(pickle.dumps({0: [99]}))
     with pytest.raises(DataError, match=r"item 99 is beyond the 3 rows of .*item_text_embeddings.npy"):
