@@ -11,7 +11,7 @@ result must equal that of an undisturbed run. A child that ends by itself is not
 | kills | children killed before they ended |
 | refused | runs of the same command that ended with an error after a kill, unless the result was complete |
 | damaged | results that were neither the old nor the new one, nor absent, after a kill |
-| strays | files that were left beside the result after the same command had ended |
+| strays | files left beside the result: empty `.NAME.lock` files where a complete result is not written again |
 | equal | whether every result equals the undisturbed one |
 
 Kills of simulation runs are in `benchmarks/kill_and_resume.py`.
@@ -251,8 +251,11 @@ def loop(context: ForkServerContext, name: str, folder: Path, kills: int, rng: r
             print((out.parent / "said").read_text()[-300:], file=sys.stderr)
         found = contents(out) if out.exists() else {}
         tally.equal &= all(found.get(key) == value for key, value in expected.items())
-        tally.strays += len(found.keys() - expected.keys())
-        tally.strays += sum(path.name not in ("result", "said") for path in out.parent.iterdir())
+        strays = [*found.keys() - expected.keys()]
+        strays += [path.name for path in out.parent.iterdir() if path.name not in ("result", "said")]
+        if strays:
+            print(f"{name}: {'done, ' if done else ''}left beside the result: {', '.join(strays)}", file=sys.stderr)
+        tally.strays += len(strays)
         shutil.rmtree(out, ignore_errors=True)
     shutil.rmtree(work)
     return tally

@@ -20,6 +20,7 @@ import polars as pl
 from recgpt.data.ids import IdMap, dense_ids
 from recgpt.data.ragged import Ragged, offsets_from_lengths
 from recgpt.errors import DataError
+from recgpt.files import new_file
 
 IdKind = Literal["rows", "outside"]
 """`rows`: numbers of the catalogue's rows, from 0. `outside`: the ids of its column `item_id`."""
@@ -152,9 +153,8 @@ def save_users(users: IdMap | None, folder: Path) -> None:
     if users is None:
         path.unlink(missing_ok=True)
         return
-    draft = folder / "user_ids.draft"
-    users.ids.rename("user_id").to_frame().write_parquet(draft)
-    draft.replace(path)
+    with new_file(path) as draft:
+        users.ids.rename("user_id").to_frame().write_parquet(draft)
 
 
 def open_users(folder: Path) -> IdMap | None:

@@ -214,9 +214,8 @@ def _cells(
                 **({"plugin": PLUGINS[name]} if name in PLUGINS else {}),
             }
             digest = json_sha256(cache_key)
-            yield Cell(
-                name, seed, cache_key, out / "cells" / file_name(dataset.name) / f"{name}-{seed}-{digest[:12]}.json"
-            )
+            folder = out / "cells" / file_name(dataset.name)
+            yield Cell(name, seed, cache_key, folder / f"{file_name(name)}-{seed}-{digest[:12]}.json")
 
 
 def _seeds(name: str, config: BenchmarkConfig) -> list[int]:
