@@ -19,6 +19,7 @@ import polars as pl
 
 from recgpt.data.ids import IdMap, dense_ids
 from recgpt.data.ragged import Ragged, offsets_from_lengths
+from recgpt.data.schema import collect, scan_parquet
 from recgpt.errors import DataError
 from recgpt.files import new_file
 
@@ -139,7 +140,7 @@ class CatalogueIds:
         if not path.is_file():
             return cls(n_items)
         try:
-            ids = pl.read_parquet(path)["item_id"]
+            ids = collect(scan_parquet(path).select("item_id"), str(path)).to_series()
         except (pl.exceptions.PolarsError, OSError) as error:
             raise DataError(f"{path} is damaged ({error}): index the catalogue again") from error
         if len(ids) != n_items:
@@ -160,7 +161,9 @@ def save_users(users: IdMap | None, folder: Path) -> None:
 def open_users(folder: Path) -> IdMap | None:
     """Read what `save_users` wrote; None without such a file."""
     path = folder / USER_IDS_FILE
-    return IdMap(pl.read_parquet(path)["user_id"], str(path)) if path.is_file() else None
+    if not path.is_file():
+        return None
+    return IdMap(collect(scan_parquet(path).select("user_id"), str(path)).to_series(), str(path))
 
 
 def ids_from_texts(id_map: IdMap, texts: Sequence[str], what: str) -> np.ndarray:

@@ -155,7 +155,8 @@ def fork_failed(run: Run) -> str:
 
 def check_same_versions(run: Run) -> None:
     """Raise StoreError if recgpt, or a library that shapes a run, has another version than when the run was started."""
-    if differences := different(run.manifest.made_with, versions()):
+    made_with = run.manifest.made_with
+    if made_with and (differences := different(made_with, versions())):  # without a record there is nothing to compare
         raise StoreError(
             f"run {run.run_id} was started with other versions ({', '.join(differences)}), so it would not come out the"
             f" same: install those, or go on in a new run, `recgpt runs fork {run.run_id} NEW --at {run.n_steps}`"

@@ -224,11 +224,12 @@ def test_cosines_and_nearest_by_hand(catalogue):
     assert found.nearest[0].cosine == pytest.approx(1)
 
 
-def test_an_item_without_direction_has_cosine_0(catalogue):
+def test_an_item_without_direction_is_refused(catalogue):
     embeddings = catalogue.embeddings_NE.copy()
     embeddings[4] = 0
     zeroed = GenerativeCatalogue(catalogue.model, catalogue.tokenizer, catalogue.codes_NK.numpy(), embeddings)
-    assert explain(zeroed, [4, 5], 6, TITLES).history[0].cosine == 0
+    with pytest.raises(DataError, match="the embedding of item 4 holds zeros only"):
+        explain(zeroed, [4, 5], 6, TITLES)
 
 
 def test_shared_slots_and_collisions(collided):

@@ -68,7 +68,7 @@ def test_defaults_are_valid_and_described(name: str) -> None:
 
 
 def test_more_agents_than_users(feed_folder: Path) -> None:
-    with pytest.raises(SimulationError, match="agents=50: films has 40 users"):
+    with pytest.raises(SimulationError, match="agents=50: films has users for 40 of them"):
         run_experiment("adverts", feed_folder, None, {"agents": 50, "model": str(feed_folder / "model")})
 
 

@@ -317,7 +317,7 @@ def test_no_reply_is_paid_for_twice(
         output = child.communicate(timeout=200)
         if sent == signal.SIGINT:
             assert child.returncode == 130, output
-            assert "To continue: recgpt runs resume stopped" in output[0]
+            assert "To continue: recgpt runs resume stopped" in output[1]
         with Run.open("stopped") as run:
             assert 1 <= run.n_steps < 4
             so_far = run.calls_summary()
