@@ -211,7 +211,7 @@ def test_damaged_shard_of_a_killed_run_is_named_with_the_remedy(tiny, killed, tm
     shard = checkpoint.complete(damaged / "checkpoints")[-1] / SHARDS[1]
     shard.write_bytes(shard.read_bytes()[:-40])
     refused = run_script(*script(tiny, damaged, LONG))
-    assert refused.code == 1
+    assert refused.code == 2
     assert shard.name in refused.stderr
     assert "delete it to resume from an earlier one" in refused.stderr
 

@@ -155,6 +155,8 @@ def test_the_fit_gives_the_shipped_parameters(shared, tmp_path):
         elif isinstance(left, list):
             for number, pair in enumerate(zip(left, right, strict=True)):
                 compare(*pair, f"{where}[{number}]")
+        elif left is None or right is None:  # too few cases for a figure
+            assert left is right, where
         else:
             assert left == pytest.approx(right, rel=0.05, abs=0.05), where
 
