@@ -23,12 +23,25 @@ from recgpt.cli.options import (
     TitleColumn,
     UserColumn,
     Workers,
+    typed,
 )
 from recgpt.tables import print_tables
 from recgpt.terminal import plain, print_json, say
 
+COLUMNS = {
+    "item_column": "item_id",
+    "title_column": "title",
+    "categories_column": "categories",
+    "brand_column": "brand",
+    "description_column": "description",
+    "user_column": "user_id",
+    "time_column": "timestamp",
+}
+"""Parameter of `recommend` and `explain` -> the column that it names otherwise."""
+
 
 def recommend(
+    ctx: typer.Context,
     items: ItemsFile,
     history: History = None,
     history_ids: HistoryIds = None,
@@ -67,16 +80,7 @@ def recommend(
     from recgpt.cli.sources import Source
     from recgpt.errors import DataError
 
-    columns = {
-        "item_id": item_column,
-        "title": title_column,
-        "categories": categories_column,
-        "brand": brand_column,
-        "description": description_column,
-        "user_id": user_column,
-        "timestamp": time_column,
-    }
-    source = Source(items, interactions, columns, time_format)
+    source = Source(items, interactions, typed(ctx, COLUMNS), time_format)
     rows = source.history(history, history_ids, user)
     catalogue = source.indexed(model)
     names, score_name = source.names, catalogue.score_name
@@ -151,6 +155,7 @@ def rank(
 
 
 def explain(
+    ctx: typer.Context,
     items: ItemsFile,
     history: History = None,
     history_ids: HistoryIds = None,
@@ -185,18 +190,9 @@ def explain(
     from recgpt.errors import DataError
     from recgpt.titles import find_titles
 
-    columns = {
-        "item_id": item_column,
-        "title": title_column,
-        "categories": categories_column,
-        "brand": brand_column,
-        "description": description_column,
-        "user_id": user_column,
-        "timestamp": time_column,
-    }
     if (item is None) == (item_id is None):
         raise DataError("name the item to explain by either --item or --item-id")
-    source = Source(items, interactions, columns, time_format)
+    source = Source(items, interactions, typed(ctx, COLUMNS), time_format)
     rows = source.history(history, history_ids, user)
     wanted = find_titles(source.names, [item])[0] if item is not None else source.rows([str(item_id)], "--item-id")[0]
     catalogue = source.indexed(model)
