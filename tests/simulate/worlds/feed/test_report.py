@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from recgpt.data.ragged import Ragged
-from recgpt.errors import SimulationError, StoreError
+from recgpt.errors import SimulationError, StorageError
 from recgpt.simulate.agents.population import Population
 from recgpt.simulate.llm.calls import LLMCall
 from recgpt.simulate.store import Manifest, Run
@@ -362,7 +362,7 @@ def test_a_run_of_another_world_has_no_such_report() -> None:
 def test_a_page_that_cannot_be_written_is_a_clear_error(runs: Path) -> None:
     with make_run() as run:
         (runs / "demo" / "report.html").mkdir()
-        with pytest.raises(StoreError, match=r"report\.html cannot be written"):
+        with pytest.raises(StorageError, match=r"report\.html: this is a folder"):
             write_report(run)
 
 
