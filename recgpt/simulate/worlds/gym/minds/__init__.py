@@ -1,0 +1,1 @@
+"""Minds of the gym: they rate items for users."""
