@@ -55,10 +55,8 @@ class Rater:
         Scale of the question.
     reasons
         Whether the reply gives a reason before the rating.
-    inverted
-        Whether the examples are given in the other order.
-    system
-        Whether the instructions are a system message.
+    words
+        Whether the rating is a word, such as "seven".
     shift
         What is added to the reply to get a rating on the domain's scale (and taken from ratings in the prompt).
     """
@@ -69,8 +67,7 @@ class Rater:
     lowest: int
     highest: int
     reasons: bool = False
-    inverted: bool = False
-    system: bool = True
+    words: bool = False
     shift: int = 0
 
 
