@@ -4,6 +4,7 @@ import typer
 
 from recgpt.cli.data import data_app
 from recgpt.cli.evaluate import benchmark_app, compare, evaluate
+from recgpt.cli.gym.app import gym_app
 from recgpt.cli.llm import llm_app
 from recgpt.cli.models import convert, encode, finetune, loss, pretrain_app, tokenize, train_tokenizer_command
 from recgpt.cli.recommend import explain, rank, recommend
@@ -54,5 +55,6 @@ app.add_typer(simulate_app, name="simulate", rich_help_panel=SIMULATE)
 app.add_typer(agents_app, name="agents", rich_help_panel=SIMULATE)
 app.command("agent4rec", rich_help_panel=SIMULATE)(agent4rec)
 app.command("experiment", rich_help_panel=SIMULATE)(experiment)
+app.add_typer(gym_app, name="gym", rich_help_panel=SIMULATE)
 app.add_typer(runs_app, name="runs", rich_help_panel=SIMULATE)
 app.add_typer(llm_app, name="llm", rich_help_panel=SERVE)

@@ -74,7 +74,11 @@ class GymRules(Config):
     )
 
 
-class GymConfig(GymRules, MindOptions, WorldConfig):
+class GymSettings(GymRules, MindOptions):
+    """Rules and users' minds: what every command of the gym is given."""
+
+
+class GymConfig(GymSettings, WorldConfig):
     """Rules, users' minds and the policy of a stored run: every user plays one episode."""
 
     policy: str = Field(

@@ -1,0 +1,1 @@
+"""`recgpt gym ...`: environments with simulated users, one file a command."""
