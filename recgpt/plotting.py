@@ -1,12 +1,16 @@
-"""Helpers of all plots: axes of shares, labels that stay within the figure, a word where data are missing."""
+"""Helpers of all plots: plain axes, axes of shares, labels that stay within the figure, figures as inline SVG."""
 
+import io
 from typing import TYPE_CHECKING, Literal
 
+import matplotlib as mpl
 import numpy as np
+from markupsafe import Markup
 from matplotlib.patches import Rectangle
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 def share_axis(axes: "Axes", which: Literal["x", "y"]) -> None:
@@ -46,3 +50,20 @@ def say_if_empty(axes: "Axes", text: str) -> None:
     values += [np.array([bar.get_height(), bar.get_width()]) for bar in axes.patches if isinstance(bar, Rectangle)]
     if not any(np.isfinite(each).any() for each in values):
         axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=8, color="0.4")
+
+
+def plain_axes(axes: "Axes") -> None:
+    """Axes of a report: a faint grid behind, small labels, no frame above and on the right."""
+    axes.set_axisbelow(True)
+    axes.grid(alpha=0.25)
+    axes.tick_params(labelsize=8)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+
+
+def svg(figure: "Figure") -> Markup:
+    """A figure as inline SVG, the same for the same figure; its texts are escaped by matplotlib."""
+    drawn = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": "recgpt"}):
+        figure.savefig(drawn, format="svg", metadata={"Date": None})
+    return Markup(drawn.getvalue()[drawn.getvalue().index("<svg") :])  # noqa: S704  (made here, by matplotlib)

@@ -5,18 +5,16 @@
 They contain no text of agents or items.
 """
 
-import io
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from recgpt.plotting import say_if_empty, share_axis
+from recgpt.plotting import plain_axes, say_if_empty, share_axis, svg
 
 OURS, REAL, OTHER, FAINT = "#1f5fa8", "#1c2430", "#d98a2b", "#9aa5b5"
 
@@ -52,8 +50,8 @@ def measures_plot(corrected: dict[str, dict[str, float | None]], headings: dict[
         axes.set_xlim(max(low, 0), min(high, 1) if key.startswith("p_") else high)
         for line in axes.lines:
             line.set_clip_on(False)
-        _plain(axes)
-    return _svg(figure)
+        plain_axes(axes)
+    return svg(figure)
 
 
 def page_plots(pages: Sequence[dict[str, Any]]) -> list[Markup]:
@@ -131,21 +129,5 @@ def _one(draw: Callable[[Axes], None], ticks: Sequence[int] | None = None) -> Ma
             axes.set_ylim(bottom=0)
         if len(axes.get_legend_handles_labels()[1]) > 1:
             axes.legend(fontsize=7.5, frameon=False)
-    _plain(axes)
-    return _svg(figure)
-
-
-def _plain(axes: Axes) -> None:
-    axes.set_axisbelow(True)
-    axes.grid(alpha=0.25)
-    axes.tick_params(labelsize=8)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-
-
-def _svg(figure: Figure) -> Markup:
-    """A figure as inline SVG; its texts are escaped by matplotlib."""
-    drawn = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": "recgpt"}):
-        figure.savefig(drawn, format="svg", metadata={"Date": None})
-    return Markup(drawn.getvalue()[drawn.getvalue().index("<svg") :])  # noqa: S704  (made here, by matplotlib)
+    plain_axes(axes)
+    return svg(figure)
