@@ -1,6 +1,6 @@
 """Items of an environment: texts and facts that users see, and the vectors that compare them.
 
-    items = Items.of(dataset, unit_NE, scale)
+    items = domain_of("movies").load_items("data/movielens_small")
 
 Shapes: N items, E embedding width, G tags.
 """
@@ -44,6 +44,8 @@ class Items:
         The data set that recommenders are fitted on: its past, without what evaluation holds out.
     made_from
         Source, for reports.
+    folder
+        Folder that the items were read from; None for a made-up catalogue.
     """
 
     ids: list[str]
@@ -60,6 +62,7 @@ class Items:
     part_N: np.ndarray
     dataset: Dataset
     made_from: str = ""
+    folder: str | None = None
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -1,6 +1,6 @@
 """Users of an environment: who they are, what they like, and what they rated before.
 
-    users = Users.from_rows(rows)      # rows of a published or generated file
+    users = read_users("people.csv")   # a published or generated file
     users.features(tags)               # (U, F) for observations
 
 Shapes: U users, R ratings known before the first episode, G tags (genres, categories).

@@ -1,0 +1,80 @@
+"""Texts of items: tags, lists in strings, and the vectors that stand in for text embeddings.
+
+    tags_in("Adventure, Animation, Children")      # ("adventure", "animation", "family")
+    names_in("['Anne Rice', 'Lisa Shulman']")      # ("Anne Rice", "Lisa Shulman")
+
+Shapes: N items, E embedding width.
+"""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from recgpt.data.text import fields_template
+from recgpt.features.text_similarity import unit_rows
+from recgpt.features.tfidf import word_rows
+from recgpt.simulate.agents.memory_texts import hashed_words
+
+TAG_WIDTH = 64
+
+SAME_TAGS = {
+    "animated": "animation",
+    "children": "family",
+    "children's": "family",
+    "sci-fi": "science fiction",
+    "computers": "computer",
+    "other fiction": "fiction",
+    "other non-fiction": "nonfiction",
+    "non-fiction": "nonfiction",
+}
+"""Other names of a tag in the published files, in MovieLens, and in the categories that users of books like."""
+
+_NO_TAG = re.compile(r"^\(?(no genres? listed|none|null|unknown|n/a)\)?$")
+_SEPARATORS = re.compile(r"[,>|;]")
+_QUOTED = re.compile(r"""'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)\"""")
+_ESCAPE = re.compile(r"\\(.)")
+_LIST = re.compile(r"""\[\s*(?:(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\s*(?:,\s*|(?=\])))*\]""")
+
+
+def names_in(text: str | None) -> tuple[str, ...]:
+    """Names in a text: a Python list of texts as published files have it, or names between commas.
+
+    Nothing is evaluated. Names are stripped; empty and repeated ones are left out.
+    """
+    stripped = (text or "").strip()
+    if _LIST.fullmatch(stripped):
+        found = [_ESCAPE.sub(r"\1", single or double) for single, double in _QUOTED.findall(stripped)]
+    else:
+        found = stripped.removeprefix("[").removesuffix("]").split(",")
+    return tuple(dict.fromkeys(name for each in found if (name := each.strip())))
+
+
+def tags_in(text: str | None) -> tuple[str, ...]:
+    """Tags in a text with categories, between `,`, `>`, `|` or `;`, or in a Python list of texts; see `tag_of`."""
+    stripped = (text or "").strip()
+    names = names_in(stripped) if stripped.startswith("[") else tuple(_SEPARATORS.split(stripped))
+    return tags_of(names)
+
+
+def tags_of(names: Sequence[str]) -> tuple[str, ...]:
+    """Tags by the names of categories, without repeats; names such as `(no genres listed)` are no tag."""
+    return tuple(dict.fromkeys(tag for name in names if (tag := tag_of(name))))
+
+
+def tag_of(name: str) -> str:
+    """A tag in lower case, other names of it replaced by one (`SAME_TAGS`); "" for a name that says there is none."""
+    lower = " ".join(name.lower().split())
+    return "" if _NO_TAG.match(lower) else SAME_TAGS.get(lower, lower)
+
+
+def text_vectors(table: pl.DataFrame, tags: Sequence[Sequence[str]]) -> np.ndarray:
+    """(N, E) float32 unit rows that stand in for text embeddings: half shared words, half shared tags.
+
+    Words are those of title, categories, people and description, hashed and weighted by TF-IDF (`word_rows`); tags are
+    hashed as whole names, so that a frequent tag counts as much as a rare one. An item without either has a zero row.
+    """
+    words_NE = word_rows(fields_template(table))
+    tags_NE = hashed_words([" ".join(re.sub(r"\W", "_", tag) for tag in each) for each in tags], TAG_WIDTH)
+    return unit_rows(np.concatenate([words_NE, unit_rows(tags_NE)], axis=1))
