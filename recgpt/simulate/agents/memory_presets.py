@@ -126,13 +126,20 @@ PRESETS: dict[str, Preset] = {preset.name: preset for preset in [*_PUBLISHED, _O
 
 
 def emotional_score(
-    cosine: np.ndarray, age: np.ndarray, valence_match: np.ndarray, arousal_match: np.ndarray, arousal_weight: float
+    cosine: np.ndarray,
+    age: np.ndarray,
+    valence_match: np.ndarray,
+    arousal_match: np.ndarray,
+    arousal_weight: float,
+    *,
+    decay: float = 0.15,
+    bonus: float = 0.2,
 ) -> np.ndarray:
-    """`cosine · exp(-.15 age) · (1 + .2 valence_match + arousal_weight · arousal_match)` (EmoSim-RL, decay_emotion_k).
+    """`cosine · exp(-decay · age) · (1 + bonus · valence_match + arousal_weight · arousal_match)` (EmoSim-RL).
 
     Matches are from 0 to 1: 1 - |v - v'| / 2 for valences from -1 to 1, 1 - |a - a'| for arousals from 0 to 1.
     """
-    return cosine * np.exp(-0.15 * age) * (1 + 0.2 * valence_match + arousal_weight * arousal_match)
+    return cosine * np.exp(-decay * age) * (1 + bonus * valence_match + arousal_weight * arousal_match)
 
 
 def emotion_of_ratings(ratings: np.ndarray, lowest: float, highest: float) -> tuple[np.ndarray, np.ndarray]:

@@ -29,7 +29,8 @@ class Likeness:
         Field of `Items`.
     kind
         dice: twice the shared entries over the sum of both numbers, 1 for two empty sets and 0 for one; vote: 1 less
-        the distance of two averages over `span`; equal: 1 or 0, left out where either is unknown.
+        the distance of two averages over `span`, left out where either is unknown; equal: 1 or 0, left out where both
+        are unknown.
     span
         Of `vote`.
     """
