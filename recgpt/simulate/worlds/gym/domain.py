@@ -103,6 +103,8 @@ class Domain:
         Package with the prompts.
     reference
         Shares of the scale's values in real ratings, lowest first; None if unknown.
+    tag_word, people_word, met_word
+        Words of prompts: for tags, for people, and for the experience of an item, such as "seen".
     kinds
         User data sets that `recgpt gym users` can generate.
     """
@@ -124,7 +126,7 @@ class Domain:
     reference: tuple[float, ...] | None = None
     tag_word: str = "genres"
     people_word: str = "actors"
-    extra: Mapping[str, str] = field(default_factory=dict)
+    met_word: str = "tried"
     kinds: Mapping[str, Kind] = field(default_factory=dict)
 
 

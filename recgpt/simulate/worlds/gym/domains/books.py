@@ -112,4 +112,5 @@ DOMAIN = Domain(
     reference=(0.01884, 0.05990, 0.23903, 0.36372, 0.31850),
     tag_word="categories",
     people_word="authors",
+    met_word="read",
 )

@@ -112,4 +112,5 @@ DOMAIN = Domain(
     reference=(0.02217, 0.03835, 0.03413, 0.09881, 0.07642, 0.19559, 0.14796, 0.22660, 0.07552, 0.08446),
     tag_word="genres",
     people_word="actors",
+    met_word="seen",
 )
