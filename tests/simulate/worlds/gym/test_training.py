@@ -109,7 +109,7 @@ def test_sigkill_of_a_process(tmp_path: Path) -> None:
         import sys
         from pathlib import Path
         from test_training import settings_of, train
-        train(Path(sys.argv[1]), settings_of("maskable_ppo", total_timesteps=800, checkpoint_every=100, eval_every=1_000))
+        train(Path(sys.argv[1]), settings_of("ppo", total_timesteps=800, checkpoint_every=100, eval_every=999))
     """)
     places = [str(Path(__file__).parent), str(Path(__file__).parents[4])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*places, os.environ.get("PYTHONPATH", "")])}

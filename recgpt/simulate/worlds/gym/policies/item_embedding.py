@@ -95,7 +95,8 @@ class ItemEmbeddingActorCritic(nn.Module):
         self.item_bias = nn.Linear(features_NX.shape[1], 1, bias=False)
         self.tag_weight = nn.Parameter(torch.tensor(0.1))
         n_inputs = n_user_features + 3 * width + 3 + self.n_context
-        self.state = nn.Sequential(nn.Linear(n_inputs, 128), nn.ReLU(), nn.Linear(128, width))
+        state_out = nn.Linear(128, width)
+        self.state = nn.Sequential(nn.Linear(n_inputs, 128), nn.ReLU(), state_out)
         self.taste = nn.Linear(width, width, bias=False)
         self.value_net = nn.Sequential(
             nn.Linear(n_inputs, 128), nn.ReLU(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 1)
@@ -104,7 +105,7 @@ class ItemEmbeddingActorCritic(nn.Module):
             self.project.weight.mul_(0.1)
             self.project.weight[:, :n_text] = principal_axes(self.features_NX[:, :n_text], width).T
             self.item_bias.weight.zero_()
-            self.state[2].weight.mul_(0.1)
+            state_out.weight.mul_(0.1)
             self.taste.weight.copy_(torch.eye(width) * 0.1)
         self._cached: Tensor | None = None
 

@@ -65,7 +65,7 @@ class RecGPTLists:
         missing = {key: row for row, key in enumerate(keys) if key not in self._kept}
         if missing:
             ranking = self._catalogue.recommend(
-                [histories[row] for row in missing.values()], self._n, exclude="history", ids="rows"
+                Ragged.from_lists([histories[row] for row in missing.values()]), self._n, exclude="history", ids="rows"
             )
             self._kept.update(zip(missing, ranking.ids.astype(np.int32), strict=True))
         found_BM = np.stack([self._kept[key] for key in keys])

@@ -65,7 +65,7 @@ class EpisodeReplayBuffer(ReplayBuffer):
         # The library's own __init__ would allocate dense observations.
         BaseBuffer.__init__(self, max(buffer_size // n_envs, 1), observation_space, action_space, device, n_envs=n_envs)
         shape = (self.n_envs, self.buffer_size)
-        self.kept = {name: np.zeros(shape, dtype=kind) for name, kind in _COLUMNS.items()}
+        self.kept: dict[str, np.ndarray] = {name: np.zeros(shape, dtype=kind) for name, kind in _COLUMNS.items()}
         self.n_added_E = np.zeros(n_envs, dtype=np.int64)
         users = int(observation_space["user_id"].high.max()) + 1  # type: ignore[index]
         self.features_UF = np.zeros((users, *observation_space["user"].shape), dtype=np.float32)  # type: ignore[index]
@@ -136,7 +136,7 @@ class EpisodeReplayBuffer(ReplayBuffer):
         after = self._observations(environment_B, number_B + 1, column["step"] + 1, column["user"])
         numbers = (column["item"].astype(np.int64), column["is_last"].astype(np.float32), column["reward"])
         actions_B1, dones_B1, rewards_B1 = (self.to_torch(each[:, None]) for each in numbers)
-        return ReplayBufferSamples(before, actions_B1, after, dones_B1, rewards_B1)  # type: ignore[arg-type]
+        return ReplayBufferSamples(before, actions_B1, after, dones_B1, rewards_B1)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """All that is kept; of a buffer that is not full yet, the part in use."""
@@ -207,8 +207,14 @@ class BitMaskRolloutBuffer(MaskableDictRolloutBuffer):
         packed = self.action_masks[batch_inds]
         allowed_BN = np.unpackbits(packed, axis=1, count=self.mask_dims).astype(bool)
         numbers = (self.actions, self.values, self.log_probs, self.advantages, self.returns)
-        actions, *others = (self.to_torch(each[batch_inds]) for each in numbers)
+        actions, values, log_probs, advantages, returns = (self.to_torch(each[batch_inds]) for each in numbers)
         observations = {name: self.to_torch(values[batch_inds]) for name, values in self.observations.items()}
         return MaskableDictRolloutBufferSamples(
-            observations, actions, *(each.flatten() for each in others), torch.from_numpy(allowed_BN).to(self.device)
+            observations,
+            actions,
+            values.flatten(),
+            log_probs.flatten(),
+            advantages.flatten(),
+            returns.flatten(),
+            torch.from_numpy(allowed_BN).to(self.device),
         )

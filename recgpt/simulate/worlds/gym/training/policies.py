@@ -48,7 +48,7 @@ class ByInverse(Categorical):
     probability 0 is never drawn, as it adds nothing to the sums.
     """
 
-    def sample(self, sample_shape: torch.Size | None = None) -> Tensor:
+    def sample(self, sample_shape: Any = None) -> Tensor:
         """(B,) items."""
         sums_BN = self.probs.cumsum(-1)
         # 1 - u is in (0, 1]; scaled by the last sum, which rounding leaves near 1, it is reached by some item.
@@ -100,7 +100,7 @@ class _OfNetwork:
         return MaskedCategorical(int(self.action_space.n)).proba_distribution(self.network.logits(batch))  # type: ignore[operator]
 
 
-class GymActorCriticPolicy(_OfNetwork, ActorCriticPolicy):
+class GymActorCriticPolicy(_OfNetwork, ActorCriticPolicy):  # type: ignore[misc]
     """Policy of A2C, PPO and TRPO; items of the observed history are masked.
 
     Parameters
@@ -126,7 +126,7 @@ class GymActorCriticPolicy(_OfNetwork, ActorCriticPolicy):
         _build(self, lr_schedule)
 
 
-class GymMaskablePolicy(_OfNetwork, MaskableActorCriticPolicy):
+class GymMaskablePolicy(_OfNetwork, MaskableActorCriticPolicy):  # type: ignore[misc]
     """Policy of MaskablePPO: what may be shown comes from the environment's `action_masks`.
 
     Parameters
@@ -161,7 +161,7 @@ def _build(policy: Any, lr_schedule: Schedule) -> None:
 class GymQNetwork(BasePolicy):
     """Q network; masked items have the lowest Q, so neither actions nor training targets choose them."""
 
-    def __init__(self, observation_space: spaces.Space, action_space: spaces.Discrete, network: nn.Module) -> None:
+    def __init__(self, observation_space: spaces.Space, action_space: spaces.Space, network: nn.Module) -> None:
         super().__init__(observation_space, action_space)
         self.network = network
 

@@ -185,7 +185,8 @@ class TrainingRun:
         remaining = self.settings.total_timesteps - self.algorithm.num_timesteps
         if remaining > 0:
             callback = _BetweenRollouts(self, meter, pending)
-            self.algorithm.learn(remaining, callback, log_interval=None, reset_num_timesteps=False)
+            never: Any = None  # the library's own log
+            self.algorithm.learn(remaining, callback, log_interval=never, reset_num_timesteps=False)
         self._evaluate_if_due(at_end=True)
         self._save()
         self._save_policy(self.folder)
