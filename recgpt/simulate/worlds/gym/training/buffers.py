@@ -136,7 +136,7 @@ class EpisodeReplayBuffer(ReplayBuffer):
         after = self._observations(environment_B, number_B + 1, column["step"] + 1, column["user"])
         numbers = (column["item"].astype(np.int64), column["is_last"].astype(np.float32), column["reward"])
         actions_B1, dones_B1, rewards_B1 = (self.to_torch(each[:, None]) for each in numbers)
-        return ReplayBufferSamples(before, actions_B1, after, dones_B1, rewards_B1)
+        return ReplayBufferSamples(before, actions_B1, after, dones_B1, rewards_B1)  # type: ignore[arg-type]
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """All that is kept; of a buffer that is not full yet, the part in use."""
