@@ -135,12 +135,12 @@ def resume(
 
 def say_failures(run: "Run") -> None:
     """Print failures of a finished run by reason, and end the command with 1 where every agent failed."""
-    from recgpt.simulate.overview import failure_lines, n_failed
+    from recgpt.simulate.overview import failure_lines, n_agents, n_failed
 
-    lines, agents = failure_lines(run), run.manifest.config.get("agents")
+    lines, agents = failure_lines(run), n_agents(run)
     if not lines:
         return
-    say(f"failed: {n_failed(run):,} of {agents} agents", *(f"  {line}" for line in lines))
+    say(f"failed: {n_failed(run):,} of {agents:,} agents", *(f"  {line}" for line in lines))
     if run.manifest.config.get("mind") == "llm":
         say(f"to ask again for them: recgpt runs resume {run.run_id} --retry-failed")
     if n_failed(run) == agents:

@@ -32,7 +32,7 @@ def overview(run: Run) -> dict[str, list[str]]:
         "run": [run.run_id + (f", forked from {run.manifest.forked_from}" if run.manifest.forked_from else "")],
         "world": [run.manifest.world + ("" if spec is not None else " (not in this version of recgpt)")],
         "state": [("finished" if run.finished else "not finished") + f": {_number(run.n_steps, step_name)} stored"],
-        "agents": [_agents(run)] if "agents" in config else [],
+        "agents": [_agents(run)] if n_agents(run) else [],
         "failed": failure_lines(run),
         "data set": [str(run.manifest.dataset.get("name", "unknown"))],
         "settings": _settings(spec, config),
@@ -69,6 +69,11 @@ def n_failed(run: Run) -> int:
     return run.events(kind="failed")["agent"].n_unique()
 
 
+def n_agents(run: Run) -> int:
+    """Number of agents: as the configuration says, else of those in the first step; 0 before it."""
+    return run.manifest.config.get("agents") or run.events(1)["agent"].n_unique()
+
+
 def first_failed_step(run: Run) -> int | None:
     """The first step in which an agent's mind, or its interview, failed; None without one."""
     interviews = run.events(kind="interviewed")
@@ -85,7 +90,7 @@ def _spec_of(run: Run) -> WorldSpec | None:
 
 def _agents(run: Run) -> str:
     failed = n_failed(run)
-    return f"{run.manifest.config['agents']:,}" + (f", {failed:,} failed" if failed else "")
+    return f"{n_agents(run):,}" + (f", {failed:,} failed" if failed else "")
 
 
 def _settings(spec: WorldSpec | None, config: dict[str, Any]) -> list[str]:

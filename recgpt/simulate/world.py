@@ -153,7 +153,10 @@ class WorldSpec:
     summary: Callable[[Run], Table]
 
 
-WORLDS: dict[str, str | WorldSpec] = {"feed": "recgpt.simulate.worlds.feed.spec:WORLD"}
+WORLDS: dict[str, str | WorldSpec] = {
+    "feed": "recgpt.simulate.worlds.feed.spec:WORLD",
+    "gym": "recgpt.simulate.worlds.gym.spec:WORLD",
+}
 """Worlds by name: import path of each `WorldSpec`, imported when the world is used, or the spec itself."""
 
 

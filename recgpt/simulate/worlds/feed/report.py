@@ -8,13 +8,10 @@ The page is a template over `view`. It embeds its plots and loads nothing from t
 are escaped, stripped of control characters, and cut.
 """
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 from rich.table import Table
 
 from recgpt.files import write_text
@@ -22,12 +19,10 @@ from recgpt.simulate.store import Run
 from recgpt.simulate.worlds.feed.measures import MEASURES, measures
 from recgpt.simulate.worlds.feed.report_plots import lorenz_plot, measures_plot, page_plots, ratings_plot
 from recgpt.simulate.worlds.feed.view import HEADINGS, config_of, published, view
-from recgpt.tables import decimal
-from recgpt.terminal import neutral_value, plain
+from recgpt.simulate.worlds.html import html_environment, value_text
 
 FILE_NAME = "report.html"
 _TRACE = "GPT-3.5 trace"
-_LONGEST = 400  # characters of any text of an item or an agent
 
 
 def write_report(run: Run) -> Path:
@@ -54,23 +49,11 @@ def html(run: Run) -> str:
 
 def render(seen: dict[str, Any]) -> str:
     """Render the HTML page from the result of `view`."""
-    environment = Environment(
-        loader=PackageLoader("recgpt.simulate.worlds.feed", "."),
-        autoescape=True,
-        finalize=neutral_value,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-    )
-    environment.filters |= {
-        "words": _words,
-        "value": _value,
-        "measure": _measure,
-        "interval": _interval,
-        "as_json": _as_json,
-    }
+    environment = html_environment()
+    environment.filters |= {"measure": _measure, "interval": _interval}
     metrics, charts = seen["metrics"], seen["charts"]
     shares = charts["ratings"]
-    return environment.get_template("report.html.j2").render(
+    return environment.get_template("feed/report.html.j2").render(
         seen,
         published_cell=_published_cell,
         no_figures=_no_figures(seen),
@@ -142,16 +125,9 @@ def _beside(known: dict[str, Any]) -> dict[str, dict[str, float]]:
 # --- figures as text ---
 
 
-def _value(value: float | None, digits: int = 2) -> str:
-    """Format `0.123` as `.12`; a dash for None."""
-    if value is None:
-        return "–"
-    return decimal(value, digits)
-
-
 def _measure(value: float | None, name: str) -> str:
     """Format shares with three decimals, all else with two."""
-    return _value(value, 3 if name.startswith("p_") else 2)
+    return value_text(value, 3 if name.startswith("p_") else 2)
 
 
 def _interval(of: dict[str, float | None], name: str) -> str:
@@ -162,12 +138,3 @@ def _interval(of: dict[str, float | None], name: str) -> str:
 def _published_cell(known: dict[str, Any], model: str, name: str) -> str:
     about = "~" if name in known["approximate"].get(model, ()) else ""
     return about + _measure(known["recommenders"][model][name], name)
-
-
-def _as_json(value: Any) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False)
-
-
-def _words(text: str, longest: int = _LONGEST) -> Markup:
-    """Text of an item or agent: plain, cut to `longest`, its direction of writing without effect around it."""
-    return Markup("<bdi>{}</bdi>").format(plain(text, longest))

@@ -6,7 +6,7 @@
 
 Every user plays one episode of at most T items with each seed. All metrics are of a user first, and a figure is the
 mean over users. Bootstrap intervals resample users, with all seeds of a user drawn together. No code is published for
-MAP, MRR and personalisation: the definitions are those of docs/gym.md.
+MAP, MRR and personalisation: docs/gym.md defines them.
 
 Shapes: U users, T items of an episode, K items of a list, N items, S seeds, C = U * S cases.
 """

@@ -61,7 +61,7 @@ def gym_measures(episodes: Episodes, failures: Counter[str], facts: Facts, n_ite
         `users`, `failed` questions, `failures` by kind.
         `metrics` : see `evaluation.summary`, of this run alone.
         `by_step` : for each item of an episode the number of `users` who rated it, their mean `rating`, and `left`,
-        those who left after it of their own will.
+        users who left after it of their own will.
         `left` : users by why their episode ended early.
         `ratings` : `shares` of the scale's values, `reference` shares of real ratings, their `total_variation`, and the
         `spread`, see `evaluation.spread`.

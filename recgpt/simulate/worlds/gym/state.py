@@ -1,4 +1,4 @@
-"""State of a run: what every user was shown, gave and was worth. It is a function of the events.
+"""State of a run: the items, ratings and rewards of every user. It is a function of the events.
 
     state = GymState(n_users=600, n_items=10)
     for rows in run.iter_steps():
@@ -20,7 +20,7 @@ _ARRAYS = ("item_UT", "rating_UT", "reward_UT", "n_rated_U", "n_failed_U", "left
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the events of one step say.
+    """Events of one step as arrays.
 
     Attributes
     ----------

@@ -5,7 +5,7 @@
 Li et al., "A Contextual-Bandit Approach to Personalized News Article Recommendation" (2010, algorithm 1); Agrawal and
 Goyal, "Thompson Sampling for Contextual Bandits with Linear Payoffs" (2013). An item is x = [1, its average, the first
 principal components of its text vector]; a user rates m + x·θ + noise, where m is the item's average and θ has a
-normal prior around 0: at first everybody has the average taste. The posterior of θ follows from what the user rated
+normal prior around 0: at first all users have the average taste. The posterior of θ follows from the user's ratings
 before the episode and in it, so that a choice depends on its own episode alone, at any number of environments.
 
 Shapes: E episodes, H interactions, N items, U users, D features of an item.
@@ -66,7 +66,7 @@ class LinearBandit(Unlearning):
         return x_HD.T @ x_HD, x_HD.T @ (rating_H - self._average_N[item_H])
 
     def _sums_before(self, setting: Setting) -> tuple[np.ndarray, np.ndarray]:
-        """Sums over what each user rated before the first episode: (U, D, D) and (U, D)."""
+        """Sums over each user's ratings before the first episode: (U, D, D) and (U, D)."""
         users, width = setting.users, self._x_ND.shape[1]
         known_UDD, known_UD = np.zeros((len(users), width, width)), np.zeros((len(users), width))
         offsets = users.histories.offsets

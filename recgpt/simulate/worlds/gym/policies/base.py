@@ -1,4 +1,4 @@
-"""Protocol of policies: what is known of E episodes goes in, an item each comes out.
+"""Protocol of policies: from the views of E episodes to an item for each.
 
     policy = make_policy("linucb", setting)
     items_E = policy.act(views)
@@ -21,7 +21,7 @@ from recgpt.simulate.worlds.gym.users import Users
 
 @dataclass(frozen=True)
 class Setting:
-    """What a policy is made for. `mind` is for the policy `oracle` alone."""
+    """Catalogue and users of a policy. `mind` is for the policy `oracle` alone."""
 
     domain: Domain
     items: Items
@@ -33,7 +33,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Views:
-    """What a policy sees of E episodes.
+    """E episodes as a policy sees them.
 
     Attributes
     ----------
@@ -71,5 +71,5 @@ class Policy(Protocol):
         ...
 
     def observe(self, views: Views, item_E: np.ndarray, rating_E: np.ndarray) -> None:
-        """Learn from what the users gave the items; NaN where no rating came."""
+        """Learn from the ratings of the items; NaN where no rating came."""
         ...

@@ -1,8 +1,8 @@
-"""Registered recommenders as policies: fitted on the catalogue's past, they rank after what a user liked so far.
+"""Registered recommenders as policies: fitted on the catalogue's past, they rank after a user's liked items.
 
     policy = RecommenderPolicy("item_knn", setting)
 
-The history of an episode is what the user rated before the first episode and in this one, oldest first: the items
+The history of an episode holds the user's ratings before the first episode and in this one, oldest first: the items
 rated at least `Domain.liked_from`, or all of them while there is none. So a recommender, which takes every item of a
 history for a sign of taste, does not follow dislikes. Nothing is fitted again during a run: new ratings reach the
 ranking through the history.
@@ -59,9 +59,9 @@ class RecommenderPolicy(Unlearning):
         return item_E
 
     def _best(self, histories: Ragged, allowed_EN: np.ndarray) -> np.ndarray:
-        # An allowed item is among the first k, as fewer than k are not allowed.
+        # Without the history; an allowed item is among the first k, as fewer than k are not allowed.
         most = int((~allowed_EN).sum(axis=1).max()) + 1
-        ids_Ek = self._recommender.rank(histories, most, exclude="nothing").ids
+        ids_Ek = self._recommender.rank(histories, most).ids
         row_E = np.arange(len(ids_Ek))
         free_Ek = (ids_Ek >= 0) & allowed_EN[row_E[:, None], np.maximum(ids_Ek, 0)]
         item_E = ids_Ek[row_E, free_Ek.argmax(axis=1)]
@@ -98,5 +98,5 @@ def _fitted(name: str, setting: Setting) -> Recommender:
 
 
 def _embeddings(items: Items, model: Model | None) -> np.ndarray:
-    """(N, E) vectors of the environment's items; those of its own encoder for a model."""
+    """(N, E) vectors of the environment's items; for a model, vectors of its own encoder."""
     return items.unit_NE if model is None else model_embeddings(items.dataset, model)

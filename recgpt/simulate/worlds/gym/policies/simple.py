@@ -37,7 +37,7 @@ class RandomPolicy(Unlearning):
 
 
 class FixedOrder(Unlearning):
-    """The best allowed item of an order that is the same for everybody."""
+    """The best allowed item of an order that is the same for all users."""
 
     name: str
     _score_N: np.ndarray
