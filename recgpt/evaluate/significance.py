@@ -20,6 +20,7 @@ import numpy as np
 from recgpt.errors import DataError
 
 _DRAWS_PER_CHUNK = 1 << 22
+_USERS_AT_A_TIME = 1 << 16  # drawn users, which fit into a cache
 _USERS_PER_OUTCOME = 8  # the count of one outcome takes as long to draw as about 8 users
 
 LEVEL = 0.95  # coverage of the intervals
@@ -167,11 +168,14 @@ def _resampled_means(values_B: np.ndarray, users_B: np.ndarray, resamples: int, 
     rng = np.random.default_rng(seed)
     # One complex number a user (total, cases): `np.unique` sorts them by both parts.
     outcomes_O, users_with_O = np.unique(total_U + 1j * cases_U, return_counts=True)
-    if len(outcomes_O) * _USERS_PER_OUTCOME > n_users:
-        draws = (rng.integers(n_users, size=n_users) for _ in range(resamples))
-        return np.array([total_U[drawn].sum() / cases_U[drawn].sum() for drawn in draws]), n_users
-    chunk = max(1, _DRAWS_PER_CHUNK // len(outcomes_O))
     means = []
+    if len(outcomes_O) * _USERS_PER_OUTCOME > n_users:
+        chunk = max(1, _USERS_AT_A_TIME // n_users)
+        for start in range(0, resamples, chunk):
+            drawn_RU = rng.integers(n_users, size=(min(chunk, resamples - start), n_users))
+            means.append(total_U[drawn_RU].sum(axis=1) / cases_U[drawn_RU].sum(axis=1))
+        return np.concatenate(means), n_users
+    chunk = max(1, _DRAWS_PER_CHUNK // len(outcomes_O))
     for start in range(0, resamples, chunk):
         drawn_RO = rng.multinomial(n_users, users_with_O / n_users, size=min(chunk, resamples - start))
         means.append((drawn_RO @ outcomes_O.real) / (drawn_RO @ outcomes_O.imag))
