@@ -21,6 +21,20 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 REPO = Path(__file__).resolve().parents[1]
 
+THOROUGH = bool(os.environ.get("THOROUGH"))
+"""Whether the environment variable THOROUGH is set: the same tests, with more repetitions and on whole data sets."""
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in `./test.sh &`; children of the tests are sent Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what is marked `thorough`, unless THOROUGH is set."""
+    if not THOROUGH:
+        for item in items:
+            if "thorough" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="runs with THOROUGH=1: another test does the same on less"))
+
 
 @pytest.fixture(autouse=True)
 def handlers_of_stops() -> Iterator[None]:
