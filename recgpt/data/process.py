@@ -65,7 +65,7 @@ def write_dataset(
 ) -> None:
     """Write a data set folder from the two tables of a reader.
 
-    The manifest counts what was read, and what was left out by kind (users, items, interactions) and reason.
+    The manifest counts the rows read, and those left out by kind (users, items, interactions) and reason.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def write_dataset(
 
 
 def _summary(out: Path, dataset: Dataset) -> str:
-    """One line: what the data set has, and, if something is left out, of how much and why."""
+    """One line: size of the data set and, where rows are left out, their number and the reasons."""
     counts = {"users": dataset.n_users, "items": dataset.n_items, "interactions": dataset.n_interactions}
     line = f"{out}: " + ", ".join(f"{n:,} {kind}" for kind, n in counts.items())
     left_out = [

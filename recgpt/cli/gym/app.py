@@ -2,6 +2,9 @@
 
 import typer
 
+from recgpt.cli.gym.list import list_names
+from recgpt.cli.gym.play import play
+
 gym_app = typer.Typer(
     help="Gymnasium environments with simulated users who rate, feel and leave: play, train, evaluate, study.",
     no_args_is_help=True,
@@ -11,3 +14,7 @@ gym_app = typer.Typer(
 @gym_app.callback()
 def gym() -> None:
     """Group of commands, one file each."""
+
+
+gym_app.command("list")(list_names)
+gym_app.command()(play)

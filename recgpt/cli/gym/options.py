@@ -1,11 +1,11 @@
-"""Options of all commands of the gym: a flag for each setting of `GymRules`, and those of the users' minds.
+"""Options of all commands of the gym: a flag for each setting of `GymRules`, and flags of the users' minds.
 
-    @gym_options(retrieval="decay_emotion_3")     # defaults of this command, where they are not those of GymRules
+    @gym_options(retrieval="decay_emotion_3")     # this command's defaults, above those of GymRules
     def play(settings: "GymSettings", max_steps: Annotated[int, typer.Option(help="...")] = 5) -> None:
 
-The command gets all flags, --config FILE and --set KEY=VALUE as one `settings`, beside its own parameters; those with
-the name of a field of its settings class (`config="module:Class"`) are flags of that setting. Texts are those of
-`GymRules`, written out here so that `recgpt --help` does not import pydantic; a test compares them.
+The command gets all flags, --config FILE and --set KEY=VALUE as one `settings`, beside its own parameters. A
+parameter with the name of a field of the settings class (`config="module:Class"`) is a flag of that field. Texts repeat
+the descriptions of `GymRules`, so that `recgpt --help` does not import pydantic; a test compares them.
 """
 
 import functools
@@ -214,6 +214,8 @@ def _settings(ctx: typer.Context, config: str, defaults: Mapping[str, Any], own:
         *(ctx.params.get("plugin") or ()),
         overrides=overrides,
     )
+    from recgpt.simulate.worlds.gym.registry import check_rules
+
     module, _, attribute = config.partition(":")
     kind = getattr(importlib.import_module(module), attribute)
     names = {**_SETTINGS, **{name: name for name in own if name in kind.model_fields}}
@@ -221,7 +223,9 @@ def _settings(ctx: typer.Context, config: str, defaults: Mapping[str, Any], own:
     _translate(flags)
     settings = kind.load(ctx.params.get("config"), overrides, flags)
     missing = {name: value for name, value in defaults.items() if name not in settings.model_fields_set}
-    return settings.changed(flags={**missing, **_server(settings)})
+    settings = settings.changed(flags={**missing, **_server(settings)})
+    check_rules(settings)
+    return settings
 
 
 def _translate(flags: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Dialects of OpenAI's protocol: how a server wants the schema and the limit of tokens, and what it refuses.
+"""Dialects of OpenAI's protocol: form of the schema and of the limit of tokens, and parameters that a server refuses.
 
     dialect = Dialect()                                     # what most servers take
     dialect = next_dialect(dialect, said, tried)            # after a request was rejected

@@ -1,4 +1,4 @@
-"""Failures in words: which ones may pass, how many are too many, and what is said of them.
+"""Failures in words: which ones may pass, how many are too many, and their lines in messages.
 
 reasons(replies)              # "8 not_json (the reply is not JSON), for example: “I like films”; 1 timeout (no ...)"
 """
@@ -29,7 +29,7 @@ MaxFailed = Annotated[
 
 
 class Outage(LLMError):  # noqa: N818 (says what happened)
-    """Too many questions have failed for reasons that may pass, so what they were for was not decided."""
+    """Too many questions have failed for reasons that may pass, so their decisions are missing."""
 
 
 def allowed_failures(max_failed: float | None, n_questions: int) -> int:
