@@ -137,6 +137,7 @@ class LLMClient:
         self._stopped: LLMError | None = None
         self._given_up: list[Reply] = []
         self._n_asked = 0
+        self._stops_at_outage = True
         self._noticed_at = -math.inf
         self._heard_at, self._n_unheard = time.monotonic(), 0  # the last reply, and the calls that failed since
 
@@ -176,7 +177,9 @@ class LLMClient:
         usd = None if price is None else price.usd(tokens_in, tokens_out)
         return CostEstimate(n_calls, tokens_in, tokens_out, usd)
 
-    def complete(self, requests: Sequence[Request], *, describe: str | None = None) -> list[Reply]:
+    def complete(
+        self, requests: Sequence[Request], *, describe: str | None = None, stops_at_outage: bool = True
+    ) -> list[Reply]:
         """Send all requests and wait for their replies. Must not be called from a running event loop.
 
         Parameters
@@ -185,6 +188,8 @@ class LLMClient:
             Equal ones are sent once.
         describe
             Name of the progress bar; None for no bar.
+        stops_at_outage
+            Whether `max_failed` holds; without, questions that failed for passing reasons are replies, however many.
 
         Returns
         -------
@@ -200,6 +205,7 @@ class LLMClient:
             The key is wrong, the model unknown, a server unreachable after all tries, or every request rejected.
         """
         self._stopped, self._given_up, self._n_asked = None, [], len(requests)
+        self._stops_at_outage = stops_at_outage
         self._heard_at, self._n_unheard = time.monotonic(), 0
         replies: dict[int, Reply] = {}
         with Meter(describe or "", len(requests), disable=describe is None) as meter:
@@ -385,7 +391,8 @@ class LLMClient:
         """Count a question that failed for a passing reason; too many of them stop all."""
         self._given_up += [reply] * len(asked.places)
         too_many = len(self._given_up) > allowed_failures(self._max_failed, self._n_asked)
-        if self._max_failed is not None and too_many and isinstance(self._stopped, Outage | None):
+        may_stop = self._stops_at_outage and isinstance(self._stopped, Outage | None)
+        if self._max_failed is not None and too_many and may_stop:
             self._stopped = outage(self._given_up, self.model, self._max_failed, self._n_asked)
 
     def _notice(self, asked: _InFlight, lane: Lane, outcome: Outcome, rest_s: float) -> None:

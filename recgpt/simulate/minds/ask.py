@@ -5,9 +5,9 @@
     replies = asker.client.complete([request])
     print(asker.client.estimate([request], n_calls=500))  # about 500 calls, 180,000 tokens in, 40,000 out, $0.05
 
-Prompts are Jinja templates, `prompts/<name>.j2` in the package of a world's minds. Titles, descriptions, memories and
-other text that they did not write themselves enters them as quoted data (`llm.text.quoted`). The client repeats, counts
-and logs calls; see `llm.client`.
+Prompts are Jinja templates, `prompts/<name>.j2` in the package of a world's minds, which may include and extend others
+of that folder. Titles, descriptions, memories and other text that they did not write themselves enters them as quoted
+data (`llm.text.quoted`). The client repeats, counts and logs calls; see `llm.client`.
 
 Shapes: A agents, k entries retrieved.
 """
@@ -34,30 +34,36 @@ from recgpt.simulate.store import Run
 MAX_SENTENCE_CHARS = 300  # of a sentence from a reply, or of a memory in a prompt; the rest is cut off
 
 
-def client_from_options(options: LLMOptions, *, seed: int, run: Run) -> LLMClient:
+def client_from_options(options: LLMOptions, *, seed: int, run: Run | None) -> LLMClient:
     """Client with these options, which logs its calls in the run; earlier calls of the run count against the caps.
+
+    Without a run, calls are kept in memory as long as the client lives.
 
     Raises
     ------
     LLMError
         A key is missing, or money is capped for a model without a price.
     """
-    so_far = run.calls_summary()
     return LLMClient(
         [Server(url, options.key_env) for url in options.base_urls],
         options.model,
         caps=Caps(calls=options.max_calls, tokens=options.max_total_tokens, usd=options.max_usd),
         log=run,
         price=options.price,
-        spent=Spent(so_far["n"], so_far["tokens_in"] + so_far["tokens_out"], so_far["cost_usd"]),
+        spent=None if run is None else _spent(run),
         concurrency=options.concurrency,
         temperature=options.temperature,
         max_tokens=options.max_tokens,
         seed=seed,
         timeout_s=options.timeout_s,
         max_failed=options.max_failed,
-        attempts=ATTEMPTS * (1 + run.manifest.retries),
+        attempts=ATTEMPTS * (1 + (0 if run is None else run.manifest.retries)),
     )
+
+
+def _spent(run: Run) -> Spent:
+    so_far = run.calls_summary()
+    return Spent(so_far["n"], so_far["tokens_in"] + so_far["tokens_out"], so_far["cost_usd"])
 
 
 class Asker:
@@ -82,6 +88,8 @@ class Asker:
         ------
         jinja2.UndefinedError
             A value that the prompt names is missing.
+        jinja2.TemplateNotFound
+            There is no such prompt.
         """
         return _template(self._package, prompt).render(**values)
 
@@ -96,9 +104,19 @@ class Asker:
 
 @cache
 def _template(package: str, prompt: str) -> jinja2.Template:
-    text = (files(package) / "prompts" / f"{prompt}.j2").read_text(encoding="utf-8")
-    plain = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701  # no HTML is made of it
-    return plain.from_string(text)
+    return _environment(package).get_template(f"{prompt}.j2")
+
+
+@cache
+def _environment(package: str) -> jinja2.Environment:
+    folder = files(package) / "prompts"
+
+    def text_of(name: str) -> str | None:
+        found = folder.joinpath(*name.split("/"))
+        return found.read_text(encoding="utf-8") if found.is_file() else None
+
+    # no HTML is made of it
+    return jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False, loader=jinja2.FunctionLoader(text_of))  # noqa: S701
 
 
 def sentence(text: str) -> str | None:

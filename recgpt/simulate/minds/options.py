@@ -28,6 +28,7 @@ class LLMOptions(Config):
     )
     max_failed: MaxFailed = MAX_FAILED
     concurrency: int = Field(default=64, ge=1, description="maximum number of calls in flight at each server")
+    explains: bool = Field(default=False, description="one more call for the reason of a rating that came without one")
     reflects: bool = Field(default=False, description="one more call where a reflection is due")
 
     @property

@@ -1,6 +1,7 @@
 """EmoSim-RL: Gymnasium environments in which simulated people rate one recommended item a step.
 
     import gymnasium
+    import recgpt.simulate.worlds.gym.registration      # registers the ids
     env = gymnasium.make("recgpt/EmoSimMovies-v0")
     observation, info = env.reset(seed=0)
     observation, reward, terminated, truncated, info = env.step(env.action_space.sample())

@@ -1,4 +1,4 @@
-"""Domains: what is rated, on which scale, by whom. A domain is one file, and one line in `DOMAINS` or a plug-in.
+"""Domains: items, users and scale of ratings. A domain is one file, and one line in `DOMAINS` or a plug-in.
 
     domain = domain_of("books")
     items = domain.load_items("data/books")
@@ -15,6 +15,7 @@ from typing import Literal
 from recgpt import plugins
 from recgpt.errors import SimulationError
 from recgpt.simulate.worlds.gym.items import Items
+from recgpt.simulate.worlds.gym.people import Kind
 from recgpt.simulate.worlds.gym.scale import Scale
 from recgpt.simulate.worlds.gym.users import Users
 
@@ -59,7 +60,7 @@ class Rater:
     words
         Whether the rating is a word, such as "seven".
     shift
-        What is added to the reply to get a rating on the domain's scale (and taken from ratings in the prompt).
+        Number added to the reply to get a rating on the domain's scale (and taken from ratings in the prompt).
     """
 
     name: str
@@ -102,6 +103,10 @@ class Domain:
         Package with the prompts.
     reference
         Shares of the scale's values in real ratings, lowest first; None if unknown.
+    tag_word, people_word, met_word
+        Words of prompts: for tags, for people, and for the experience of an item, such as "seen".
+    kinds
+        User data sets that `recgpt gym users` can generate.
     """
 
     name: str
@@ -121,7 +126,8 @@ class Domain:
     reference: tuple[float, ...] | None = None
     tag_word: str = "genres"
     people_word: str = "actors"
-    extra: Mapping[str, str] = field(default_factory=dict)
+    met_word: str = "tried"
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
 
 
 DOMAINS: dict[str, str | Domain] = {

@@ -1,6 +1,6 @@
 """Generated populations: ages, jobs, hobbies, tastes and traits by the published rules, texts from templates.
 
-    people = draw_people(600, TASTES, seed=0)
+    people = draw_people(600, TASTES, seed=0, titles=titles_by_tag(items))
     users = users_of(people)
 
 Every draw is a hash of (seed, number of the person, purpose): the first n people are the same however many there are.
@@ -16,7 +16,8 @@ import numpy as np
 from recgpt.data.ragged import Ragged
 from recgpt.simulate import rng
 from recgpt.simulate.worlds.gym import people_words as words
-from recgpt.simulate.worlds.gym.domains.texts import tags_of
+from recgpt.simulate.worlds.gym.domains.texts import tag_of, tags_of
+from recgpt.simulate.worlds.gym.items import Items
 from recgpt.simulate.worlds.gym.users import Users
 
 AGES = (4, 15, 25, 35, 45, 55, 65)
@@ -24,6 +25,7 @@ AGE_SHARES = (0.182, 0.130, 0.137, 0.131, 0.123, 0.129, 0.168)
 """Ten-year classes of age by their first year, and their shares."""
 TRAIT_SHARES = {"activity": (0.3, 0.5, 0.2), "conformity": (0.25, 0.5, 0.25), "diversity": (0.3, 0.5, 0.2)}
 """Shares of the levels 1, 2 and 3."""
+_TITLES = 5  # of a tag, from which favourites are drawn
 CHILD_BELOW, STUDENT_BELOW, RETIRED_ABOVE = 16, 25, 60
 
 
@@ -43,6 +45,10 @@ class Tastes:
         Of the columns `<prefix>_liked` and `<prefix>_disliked`.
     order
         Columns of the published file; an empty name is the number of the row.
+    without_favourites
+        Share of people without favourite items.
+    chosen_by_model
+        Whether a language model, where one writes the texts, chooses the tags as well.
     """
 
     likes: Mapping[str, float]
@@ -50,6 +56,25 @@ class Tastes:
     items: str
     prefix: str
     order: tuple[str, ...]
+    without_favourites: float = 0.5
+    chosen_by_model: bool = False
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A user data set.
+
+    Attributes
+    ----------
+    tastes
+        Tags that its people may like.
+    file, levels
+        File of the published folder, and that with its users' traits; None for none.
+    """
+
+    tastes: Tastes
+    file: str | None = None
+    levels: str | None = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +111,7 @@ def draw_people(
     seed: int,
     lists: Lists | None = None,
     titles: Mapping[str, Sequence[str]] | None = None,
-    without_favourites: float = 0.5,
+    without_favourites: float | None = None,
     stated: Sequence[tuple[tuple[str, ...], tuple[str, ...]]] | None = None,
 ) -> list[Person]:
     """Draw people; the descriptions are made from templates.
@@ -96,13 +121,14 @@ def draw_people(
     lists
         Hobbies and jobs; by default the package's own.
     titles
-        Titles of items by tag, for favourites; by default nobody has any.
+        Titles of items by tag, for favourites; by default, none.
     without_favourites
-        Share of people without favourite items.
+        Share of people without favourite items; by default that of `tastes`.
     stated
         Liked and disliked tags of each person, where they are known.
     """
     lists = lists or Lists()
+    without = tastes.without_favourites if without_favourites is None else without_favourites
     number_U = np.arange(n)
 
     def draw(purpose: str, each: int = 1) -> np.ndarray:
@@ -136,7 +162,7 @@ def draw_people(
             activity=int(traits["activity"][row]),
             conformity=int(traits["conformity"][row]),
             diversity=int(traits["diversity"][row]),
-            favourites=_favourites(liked, titles, favourites[row], without_favourites),
+            favourites=_favourites(liked, titles, favourites[row], without),
         )
         people.append(described(person, tastes.items, texts[row]))
     return people
@@ -203,14 +229,17 @@ def _favourites(
 ) -> tuple[str, ...]:
     if titles is None or u[0] < without:
         return ()
-    chosen = [_pick(titles[tag], each) for tag, each in zip(liked, u[1:], strict=False) if titles.get(tag)]
+    found = [titles[tag] for tag in map(tag_of, liked) if titles.get(tag)]
+    chosen = [_pick(of_tag, each) for of_tag, each in zip(found, u[1:], strict=False)]
     return tuple(dict.fromkeys(chosen))
 
 
 def _description(person: Person, items: str, u: np.ndarray) -> str:
     she, her = ("she", "her") if person.gender == "F" else ("he", "him")
     child = person.age < CHILD_BELOW
-    who = {"retired": "retired", "schoolchild": "a schoolchild"}.get(person.job) or with_article(person.job)
+    who = {"retired": "retired", "schoolchild": "a schoolchild"}.get(person.job) or with_article(
+        in_sentence(person.job)
+    )
     openings = (
         f"{who}, and a lover of {person.hobby.lower()}.",
         f"{who}, with a passion for {person.hobby.lower()}.",
@@ -229,14 +258,31 @@ def _description(person: Person, items: str, u: np.ndarray) -> str:
         opening = _pick((f"{she.capitalize()} avoids", f"{she.capitalize()} does not care for"), u[8])
         parts.append(f"{opening} {listed(person.disliked)} {items}: {she} finds them {objection}.")
     if person.favourites:
-        parts.append(f"Among {'her' if she == 'she' else 'his'} favourites is {listed(person.favourites)}.")
+        verb = "is" if len(person.favourites) == 1 else "are"
+        parts.append(f"Among {'her' if she == 'she' else 'his'} favourites {verb} {listed(person.favourites)}.")
     return " ".join(parts)
+
+
+def titles_by_tag(items: Items) -> dict[str, list[str]]:
+    """Titles of the five items of each tag that have most ratings."""
+    titles: dict[str, list[str]] = {}
+    for item in np.argsort(-items.count_N, kind="stable").tolist():
+        for tag in items.tags[item]:
+            of_tag = titles.setdefault(tag, [])
+            if len(of_tag) < _TITLES:
+                of_tag.append(items.titles[item])
+    return titles
 
 
 def listed(names: Sequence[str]) -> str:
     """`A`, `A and B`, `A, B and C`."""
     *before, last = names
     return f"{', '.join(before)} and {last}" if before else last
+
+
+def in_sentence(text: str) -> str:
+    """A text as it stands within a sentence: `Bus Driver` in lower case, but `CIO` as it is."""
+    return " ".join(word if word[1:].isupper() or word[:1] == "(" else word.lower() for word in text.split())
 
 
 def with_article(noun: str) -> str:

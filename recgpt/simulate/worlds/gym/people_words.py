@@ -1,4 +1,4 @@
-"""Words of generated people: names, jobs, hobbies, and what their descriptions are put together from."""
+"""Words of generated people: names, jobs, hobbies, and parts of descriptions."""
 
 from recgpt.simulate.worlds.gym.domains.made_up_words import entries
 

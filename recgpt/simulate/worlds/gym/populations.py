@@ -7,7 +7,7 @@ Shapes: U users, N items, R ratings, G tags.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from scipy import sparse
@@ -17,7 +17,7 @@ from recgpt.errors import SimulationError
 from recgpt.simulate.agents.traits import traits_of
 from recgpt.simulate.worlds.gym.domains.loading import on_scale, published_folder
 from recgpt.simulate.worlds.gym.items import Items
-from recgpt.simulate.worlds.gym.people import Tastes, draw_people, users_of
+from recgpt.simulate.worlds.gym.people import Kind, Tastes, draw_people, titles_by_tag, users_of
 from recgpt.simulate.worlds.gym.scale import Scale
 from recgpt.simulate.worlds.gym.user_files import read_users
 from recgpt.simulate.worlds.gym.users import Users
@@ -30,23 +30,6 @@ DATASET = "dataset"
 MAX_LIKED, MAX_DISLIKED = 4, 2  # tags of a user of a data set
 _SHRINKAGE = 5  # pseudo-ratings at the user's mean
 _CLEAR = 0.03  # mean deviation, in parts of the scale, from which a tag is liked or disliked
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A user data set.
-
-    Attributes
-    ----------
-    tastes
-        Tags that its people may like.
-    file, levels
-        File of the published folder, and that with its users' traits; None for none.
-    """
-
-    tastes: Tastes
-    file: str | None = None
-    levels: str | None = None
 
 
 def load_population(name: str, items: Items, *, kinds: Mapping[str, Kind], scale: Scale, items_word: str) -> Users:
@@ -66,7 +49,8 @@ def load_population(name: str, items: Items, *, kinds: Mapping[str, Kind], scale
         kind, folder = kinds[name], published_folder(items)
         if folder is not None and kind.file is not None:
             return read_users(folder / kind.file, None if kind.levels is None else folder / kind.levels)
-        return users_of(draw_people(N_PEOPLE, kind.tastes, seed=0), f"{N_PEOPLE} generated people, {name}")
+        people = draw_people(N_PEOPLE, kind.tastes, seed=0, titles=titles_by_tag(items))
+        return users_of(people, f"{N_PEOPLE} generated people, {name}")
     if name == DATASET:
         return dataset_users(items, scale, items_word)
     if name.endswith(".csv"):
@@ -110,7 +94,7 @@ def dataset_users(items: Items, scale: Scale, items_word: str) -> Users:
 
 
 def _tag_scores(items: Items, histories: Ragged, ratings: np.ndarray, scale: Scale) -> np.ndarray:
-    """(U, G) float64, above 0 for what a user likes, in parts of the scale (or as differences of shares)."""
+    """(U, G) float64, above 0 for liked tags, in parts of the scale (or as differences of shares)."""
     column = {tag: place for place, tag in enumerate(items.tag_names)}
     tags = Ragged.from_lists([sorted(column[tag] for tag in each if tag in column) for each in items.tags])
     shape = (len(items), max(1, len(column)))

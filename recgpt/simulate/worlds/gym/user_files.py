@@ -91,6 +91,20 @@ def write_users(people: Sequence[Person], tastes: Tastes, path: str | Path) -> N
     write_text(levels_path(path), _csv(("user", *LEVELS), levels))
 
 
+def first_column(path: Path) -> list[str]:
+    """Texts of the first column of a CSV file with a header, without empty ones.
+
+    Raises
+    ------
+    DataError
+        The file is missing, no CSV file, or without entries.
+    """
+    found = [text.strip() for text in _table(path, ()).to_series(0) if text and text.strip()]
+    if not found:
+        raise DataError(f"{path} has no entries: one a line below a header is needed")
+    return found
+
+
 def levels_path(path: Path) -> Path:
     """File of the traits beside a file of users."""
     return path.with_name(f"{path.stem}_levels.csv")
@@ -112,16 +126,20 @@ def _csv(columns: Sequence[str], rows: Sequence[dict[str, object]]) -> str:
 def _table(path: Path, columns: Sequence[str]) -> pl.DataFrame:
     """All columns of a CSV file as texts."""
     if not path.is_file():
-        raise DataError(f"{path} does not exist: name a CSV file with the columns {', '.join(columns)}")
+        raise DataError(f"{path} does not exist: name a CSV file{_with(columns)}")
     try:
         table = pl.read_csv(path.read_bytes(), infer_schema=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         first = str(error).splitlines()[0]
-        raise DataError(f"{path} is no CSV file ({first}): columns {', '.join(columns)} are needed") from error
+        raise DataError(f"{path} is no CSV file ({first}): make one{_with(columns)}") from error
     for column in columns:
         if column not in table.columns:
             raise DataError(f"{path} has no column {column!r}: it needs {', '.join(columns)}")
     return table
+
+
+def _with(columns: Sequence[str]) -> str:
+    return f" with the columns {', '.join(columns)}" if columns else " with a header"
 
 
 def _levels(path: Path, n: int, of: Path) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Users of an environment: who they are, what they like, and what they rated before.
+"""Users of an environment: persons, tastes, and earlier ratings.
 
     users = read_users("people.csv")   # a published or generated file
     users.features(tags)               # (U, F) for observations
@@ -36,7 +36,7 @@ class Users:
     activity_U, conformity_U, diversity_U
         (U,) int8 levels from 1 to 3.
     persona
-        For each user "" or what it does by construction: `always_high`, `always_low`, or `lover` (the top rating for
+        For each user "" or a behaviour by construction: `always_high`, `always_low`, or `lover` (the top rating for
         items with a liked tag, low ones for all others).
     histories, ratings
         Dense items that each user rated before the first episode, oldest first, and their ratings (R,) on the domain's

@@ -9,8 +9,8 @@ from recgpt.simulate.worlds.gym.domains.made_up import MadeUp
 from recgpt.simulate.worlds.gym.domains.made_up_books import SECONDARY, SERIES, WORDS
 from recgpt.simulate.worlds.gym.items import Items
 from recgpt.simulate.worlds.gym.minds.raters import BOOK_RATERS
-from recgpt.simulate.worlds.gym.people import Tastes
-from recgpt.simulate.worlds.gym.populations import Kind, load_population
+from recgpt.simulate.worlds.gym.people import Kind, Tastes
+from recgpt.simulate.worlds.gym.populations import load_population
 from recgpt.simulate.worlds.gym.scale import Scale
 from recgpt.simulate.worlds.gym.users import Users
 
@@ -31,7 +31,7 @@ _SAMPLED = {
     "self-help": 0.24,
     "business": 0.21,
 }
-# Of those that name a category in the published file, the share that like it; in round numbers.
+# Share of likes among the published users with an opinion on a category; in round numbers.
 _DETAILED = {
     "fiction": 0.65,
     "biography": 0.45,
@@ -84,7 +84,7 @@ def load_items(folder: str | None) -> Items:
 
 
 def load_users(name: str, items: Items) -> Users:
-    """Users by the name of a user data set, `dataset` for those of the catalogue's data set, or a CSV file."""
+    """Users by the name of a user data set, `dataset` for users of the catalogue's data set, or a CSV file."""
     return load_population(name, items, kinds=KINDS, scale=SCALE, items_word="books")
 
 
@@ -97,6 +97,7 @@ DOMAIN = Domain(
     load_items=load_items,
     load_users=load_users,
     user_datasets=tuple(KINDS),
+    kinds=KINDS,
     default_users="detailed",
     default_retrieval="most_similar_3",
     default_rater="2Shot_system_our",
@@ -111,4 +112,5 @@ DOMAIN = Domain(
     reference=(0.01884, 0.05990, 0.23903, 0.36372, 0.31850),
     tag_word="categories",
     people_word="authors",
+    met_word="read",
 )

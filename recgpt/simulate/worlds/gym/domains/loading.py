@@ -36,6 +36,7 @@ PUBLISHED_FOLDER = "RECGPT_EMOSIM"
 TOPS = (1.0, 5.0, 10.0, 100.0)
 """Highest ratings of the scales in use: likes, stars, points, percent."""
 
+_ARTICLE_LAST = r"^(.*), (The|A|An)$"
 _MEDIAN_COUNT = 100  # stands in for unknown numbers of ratings in a made-up past
 
 
@@ -156,7 +157,7 @@ def _from_dataset(path: Path, source: Source) -> Items:
 
 
 def _averages(known: Dataset, table: pl.DataFrame, source: Source) -> tuple[np.ndarray, np.ndarray]:
-    """(N,) averages on the domain's scale and numbers of ratings: the catalogue's own, else those of known ratings."""
+    """(N,) averages on the domain's scale and numbers of ratings: the catalogue's own, else by the known ratings."""
     if "vote_average" in table.columns:
         return _votes(table, "vote_average", "vote_count", source.scale, f"{known.name}: items")
     events = known.interactions
@@ -183,12 +184,17 @@ def _votes(table: pl.DataFrame, average: str, count: str, scale: Scale, where: s
 
 
 def _titles_and_years(table: pl.DataFrame) -> tuple[list[str], list[str]]:
-    """Titles, and years: of a column `year`, or at the end of the title as in `Alien (1979)`, which is taken off."""
+    """Titles, and years: of a column `year`, or at the end of the title as in MovieLens, which is taken off.
+
+    So `Godfather, The (1972)` becomes `The Godfather`.
+    """
     if "year" in table.columns:
         return table["title"].to_list(), [_text(each)[:4] for each in table["year"]]
     split = table["title"].str.extract_groups(r"^(?<title>.*\S)\s*\((?<year>\d{4})\)\s*$").struct
     years = split.field("year").fill_null("")
-    titles = pl.select(pl.when(years != "").then(split.field("title")).otherwise(table["title"])).to_series()
+    titles = pl.select(
+        pl.when(years != "").then(split.field("title").str.replace(_ARTICLE_LAST, "$2 $1")).otherwise(table["title"])
+    ).to_series()
     return titles.to_list(), years.to_list()
 
 

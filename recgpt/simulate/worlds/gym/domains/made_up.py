@@ -118,7 +118,7 @@ def made_up_past(
 ) -> Dataset:
     """Data set of 300 made-up users with 20 to 40 ratings each, for a catalogue without a past of its own.
 
-    A user likes three tags and dislikes one, and prefers popular items and those of liked tags. The rating is the
+    A user likes three tags and dislikes one, and prefers popular items and liked tags. The rating is the
     item's average, moved by the user's level, by taste, and by noise, on the domain's scale.
 
     Parameters
@@ -200,7 +200,7 @@ def _single(made_up: MadeUp, tag: str, number: int) -> _Row:
     # The digits of a mixed-radix number: texts differ in at least one of their parts.
     who = words.who[number % len(words.who)]
     where = words.where[(number // len(words.who) + number) % len(words.where)]
-    what = words.what[(number * 5 + number // 6) % len(words.what)]
+    what = words.what[(number * 5 + number // 6 + number // 36) % len(words.what)]
     turn = words.turn[(number // 2 + 3 * number) % len(words.turn)]
     others = dict.fromkeys(secondary[(number + step) % len(secondary)] for step in range(number % 3))
     return _Row(_title(words, number), f"{_sentence(who)} {where} {what}. {turn}", (tag, *others))

@@ -9,8 +9,8 @@ from recgpt.simulate.worlds.gym.domains.made_up import MadeUp
 from recgpt.simulate.worlds.gym.domains.made_up_films import SECONDARY, SERIES, WORDS
 from recgpt.simulate.worlds.gym.items import Items
 from recgpt.simulate.worlds.gym.minds.raters import MOVIE_RATERS
-from recgpt.simulate.worlds.gym.people import Tastes
-from recgpt.simulate.worlds.gym.populations import Kind, load_population
+from recgpt.simulate.worlds.gym.people import Kind, Tastes
+from recgpt.simulate.worlds.gym.populations import load_population
 from recgpt.simulate.worlds.gym.scale import Scale
 from recgpt.simulate.worlds.gym.users import Users
 
@@ -46,7 +46,8 @@ _DETAILED = {
 }
 KINDS = {
     "detailed": Kind(
-        Tastes(_DETAILED, 2, "films", "genres", ("name", "gender", *_TASTES, *_PERSON[2:])), "users_movies_detailed.csv"
+        Tastes(_DETAILED, 2, "films", "genres", ("name", "gender", *_TASTES, *_PERSON[2:]), 1.0, chosen_by_model=True),
+        "users_movies_detailed.csv",
     ),
     "basic": Kind(Tastes({}, 0, "films", "genres", _PERSON), "users_movies_basic.csv"),
     "sampled_genres": Kind(Tastes(_SAMPLED, 4, "films", "genres", ("", *_PERSON, *_TASTES)), "users_movies.csv"),
@@ -82,7 +83,7 @@ def load_items(folder: str | None) -> Items:
 
 
 def load_users(name: str, items: Items) -> Users:
-    """Users by the name of a user data set, `dataset` for those of the catalogue's data set, or a CSV file."""
+    """Users by the name of a user data set, `dataset` for users of the catalogue's data set, or a CSV file."""
     return load_population(name, items, kinds=KINDS, scale=SCALE, items_word="films")
 
 
@@ -95,6 +96,7 @@ DOMAIN = Domain(
     load_items=load_items,
     load_users=load_users,
     user_datasets=tuple(KINDS),
+    kinds=KINDS,
     default_users="sampled_genres",
     default_retrieval="last_3",
     default_rater="0Shot_cotlite_our",
@@ -110,4 +112,5 @@ DOMAIN = Domain(
     reference=(0.02217, 0.03835, 0.03413, 0.09881, 0.07642, 0.19559, 0.14796, 0.22660, 0.07552, 0.08446),
     tag_word="genres",
     people_word="actors",
+    met_word="seen",
 )

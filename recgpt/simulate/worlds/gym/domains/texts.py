@@ -7,6 +7,7 @@ Shapes: N items, E embedding width.
 """
 
 import re
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -34,7 +35,8 @@ SAME_TAGS = {
 _NO_TAG = re.compile(r"^\(?(no genres? listed|none|null|unknown|n/a)\)?$")
 _SEPARATORS = re.compile(r"[,>|;]")
 _QUOTED = re.compile(r"""'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)\"""")
-_ESCAPE = re.compile(r"\\(.)")
+_ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})|(.))", re.DOTALL)
+_CONTROLS = {"n": "\n", "t": "\t", "r": "\r"}
 _LIST = re.compile(r"""\[\s*(?:(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\s*(?:,\s*|(?=\])))*\]""")
 
 
@@ -45,10 +47,19 @@ def names_in(text: str | None) -> tuple[str, ...]:
     """
     stripped = (text or "").strip()
     if _LIST.fullmatch(stripped):
-        found = [_ESCAPE.sub(r"\1", single or double) for single, double in _QUOTED.findall(stripped)]
+        found = [_ESCAPE.sub(_unescaped, single or double) for single, double in _QUOTED.findall(stripped)]
     else:
         found = stripped.removeprefix("[").removesuffix("]").split(",")
     return tuple(dict.fromkeys(name for each in found if (name := each.strip())))
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    """Character of one escape sequence, as Python writes it."""
+    *codes, letter = found.groups()
+    code = next((int(each, 16) for each in codes if each), None)
+    if code is None:
+        return _CONTROLS.get(letter, letter)
+    return chr(code) if code <= sys.maxunicode else ""
 
 
 def tags_in(text: str | None) -> tuple[str, ...]:
@@ -64,7 +75,7 @@ def tags_of(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def tag_of(name: str) -> str:
-    """A tag in lower case, other names of it replaced by one (`SAME_TAGS`); "" for a name that says there is none."""
+    """A tag in lower case, other names of it replaced by one (`SAME_TAGS`); "" for a name that stands for none."""
     lower = " ".join(name.lower().split())
     return "" if _NO_TAG.match(lower) else SAME_TAGS.get(lower, lower)
 
@@ -72,7 +83,7 @@ def tag_of(name: str) -> str:
 def text_vectors(table: pl.DataFrame, tags: Sequence[Sequence[str]]) -> np.ndarray:
     """(N, E) float32 unit rows that stand in for text embeddings: half shared words, half shared tags.
 
-    Words are those of title, categories, people and description, hashed and weighted by TF-IDF (`word_rows`); tags are
+    Words of title, categories, people and description are hashed and weighted by TF-IDF (`word_rows`); tags are
     hashed as whole names, so that a frequent tag counts as much as a rare one. An item without either has a zero row.
     """
     words_NE = word_rows(fields_template(table))

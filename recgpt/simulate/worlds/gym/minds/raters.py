@@ -1,12 +1,12 @@
-"""Raters: the prompts of language-model users by the names of the published ones, and how their replies are read.
+"""Raters: prompts of language-model users by the names of the published ones, and the reading of replies.
 
-    rater = MOVIE_RATERS["2Shot_system_our"]      # asks from 0 to 9, which is 1 to 10 for everyone else
+    rater = MOVIE_RATERS["2Shot_system_our"]      # its scale, 0 to 9, is 1 to 10 of the domain
     rating_in_prompt(rater, 8.0)                  # 7.0
     read_rating(rater, 7)                         # 8.0
 
-The prompts are files, `domains/prompts/<domain>/<name>.j2`. A prompt of 0 to 9 is a matter of that prompt alone: what
-it shows and what comes back is moved by one, also for `0Shot_cotlite_our`, whose published form kept 0 to 9 and lost
-the top rating.
+The prompts are files, `domains/prompts/<domain>/<name>.j2`. The scale of a prompt stays in that prompt: on
+0 to 9, the ratings in it and the reply are moved by one. This holds for `0Shot_cotlite_our` too, whose published form
+kept 0 to 9 and lost the top rating.
 """
 
 import re
@@ -91,7 +91,7 @@ def read_rating(rater: Rater, said: int | str) -> float:
 def read_plain_rating(rater: Rater, text: str) -> float | None:
     """Rating in a reply without JSON, on the domain's scale: the whole of it is one number of the scale, or its word.
 
-    None for all else: where a number stands among other words, nobody knows what it means.
+    None for all else: a number among other words can mean anything.
     """
     said = text.strip()
     if rater.words:
