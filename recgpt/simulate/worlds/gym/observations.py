@@ -4,7 +4,7 @@
     observer.space                      # of one environment
     observer.batch(engine, rows)        # one observation a row
 
-Compact: `user` (F,) features, `user_id` (1,), `items` (H,) latest items, newest first, -1 for none, `ratings` (H,)
+Compact: `user` (F,) features, `user_id` (1,), `history` (H,) latest items, newest first, -1 for none, `ratings` (H,)
 theirs, 0 for none, `count` (1,) interactions remembered. Which items may be shown is no part: see `action_masks`.
 
 Shapes: F features of a user.
@@ -56,7 +56,7 @@ class CompactObserver:
             {
                 "user": spaces.Box(-1, 2, (self._features_UF.shape[1],), np.float32),
                 "user_id": spaces.Box(0, max(len(inputs.users) - 1, 1), (1,), np.int32),
-                "items": spaces.Box(-1, max(len(inputs.items) - 1, 0), (length,), np.int32),
+                "history": spaces.Box(-1, max(len(inputs.items) - 1, 0), (length,), np.int32),
                 "ratings": spaces.Box(low, high, (length,), np.float32),
                 "count": spaces.Box(0, _MOST, (1,), np.int32),
             }
@@ -69,7 +69,7 @@ class CompactObserver:
         return {
             "user": self._features_UF[user_R],
             "user_id": user_R[:, None].astype(np.int32),
-            "items": items_RH.astype(np.int32),
+            "history": items_RH.astype(np.int32),
             "ratings": np.where(items_RH >= 0, ratings_RH, 0).astype(np.float32),
             "count": engine.memory.n_log_E[rows][:, None].astype(np.int32),
         }
@@ -136,7 +136,7 @@ def latest_ratings(observation: Observation, n_items: int) -> tuple[np.ndarray, 
 
     The published wrapper for Stable-Baselines3 tells a rating of 0 from no rating by neither; this does by the second.
     """
-    items_EH, ratings_EH = observation["items"], observation["ratings"]
+    items_EH, ratings_EH = observation["history"], observation["ratings"]
     dense_EN = np.zeros((len(items_EH), n_items), dtype=np.float32)
     seen_EN = np.zeros((len(items_EH), n_items), dtype=bool)
     row_E = np.arange(len(items_EH))

@@ -87,7 +87,7 @@ def test_info_has_all_keys_and_observations_are_in_their_space(make_inputs, hash
         assert info.keys() == INFO_KEYS
         assert info["rating"] == info["raw_reward"] == info["reward"] == reward
         assert observation["count"] == [count]
-        assert observation["items"][:count].tolist() == list(range(count, 0, -1))
+        assert observation["history"][:count].tolist() == list(range(count, 0, -1))
         assert not env.action_masks()[1 : count + 1].any()
     assert info["retrieved"]["items"].shape == (2,)
     assert info["retrieved"]["items"][0] >= 0

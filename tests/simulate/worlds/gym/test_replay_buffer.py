@@ -31,7 +31,7 @@ def filled(n_envs: int, n_steps: int, size: int) -> tuple[EpisodeReplayBuffer, d
                 ends[name][row] = infos[row]["terminal_observation"][name]
         buffer.add(before, ends, action_E, reward_E, done_E, infos)
         for row in range(n_envs):
-            key = tuple(before["items"][row]), int(before["user_id"][row, 0]), int(action_E[row])
+            key = tuple(before["history"][row]), int(before["user_id"][row, 0]), int(action_E[row])
             is_last = bool(done_E[row]) and not infos[row]["TimeLimit.truncated"]
             added[key] = (
                 {n: c[row] for n, c in before.items()},
@@ -52,7 +52,7 @@ def test_drawn_transitions_are_those_that_were_added(size: int) -> None:
     seen = set()
     for row in range(400):
         before = {name: values[row].numpy() for name, values in drawn.observations.items()}
-        key = tuple(before["items"]), int(before["user_id"][0]), int(drawn.actions[row, 0])
+        key = tuple(before["history"]), int(before["user_id"][0]), int(drawn.actions[row, 0])
         expected_before, expected_after, reward, is_last = added[key]
         seen.add(key)
         for name, values in expected_before.items():
@@ -69,7 +69,7 @@ def test_quarter_of_a_million_transitions_fit_into_300_mb() -> None:
         {
             "user": spaces.Box(-1, 1, (37,), np.float32),
             "user_id": spaces.Box(0, n_users - 1, (1,), np.int32),
-            "items": spaces.Box(-1, n_items - 1, (n_history,), np.int32),
+            "history": spaces.Box(-1, n_items - 1, (n_history,), np.int32),
             "ratings": spaces.Box(0, 10, (n_history,), np.float32),
             "count": spaces.Box(0, n_history, (1,), np.int32),
         }
@@ -89,7 +89,7 @@ def test_buffer_restores_from_its_arrays() -> None:
     for each in (buffer, again):
         np.random.seed(1)
         drawn.append(each.sample(64))
-    for name in ("items", "ratings", "count", "user"):
+    for name in ("history", "ratings", "count", "user"):
         assert torch.equal(drawn[0].observations[name], drawn[1].observations[name])
 
 

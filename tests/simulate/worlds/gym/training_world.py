@@ -141,7 +141,7 @@ class StandInVecEnv(VecEnv):
             {
                 "user": spaces.Box(-10, 10, (n_features,), np.float32),
                 "user_id": spaces.Box(0, len(setting.users) - 1, (1,), np.int32),
-                "items": spaces.Box(-1, n_items - 1, (n_steps,), np.int32),
+                "history": spaces.Box(-1, n_items - 1, (n_steps,), np.int32),
                 "ratings": spaces.Box(0, 10, (n_steps,), np.float32),
                 "count": spaces.Box(0, n_steps, (1,), np.int32),
             }
@@ -165,7 +165,7 @@ class StandInVecEnv(VecEnv):
         return {
             "user": self.features_UF[engine.user_E],
             "user_id": engine.user_E[:, None].astype(np.int32),
-            "items": engine.items_EH.copy(),
+            "history": engine.items_EH.copy(),
             "ratings": engine.ratings_EH.copy(),
             "count": engine.count_E[:, None].astype(np.int32),
         }

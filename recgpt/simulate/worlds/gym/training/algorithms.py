@@ -33,7 +33,7 @@ class MaskedDQN(DQN):
     def _sample_action(
         self, learning_starts: int, action_noise: Any = None, n_envs: int = 1
     ) -> tuple[np.ndarray, np.ndarray]:
-        items_EH = self._last_obs["items"]  # type: ignore[index]
+        items_EH = self._last_obs["history"]  # type: ignore[index]
         explores_E = np.ones(n_envs, dtype=bool)
         if self.num_timesteps >= learning_starts:
             explores_E = np.random.random(n_envs) < self.exploration_rate

@@ -69,7 +69,7 @@ class EpisodeReplayBuffer(ReplayBuffer):
         self.n_added_E = np.zeros(n_envs, dtype=np.int64)
         users = int(observation_space["user_id"].high.max()) + 1  # type: ignore[index]
         self.features_UF = np.zeros((users, *observation_space["user"].shape), dtype=np.float32)  # type: ignore[index]
-        self.n_history = observation_space["items"].shape[0]  # type: ignore[index]
+        self.n_history = observation_space["history"].shape[0]  # type: ignore[index]
         if self.buffer_size < 2 * self.n_history:
             raise SimulationError(
                 f"a replay buffer of {buffer_size:,} transitions for {n_envs} environments holds no whole episode"
@@ -178,7 +178,7 @@ class EpisodeReplayBuffer(ReplayBuffer):
         found = {
             "user": self.features_UF[user_B],
             "user_id": user_B[:, None],
-            "items": items_BH,
+            "history": items_BH,
             "ratings": ratings_BH,
             "count": count_B[:, None],
         }

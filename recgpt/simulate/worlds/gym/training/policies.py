@@ -37,7 +37,7 @@ def batch_of(observation: dict[str, Tensor], allowed_BN: Any = None) -> Batch:
     if allowed_BN is not None:
         allowed_BN = torch.as_tensor(allowed_BN, device=user_B.device).bool().reshape(len(user_B), -1)
     return Batch(
-        user_B, observation["user"].float(), observation["items"].long(), observation["ratings"].float(), allowed_BN
+        user_B, observation["user"].float(), observation["history"].long(), observation["ratings"].float(), allowed_BN
     )
 
 
