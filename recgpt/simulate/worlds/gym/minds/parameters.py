@@ -33,9 +33,11 @@ class Parameters(BaseModel):
     thresholds: Annotated[tuple[float, ...], Field(min_length=1)] = Field(
         description="latent values from which on each rating above the lowest is given"
     )
-    average: float = Field(description="rating of a typical item by a typical user")
+    average: float = Field(description="average of an item of usual quality")
+    level: float = Field(description="latent rating of such an item by a typical user")
     noise: Positive = Field(description="standard deviation of one rating around the latent value of user and item")
-    own_mean: Amount = Field(description="standard deviation of users' means")
+    own_mean: Amount = Field(description="standard deviation of users' levels")
+    drift: Amount = Field(description="standard deviation by which a user's level leaves that of the past")
     quality: float = Field(description="effect of an item's average rating above `average`")
     quality_deviation: Amount = Field(description="standard deviation of items' true averages")
     quality_count: Positive = Field(description="number of ratings at which half of an average is believed")

@@ -5,17 +5,18 @@
 
 The latent rating of user u for item i is the sum over features of the user's weight and the item's value:
 
-- level: the user's own mean;
+- level: the user's own mean, which leaves that of the past somewhat;
 - quality: the item's average, shrunk by its number of ratings, above the usual average; the weight is how far the user
   follows it (conformity);
 - popularity: the log count (diversity: who seeks the unusual likes popular items less);
 - text: principal axes of the text embeddings, scaled to unit length;
 - tags: 1 over the root of the item's number of tags.
 
-Weights are normal with fitted variances around means that the traits and tags of the person set (Gelman and Hill, "Data
-Analysis Using Regression and Multilevel/Hierarchical Models", 2007, chapter 12). A user's past turns them into their
-posterior. What stays unknown is drawn, so that a population differs as much as people do: every user's weights are one
-draw, keyed by seed and user, and so is the true average of an item with few ratings.
+Weights are normal with fitted variances (Gelman and Hill, "Data Analysis Using Regression and Multilevel/Hierarchical
+Models", 2007, chapter 12). For a user without a past the traits, and the tags that the person likes or dislikes, set
+their means; a past takes the place of these, and its posterior that of the prior. What stays unknown is drawn, so that
+a population differs as much as people do: every user's weights are one draw, keyed by seed and user, and so is the true
+average of an item with few ratings.
 
 Sums are exact: weights and features lie on a grid, and float64 holds every product and sum of them. So a latent rating
 is the same to the last bit in any batch.
@@ -105,16 +106,25 @@ def item_features(items: Items, scale: Scale, parameters: Parameters, tags: Sequ
     return on_grid(np.concatenate([facts_N3, text_ND, tag_shares(items, tags)], axis=1))
 
 
+def has_past(users: Users) -> np.ndarray:
+    """(U,) bool, whether any rating of the user is known."""
+    known_R = np.isfinite(users.ratings)
+    user_R = np.repeat(np.arange(len(users)), users.histories.lengths)
+    return np.bincount(user_R[known_R], minlength=len(users)) > 0
+
+
 def prior_means(users: Users, parameters: Parameters, tags: Sequence[str]) -> np.ndarray:
-    """(U, F) float64 means of the weights, from traits and tags."""
-    scaled_U1 = _taste_factors(users, parameters)[:, None]
-    mean_UF = np.zeros((len(users), TEXT + parameters.text_dimensions + len(tags)))
-    mean_UF[:, LEVEL] = parameters.average
-    mean_UF[:, QUALITY] = parameters.quality * np.array(parameters.follow_by_conformity)[users.conformity_U - 1]
-    mean_UF[:, POPULARITY] = parameters.popularity + np.array(parameters.popularity_by_diversity)[users.diversity_U - 1]
-    signs_UG = users.tag_signs(tags)
+    """(U, F) float64 means of the weights, from traits and tags; for users with a past those of middle traits."""
+    past_U = has_past(users)
+    first_tag = TEXT + parameters.text_dimensions
+    mean_UF = np.zeros((len(users), first_tag + len(tags)))
+    mean_UF[:, LEVEL] = parameters.level
+    mean_UF[:, QUALITY] = parameters.quality * _by_level(parameters.follow_by_conformity, users.conformity_U, past_U)
+    mean_UF[:, POPULARITY] = parameters.popularity
+    mean_UF[:, POPULARITY] += _by_level(parameters.popularity_by_diversity, users.diversity_U, past_U)
+    signs_UG = users.tag_signs(tags) * ~past_U[:, None]
     effects_UG = np.where(signs_UG > 0, parameters.liked, np.where(signs_UG < 0, parameters.disliked, 0))
-    mean_UF[:, TEXT + parameters.text_dimensions :] = scaled_U1 * effects_UG
+    mean_UF[:, first_tag:] = effects_UG * _by_level(parameters.taste_by_diversity, users.diversity_U, past_U)[:, None]
     return mean_UF
 
 
@@ -124,19 +134,21 @@ def prior_deviations(users: Users, parameters: Parameters, n_tags: int) -> np.nd
     The effects of quality and popularity of a user without a past are those of the traits, which are drawn with the
     population.
     """
-    has_past_U = users.histories.lengths > 0
-    scaled_U1 = _taste_factors(users, parameters)[:, None]
-    deviation_UF = np.empty((len(users), TEXT + parameters.text_dimensions + n_tags))
+    past_U = has_past(users)
+    first_tag = TEXT + parameters.text_dimensions
+    factor_U1 = _by_level(parameters.taste_by_diversity, users.diversity_U, past_U)[:, None]
+    deviation_UF = np.empty((len(users), first_tag + n_tags))
     deviation_UF[:, LEVEL] = parameters.own_mean
-    deviation_UF[:, QUALITY] = parameters.quality * parameters.follow * has_past_U
-    deviation_UF[:, POPULARITY] = parameters.popularity_deviation * has_past_U
-    deviation_UF[:, TEXT : TEXT + parameters.text_dimensions] = scaled_U1 * parameters.text
-    deviation_UF[:, TEXT + parameters.text_dimensions :] = scaled_U1 * parameters.tag
+    deviation_UF[:, QUALITY] = parameters.quality * parameters.follow * past_U
+    deviation_UF[:, POPULARITY] = parameters.popularity_deviation * past_U
+    deviation_UF[:, TEXT:first_tag] = factor_U1 * parameters.text
+    deviation_UF[:, first_tag:] = factor_U1 * parameters.tag
     return deviation_UF
 
 
-def _taste_factors(users: Users, parameters: Parameters) -> np.ndarray:
-    return np.array(parameters.taste_by_diversity)[users.diversity_U - 1]
+def _by_level(effects: tuple[float, float, float], level_U: np.ndarray, past_U: np.ndarray) -> np.ndarray:
+    """(U,) effects of the users' levels from 1 to 3; of level 2 for users with a past."""
+    return np.array(effects)[np.where(past_U, 2, level_U) - 1]
 
 
 def posterior(
@@ -172,19 +184,44 @@ class Tastes:
     @classmethod
     def drawn(cls, items: Items, users: Users, scale: Scale, parameters: Parameters, *, seed: int) -> "Tastes":
         """Tastes of a population, one draw for each user."""
+        n_features = TEXT + parameters.text_dimensions + len(tag_names(items, users))
+        uniform_UF = rng.uniform(seed, np.arange(len(users)), step=0, purpose="tastes", n=n_features)
+        normal_UF = special.ndtri(np.clip(uniform_UF, 2.0**-54, 1 - 2.0**-53))
+        drift_U = rng.normal(seed, np.arange(len(users)), step=0, purpose="drift")
+        return cls._at(items, users, scale, parameters, normal_UF, drift_U, seed)
+
+    @classmethod
+    def means(cls, items: Items, users: Users, scale: Scale, parameters: Parameters, *, seed: int) -> "Tastes":
+        """The most probable tastes of a population, without any draw of users."""
+        n_features = TEXT + parameters.text_dimensions + len(tag_names(items, users))
+        none_UF = np.zeros((len(users), n_features))
+        return cls._at(items, users, scale, parameters, none_UF, none_UF[:, 0], seed)
+
+    @classmethod
+    def _at(
+        cls,
+        items: Items,
+        users: Users,
+        scale: Scale,
+        parameters: Parameters,
+        normal_UF: np.ndarray,
+        drift_U: np.ndarray,
+        seed: int,
+    ) -> "Tastes":
+        """Tastes at these standard normal numbers of their distribution."""
         tags = tag_names(items, users)
         feature_NF = item_features(items, scale, parameters, tags, seed)
         mean_UF = prior_means(users, parameters, tags)
         deviation_UF = prior_deviations(users, parameters, len(tags))
-        uniform_UF = rng.uniform(seed, np.arange(len(users)), step=0, purpose="tastes", n=mean_UF.shape[1])
-        normal_UF = special.ndtri(np.clip(uniform_UF, 2.0**-54, 1 - 2.0**-53))
         weight_UF = mean_UF + deviation_UF * normal_UF
         rating_R, offsets = scale.unit(users.ratings), users.histories.offsets
-        for user in np.flatnonzero(users.histories.lengths > 0):
-            past_RF = feature_NF[users.histories[int(user)]]
+        for user in np.flatnonzero(has_past(users)):
             own_R = rating_R[offsets[user] : offsets[user + 1]]
-            mean_F, spread_FF = posterior(past_RF, own_R, mean_UF[user], deviation_UF[user], parameters.noise)
+            known_R = np.isfinite(own_R)
+            past_RF = feature_NF[users.histories[int(user)][known_R]]
+            mean_F, spread_FF = posterior(past_RF, own_R[known_R], mean_UF[user], deviation_UF[user], parameters.noise)
             weight_UF[user] = mean_F + spread_FF @ normal_UF[user]
+            weight_UF[user, LEVEL] += parameters.drift * drift_U[user]
         return cls(on_grid(weight_UF), feature_NF)
 
     def latent(self, user_R: np.ndarray, item_R: np.ndarray) -> np.ndarray:
