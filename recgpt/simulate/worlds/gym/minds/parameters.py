@@ -39,6 +39,7 @@ class Parameters(BaseModel):
     own_mean: Amount = Field(description="standard deviation of users' levels")
     drift: Amount = Field(description="standard deviation by which a user's level leaves that of the past")
     quality: float = Field(description="effect of an item's average rating above `average`")
+    quality_without_past: float = Field(description="the same on people without a past, who did not choose the item")
     quality_deviation: Amount = Field(description="standard deviation of items' true averages")
     quality_count: Positive = Field(description="number of ratings at which half of an average is believed")
     popularity: float = Field(description="effect of one standard deviation of the log count")

@@ -119,7 +119,8 @@ def prior_means(users: Users, parameters: Parameters, tags: Sequence[str]) -> np
     first_tag = TEXT + parameters.text_dimensions
     mean_UF = np.zeros((len(users), first_tag + len(tags)))
     mean_UF[:, LEVEL] = parameters.level
-    mean_UF[:, QUALITY] = parameters.quality * _by_level(parameters.follow_by_conformity, users.conformity_U, past_U)
+    mean_UF[:, QUALITY] = np.where(past_U, parameters.quality, parameters.quality_without_past)
+    mean_UF[:, QUALITY] *= _by_level(parameters.follow_by_conformity, users.conformity_U, past_U)
     mean_UF[:, POPULARITY] = parameters.popularity
     mean_UF[:, POPULARITY] += _by_level(parameters.popularity_by_diversity, users.diversity_U, past_U)
     signs_UG = users.tag_signs(tags) * ~past_U[:, None]

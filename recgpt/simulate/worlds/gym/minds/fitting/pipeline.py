@@ -16,7 +16,7 @@ from scipy import special
 from recgpt.simulate import rng
 from recgpt.simulate.worlds.gym.items import Items
 from recgpt.simulate.worlds.gym.minds import tastes
-from recgpt.simulate.worlds.gym.minds.fitting.compare import MIN_OF_USER, spread
+from recgpt.simulate.worlds.gym.minds.fitting.compare import MIN_OF_ITEM, MIN_OF_USER, spread
 from recgpt.simulate.worlds.gym.minds.fitting.memories import fitted_memory, series_of_titles
 from recgpt.simulate.worlds.gym.minds.fitting.pasts import Rated, users_of, with_averages
 from recgpt.simulate.worlds.gym.minds.fitting.thresholds import quantile_thresholds
@@ -30,6 +30,8 @@ NAMED_TAGS = 3
 """Tags that a person names: the liked ones are supposed to be the best of all, the disliked ones the worst."""
 N_DRAWS = 4
 """Populations that are drawn for thresholds and drift."""
+N_PEOPLE = 600
+"""People without a past that are drawn for the effect of quality on them."""
 ROOT_2 = 2**0.5
 """Levels 1 to 3 are drawn with .25, .5, .25: with effects 1, 0, -1 times root 2 their standard deviation is 1."""
 TASTE_BY_DIVERSITY = (1.25, 1.0, 0.75)
@@ -58,11 +60,13 @@ def fitted(items: Items, rated: Rated, scale: Scale) -> Parameters:
         series_numbers(series_of_titles(items.titles)),
     )
     latents = [later_latents(known, past, later, scale, parameters, seed, included=True) for seed in range(N_DRAWS)]
+    thresholds = quantile_thresholds(np.concatenate(latents), shares(later.rating_R, scale))
+    parameters = parameters.model_copy(update={"thresholds": thresholds})
     return parameters.model_copy(
         update={
             "memory": memory,
             "memory_of_series": of_series,
-            "thresholds": quantile_thresholds(np.concatenate(latents), shares(later.rating_R, scale)),
+            "quality_without_past": _quality_without_past(known, rated, scale, parameters),
             "fitted_on": {"users": len(rated), "ratings": len(rated.item_R), "memories": details},
         }
     )
@@ -148,6 +152,7 @@ def _with_effects(items: Items, rated: Rated, scale: Scale) -> Parameters:
             "own_mean": float(deviation_F[tastes.LEVEL]),
             "drift": 0.0,
             "quality": float(mean_F[tastes.QUALITY]),
+            "quality_without_past": float(mean_F[tastes.QUALITY]),
             "quality_deviation": deviation,
             "popularity": float(mean_F[tastes.POPULARITY]),
             "follow": follow,
@@ -175,3 +180,16 @@ def _drift(items: Items, past: Rated, later: Rated, scale: Scale, parameters: Pa
     latents = [later_latents(items, past, later, scale, parameters, seed, included=True) for seed in range(N_DRAWS)]
     simulated = np.mean([spread(later.user_R, latent_R, MIN_OF_USER)[1] for latent_R in latents])
     return max(real**2 - float(simulated) ** 2, 0.0) ** 0.5
+
+
+def _quality_without_past(items: Items, rated: Rated, scale: Scale, parameters: Parameters) -> float:
+    """Effect of quality at which items differ as much for people who are shown them as for those who chose them."""
+    user_R = np.repeat(np.arange(N_PEOPLE), len(rated.item_R) // N_PEOPLE)
+    item_R = np.random.default_rng(0).choice(rated.item_R, len(user_R))
+    nobody = Rated(np.zeros(0, np.int64), np.zeros(0), np.zeros(N_PEOPLE + 1, np.int64))
+    drawn = tastes.Tastes.drawn(items, users_of(nobody), scale, parameters, seed=0)
+    noise_R = parameters.noise * rng.normal(0, np.arange(len(item_R)), step=0, purpose="rate")
+    latent_R = drawn.latent(user_R, item_R) + noise_R
+    simulated_R = scale.lowest + scale.step * np.searchsorted(parameters.thresholds, latent_R, side="right")
+    real = spread(rated.item_R, rated.rating_R, MIN_OF_ITEM)[1]
+    return parameters.quality * real / spread(item_R, simulated_R, MIN_OF_ITEM)[1]
