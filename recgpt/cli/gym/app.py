@@ -4,6 +4,7 @@ import typer
 
 from recgpt.cli.gym.list import list_names
 from recgpt.cli.gym.play import play
+from recgpt.cli.gym.users import users
 
 gym_app = typer.Typer(
     help="Gymnasium environments with simulated users who rate, feel and leave: play, train, evaluate, study.",
@@ -18,3 +19,4 @@ def gym() -> None:
 
 gym_app.command("list")(list_names)
 gym_app.command()(play)
+gym_app.command()(users)
