@@ -18,7 +18,7 @@ NAME = "gym"
 
 
 class GymRules(Config):
-    """What happens in an episode, apart from who decides."""
+    """Rules of an episode, without minds and policy."""
 
     domain: str = Field(default="movies", description="domain: movies, books, or a domain as module:NAME")
     items: str | None = Field(
@@ -75,7 +75,7 @@ class GymRules(Config):
 
 
 class GymSettings(GymRules, MindOptions):
-    """Rules and users' minds: what every command of the gym is given."""
+    """Rules and users' minds: settings of every command of the gym."""
 
 
 class GymConfig(GymSettings, WorldConfig):

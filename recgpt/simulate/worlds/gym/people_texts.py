@@ -3,7 +3,7 @@
     for written in write_people(people, tastes, asker):
         print(len(written.people), written.failures)
 
-What a person is (age, job, hobby, tastes, traits) was drawn before; the model writes the texts. A person whose reply
+Age, job, hobby, tastes and traits were drawn before; the model writes the texts. A person whose reply
 failed is left out and counted, never described by something else.
 """
 
@@ -85,9 +85,9 @@ def _portrait(tastes: Tastes) -> type[BaseModel]:
         "description": (str, Field(min_length=20, max_length=MAX_DESCRIPTION)),
     }
     if tastes.chosen_by_model:
-        tag = Literal[tuple(tastes.likes)]
-        fields["liked"] = (list[tag], Field(max_length=tastes.most))  # type: ignore[valid-type]
-        fields["disliked"] = (list[tag], Field(max_length=tastes.most))  # type: ignore[valid-type]
+        tag: Any = Literal.__getitem__(tuple(tastes.likes))
+        fields["liked"] = (list[tag], Field(max_length=tastes.most))
+        fields["disliked"] = (list[tag], Field(max_length=tastes.most))
     return create_model("Portrait", **fields)
 
 

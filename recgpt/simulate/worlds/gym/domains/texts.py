@@ -8,17 +8,20 @@ Shapes: N items, E embedding width.
 
 import re
 import sys
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
+from scipy import sparse
 
+from recgpt.data.ragged import Ragged
 from recgpt.data.text import fields_template
 from recgpt.features.text_similarity import unit_rows
-from recgpt.features.tfidf import word_rows
 from recgpt.simulate.agents.memory_texts import hashed_words
 
-TAG_WIDTH = 64
+WORD_WIDTH, TAG_WIDTH = 128, 64
+_MAX_SHARE = 0.2  # of the items: more frequent words are left out
 
 SAME_TAGS = {
     "animated": "animation",
@@ -83,9 +86,26 @@ def tag_of(name: str) -> str:
 def text_vectors(table: pl.DataFrame, tags: Sequence[Sequence[str]]) -> np.ndarray:
     """(N, E) float32 unit rows that stand in for text embeddings: half shared words, half shared tags.
 
-    Words of title, categories, people and description are hashed and weighted by TF-IDF (`word_rows`); tags are
-    hashed as whole names, so that a frequent tag counts as much as a rare one. An item without either has a zero row.
+    Words of title, categories, people and description are weighted by TF-IDF, log(count) + 1 times log(N / n), where n
+    items have the word; words of one item alone, and of more than a fifth, are left out. Tags are whole names, so that
+    a frequent one counts as much as a rare one. Both are hashed; an item without either has a zero row.
     """
-    words_NE = word_rows(fields_template(table))
+    words_NE = _word_rows(fields_template(table))
     tags_NE = hashed_words([" ".join(re.sub(r"\W", "_", tag) for tag in each) for each in tags], TAG_WIDTH)
     return unit_rows(np.concatenate([words_NE, unit_rows(tags_NE)], axis=1))
+
+
+def _word_rows(texts: Sequence[str]) -> np.ndarray:
+    """(N, WORD_WIDTH) float32 unit rows of hashed words, without scikit-learn, whose import takes seconds."""
+    counts = [Counter(re.findall(r"\w+", text.casefold())) for text in texts]
+    n_texts = Counter(word for each in counts for word in each)
+    most = max(2, len(texts) * _MAX_SHARE)
+    column = {word: place for place, word in enumerate(word for word, n in n_texts.items() if 2 <= n <= most)}
+    hashed_VE = hashed_words(list(column), WORD_WIDTH)
+    idf_V = np.array([np.log(len(texts) / n_texts[word]) for word in column])
+    kept = [[(column[word], n) for word, n in each.items() if word in column] for each in counts]
+    columns = Ragged.from_lists([[place for place, _ in each] for each in kept])
+    weights = 1 + np.log([n for each in kept for _, n in each])
+    shape = (len(texts), len(column))
+    counts_NV = sparse.csr_array((weights, columns.values, columns.offsets), shape=shape)
+    return unit_rows((counts_NV * idf_V[None, :]) @ hashed_VE)
