@@ -251,7 +251,7 @@ def _play_all(run: Run, spec: WorldSpec, config: WorldConfig, inputs: Inputs, co
     snapshots = Snapshots(run)
     # A progress bar would overwrite the prompts of the person mind.
     is_person = isinstance(config, MindOptions) and config.mind == "person"
-    with Meter(f"{spec.step_name}s", world.n_steps, done=world.step, disable=is_person) as meter:
+    with Meter(f"{run.run_id}: {spec.step_name}s", world.n_steps, done=world.step, disable=is_person) as meter:
         while not world.over:
             meter.update(1, note=_play_step(run, spec, world, snapshots))
     run.set_metrics(spec.measures(run))

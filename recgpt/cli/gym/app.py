@@ -2,6 +2,7 @@
 
 import typer
 
+from recgpt.cli.gym.evaluate import evaluate
 from recgpt.cli.gym.list import list_names
 from recgpt.cli.gym.play import play
 from recgpt.cli.gym.users import users
@@ -19,4 +20,5 @@ def gym() -> None:
 
 gym_app.command("list")(list_names)
 gym_app.command()(play)
+gym_app.command()(evaluate)
 gym_app.command()(users)
