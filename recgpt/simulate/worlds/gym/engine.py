@@ -349,11 +349,12 @@ class Engine:
         failed_R = np.isnan(steps.rating_E)
         self.failures_E[row_R] = np.where(failed_R, self.failures_E[row_R] + 1, 0)
         self.left_E[row_R] = steps.left_E
-        if failed_R.any():
-            row_R, item_R, rating_R = row_R[~failed_R], steps.item_E[~failed_R], steps.rating_E[~failed_R]
-        else:
+        self.step_E[row_R] += ~failed_R
+        taken_R = ~failed_R & (steps.item_E >= 0)
+        if taken_R.all():
             item_R, rating_R = steps.item_E, steps.rating_E
-        self.step_E[row_R] += 1
+        else:
+            row_R, item_R, rating_R = row_R[taken_R], steps.item_E[taken_R], steps.rating_E[taken_R]
         self.memory.add(row_R, item_R, rating_R)
         self._show(row_R, item_R)
         now = self._satisfaction_at(row_R).after(

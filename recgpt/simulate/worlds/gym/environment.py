@@ -9,12 +9,14 @@
 Terminated: the user left. Truncated: the time limit, nothing new to show, or three failed replies in a row.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from recgpt.errors import ConfigError, SimulationError
+from recgpt.simulate.worlds.gym.engine import Engine
 from recgpt.simulate.worlds.gym.infos import info_of
 from recgpt.simulate.worlds.gym.inputs import Inputs
 from recgpt.simulate.worlds.gym.minds.base import Mind
@@ -52,6 +54,8 @@ class EmoSimEnv(gymnasium.Env[Observation, Any]):
         Whether episodes take users 0, 1, 2, ..., as for an evaluation, instead of random ones.
     inputs
         Inputs that are loaded already, to share them between environments.
+    engine_class
+        See `make_engine`.
     settings
         Fields of `GymRules` and `MindOptions`.
 
@@ -72,11 +76,20 @@ class EmoSimEnv(gymnasium.Env[Observation, Any]):
         render_csv: str | Path = "tmp/render/render.csv",
         users_in_order: bool = False,
         inputs: Inputs | None = None,
+        engine_class: Callable[..., Engine] = Engine,
         **settings: Any,
     ) -> None:
         if render_mode not in (None, *RENDER_MODES):
             raise ConfigError(f"render_mode={render_mode!r}: choose among {', '.join(RENDER_MODES)}, or None")
-        self.engine = make_engine(1, domain=domain, mind=mind, inputs=inputs, users_in_order=users_in_order, **settings)
+        self.engine = make_engine(
+            1,
+            domain=domain,
+            mind=mind,
+            inputs=inputs,
+            users_in_order=users_in_order,
+            engine_class=engine_class,
+            **settings,
+        )
         self.inputs = self.engine.inputs
         self.render_mode = render_mode
         self._observer = observer_of(self.inputs)
@@ -142,7 +155,7 @@ class EmoSimEnv(gymnasium.Env[Observation, Any]):
 
     def decide(self, action: Any) -> Steps:
         """What would happen if this action were taken; changes nothing."""
-        return self.engine.decide(np.array([action], dtype=np.int64).reshape(1))
+        return self.engine.decide(np.asarray(action, dtype=np.int64)[None])
 
     def action_masks(self) -> np.ndarray:
         """(N,) bool, whether an item is new to the episode. Gymnasium's `sample` takes it as int8."""

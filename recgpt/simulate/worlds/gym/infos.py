@@ -3,10 +3,10 @@
 info_of(steps, 0)["left_because"]
 infos_of(steps, rows, n_envs=64)["rating"]        # (64,), with `_rating` (64,) whether a row has it
 
-Keys: `user_id, llm_rating` (before the perturbator), `rating` (after), `raw_reward` (before the shaping), `reward`,
-`retrieved` (items and scores, the best first, -1 and 0 for none), `emotion` (valence, arousal), `ema` and `low_streak`
-(satisfaction), `p_leave` (0 unless the shaping is churn_satisfaction), `left_because`, `failed, tokens, usd,
-explanation`.
+Keys: `user_id`, `item`, `llm_rating` (before the perturbator), `rating` (after), `raw_reward` (before the shaping),
+`reward`, `retrieved` (items and scores, the best first, -1 and 0 for none), `emotion` (valence, arousal), `ema` and
+`low_streak` (satisfaction), `p_leave` (0 unless the shaping is churn_satisfaction), `left_because`, `failed`, `tokens`,
+`usd`, `explanation`.
 """
 
 from collections.abc import Sequence
@@ -24,6 +24,7 @@ def columns_of(steps: Steps) -> dict[str, Any]:
     n, failed_E = len(steps.item_E), steps.failed_E
     return {
         "user_id": steps.user_E.astype(np.int64),
+        "item": steps.item_E.astype(np.int64),
         "llm_rating": steps.llm_rating_E.astype(np.float64),
         "rating": steps.rating_E.astype(np.float64),
         "raw_reward": np.where(failed_E, 0.0, steps.rating_E),

@@ -20,6 +20,8 @@ except ModuleNotFoundError as error:
 _HERE = "recgpt.simulate.worlds.gym"
 IDS = {"movies": "recgpt/EmoSimMovies-v0", "books": "recgpt/EmoSimBooks-v0"}
 """Ids of the environments of one item a step, by domain."""
+SLATE_ID = "recgpt/EmoSimSlate-v0"
+"""Id of the environment of slates, by default of films."""
 
 for domain, name in IDS.items():
     gymnasium.register(
@@ -28,3 +30,9 @@ for domain, name in IDS.items():
         vector_entry_point=f"{_HERE}.vector:EmoSimVectorEnv",
         kwargs={"domain": domain},
     )
+
+gymnasium.register(
+    SLATE_ID,
+    entry_point=f"{_HERE}.slate:EmoSimSlateEnv",
+    vector_entry_point=f"{_HERE}.slate:EmoSimSlateVectorEnv",
+)

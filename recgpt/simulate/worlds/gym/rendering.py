@@ -30,6 +30,8 @@ def step_text(inputs: Inputs, steps: Steps) -> str:
     """The step of the first episode in a few lines."""
     users, items, highest = inputs.users, inputs.items, inputs.domain.scale.highest
     item, user = int(steps.item_E[0]), int(steps.user_E[0])
+    if item < 0:
+        return plain(f"Step {int(steps.step_E[0])} of {users.names[user]}: takes nothing")
     recalled = [items.titles[place] for place in steps.recalled_items_Ek[0].tolist() if place >= 0]
     lines = [
         f"Step {int(steps.step_E[0])} of {users.names[user]}: {items.titles[item]} ({', '.join(items.tags[item])})"
@@ -73,8 +75,9 @@ class StepsFile:
             The file cannot be written.
         """
         user, item = int(steps.user_E[0]), int(steps.item_E[0])
+        taken = self._inputs.items.ids[item] if item >= 0 else ""
         rating = "" if np.isnan(steps.rating_E[0]) else f"{steps.rating_E[0]:g}"
-        line = (user, self._inputs.users.names[user], int(steps.step_E[0]), self._inputs.items.ids[item], rating)
+        line = (user, self._inputs.users.names[user], int(steps.step_E[0]), taken, rating)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a", encoding="utf-8", newline="") as file:

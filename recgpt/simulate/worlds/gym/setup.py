@@ -3,6 +3,7 @@
 engine = make_engine(64, domain="books", retrieval="decay_emotion_3", mind="scripted")
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import ValidationError
@@ -23,6 +24,7 @@ def make_engine(
     mind: str | Mind = "scripted",
     inputs: Inputs | None = None,
     users_in_order: bool = False,
+    engine_class: Callable[..., Engine] = Engine,
     **settings: Any,
 ) -> Engine:
     """Engine of E environments.
@@ -35,6 +37,8 @@ def make_engine(
         Inputs that are loaded already; by default those of the rules.
     users_in_order
         Whether episodes take users 0, 1, 2, ... instead of random ones.
+    engine_class
+        `Engine`, or another that is made of the same arguments.
     settings
         Fields of `GymRules` and `MindOptions`.
 
@@ -54,7 +58,7 @@ def make_engine(
         raise ConfigError(f"{', '.join(of_rules)} beside inputs: give the rules where you load the inputs")
     if isinstance(mind, str):
         mind = make_mind(_validated(MindOptions, {"mind": mind} | of_mind), inputs)
-    return Engine(inputs, mind, n_envs, users_in_order=users_in_order)
+    return engine_class(inputs, mind, n_envs, users_in_order=users_in_order)
 
 
 def _validated(cls: type[Any], values: dict[str, Any]) -> Any:

@@ -43,7 +43,8 @@ class Steps:
     Attributes
     ----------
     user_E, item_E, step_E
-        (E,) int64 user, item shown, and number of the interaction in its episode, from 1.
+        (E,) int64 user, item shown (of a slate the one taken, -1 for none), and number of the step in its episode,
+        from 1.
     llm_rating_E
         (E,) float64 rating of the mind; NaN where it failed.
     rating_E

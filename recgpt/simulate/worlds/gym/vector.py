@@ -8,12 +8,13 @@ Row e of a reset with seed s is the environment `EmoSimEnv` with seed s + e, and
 `SyncVectorEnv` of E such environments returns it, in each mode of autoreset.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from recgpt.errors import ConfigError, SimulationError
+from recgpt.simulate.worlds.gym.engine import Engine
 from recgpt.simulate.worlds.gym.environment import reset_options
 from recgpt.simulate.worlds.gym.infos import chosen, columns_of, infos_of, merged
 from recgpt.simulate.worlds.gym.inputs import Inputs
@@ -39,7 +40,7 @@ class EmoSimVectorEnv(VectorEnv[Observation, np.ndarray, np.ndarray]):
     ----------
     num_envs
         E.
-    domain, mind, users_in_order, inputs, settings
+    domain, mind, users_in_order, inputs, engine_class, settings
         See `EmoSimEnv`. In order, row e takes the users e, E + e, ...
     autoreset_mode
         What follows the end of an episode: its reset in the next step, in the same step, or by
@@ -62,10 +63,17 @@ class EmoSimVectorEnv(VectorEnv[Observation, np.ndarray, np.ndarray]):
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         users_in_order: bool = False,
         inputs: Inputs | None = None,
+        engine_class: Callable[..., Engine] = Engine,
         **settings: Any,
     ) -> None:
         self.engine = make_engine(
-            num_envs, domain=domain, mind=mind, inputs=inputs, users_in_order=users_in_order, **settings
+            num_envs,
+            domain=domain,
+            mind=mind,
+            inputs=inputs,
+            users_in_order=users_in_order,
+            engine_class=engine_class,
+            **settings,
         )
         self.inputs, self.num_envs = self.engine.inputs, num_envs
         self.autoreset_mode = _mode(autoreset_mode)

@@ -22,7 +22,7 @@ from recgpt.simulate.worlds.gym.environment import EmoSimEnv
 from recgpt.simulate.worlds.gym.inputs import Inputs, load_inputs
 from recgpt.simulate.worlds.gym.minds import make_mind
 from recgpt.simulate.worlds.gym.observations import latest_ratings
-from recgpt.simulate.worlds.gym.registration import IDS
+from recgpt.simulate.worlds.gym.registration import IDS, SLATE_ID
 from recgpt.simulate.worlds.gym.registry import PERTURBATORS, RETRIEVALS, SHAPINGS, check_rules
 from recgpt.simulate.worlds.gym.vector import EmoSimVectorEnv
 
@@ -30,6 +30,7 @@ RETRIEVED = [name.replace("_K", "_3") for name in RETRIEVALS]
 INFO_KEYS = {
     *(
         "user_id",
+        "item",
         "llm_rating",
         "rating",
         "raw_reward",
@@ -66,7 +67,7 @@ def test_both_checkers_are_silent_for_every_shaping_and_retrieval(loaded, domain
             sb3_checker.check_env(env)
 
 
-@pytest.mark.parametrize("name", IDS.values())
+@pytest.mark.parametrize("name", [*IDS.values(), SLATE_ID])
 def test_both_checkers_are_silent_for_every_id_with_all_render_modes(name):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
