@@ -9,7 +9,7 @@ Shapes: U users.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -25,6 +25,8 @@ AGE_SHARES = (0.182, 0.130, 0.137, 0.131, 0.123, 0.129, 0.168)
 """Ten-year classes of age by their first year, and their shares."""
 TRAIT_SHARES = {"activity": (0.3, 0.5, 0.2), "conformity": (0.25, 0.5, 0.25), "diversity": (0.3, 0.5, 0.2)}
 """Shares of the levels 1, 2 and 3."""
+COLUMNS = ("name", "gender", "description", "age", "job", "hobby")
+"""Columns of every file of users."""
 _TITLES = 5  # of a tag, from which favourites are drawn
 CHILD_BELOW, STUDENT_BELOW, RETIRED_ABOVE = 16, 25, 60
 
@@ -42,9 +44,9 @@ class Tastes:
     items
         Word for the items, plural.
     prefix
-        Of the columns `<prefix>_liked` and `<prefix>_disliked`.
+        Of the columns `<prefix>_liked` and `<prefix>_disliked` of files.
     order
-        Columns of the published file; an empty name is the number of the row.
+        Columns of files, where they are not `COLUMNS` and these two; an empty name is the number of the row.
     without_favourites
         Share of people without favourite items.
     chosen_by_model
@@ -54,10 +56,15 @@ class Tastes:
     likes: Mapping[str, float]
     most: int
     items: str
-    prefix: str
-    order: tuple[str, ...]
+    prefix: str = "tags"
+    order: tuple[str, ...] = ()
     without_favourites: float = 0.5
     chosen_by_model: bool = False
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of files."""
+        return self.order or (*COLUMNS, f"{self.prefix}_liked", f"{self.prefix}_disliked")
 
 
 @dataclass(frozen=True)
@@ -88,7 +95,7 @@ class Lists:
 
 @dataclass(frozen=True)
 class Person:
-    """A person; texts as they are written to files."""
+    """A person; texts as they are written to files. For `persona` see `Users`."""
 
     name: str
     gender: str
@@ -101,7 +108,8 @@ class Person:
     activity: int = 2
     conformity: int = 2
     diversity: int = 2
-    favourites: tuple[str, ...] = field(default=())
+    favourites: tuple[str, ...] = ()
+    persona: str = ""
 
 
 def draw_people(
@@ -192,7 +200,7 @@ def users_of(people: Sequence[Person], made_from: str = "") -> Users:
         activity_U=np.array([person.activity for person in people], dtype=np.int8),
         conformity_U=np.array([person.conformity for person in people], dtype=np.int8),
         diversity_U=np.array([person.diversity for person in people], dtype=np.int8),
-        persona=[""] * len(people),
+        persona=[person.persona for person in people],
         histories=Ragged.from_lists([[] for _ in people]),
         ratings=np.empty(0),
         made_from=made_from,

@@ -80,7 +80,7 @@ def dataset_users(items: Items, scale: Scale, items_word: str) -> Users:
         liked = tuple(items.tag_names[g] for g in best_G[:MAX_LIKED] if score_G[g] > _CLEAR)
         disliked = tuple(items.tag_names[g] for g in best_G[::-1][:MAX_DISLIKED] if score_G[g] < -_CLEAR)
         stated.append((liked, disliked))
-    people = draw_people(len(ids), Tastes({}, 0, items_word, "", ()), seed=0, stated=stated)
+    people = draw_people(len(ids), Tastes({}, 0, items_word), seed=0, stated=stated)
     users = users_of(people, f"users of {known.name}; names, ages, jobs and hobbies are made up")
     return replace(
         users,

@@ -4,8 +4,9 @@
     users = read_users("people.csv")
 
 Columns: name, gender (M or F), description, age, job, hobby, and where tastes are stated `genres_liked`,
-`genres_disliked` (or `categories_...`) with lists of texts such as `['action', 'comedy']`. Nothing in a file is
-evaluated. A file of traits has the columns `activity_level`, `conformity_level`, `diversity_level`, row by row.
+`genres_disliked` (or `categories_...`) with lists of texts such as `['action', 'comedy']`; `persona` is optional.
+Nothing in a file is evaluated. A file of traits has the columns `activity_level`, `conformity_level`,
+`diversity_level`, row by row.
 
 Shapes: U users.
 """
@@ -21,10 +22,9 @@ import polars as pl
 from recgpt.errors import DataError
 from recgpt.files import write_text
 from recgpt.simulate.worlds.gym.domains.texts import names_in
-from recgpt.simulate.worlds.gym.people import Person, Tastes, drawn_traits, users_of
+from recgpt.simulate.worlds.gym.people import COLUMNS, Person, Tastes, drawn_traits, users_of
 from recgpt.simulate.worlds.gym.users import TRAITS, Users
 
-COLUMNS = ("name", "gender", "description", "age", "job", "hobby")
 LEVELS = tuple(f"{trait}_level" for trait in TRAITS)
 MAX_AGE = 200
 _GENDERS = ("M", "F")
@@ -66,6 +66,7 @@ def read_users(path: str | Path, levels: str | Path | None = None) -> Users:
                 liked=names_in(row[liked]) if liked else (),
                 disliked=names_in(row[disliked]) if disliked else (),
                 description=row["description"] or "",
+                persona=row.get("persona") or "",
                 activity=int(traits["activity"][number]),
                 conformity=int(traits["conformity"][number]),
                 diversity=int(traits["diversity"][number]),
@@ -83,7 +84,7 @@ def write_users(people: Sequence[Person], tastes: Tastes, path: str | Path) -> N
         A file cannot be written.
     """
     path = Path(path)
-    write_text(path, _csv(tastes.order, [_row(person, tastes, number) for number, person in enumerate(people)]))
+    write_text(path, _csv(tastes.columns, [_row(person, tastes, number) for number, person in enumerate(people)]))
     levels = [
         {"user": number, **{f"{trait}_level": getattr(person, trait) for trait in TRAITS}}
         for number, person in enumerate(people)

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -12,11 +13,14 @@ from hypothesis import strategies as st
 from recgpt.data.dataset import Dataset
 from recgpt.data.fingerprint import save_array
 from recgpt.errors import DataError, SimulationError
-from recgpt.simulate.worlds.gym.domain import DOMAINS, domain_of
+from recgpt.simulate.worlds.gym.domain import DOMAINS, Domain, Likeness, domain_of
 from recgpt.simulate.worlds.gym.domains import books, movies
 from recgpt.simulate.worlds.gym.domains.loading import Source, load_items, on_scale, top_of
 from recgpt.simulate.worlds.gym.domains.texts import names_in, tag_of, tags_in, text_vectors
 from recgpt.simulate.worlds.gym.items import Items
+from recgpt.simulate.worlds.gym.minds.raters import general_raters
+from recgpt.simulate.worlds.gym.people import Kind, Tastes
+from recgpt.simulate.worlds.gym.populations import load_population
 from recgpt.simulate.worlds.gym.scale import Scale
 
 GENRES = ("action", "animation", "comedy", "documentary", "fantasy", "romance", "horror", "family")
@@ -296,6 +300,33 @@ def test_items_without_any_text_have_a_zero_vector():
     unit_NE = text_vectors(table, [(), ("animation",), ("animation",)])
     assert not unit_NE[0].any()
     np.testing.assert_allclose(np.linalg.norm(unit_NE[1:], axis=1), 1, atol=1e-6)
+
+
+def test_a_third_domain_is_a_few_lines(tmp_path):
+    scale = Scale(0, 4, step=0.5)
+    kinds = {"cooks": Kind(Tastes({"horror": 0.5, "animation": 0.5}, most=1, items="recipes"))}
+    domain = Domain(
+        name="recipes",
+        item_word="recipe",
+        item_words="recipes",
+        scale=scale,
+        liked_from=3,
+        load_items=partial(load_items, source=Source("recipes", scale)),
+        load_users=partial(load_population, kinds=kinds, scale=scale, items_word="recipes"),
+        user_datasets=tuple(kinds),
+        default_users="cooks",
+        default_retrieval="last_3",
+        default_rater="0Shot_cotlite_our",
+        likeness=(Likeness("tags", "dice"),),
+        raters=general_raters(0, 4),
+        package="recgpt.simulate.worlds.gym.domains",
+        kinds=kinds,
+    )
+    items = domain.load_items(folder_of(tmp_path, FILMS))
+    np.testing.assert_allclose(items.average_N, [1.6, 4, np.nan])
+    assert len(domain.load_users("cooks", items)) == 600
+    users = domain.load_users("dataset", items)
+    assert set(users.ratings) <= set(scale.values)
 
 
 # --- the published folder ---

@@ -113,6 +113,14 @@ def test_names_of_all_alphabets_and_quotes_survive_a_round_trip(tmp_path):
     assert users.liked == [("children's films", 'so-called "art"', "a, b")]
 
 
+def test_personas_may_be_given_in_a_column_of_their_own(tmp_path):
+    (tmp_path / "p.csv").write_text(
+        "name,gender,description,age,job,hobby,tags_liked,tags_disliked,persona\n"
+        "Ada,F,a fan of horror,30,cook,chess,['horror'],[],lover\nBo,M,a plain man,40,cook,chess,[],[],\n"
+    )
+    assert read_users(tmp_path / "p.csv").persona == ["lover", ""]
+
+
 def test_traits_without_a_file_are_drawn_and_the_same_each_time(tmp_path):
     write_users(draw_people(50, BOOK_KINDS["sampled"].tastes, seed=9), BOOK_KINDS["sampled"].tastes, tmp_path / "p.csv")
     levels_path(tmp_path / "p.csv").unlink()
@@ -205,7 +213,7 @@ def test_published_files_are_read_whole_and_have_the_columns_of_ours(shared, nam
     assert len(users) == 600
     assert all(text[0].islower() or not text[0].isalpha() for text in users.descriptions) or name != "users_movies.csv"
     with path.open(newline="", encoding="utf-8") as file:
-        assert tuple(next(csv.reader(file))) == PUBLISHED[name].tastes.order
+        assert tuple(next(csv.reader(file))) == PUBLISHED[name].tastes.columns
 
 
 def test_published_users_are_those_of_the_domain_where_the_folder_has_them(shared, monkeypatch, films):

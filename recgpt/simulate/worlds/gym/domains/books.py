@@ -16,8 +16,6 @@ from recgpt.simulate.worlds.gym.users import Users
 
 SCALE = Scale(1, 5)
 
-_COLUMNS = ("name", "gender", "description", "age", "job", "hobby", "categories_liked", "categories_disliked")
-
 # Probabilities that a category is liked, as published.
 _SAMPLED = {
     "other fiction": 0.45,
@@ -51,8 +49,8 @@ _DETAILED = {
     "self-help": 0.5,
 }
 KINDS = {
-    "detailed": Kind(Tastes(_DETAILED, 4, "books", "categories", _COLUMNS), "users_books.csv", "user_levels_books.csv"),
-    "sampled": Kind(Tastes(_SAMPLED, 4, "books", "categories", _COLUMNS)),
+    "detailed": Kind(Tastes(_DETAILED, 4, "books", "categories"), "users_books.csv", "user_levels_books.csv"),
+    "sampled": Kind(Tastes(_SAMPLED, 4, "books", "categories")),
 }
 """User data sets."""
 

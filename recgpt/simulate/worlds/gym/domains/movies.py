@@ -9,14 +9,13 @@ from recgpt.simulate.worlds.gym.domains.made_up import MadeUp
 from recgpt.simulate.worlds.gym.domains.made_up_films import SECONDARY, SERIES, WORDS
 from recgpt.simulate.worlds.gym.items import Items
 from recgpt.simulate.worlds.gym.minds.raters import MOVIE_RATERS
-from recgpt.simulate.worlds.gym.people import Kind, Tastes
+from recgpt.simulate.worlds.gym.people import COLUMNS, Kind, Tastes
 from recgpt.simulate.worlds.gym.populations import load_population
 from recgpt.simulate.worlds.gym.scale import Scale
 from recgpt.simulate.worlds.gym.users import Users
 
 SCALE = Scale(1, 10)
 
-_PERSON = ("name", "gender", "description", "age", "job", "hobby")
 _TASTES = ("genres_liked", "genres_disliked")
 
 # Probabilities that a genre is liked, as published; family has none of its own and gets that of animated.
@@ -46,11 +45,11 @@ _DETAILED = {
 }
 KINDS = {
     "detailed": Kind(
-        Tastes(_DETAILED, 2, "films", "genres", ("name", "gender", *_TASTES, *_PERSON[2:]), 1.0, chosen_by_model=True),
+        Tastes(_DETAILED, 2, "films", "genres", ("name", "gender", *_TASTES, *COLUMNS[2:]), 1.0, chosen_by_model=True),
         "users_movies_detailed.csv",
     ),
-    "basic": Kind(Tastes({}, 0, "films", "genres", _PERSON), "users_movies_basic.csv"),
-    "sampled_genres": Kind(Tastes(_SAMPLED, 4, "films", "genres", ("", *_PERSON, *_TASTES)), "users_movies.csv"),
+    "basic": Kind(Tastes({}, 0, "films", "genres", COLUMNS), "users_movies_basic.csv"),
+    "sampled_genres": Kind(Tastes(_SAMPLED, 4, "films", "genres", ("", *COLUMNS, *_TASTES)), "users_movies.csv"),
 }
 """User data sets."""
 
