@@ -25,6 +25,8 @@ class Left(IntEnum):
 TERMINATED = (Left.LOW_STREAK, Left.DISSATISFIED, Left.SAME_ITEM)
 """Reasons of users; all others are truncations."""
 
+_TERMINATES = np.array([reason in TERMINATED for reason in Left])
+
 LEFT_TEXTS = (
     "",
     "low ratings in a row",
@@ -93,7 +95,7 @@ class Steps:
     @property
     def terminated_E(self) -> np.ndarray:  # noqa: N802  # shape suffix
         """(E,) bool, whether the user left."""
-        return np.isin(self.left_E, TERMINATED)
+        return _TERMINATES[self.left_E]
 
     @property
     def truncated_E(self) -> np.ndarray:  # noqa: N802  # shape suffix
