@@ -23,7 +23,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -44,12 +44,12 @@ os._exit(struct.unpack("!i", code)[0] if code else 255)
 
 
 @contextlib.contextmanager
-def warm_python(folder: Path) -> Iterator[Path]:
-    """Path of a program that runs Python programs as `python` does."""
+def warm_python(folder: Path, preloaded: Sequence[str] = PRELOADED) -> Iterator[Path]:
+    """Path of a program that runs Python programs as `python` does, with modules that are imported already."""
     address, program = folder / "warm.socket", folder / "python"
     program.write_text(CLIENT.format(python=sys.executable, address=str(address)))
     program.chmod(0o755)
-    server = subprocess.Popen([sys.executable, __file__, str(address)], stdin=subprocess.PIPE)
+    server = subprocess.Popen([sys.executable, __file__, str(address), *preloaded], stdin=subprocess.PIPE)
     try:
         while not address.exists():
             assert server.poll() is None, "the server of warm programs has ended"
@@ -60,9 +60,9 @@ def warm_python(folder: Path) -> Iterator[Path]:
         server.wait(timeout=60)
 
 
-def serve(address: str) -> None:
+def serve(address: str, preloaded: Sequence[str]) -> None:
     """Fork for each connection, until standard input is closed."""
-    for name in PRELOADED:
+    for name in preloaded:
         importlib.import_module(name)
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(f"{address}.draft")
@@ -128,7 +128,8 @@ def _run(arguments: list[str], folder: str, environment: dict[str, str], streams
     os.environ.clear()
     os.environ.update(environment)
     for name in ("numpy.random", "torch"):
-        importlib.import_module(name).seed()
+        if name in sys.modules:
+            sys.modules[name].seed()
     code: object = 0
     try:
         _become(arguments)
@@ -163,4 +164,4 @@ def _become(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    serve(sys.argv[1], sys.argv[2:])

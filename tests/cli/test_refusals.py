@@ -1,10 +1,12 @@
 """What can be refused without data or model is refused before torch is loaded: within a second on a quiet machine."""
 
 import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.warm import warm_python
 
 CODE = """
 import sys
@@ -14,14 +16,25 @@ for name in sys.argv.pop(1).split(","):
 try:
     main()
 finally:
-    print("torch was loaded" if "torch" in sys.modules else "torch was not loaded")
+    print("torch was loaded" if {"torch", "gymnasium"} & set(sys.modules) else "torch was not loaded")
 """
 
 
-def refused(*arguments: object, folder: Path, missing: str = "nothing") -> str:
+LIGHT = ("polars", "pydantic", "numpy", "typer", "rich.console")
+"""Libraries that a command may load before it refuses its options."""
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory) -> Iterator[Path]:
+    """A `python` that has imported them already."""
+    with warm_python(tmp_path_factory.mktemp("warm"), LIGHT) as program:
+        yield program
+
+
+def refused(python: Path, *arguments: object, folder: Path, missing: str = "nothing") -> str:
     """Message of a refused command, which has loaded no torch."""
     done = subprocess.run(
-        [sys.executable, "-c", CODE, missing, *map(str, arguments)], cwd=folder, capture_output=True, text=True
+        [python, "-c", CODE, missing, *map(str, arguments)], cwd=folder, capture_output=True, text=True
     )
     assert done.returncode == 2, done.stderr
     assert done.stdout.endswith("torch was not loaded\n"), done.stdout
@@ -78,6 +91,10 @@ EVALUATE = ("evaluate", "d")
         (("simulate", "feed", "--dataset", "empty", "--run", "x"), "interactions.parquet does not exist"),
         (("simulate", "feed", "--dataset", "d", "--run", "x", "--model", "empty"), "empty/config.json"),
         (("agent4rec", "--dataset", "d", "--modeltype", "Popp"), "'Popp'"),
+        (("gym", "play", "--domain", "games"), "choose among movies, books"),
+        (("gym", "play", "--perturbator", "greed"), "choose among none, gaussian, greedy"),
+        (("gym", "play", "--policy", "best"), "no policy 'best': choose among random"),
+        (("gym", "play", "--mind", "llm"), "--llm-model NAME"),
         (("pretrain", "foundation", "lost", "--valid", "d"), "lost/interactions.parquet does not exist"),
         (("pretrain", "foundation", "d", "--valid", "d", "--out", "file/r"), "file is not a folder"),
         (("pretrain", "generative", "d", "--tokenizer", "lost"), "--tokenizer lost: there is no such folder"),
@@ -88,12 +105,12 @@ EVALUATE = ("evaluate", "d")
     ],
     ids=lambda value: "-".join(map(str, value)).replace("/", "_") if isinstance(value, tuple) else "",
 )
-def test_a_wrong_option_is_refused_before_torch_is_loaded(arguments, part, folder):
-    assert part in refused(*arguments, folder=folder)
+def test_a_wrong_option_is_refused_before_torch_is_loaded(arguments, part, folder, python):
+    assert part in refused(python, *arguments, folder=folder)
 
 
-def test_a_missing_library_is_refused_before_torch_is_loaded(folder):
-    message = refused(*EVALUATE, "--recommenders", "mf", folder=folder, missing="implicit")
+def test_a_missing_library_is_refused_before_torch_is_loaded(folder, python):
+    message = refused(python, *EVALUATE, "--recommenders", "mf", folder=folder, missing="implicit")
     assert "pip install 'recgpt[baselines]'" in message
-    message = refused("rank", "d", "--out", "r", "--workers", 2, folder=folder, missing="ray")
+    message = refused(python, "rank", "d", "--out", "r", "--workers", 2, folder=folder, missing="ray")
     assert "pip install 'recgpt[ray]'" in message
