@@ -11,7 +11,8 @@ from pathlib import Path
 
 from recgpt.data.dataset import REPEATS
 from recgpt.evaluate.losses import model_losses
-from recgpt.generative.published import PUBLISHED_DECODER, PUBLISHED_TOKENIZER
+from recgpt.generative.published import PUBLISHED_DECODER
+from recgpt.hub import PUBLISHED_TOKENIZER
 from recgpt.program import run
 from recgpt.terminal import say
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from recgpt.data.dataset import REPEATS
 from recgpt.evaluate.predict import predict
 from recgpt.foundation.model import SHIPPED
-from recgpt.generative.published import PUBLISHED_TOKENIZER
+from recgpt.hub import PUBLISHED_TOKENIZER
 from recgpt.program import run
 from recgpt.tables import print_tables
 

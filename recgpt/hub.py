@@ -17,6 +17,8 @@ OPTIONS = ("revision", "token", "cache_dir", "force_download", "local_files_only
 
 DATASET_FILES = re.compile(r"hf://datasets/(?P<name>[^/@]+/[^/@]+)(@(?P<revision>[^/]+))?/(?P<files>.+)")
 SHIPPED_MODEL, SHIPPED_TOKENIZER = "ckpt/recgpt-minilm", "vae_ckpt/minilm"
+PUBLISHED_FILE = re.compile(r"\.(pt|pkl|zip|part[a-z]+)$")
+PUBLISHED_TOKENIZER = "vae_ckpt/vae_len4_fsq88865_ep90.pt"
 
 
 def shipped_folder(name: str) -> Path:

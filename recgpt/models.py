@@ -18,9 +18,7 @@ from recgpt.catalogue import Catalogue, Model
 from recgpt.data.provenance import without_rows
 from recgpt.errors import DataError
 from recgpt.foundation.model import MODEL_TYPE, FoundationModel, shipped
-from recgpt.generative.published import PUBLISHED_FILE, PUBLISHED_TOKENIZER
-from recgpt.generative.published import load_model as load_generative
-from recgpt.hub import local_folder
+from recgpt.hub import PUBLISHED_FILE, PUBLISHED_TOKENIZER, local_folder
 
 __all__ = ["Catalogue", "Model", "about_model", "load_foundation_model", "load_model"]
 
@@ -58,6 +56,8 @@ def load_model(
         path = local_folder(path)
         if _is_foundation(path):
             return FoundationModel.from_pretrained(path)
+    from recgpt.generative.published import load_model as load_generative  # it loads transformers, for seconds
+
     model = load_generative(path, tokenizer, n_layers=n_layers)
     if device is not None:
         model.to(device)  # type: ignore[arg-type]

@@ -236,7 +236,7 @@ def loss(
     Example: recgpt loss runs/demo/model/best --data data/demo
     """
     from recgpt.evaluate.losses import model_losses
-    from recgpt.generative.published import PUBLISHED_TOKENIZER
+    from recgpt.hub import PUBLISHED_TOKENIZER
 
     losses = model_losses(
         models, data or (), tokenizer=tokenizer or PUBLISHED_TOKENIZER, batch_size=batch_size, repeats=repeats

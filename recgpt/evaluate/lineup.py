@@ -7,7 +7,7 @@ report = evaluate(split, recommenders, embeddings_NE=embeddings_NE)
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,15 +18,16 @@ from recgpt.encode import DEFAULT, embeddings_for
 from recgpt.errors import DataError
 from recgpt.evaluate.metrics import hit_at, ndcg_at, target_ranks
 from recgpt.evaluate.training_past import targets_seen
-from recgpt.generative.catalogue import GenerativeCatalogue
-from recgpt.generative.decoder import RecGPTDecoder
-from recgpt.generative.tokenizer import FSQTokenizer
 from recgpt.models import Model, load_model
 from recgpt.progress import note
 from recgpt.recommenders import REGISTRY, make, registered_name
 from recgpt.recommenders.base import Recommender
 from recgpt.recommenders.generative import RecGPTGenerative
 from recgpt.recommenders.popularity import PopularityRecent
+
+if TYPE_CHECKING:
+    from recgpt.generative.decoder import RecGPTDecoder
+    from recgpt.generative.tokenizer import FSQTokenizer
 
 BASELINES = ("copy_last", "popularity", "text_knn", "item_knn", "hybrid_knn")
 """Standard baselines, in every table."""
@@ -131,13 +132,13 @@ def model_recommenders(model: Model | None) -> tuple[str, ...]:
 
 def ranking_validation(
     split: Split,
-    tokenizer: FSQTokenizer,
+    tokenizer: "FSQTokenizer",
     codes_NK: np.ndarray,
     embeddings_NE: np.ndarray,
     *,
     k: int = 10,
     max_cases: int = 2_000,
-) -> Callable[[RecGPTDecoder], dict[str, float]]:
+) -> Callable[["RecGPTDecoder"], dict[str, float]]:
     """Validation for `recgpt.generative.trainer`: hit@k and ndcg@k over the full catalogue.
 
     At most `max_cases` queries with a target new to its user, the same in every evaluation of a run.
@@ -147,13 +148,15 @@ def ranking_validation(
     DataError
         No held-out user has a target new to them.
     """
+    from recgpt.generative.catalogue import GenerativeCatalogue  # it loads transformers, for seconds
+
     new = np.flatnonzero(~split.histories.contains(split.targets) & (split.histories.lengths > 0))
     if not len(new):
         raise DataError(f"{split.protocol}: no held-out user takes a new item next, so there is nothing to rank")
     new = sample(new, max_cases, split.seed)
     histories, targets = split.histories[new], split.targets[new]
 
-    def validate(model: RecGPTDecoder) -> dict[str, float]:
+    def validate(model: "RecGPTDecoder") -> dict[str, float]:
         catalogue = GenerativeCatalogue(model, tokenizer, codes_NK, embeddings_NE)
         ids = catalogue.recommend(histories, k, exclude="history").ids
         ranks_B = target_ranks(ids, targets)

@@ -16,8 +16,9 @@ from recgpt.device import default_device
 from recgpt.errors import DataError
 from recgpt.evaluate.training_past import interactions_seen
 from recgpt.files import write_text
-from recgpt.generative.published import PUBLISHED_TOKENIZER, load_model
+from recgpt.generative.published import load_model
 from recgpt.generative.trainer import TrainData, mean_loss
+from recgpt.hub import PUBLISHED_TOKENIZER
 from recgpt.models import about_model
 from recgpt.progress import track
 

@@ -15,7 +15,7 @@ from recgpt.evaluate.lineup import model_embeddings, names_for, recommenders_for
 from recgpt.evaluate.report import Report
 from recgpt.evaluate.run import evaluate
 from recgpt.evaluate.training_past import check_targets_unseen
-from recgpt.generative.published import PUBLISHED_TOKENIZER
+from recgpt.hub import PUBLISHED_TOKENIZER
 from recgpt.models import load_model
 from recgpt.progress import note
 

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy import sparse
-from sklearn.feature_extraction.text import HashingVectorizer
 
 from recgpt.features.text_similarity import quantize_rows
 
@@ -25,6 +24,8 @@ _MIN_TEXTS = 2  # rarer words cannot relate two texts
 
 def word_rows(texts: Sequence[str]) -> np.ndarray:
     """(N, W) float32 unit rows, after `quantize_rows`; zero for texts without a counted word."""
+    from sklearn.feature_extraction.text import HashingVectorizer  # its import takes seconds
+
     counted = HashingVectorizer(
         n_features=_WORDS,
         alternate_sign=False,

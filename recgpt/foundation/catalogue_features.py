@@ -27,7 +27,6 @@ from typing import NamedTuple, Self
 import numpy as np
 import torch
 from scipy import sparse
-from sklearn.utils.extmath import randomized_svd
 
 from recgpt.data.dataset import Interactions
 from recgpt.data.ragged import Ragged
@@ -402,6 +401,8 @@ def neighbourhood(past: InteractionCounts) -> np.ndarray:
     width = min(NEIGHBOURHOOD_WIDTH, past.n_items - 2)
     if graph_NN.nnz == 0 or width < 1:
         return np.zeros((past.n_items, NEIGHBOURHOOD_WIDTH), dtype=np.float32)
+    from sklearn.utils.extmath import randomized_svd  # its import takes seconds
+
     left_NZ, strength_Z, _ = randomized_svd(sparse.csr_matrix(graph_NN), width, n_iter=3, random_state=0)
     rows_NZ = left_NZ * np.sqrt(strength_Z)
     length_N1 = np.linalg.norm(rows_NZ, axis=1, keepdims=True)

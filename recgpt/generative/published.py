@@ -32,6 +32,7 @@ from recgpt.errors import CheckpointError, UntrustedFileError
 from recgpt.generative.decoder import RecGPTConfig
 from recgpt.generative.model import GenerativeModel
 from recgpt.generative.tokenizer import FSQTokenizer, FSQTokenizerConfig
+from recgpt.hub import PUBLISHED_FILE, PUBLISHED_TOKENIZER
 from recgpt.training.checkpoint import save_model
 from recgpt.training.weights import check_weights
 
@@ -42,8 +43,6 @@ MAX_CHECKPOINT_BYTES = 16 * 2**30  # declared size of an unpacked checkpoint; th
 PUBLISHED_LEVELS = [8, 8, 8, 6, 5]
 HEAD_WIDTH = 64  # GPT-2's
 PUBLISHED_DECODER = "ckpt/recgpt_layer_3_weight.pt"  # default paths of the published scripts
-PUBLISHED_FILE = re.compile(r"\.(pt|pkl|zip|part[a-z]+)$")
-PUBLISHED_TOKENIZER = "vae_ckpt/vae_len4_fsq88865_ep90.pt"
 
 
 def read_state_dict(source: str | Path | StateDict) -> dict[str, Tensor]:
