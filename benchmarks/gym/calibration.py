@@ -40,6 +40,7 @@ from recgpt.simulate.worlds.gym.minds.fitting.pipeline import fitted
 from recgpt.simulate.worlds.gym.minds.fitting.thresholds import quantile_thresholds
 from recgpt.simulate.worlds.gym.minds.parameters import Parameters
 from recgpt.simulate.worlds.gym.minds.scripted import ScriptedMind
+from recgpt.simulate.worlds.gym.minds.tastes import Tastes
 from recgpt.simulate.worlds.gym.users import Users
 
 mpl.use("Agg")
@@ -47,6 +48,7 @@ import matplotlib.pyplot as plt
 
 RESULT = Path(__file__).parents[1] / "results" / "gym" / "calibration.json"
 FOLDS = 5
+POPULATIONS = 5  # draws of the held-out users
 PEOPLE_ITEMS = 100  # films shown to each user without a past
 Pairs = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -73,15 +75,20 @@ def cross_validated(items: Items, rated: Rated, domain: Domain, seed: int) -> di
     """Simulated and real later ratings of all users, each with parameters from the other folds, and baselines."""
     order = np.random.default_rng(seed).permutation(len(rated))
     parts: dict[str, list[Pairs]] = {name: [] for name in ("real", "scripted", "constant", "average", "user_and_item")}
-    expected, folds = [], []
+    expected, best, folds = [], [], []
+    populations: list[list[Pairs]] = [[] for _ in range(POPULATIONS)]
     for fold in range(FOLDS):
         held = np.sort(order[fold::FOLDS])
         others = rated.select(np.setdiff1d(order, held))
         past, later = rated.select(held).halves()
         known = with_averages(items, others, past)
-        mind = ScriptedMind(domain, known, users_of(past), seed, parameters=fitted(items, others, domain.scale))
+        parameters, users = fitted(items, others, domain.scale), users_of(past)
         user_R, item_R = later.user_R, later.item_R
-        rating_R = mind.rate(questions(user_R, item_R, seed)).rating_E
+        minds = [ScriptedMind(domain, known, users, seed + n, parameters=parameters) for n in range(POPULATIONS)]
+        for n, mind in enumerate(minds):
+            drawn_R = mind.rate(questions(user_R, item_R, seed + n)).rating_E
+            populations[n].append((held[user_R], item_R, drawn_R))
+        rating_R = populations[0][-1][2]
         constant = float(others.rating_R.mean())
         average_R = np.nan_to_num(known.average_N[item_R], nan=constant)
         level_U = np.bincount(past.user_R, weights=past.rating_R - known.average_N[past.item_R]) / np.bincount(
@@ -96,7 +103,9 @@ def cross_validated(items: Items, rated: Rated, domain: Domain, seed: int) -> di
         }
         for name, value_R in predicted.items():
             parts[name].append((held[user_R], item_R, domain.scale.project(value_R)))
-        expected.append(mind.expected(user_R, item_R))
+        expected.append(minds[0].expected(user_R, item_R))
+        means = Tastes.means(known, users, domain.scale, parameters, seed=seed)
+        best.append(minds[0].ordinal.means(means.latent(user_R, item_R)))
         real, own = (summary(parts[name][-1], domain) for name in ("real", "scripted"))
         folds.append({"users": len(held), "pairs": len(user_R), "real_mean": real.mean, **own.against(real)})
         print(f"fold {fold}: total variation {folds[-1]['total_variation']:.3f}, {folds[-1]['ratios']}", flush=True)
@@ -106,7 +115,15 @@ def cross_validated(items: Items, rated: Rated, domain: Domain, seed: int) -> di
     for name, row in rows.items():
         row.update(agreement(whole[name][2], real_R))
     rows["scripted"]["noise_free"] = agreement(np.concatenate(expected), real_R)
-    return {"pairs": len(real_R), "users": len(rated), "rows": rows, "folds": folds}
+    rows["scripted"]["most_probable"] = agreement(np.concatenate(best), real_R)
+    drawn = [summary(joined(pairs), domain).against(real) for pairs in populations]
+    return {
+        "pairs": len(real_R),
+        "users": len(rated),
+        "rows": rows,
+        "folds": folds,
+        "populations": [{name: each[name] for name in ("mean", "total_variation", "ratios")} for each in drawn],
+    }
 
 
 def joined(parts: list[Pairs]) -> Pairs:

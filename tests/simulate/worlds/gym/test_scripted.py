@@ -1,16 +1,20 @@
 """Scripted mind of the gym: rates alike in any batch, by construction for personas, and as people do."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from recgpt.data.dataset import Dataset
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError, SimulationError
-from recgpt.simulate.worlds.gym.domain import Domain
+from recgpt.simulate.worlds.gym.domain import Domain, domain_of
 from recgpt.simulate.worlds.gym.draws import episode_keys
 from recgpt.simulate.worlds.gym.items import Items
 from recgpt.simulate.worlds.gym.minds.base import KnownTastes, Questions
+from recgpt.simulate.worlds.gym.minds.fitting.compare import Summary
+from recgpt.simulate.worlds.gym.minds.fitting.pasts import Rated, users_of, with_averages
 from recgpt.simulate.worlds.gym.minds.parameters import Parameters
 from recgpt.simulate.worlds.gym.minds.scripted import ScriptedMind
 from recgpt.simulate.worlds.gym.scale import Scale
@@ -270,3 +274,32 @@ def test_damaged_parameters_are_refused(tmp_path):
     (tmp_path / "p.json").write_text('{"thresholds": [1]}')
     with pytest.raises(DataError, match=r"p\.json is no parameters file: average"):
         Parameters.load(path=tmp_path / "p.json")
+
+
+def test_the_stored_calibration_meets_its_targets(repo):
+    report = json.loads((repo / "benchmarks/results/gym/calibration.json").read_text(encoding="utf-8"))
+    rows, people = report["films"]["held_out"]["rows"], report["films"]["people"]
+    assert rows["scripted"]["total_variation"] <= 0.10
+    for row in (rows["scripted"], people["as_watched"]):
+        assert all(abs(ratio - 1) <= 0.10 for ratio in row["ratios"].values())
+    assert report["books"]["total_variation"] <= 0.10
+    for name in ("films", "books"):
+        written = Parameters.load("movies" if name == "films" else name)
+        assert report[name]["parameters"] == json.loads(written.model_dump_json(exclude={"report"}))
+
+
+def test_shipped_parameters_rate_as_people_do(shared):
+    folder = shared / "data" / "simulate" / "movielens_small"
+    films = domain_of("movies").load_items(str(folder))
+    events = Dataset.load(folder, repeats="drop").interactions
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(events.user))])
+    rated = Rated(events.item.astype(np.int64), FILMS.project(events.rating * 2.0), offsets)
+    past, later = rated.halves()
+    mind = ScriptedMind(domain_of("movies"), with_averages(films, past), users_of(past), seed=1)
+    rating_R = mind.rate(asked(later.user_R, later.item_R)).rating_E
+    real = Summary.of(later.user_R, later.item_R, later.rating_R, FILMS)
+    own = Summary.of(later.user_R, later.item_R, rating_R, FILMS).against(real)
+    assert own["total_variation"] <= 0.10
+    assert abs(own["mean"] - real.mean) < 0.15
+    assert all(0.9 < own["ratios"][name] < 1.1 for name in ("deviation", "between_users", "between_items"))
+    assert np.corrcoef(mind.expected(later.user_R, later.item_R), later.rating_R)[0, 1] > 0.4

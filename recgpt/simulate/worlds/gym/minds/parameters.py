@@ -70,7 +70,7 @@ class Parameters(BaseModel):
         folder = Path(str(resources.files("recgpt.simulate.worlds.gym.minds")))
         own = folder / f"{domain}.json"
         source = path or (own if own.is_file() else folder / f"{DEFAULT_DOMAIN}.json")
-        remedy = "restore it, or fit it again (python -m benchmarks.gym.calibration)"
+        remedy = "restore it, or fit it again (python benchmarks/gym/calibration.py)"
         try:
             parameters = cls.model_validate(read_json(source))
         except ValidationError as error:

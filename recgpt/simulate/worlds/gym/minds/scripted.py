@@ -89,6 +89,15 @@ class ScriptedMind:
         Seed of the population's tastes, and of the true averages of items with few ratings.
     parameters
         By default those of the domain.
+
+    Attributes
+    ----------
+    parameters
+        Fitted parameters.
+    tastes
+        Weights of the users and features of the items.
+    ordinal
+        Ratings from latent values.
     """
 
     name = "scripted"
@@ -98,7 +107,7 @@ class ScriptedMind:
     ) -> None:
         self.parameters = fitted = parameters or Parameters.load(domain.name)
         self._scale = scale = domain.scale
-        self._ordinal = Ordinal(scale, fitted.thresholds_on(scale), fitted.noise)
+        self.ordinal = Ordinal(scale, fitted.thresholds_on(scale), fitted.noise)
         self.tastes = Tastes.drawn(items, users, scale, fitted, seed=seed)
         self._text_ND = text_rows(self.tastes.feature_NF[:, TEXT : TEXT + fitted.text_dimensions])
         self._series_N = series_numbers(items.collection)
@@ -109,7 +118,7 @@ class ScriptedMind:
         latent_E = self.tastes.latent(questions.user_E, questions.item_E) + self._recalled(questions)
         key_E = _item_keys(questions)
         noise_E = self.parameters.noise * normal(key_E, questions.step_E, "rate")
-        rating_E = self._ordinal.ratings(latent_E + noise_E)
+        rating_E = self.ordinal.ratings(latent_E + noise_E)
         persona_E = self._personas.persona_U[questions.user_E] > 0
         if persona_E.any():
             some = questions.rows(persona_E)
@@ -122,7 +131,7 @@ class ScriptedMind:
 
     def expected(self, user_R: np.ndarray, item_R: np.ndarray) -> np.ndarray:
         """See `KnownTastes`: the mean over the noise."""
-        expected_R = self._ordinal.means(self.tastes.latent(user_R, item_R))
+        expected_R = self.ordinal.means(self.tastes.latent(user_R, item_R))
         persona_R = self._personas.persona_U[user_R] > 0
         if persona_R.any():
             expected_R[persona_R] = self._personas.expected(user_R[persona_R], item_R[persona_R])
@@ -134,7 +143,7 @@ class ScriptedMind:
         expected_RN = np.empty((len(user_R), n_items), dtype=np.float32)
         for start in range(0, len(user_R), _ROWS_PER_BLOCK):
             block_R = user_R[start : start + _ROWS_PER_BLOCK]
-            expected_RN[start : start + len(block_R)] = self._ordinal.means(self.tastes.latent_all(block_R))
+            expected_RN[start : start + len(block_R)] = self.ordinal.means(self.tastes.latent_all(block_R))
         for row in np.flatnonzero(self._personas.persona_U[user_R] > 0):
             expected_RN[row] = self._personas.expected(np.full(n_items, user_R[row]), np.arange(n_items))
         return expected_RN
