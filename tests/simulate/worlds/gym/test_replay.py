@@ -1,5 +1,6 @@
 """Replay mind of the gym: stored ratings come back, missing pairs are failures with a reason; the choice of minds."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -9,13 +10,17 @@ import pytest
 
 from recgpt import plugins
 from recgpt.errors import ConfigError, DataError, SimulationError, StoreError
+from recgpt.simulate import runner
 from recgpt.simulate.minds.options import MindOptions
+from recgpt.simulate.store import Run
+from recgpt.simulate.worlds.gym.config import GymConfig
 from recgpt.simulate.worlds.gym.minds import make_mind
 from recgpt.simulate.worlds.gym.minds.base import Questions, Ratings
 from recgpt.simulate.worlds.gym.minds.person import PersonMind
 from recgpt.simulate.worlds.gym.minds.replay import ReplayMind
 from recgpt.simulate.worlds.gym.minds.scripted import ScriptedMind
 from recgpt.simulate.worlds.gym.scale import Scale
+from recgpt.simulate.worlds.gym.spec import kept_inputs
 
 
 class Sizes(SimpleNamespace):
@@ -118,6 +123,28 @@ def test_published_ratings_of_a_language_model(shared):
     assert answers.rating_E.tolist() == table["rating"].to_list()
     assert not any(answers.failures)
     assert round(float(answers.rating_E.mean()), 2) == 6.56
+
+
+def test_a_stored_run_is_repeated(tmp_path, monkeypatch):
+    monkeypatch.setenv("RECGPT_RUNS", str(tmp_path / "runs"))
+    rules = {"domain": "books", "policy": "random", "perturbator": "greedy", "n_users": 9, "steps": 4}
+    with kept_inputs():
+        with runner.start("gym", "first", GymConfig(**rules)) as run:
+            first = run.events()
+        assert len(first.filter(kind="unperturbed"))
+        with runner.start("gym", "again", GymConfig(mind="replay", replayed="first", **rules)) as run:
+            assert run.events().equals(first)
+        with runner.start(
+            "gym", "longer", GymConfig(mind="replay", replayed="first", **{**rules, "n_users": 10})
+        ) as run:
+            assert set(run.events().filter(kind="failed")["agent"]) == {9}
+
+
+def test_a_run_of_another_world_is_refused(monkeypatch):
+    run = SimpleNamespace(manifest=SimpleNamespace(world="feed"))
+    monkeypatch.setattr(Run, "open", lambda name: nullcontext(run))
+    with pytest.raises(SimulationError, match="run old is of the world feed"):
+        ReplayMind.from_source("old", ITEMS, USERS, SCALE)
 
 
 class Grump:

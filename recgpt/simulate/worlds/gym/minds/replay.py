@@ -7,11 +7,12 @@
 | source | users | items |
 |-|-|-|
 | run of the world gym | rows | rows |
+| Parquet file with `user_id, item_id, rating`, such as the dump of a study | outside ids | outside ids |
 | Parquet file with `user, item, rating`, such as llm_ratings.parquet | rows | rows |
-| Parquet file with `user_id, item_id, rating` | outside ids | outside ids |
 | study_dumps.parquet, with a configuration and a study | `user_index`, or by name | by title |
 
-The n-th time that a user meets an item, the n-th stored rating of the two answers. A pair without one is a failure.
+Ratings are those before any perturbator, where the source has them. The n-th time that a user meets an item, the n-th
+stored rating of the two answers. A pair without one is a failure.
 """
 
 from collections.abc import Sequence
@@ -100,16 +101,14 @@ class ReplayMind:
         stored_E = place_E < np.searchsorted(self._code_R, code_E, side="right")
         rating_E = np.full(len(questions), np.nan)
         rating_E[stored_E] = self._rating_R[place_E[stored_E]]
-        failures: list[str | None] = [
-            None
-            if np.isfinite(rating)
-            else f"the rating of user {user} for item {item} failed in {self._source}"
-            if stored
-            else f"{self._source} has no rating {times} of user {user} for item {item}"
-            for user, item, times, stored, rating in zip(
-                questions.user_E, questions.item_E, questions.times_met_E, stored_E, rating_E, strict=True
+        failures: list[str | None] = [None] * len(questions)
+        for row in np.flatnonzero(np.isnan(rating_E)).tolist():
+            user, item = questions.user_E[row], questions.item_E[row]
+            failures[row] = (
+                f"the rating of user {user} for item {item} failed in {self._source}"
+                if stored_E[row]
+                else f"{self._source} has no rating {questions.times_met_E[row]} of user {user} for item {item}"
             )
-        ]
         return Ratings(rating_E, failures=failures)
 
     def estimate(self, n_questions: int) -> None:
@@ -122,7 +121,7 @@ def _of_run(run_id: str) -> pl.DataFrame:
         if run.manifest.world != "gym":
             raise SimulationError(f"run {run_id} is of the world {run.manifest.world}: name a run of the world gym")
         events = run.events()
-    rated, meant = (events.filter(pl.col("kind") == kind) for kind in ("rated", "perturbed"))
+    rated, meant = (events.filter(pl.col("kind") == kind) for kind in ("rated", "unperturbed"))
     meant = meant.select("step", "agent", "item", pl.col("value").alias("meant"))
     joined = rated.join(meant, on=["step", "agent", "item"], how="left", maintain_order="left")
     return joined.sort("step", maintain_order=True).select(
@@ -136,12 +135,12 @@ def _of_file(path: Path, choice: str, items: Items, users: Users) -> pl.DataFram
         raise DataError(f"{path} does not exist: name a Parquet file with ratings, or a run")
     table = collect(scan_parquet(path), str(path))
     columns = set(table.columns)
-    number = pl.col("rating").cast(pl.Float64)
-    if {"user", "item", "rating"} <= columns:
-        return table.select(pl.col("user", "item").cast(pl.Int64), number)
+    number = pl.col("llm_rating" if "llm_rating" in columns else "rating").cast(pl.Float64)
     if {"user_id", "item_id", "rating"} <= columns:
         user_R = _rows(table["user_id"].cast(pl.String), users.ids)
         return table.select(user=user_R, item=_rows(table["item_id"].cast(pl.String), items.ids), rating=number)
+    if {"user", "item", "rating"} <= columns:
+        return table.select(pl.col("user", "item").cast(pl.Int64), number)
     if {*_DUMP, "rating"} <= columns:
         dump = _chosen(table, choice, path)
         index_R = dump["user_index"].to_numpy()
