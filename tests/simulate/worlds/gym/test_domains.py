@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from recgpt.data.dataset import Dataset
 from recgpt.data.fingerprint import save_array
 from recgpt.errors import DataError, SimulationError
+from recgpt.recommenders import REGISTRY
 from recgpt.simulate.worlds.gym.domain import DOMAINS, Domain, Likeness, domain_of
 from recgpt.simulate.worlds.gym.domains import books, movies
 from recgpt.simulate.worlds.gym.domains.loading import Source, load_items, on_scale, top_of
@@ -100,7 +101,21 @@ def test_made_up_catalogues_are_fast_and_the_same_each_time(made_up):
 def test_the_made_up_past_follows_from_word_lists_alone(made_up):
     # A change here changes every figure and every stored run of a made-up catalogue.
     name, items = made_up
-    assert items.dataset.interactions_sha256[:16] == {"movies": "f91e1c7c053963ab", "books": "b9a618f77e98ccf7"}[name]
+    assert items.dataset.interactions_sha256[:16] == {"movies": "58a0afce76da126a", "books": "4f0ed9e410ee521e"}[name]
+
+
+def test_the_made_up_past_has_tastes_that_a_recommender_finds(made_up):
+    past = made_up[1].dataset
+    lengths = np.diff(past.offsets)
+    place_R = np.arange(past.n_interactions) - np.repeat(past.offsets[:-1], lengths)
+    held_out = [set(sequence[-5:].tolist()) for sequence in past.sequences]
+    histories = [sequence[:-5] for sequence in past.sequences]
+    known = past.select(place_R < np.repeat(lengths - 5, lengths))
+    hits = {}
+    for name in ("popularity", "item_knn"):
+        ids_Bk = REGISTRY[name]().fit(known).rank(histories, 10).ids
+        hits[name] = np.mean([len(held & set(ids.tolist())) for held, ids in zip(held_out, ids_Bk, strict=True)])
+    assert hits["item_knn"] > 1.3 * hits["popularity"]
 
 
 # --- domains ---

@@ -86,7 +86,7 @@ def test_episodes_do_not_depend_on_the_number_of_users() -> None:
 
 
 def test_every_user_rates_different_items_until_it_leaves() -> None:
-    with runner.start("gym", "one", config_of(steps=8, **HARD)) as run:
+    with runner.start("gym", "one", config_of(steps=8, **{**HARD, "churn_low_threshold": 6})) as run:
         rated, left = run.events(kind="rated"), run.events(kind="left")
         counts = rated.group_by("agent").len().sort("agent")["len"]
         assert rated.select("agent", "item").is_unique().all()

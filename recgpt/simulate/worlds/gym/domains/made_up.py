@@ -132,7 +132,7 @@ def made_up_past(
     users = np.arange(N_USERS)
     known_N = np.where(np.isfinite(average_N), average_N, np.nanmean(average_N) if len(average_N) else 0)
     taste_UN = _tastes(tags)
-    appeal_UN = 2 * taste_UN + 0.35 * np.log1p(count_N)[None, :]
+    appeal_UN = 4 * taste_UN + 0.35 * np.log1p(count_N)[None, :]
     chance_UN = rng.uniform(_SEED, users, step=0, purpose="made-up choice", n=n_items)
     # The k greatest of appeal + Gumbel noise are k items drawn without repeats, in proportion to exp(appeal).
     order_UN = np.argsort(-(appeal_UN - np.log(-np.log(np.clip(chance_UN, 1e-12, 1 - 1e-12)))), axis=1, kind="stable")
@@ -144,7 +144,7 @@ def made_up_past(
     unit = (scale.highest - scale.lowest) / 9  # one step of the scale from 1 to 10
     level_U = 0.8 * rng.normal(_SEED, users, step=0, purpose="made-up level")
     noise_R = rng.normal(_SEED, user_R * n_items + item_R, step=0, purpose="made-up noise")
-    rating_R = known_N[item_R] + unit * (level_U[user_R] + 1.5 * taste_UN[user_R, item_R] - 0.3 + 1.4 * noise_R)
+    rating_R = known_N[item_R] + unit * (level_U[user_R] + 1.5 * taste_UN[user_R, item_R] - 0.6 + 1.4 * noise_R)
     events = pl.DataFrame(
         {
             "user_id": user_R + 1,
