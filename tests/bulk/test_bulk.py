@@ -337,6 +337,7 @@ def test_a_shard_that_kills_every_worker_is_named_and_other_errors_come_through(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("model", ["generative", pytest.param("foundation", marks=pytest.mark.thorough)], indirect=True)
 def test_two_workers_rank_and_tokenize_to_the_bytes_of_one_process(ray, model, tiny, folder, tmp_path):
     data = Dataset.load(folder)
     alone = rank_dataset(data, model, tmp_path / "alone", k=10, shard_size=8)

@@ -15,8 +15,9 @@ from recgpt.data.dataset import Dataset
 from recgpt.data.process import merge
 from recgpt.data.readers import tables
 from recgpt.errors import DataError, StorageError
+from tests.conftest import THOROUGH
 
-KILLS = 12
+KILLS = 12 if THOROUGH else 5
 N_EVENTS = 60_000
 
 

@@ -19,6 +19,6 @@ def gym() -> None:
 
 
 gym_app.command("list")(list_names)
-gym_app.command()(play)
+gym_app.command("play")(play)
 gym_app.command()(evaluate)
 gym_app.command()(users)

@@ -1,7 +1,8 @@
 """`recgpt gym play`: episodes at the terminal, by a policy or from a list of items."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -14,8 +15,21 @@ if TYPE_CHECKING:
     from recgpt.simulate.worlds.gym.policies.base import Policy
 
 
-@gym_options()
-def play(
+DEMOS: dict[str, dict[str, Any]] = {
+    domain: {
+        "rater": "0Shot_cotlite_our",
+        "retrieval": "decay_emotion_3",
+        "consider_arousal": True,
+        "shaping": "churn_satisfaction",
+        "churn_ema_alpha": alpha,
+        "churn_low_threshold": 2.0,
+    }
+    for domain, alpha in (("movies", 0.1), ("books", 0.3))
+}
+"""Defaults of the published demos."""
+
+
+def _play(
     settings: "GymSettings",
     policy: Annotated[
         str, typer.Option(help="what recommends: see `recgpt gym list`, or the folder of a trained policy")
@@ -94,3 +108,11 @@ def _numbers(start: int | None, n: int, n_users: int) -> list[int] | list[None]:
             f"--user-start-id {start} with --num-users {n}: there are {n_users:,} users, numbered from 0: choose others"
         )
     return list(range(start, start + n))
+
+
+play = gym_options()(_play)
+
+
+def published_demo(domain: str) -> Callable[..., None]:
+    """`play` in one domain, with the defaults of the published demo."""
+    return gym_options(fixed={"domain": domain}, **DEMOS[domain])(_play)

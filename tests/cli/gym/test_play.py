@@ -168,3 +168,22 @@ def test_an_item_list_follows_the_steps_of_each_episode():
     step_E, none = np.array([1, 3]), np.zeros((2, 0))
     views = Views(step_E, step_E, step_E, none, none, lambda: np.ones((2, 9), dtype=bool))
     assert ItemList([5, 6, 7]).act(views).tolist() == [5, 7]
+
+
+@pytest.mark.parametrize(("domain", "alpha"), [("movies", 0.1), ("books", 0.3)])
+def test_published_demos_have_their_defaults(run_script, monkeypatch, tmp_path, domain, alpha):
+    shown = []
+    monkeypatch.setattr("recgpt.simulate.worlds.gym.inputs.load_inputs", lambda rules: shown.append(rules) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run_script(f"demos/run_env_{domain}.py")
+    rules = shown[0]
+    assert (rules.domain, rules.rater, rules.retrieval) == (domain, "0Shot_cotlite_our", "decay_emotion_3")
+    assert (rules.consider_arousal, rules.shaping) == (True, "churn_satisfaction")
+    assert (rules.churn_ema_alpha, rules.churn_low_threshold) == (alpha, 2)
+
+
+def test_a_published_demo_writes_the_published_columns(run_script, tmp_path):
+    done = run_script("demos/run_env_movies.py", "--quiet", "--num-users", 2, "--output-csv", tmp_path / "steps.csv")
+    assert done.code == 0, done.stderr
+    assert done.stdout.startswith("2 episodes, ")
+    assert (tmp_path / "steps.csv").read_text().splitlines()[0] == ",".join(CSV_COLUMNS)

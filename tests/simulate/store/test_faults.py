@@ -23,7 +23,7 @@ from recgpt.errors import StoreError
 from recgpt.simulate.store import Run
 
 STEPS_A_LIFE = 5
-KILLS = 60
+KILLS = 60 if os.environ.get("THOROUGH") else 20
 
 
 @contextmanager

@@ -35,8 +35,10 @@ from recgpt.simulate.worlds.feed.inputs import Inputs, load_setting
 from recgpt.simulate.worlds.feed.measures import measures
 from recgpt.simulate.worlds.feed.spec import WORLD
 from recgpt.simulate.worlds.feed.world import Feed
+from tests.conftest import THOROUGH
 
 Config = Callable[..., FeedConfig]
+KILLS = 25 if THOROUGH else 8
 
 
 @pytest.fixture(autouse=True)
@@ -279,7 +281,7 @@ def test_kill_9_at_random_moments_and_resume_end_in_the_same_log(repo: Path, fee
     }
     script = [sys.executable, str(repo / "benchmarks" / "kill_and_resume.py"), str(feed_folder)]
     done = subprocess.run(
-        [*script, "--kills", "25", "--set", json.dumps(options)],
+        [*script, "--kills", str(KILLS), "--set", json.dumps(options)],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -289,7 +291,7 @@ def test_kill_9_at_random_moments_and_resume_end_in_the_same_log(repo: Path, fee
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["equal"]
-    assert found["kills"] == 25
+    assert found["kills"] == KILLS
 
 
 @pytest.mark.slow
