@@ -399,9 +399,8 @@ class Engine:
         own |= {f"memory_{name}": array for name, array in self.memory.to_arrays().items()}
         keys = sorted(self._past)
         own["past_keys"] = np.array(keys, dtype=np.int64).reshape(len(keys), 2)
-        for number, key in enumerate(keys):
-            own |= {f"past_{number}_{name}": array for name, array in self._past[key].arrays.items()}
-        return own
+        pasts = Past.flattened([self._past[key] for key in keys])
+        return own | {f"past_{name}": array for name, array in pasts.items()}
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Load the arrays of `to_arrays`, from an engine with the same inputs and number of rows."""
@@ -411,10 +410,8 @@ class Engine:
             self.satisfaction, **{name: arrays[f"satisfaction_{name}"].copy() for name in _SATISFACTION}
         )
         self.memory.restore(_under("memory_", arrays))
-        self._past = {
-            (int(row), int(user)): Past(_under(f"past_{number}_", arrays))
-            for number, (row, user) in enumerate(arrays["past_keys"])
-        }
+        keys = [(int(row), int(user)) for row, user in arrays["past_keys"]]
+        self._past = dict(zip(keys, Past.unflattened(_under("past_", arrays)), strict=True)) if keys else {}
         self._generators = [None] * self.n_envs
 
     # -------------------------------------------------------------------------------------------------------- helpers

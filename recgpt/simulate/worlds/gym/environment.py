@@ -4,7 +4,8 @@
     import recgpt.simulate.worlds.gym.registration      # registers the ids
     env = gymnasium.make("recgpt/EmoSimMovies-v0", retrieval="decay_emotion_3")
     observation, info = env.reset(seed=0)
-    observation, reward, terminated, truncated, info = env.step(env.action_space.sample(env.action_masks()))
+    action = env.action_space.sample(env.unwrapped.action_masks().astype("int8"))     # an item that is new to the user
+    observation, reward, terminated, truncated, info = env.step(action)
 
 Terminated: the user left. Truncated: the time limit, nothing new to show, or three failed replies in a row.
 """

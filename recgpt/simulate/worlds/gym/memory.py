@@ -8,6 +8,7 @@ Time is the number of a user's interactions, from 1.
 Shapes: R rows among the E.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +35,19 @@ class Past:
     """Memory of one user: its row of each array of `Memory`, without the unused places."""
 
     arrays: dict[str, np.ndarray]
+
+    @staticmethod
+    def flattened(pasts: Sequence["Past"]) -> dict[str, np.ndarray]:
+        """All memories end to end, as a handful of arrays."""
+        return {name: np.concatenate([np.empty(0), *(past.arrays[name] for past in pasts)]) for name in _ARRAYS}
+
+    @staticmethod
+    def unflattened(arrays: dict[str, np.ndarray]) -> list["Past"]:
+        """The memories of `flattened`."""
+        n_P, n_log_P = (arrays[name].astype(np.int64) for name in ("n_E", "n_log_E"))
+        ends = {"EM": np.cumsum(n_P)[:-1], "ET": np.cumsum(n_log_P)[:-1]}
+        parts = {name: np.split(arrays[name], ends.get(name[-2:], np.arange(1, len(n_P)))) for name in _ARRAYS}
+        return [Past({name: parts[name][place] for name in _ARRAYS}) for place in range(len(n_P))]
 
 
 class Memory:
@@ -121,22 +135,16 @@ class Memory:
     def past(self, row: int) -> Past:
         """Copy of one user's memory."""
         ends = {"EM": self.n_E[row], "ET": self.n_log_E[row]}
-        return Past(
-            {
-                name: getattr(self, name)[row : row + 1, : ends[name[-2:]]].copy()
-                if name[-2:] in ends
-                else getattr(self, name)[row : row + 1].copy()
-                for name in _ARRAYS
-            }
-        )
+        rows = {name: getattr(self, name)[row] for name in _ARRAYS}
+        return Past({name: np.atleast_1d(array)[: ends.get(name[-2:], 1)].copy() for name, array in rows.items()})
 
     def recall(self, row: int, past: Past) -> None:
         """Put a copy of a memory in the place of a row's."""
         self.forget(np.array([row]))
-        self._grow(max(past.arrays["log_items_ET"].shape[1], 1))
+        self._grow(len(past.arrays["log_items_ET"]))
         for name, array in past.arrays.items():
             own = getattr(self, name)
-            own[(row, slice(array.shape[1])) if own.ndim == 2 else row] = array[0]
+            own[(row, slice(len(array))) if own.ndim == 2 else row] = array if own.ndim == 2 else array[0]
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """All memories as arrays, without the unused places."""

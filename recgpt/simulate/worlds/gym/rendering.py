@@ -28,29 +28,28 @@ def user_text(inputs: Inputs, user: int) -> str:
 
 def step_text(inputs: Inputs, steps: Steps) -> str:
     """The step of the first episode in a few lines."""
-    users, items, highest = inputs.users, inputs.items, inputs.domain.scale.highest
-    item, user = int(steps.item_E[0]), int(steps.user_E[0])
-    if item < 0:
-        return plain(f"Step {int(steps.step_E[0])} of {users.names[user]}: takes nothing")
-    recalled = [items.titles[place] for place in steps.recalled_items_Ek[0].tolist() if place >= 0]
-    lines = [
-        f"Step {int(steps.step_E[0])} of {users.names[user]}: {items.titles[item]} ({', '.join(items.tags[item])})"
-    ]
-    lines += [f"  recalls {', '.join(recalled)}"] if recalled else []
+    items, item = inputs.items, int(steps.item_E[0])
+    shown = "takes nothing" if item < 0 else f"{items.titles[item]} ({', '.join(items.tags[item])})"
+    first = f"Step {int(steps.step_E[0])} of {inputs.users.names[int(steps.user_E[0])]}: {shown}"
+    lines = [] if item < 0 else _answer(inputs, steps)
+    if steps.left_E[0]:
+        lines += [f"the episode ends: {LEFT_TEXTS[int(steps.left_E[0])]}"]
+    return "\n".join([plain(first), *(f"  {plain(line)}" for line in lines)])
+
+
+def _answer(inputs: Inputs, steps: Steps) -> list[str]:
+    """What the user recalled and gave."""
+    recalled = [inputs.items.titles[place] for place in steps.recalled_items_Ek[0].tolist() if place >= 0]
+    lines = [f"recalls {', '.join(recalled)}"] if recalled else []
     if steps.failed_E[0]:
         failure = steps.failures[0] if steps.failures else None
-        lines += [f"  no rating: {failure or 'the mind gave none'}"]
-    else:
-        mood = f"{_MOODS[int(steps.valence_E[0])]}, {_AROUSALS[float(steps.arousal_E[0])]}"
-        lines += [
-            f"  rating {steps.rating_E[0]:g} of {highest:g} ({mood}), reward {steps.reward_E[0]:g},"
-            f" satisfaction {steps.ema_E[0]:.2f}"
-        ]
-        explanation = steps.explanations[0] if steps.explanations else None
-        lines += [f"  “{explanation}”"] if explanation else []
-    if steps.left_E[0]:
-        lines += [f"  the episode ends: {LEFT_TEXTS[int(steps.left_E[0])]}"]
-    return "\n".join(plain(line) for line in lines)
+        return [*lines, f"no rating: {failure or 'the mind gave none'}"]
+    mood = f"{_MOODS[int(steps.valence_E[0])]}, {_AROUSALS[float(steps.arousal_E[0])]}"
+    rating, reward, ema = steps.rating_E[0], steps.reward_E[0], steps.ema_E[0]
+    highest = inputs.domain.scale.highest
+    lines += [f"rating {rating:g} of {highest:g} ({mood}), reward {reward:g}, satisfaction {ema:.2f}"]
+    explanation = steps.explanations[0] if steps.explanations else None
+    return [*lines, f"“{explanation}”"] if explanation else lines
 
 
 class StepsFile:

@@ -18,6 +18,7 @@ import recgpt.simulate.worlds.gym.registration  # noqa: F401
 from recgpt.errors import ConfigError, SimulationError
 from recgpt.simulate.minds.options import MindOptions
 from recgpt.simulate.worlds.gym.config import GymRules
+from recgpt.simulate.worlds.gym.domain import domain_of
 from recgpt.simulate.worlds.gym.environment import EmoSimEnv
 from recgpt.simulate.worlds.gym.inputs import Inputs, load_inputs
 from recgpt.simulate.worlds.gym.minds import make_mind
@@ -193,20 +194,31 @@ def test_every_value_of_every_flag_runs_an_episode(loaded, domain):
         "max_episode_steps": [2],
         "history_length": [1, 200],
     }
-    assert values.keys() | {"domain", "items", "users", "rater"} == GymRules.model_fields.keys()
-    mind = make_mind(MindOptions(), loaded[domain])
+    mind, found = make_mind(MindOptions(), loaded[domain]), domain_of(domain)
+    values["rater"] = list(found.raters)
+    assert values.keys() | {"domain", "items", "users"} == GymRules.model_fields.keys()
     for name, each in values.items():
         for value in each:
             rules = {name: value} | ({"shaping": "churn_satisfaction"} if name.startswith("churn") else {})
-            env = EmoSimEnv(domain, mind, inputs=with_rules(loaded[domain], **rules))
-            observation, _ = env.reset(seed=3)
-            for item in (5, 6, 5):
-                assert observation in env.observation_space
-                observation, reward, terminated, truncated, info = env.step(item)
-                assert np.isfinite(reward), (name, value)
-                if terminated or truncated:
-                    assert info["left_because"]
-                    observation, _ = env.reset()
+            three_steps(EmoSimEnv(domain, mind, inputs=with_rules(loaded[domain], **rules)))
+    for users in found.user_datasets:
+        three_steps(EmoSimEnv(domain, users=users))
+
+
+@pytest.mark.parametrize("domain", IDS)
+def test_the_published_catalogue_runs_an_episode(domain, shared):
+    three_steps(EmoSimEnv(domain, items=str(shared / "data/simulate/emosim")))
+
+
+def three_steps(env: EmoSimEnv) -> None:
+    observation, _ = env.reset(seed=3)
+    for item in (5, 6, 5):
+        assert observation in env.observation_space
+        observation, reward, terminated, truncated, info = env.step(item)
+        assert np.isfinite(reward)
+        if terminated or truncated:
+            assert info["left_because"]
+            observation, _ = env.reset()
 
 
 def test_a_masked_item_is_never_chosen(make_inputs, hash_mind):
