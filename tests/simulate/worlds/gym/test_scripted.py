@@ -246,6 +246,14 @@ def test_memories_pull_ratings():
     assert in_series > similar > 0.1
 
 
+def test_memories_can_be_left_out():
+    items, questions = made_items(FILMS, series=3), random_questions(300)
+    forgetful = ScriptedMind(domain(FILMS), items, made_users(), 0, uses_memory=False).rate(questions).rating_E
+    empty = replace(questions, recalled_items_Ek=np.full_like(questions.recalled_items_Ek, -1))
+    assert forgetful.tolist() == mind_of(items=items).rate(empty).rating_E.tolist()
+    assert (forgetful != mind_of(items=items).rate(questions).rating_E).any()
+
+
 def test_a_past_makes_a_taste():
     items = made_items(FILMS)
     horror = [row for row in range(300) if row % 4 == 3]

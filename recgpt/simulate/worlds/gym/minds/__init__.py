@@ -64,7 +64,8 @@ def make_mind(options: "MindOptions", inputs: "Inputs", *, seed: int = 0, run: "
         case "scripted":
             from recgpt.simulate.worlds.gym.minds.scripted import ScriptedMind
 
-            return ScriptedMind(inputs.domain, inputs.items, inputs.users, seed=seed)
+            domain, items, users = inputs.domain, inputs.items, inputs.users
+            return ScriptedMind(domain, items, users, seed=seed, uses_memory=options.uses_memory)
         case "llm":
             from recgpt.simulate.worlds.gym.minds.llm import LLMMind
 

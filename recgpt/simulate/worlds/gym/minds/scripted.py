@@ -89,6 +89,8 @@ class ScriptedMind:
         Seed of the population's tastes, and of the true averages of items with few ratings.
     parameters
         By default those of the domain.
+    uses_memory
+        Whether ratings depend on what is recalled.
 
     Attributes
     ----------
@@ -103,8 +105,16 @@ class ScriptedMind:
     name = "scripted"
 
     def __init__(
-        self, domain: Domain, items: Items, users: Users, seed: int, parameters: Parameters | None = None
+        self,
+        domain: Domain,
+        items: Items,
+        users: Users,
+        seed: int,
+        parameters: Parameters | None = None,
+        *,
+        uses_memory: bool = True,
     ) -> None:
+        self._uses_memory = uses_memory
         self.parameters = fitted = parameters or Parameters.load(domain.name)
         self._scale = scale = domain.scale
         self.ordinal = Ordinal(scale, fitted.thresholds_on(scale), fitted.noise)
@@ -152,7 +162,7 @@ class ScriptedMind:
         """(E,) float64 effect of what is recalled on the latent rating."""
         recalled_Ek = questions.recalled_items_Ek
         present_Ek = recalled_Ek >= 0
-        if not present_Ek.any():
+        if not (self._uses_memory and present_Ek.any()):
             return np.zeros(len(questions))
         row, _ = np.nonzero(present_Ek)
         expected_R = self.expected(questions.user_E[row], recalled_Ek[present_Ek])
