@@ -73,7 +73,7 @@ class ReplayMind:
             There is no such run.
         """
         if source is None:
-            raise SimulationError("the mind replay repeats stored ratings: name a run or a Parquet file (--replay)")
+            raise SimulationError("the mind replay repeats stored ratings: name a run or a Parquet file (--replayed)")
         path, _, choice = source.partition(".parquet")
         if path == source:
             rows = _of_run(source)
