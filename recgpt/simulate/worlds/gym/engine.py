@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from recgpt.config import MAX_SEED
 from recgpt.errors import SimulationError
 from recgpt.simulate.worlds.gym import draws
 from recgpt.simulate.worlds.gym.emotions import emotions_of
@@ -125,10 +126,7 @@ class Engine:
             What the users remember from before.
         """
         row_R = self._numbers(rows)
-        seed_R = np.asarray(seed_R, dtype=np.int64)
-        if len(seed_R) != len(row_R) or (seed_R < 0).any():
-            raise SimulationError(f"seeds {seed_R.tolist()[:3]}...: {len(row_R)} whole numbers from 0 are needed")
-        self.seed_E[row_R] = seed_R
+        self.seed_E[row_R] = _checked_seeds(seed_R, len(row_R))
         self.episode_E[row_R] = -1
         self.drawn_E[row_R] = 0
         self._past = {key: past for key, past in self._past.items() if key[0] not in set(row_R.tolist())}
@@ -205,7 +203,7 @@ class Engine:
 
     def questions(self, item_R: np.ndarray, rows: np.ndarray | None = None) -> Questions:
         """Questions to the mind if these items were shown."""
-        return self._ask(np.asarray(item_R, dtype=np.int64), self._all(rows))[0]
+        return self._ask(_whole(item_R), self._all(rows))[0]
 
     def _ask(self, item_R: np.ndarray, rows: slice | np.ndarray) -> tuple[Questions, np.ndarray, np.ndarray]:
         """Questions, scores (R, k) of the recalled items, and interactions (R,) since the item was last met."""
@@ -266,8 +264,7 @@ class Engine:
         at = self._all(rows)
         if self.left_E[at].any():
             raise SimulationError("an episode has ended: begin the next one (reset) before another step")
-        item_R = np.asarray(item_R, dtype=np.int64)
-        questions, score_Rk, gap_R = self._ask(item_R, at)
+        questions, score_Rk, gap_R = self._ask(_whole(item_R), at)
         return self._outcome(questions, self.mind.rate(questions), score_Rk, gap_R, at)
 
     def _outcome(
@@ -426,6 +423,22 @@ class Engine:
         if ((item_R < 0) | (item_R >= self.n_items)).any():
             wrong = int(item_R[(item_R < 0) | (item_R >= self.n_items)][0])
             raise SimulationError(f"no item {wrong}: choose one of the items 0 to {self.n_items - 1}")
+
+
+def _checked_seeds(seed_R: np.ndarray | Sequence[int], n: int) -> np.ndarray:
+    """(n,) int64 seeds."""
+    seeds = np.asarray(seed_R)
+    if seeds.shape != (n,) or seeds.dtype.kind not in "iu" or (seeds < 0).any() or (seeds > MAX_SEED).any():
+        raise SimulationError(f"seeds {seeds.tolist()}: {n} whole numbers from 0 to {MAX_SEED} are needed")
+    return seeds.astype(np.int64)
+
+
+def _whole(item_R: np.ndarray) -> np.ndarray:
+    """(R,) int64 items."""
+    items_R = np.asarray(item_R)
+    if items_R.dtype.kind not in "iu":
+        raise SimulationError(f"items {items_R.tolist()}: whole numbers are needed, the numbers of items")
+    return items_R.astype(np.int64, copy=False)
 
 
 def _bit(item_R: np.ndarray) -> np.ndarray:

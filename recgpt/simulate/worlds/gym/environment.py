@@ -156,7 +156,7 @@ class EmoSimEnv(gymnasium.Env[Observation, Any]):
 
     def decide(self, action: Any) -> Steps:
         """What would happen if this action were taken; changes nothing."""
-        return self.engine.decide(np.asarray(action, dtype=np.int64)[None])
+        return self.engine.decide(np.asarray(action)[None])
 
     def action_masks(self) -> np.ndarray:
         """(N,) bool, whether an item is new to the episode. Gymnasium's `sample` takes it as int8."""

@@ -82,7 +82,7 @@ class EmoSimVecEnv(VecEnv):
             self.engine.begin(self._all, users, history=history)
         else:
             if self._seeds[0] is None:
-                self.seed()
+                self.seed(int(np.random.default_rng().integers(2**31)))
             self.engine.reset([int(seed) for seed in self._seeds if seed is not None], users, history=history)
         self._has_begun = True
         self.reset_infos = [{"user_id": user} for user in self.engine.user_E.tolist()]

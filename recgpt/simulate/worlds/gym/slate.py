@@ -76,14 +76,15 @@ class SlateEngine(Engine):
         item_R
             (R, k) slates.
         """
-        slate_Rk = np.asarray(item_R, dtype=np.int64)
+        slate_Rk = np.asarray(item_R)
         row_R = np.arange(self.n_envs) if rows is None else np.asarray(rows)
         if slate_Rk.shape != (len(row_R), self.slate_size):
             raise SimulationError(
                 f"an action of shape {slate_Rk.shape}: {len(row_R)} slates of {self.slate_size} items are needed"
             )
         every = super().decide(slate_Rk.ravel(), np.repeat(row_R, self.slate_size))
-        at_R = np.arange(len(row_R)) * self.slate_size + self._best(slate_Rk, every.llm_rating_E)
+        places_R = self._best(every.item_E.reshape(slate_Rk.shape), every.llm_rating_E)
+        at_R = np.arange(len(row_R)) * self.slate_size + places_R
         chosen = _rows(every, at_R)
         none_R = draws.uniform(self.key_E[row_R], chosen.step_E, "choose") < self.no_choice
         return self._without(chosen, none_R & ~chosen.failed_E, row_R)

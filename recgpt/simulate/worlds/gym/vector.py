@@ -121,10 +121,8 @@ class EmoSimVectorEnv(VectorEnv[Observation, np.ndarray, np.ndarray]):
 
     def _seeds(self, seed: int | Sequence[int] | None) -> np.ndarray:
         if seed is None:
-            seed = int(self.np_random.integers(2**32))
-        if isinstance(seed, int):
-            return seed + self._all
-        seeds = np.asarray(seed, dtype=np.int64)
+            seed = int(self.np_random.integers(2**31))
+        seeds = np.asarray([seed + row for row in range(self.num_envs)] if isinstance(seed, int) else seed)
         if seeds.shape != (self.num_envs,):
             raise SimulationError(f"{len(seeds)} seeds for {self.num_envs} environments: give a seed, or one for each")
         return seeds

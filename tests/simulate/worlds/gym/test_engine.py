@@ -205,13 +205,18 @@ def test_users_in_order(make_engine):
 
 def test_wrong_arguments_are_named(make_engine):
     engine = make_engine(n_envs=2)
-    with pytest.raises(SimulationError, match="2 whole numbers from 0"):
+    with pytest.raises(SimulationError, match="2 whole numbers from 0 to 4294967295"):
         engine.reset([0])
     with pytest.raises(SimulationError, match="users 0 to 599"):
         engine.reset([0, 1], [600, 1])
     engine.reset([0, 1])
     with pytest.raises(SimulationError, match="no item 20: choose one of the items 0 to 19"):
         engine.decide(np.array([0, 20]))
+    for seeds in ([-1, 2], [0.5, 1.0], [2**70, 1]):
+        with pytest.raises(SimulationError, match="2 whole numbers from 0"):
+            engine.reset(seeds)
+    with pytest.raises(SimulationError, match="whole numbers are needed"):
+        engine.decide(np.array([0.5, 1.0]))
     step = engine.decide(np.array([0, 1]))
     engine.begin(np.arange(2))
     with pytest.raises(SimulationError, match="other users"):

@@ -2,8 +2,10 @@
 
 # ruff: noqa: E402
 import csv
+import importlib
 import itertools
 import json
+import sys
 import warnings
 
 import numpy as np
@@ -144,6 +146,17 @@ def test_options_and_names_that_do_not_exist_are_refused(make_inputs, hash_mind)
         EmoSimEnv(retrieve="last_3")
     with pytest.raises(ConfigError, match="unknown mind"):
         EmoSimEnv("movies", "oracle", inputs=inputs)
+
+
+@pytest.mark.parametrize("module", ["environment", "vector", "sb3", "slate", "observations", "registration"])
+def test_the_remedy_for_missing_libraries_is_named(monkeypatch, module):
+    path = f"recgpt.simulate.worlds.gym.{module}"
+    importlib.import_module(path)
+    for name in ("gymnasium", "stable_baselines3.common.vec_env"):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delitem(sys.modules, path)
+    with pytest.raises(ConfigError, match=r"pip install 'recgpt\[rl\]'"):
+        importlib.import_module(path)
 
 
 def test_render_modes_lose_no_step(make_inputs, hash_mind, tmp_path, capsys):
