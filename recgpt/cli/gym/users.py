@@ -195,7 +195,8 @@ def _print(
         print_tables(_table(shares, len(people)))
         say(f"{len(people):,} people: {plain(path)}, and their traits: {plain(levels_path(path).name)}")
     if failures:
-        say(f"failed: {sum(failures.values()):,} people, who are left out")
+        n_failed = sum(failures.values())
+        say(f"failed: {n_failed:,} of {n_failed + len(people):,} people, who are left out")
         for name, number in failures.items():
             say(f"  {number:,}: {FAILURES.get(name, name)}")
     if cost is not None:

@@ -10,9 +10,9 @@ failed is left out and counted, never described by something else.
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, create_model
+from pydantic import AfterValidator, BaseModel, Field, create_model
 
 from recgpt.progress import Meter
 from recgpt.simulate.llm.requests import Request
@@ -80,15 +80,33 @@ def write_people(people: Sequence[Person], tastes: Tastes, asker: Asker) -> Iter
 def _portrait(tastes: Tastes) -> type[BaseModel]:
     """Schema of a reply; tags are chosen from those of `tastes` alone."""
     fields: dict[str, Any] = {
-        "name": (str, Field(min_length=3, max_length=60)),
+        "name": (Annotated[str, Field(min_length=3, max_length=60), AfterValidator(_full_name)], ...),
         "gender": (Literal["M", "F"], ...),
-        "description": (str, Field(min_length=20, max_length=MAX_DESCRIPTION)),
+        "description": (
+            Annotated[str, Field(min_length=20, max_length=MAX_DESCRIPTION), AfterValidator(_prose)],
+            ...,
+        ),
     }
     if tastes.chosen_by_model:
         tag: Any = Literal.__getitem__(tuple(tastes.likes))
         fields["liked"] = (list[tag], Field(max_length=tastes.most))
         fields["disliked"] = (list[tag], Field(max_length=tastes.most))
     return create_model("Portrait", **fields)
+
+
+def _full_name(name: str) -> str:
+    """A first and a last name; small models write a label here."""
+    if len(name.split()) < 2 or not all(word[0].isalpha() for word in name.split()):
+        raise ValueError("no first and last name")
+    return name
+
+
+def _prose(text: str) -> str:
+    """Different sentences; small models repeat one until the reply is full."""
+    sentences = [each.strip().lower() for each in text.split(".") if each.strip()]
+    if len(set(sentences)) < len(sentences):
+        raise ValueError("a sentence is repeated")
+    return text
 
 
 def _with_texts(person: Person, portrait: Any, tastes: Tastes) -> Person:

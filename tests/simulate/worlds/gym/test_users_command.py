@@ -141,7 +141,17 @@ def test_a_language_model_chooses_tags_of_the_detailed_kind_among_the_eight(gym_
     stub.fault = lambda user, seen: stub_module.Fault(text=json.dumps({**chosen, "liked": ["westerns"]}))
     code, out, _ = gym_users(*with_model(stub, "--num", "2", "--kind", "detailed", "--seed", "1", "--overwrite"))
     assert code == 1
-    assert "failed: 2 people, who are left out" in out
+    assert "failed: 2 of 2 people, who are left out" in out
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"name": "json"}, {"name": "Age 54"}, {"description": "a cook who sails. He sails. He sails."}]
+)
+def test_labels_and_repetitions_are_failures(gym_users, stub, stub_module, wrong):
+    stub.fault = lambda user, seen: stub_module.Fault(text=json.dumps({**PORTRAIT, **wrong}))
+    code, out, _ = gym_users(*with_model(stub, "--num", "1"))
+    assert code == 1
+    assert "failed: 1 of 1 people, who are left out" in out
 
 
 def test_a_wrong_key_stops_at_once_and_a_cap_keeps_the_people_before_it(
