@@ -131,22 +131,6 @@ def observer_of(inputs: Inputs) -> Observer:
     return CompactObserver(inputs) if inputs.rules.observation == "compact" else PublishedObserver(inputs)
 
 
-def latest_ratings(observation: Observation, n_items: int) -> tuple[np.ndarray, np.ndarray]:
-    """(E, N) float32 latest rating of each item, and whether it is among the interactions of compact observations.
-
-    The published wrapper for Stable-Baselines3 tells a rating of 0 from no rating by neither; this does by the second.
-    """
-    items_EH, ratings_EH = observation["history"], observation["ratings"]
-    dense_EN = np.zeros((len(items_EH), n_items), dtype=np.float32)
-    seen_EN = np.zeros((len(items_EH), n_items), dtype=bool)
-    row_E = np.arange(len(items_EH))
-    for place in reversed(range(items_EH.shape[1])):  # the oldest first, so that the newest stays
-        there_E = items_EH[:, place] >= 0
-        at = (row_E[there_E], items_EH[there_E, place])
-        dense_EN[at], seen_EN[at] = ratings_EH[there_E, place], True
-    return dense_EN, seen_EN
-
-
 def person(users: Users, user: int) -> dict[str, Any]:
     """Facts and texts of a user."""
     return {

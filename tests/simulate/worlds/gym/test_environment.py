@@ -24,7 +24,6 @@ from recgpt.simulate.worlds.gym.domain import domain_of
 from recgpt.simulate.worlds.gym.environment import EmoSimEnv
 from recgpt.simulate.worlds.gym.inputs import Inputs, load_inputs
 from recgpt.simulate.worlds.gym.minds import make_mind
-from recgpt.simulate.worlds.gym.observations import latest_ratings
 from recgpt.simulate.worlds.gym.registration import IDS, SLATE_ID
 from recgpt.simulate.worlds.gym.registry import PERTURBATORS, RETRIEVALS, SHAPINGS, check_rules
 from recgpt.simulate.worlds.gym.vector import EmoSimVectorEnv
@@ -121,10 +120,11 @@ def test_golden_observations_of_the_wrapper(shared, make_inputs, hash_mind):
     for case in golden["sb3_observation"]["cases"]:
         options = {"user_id": case["user"], "history": case["interactions"]}
         observation, _ = env.reset(seed=0, options=options)
-        dense, seen = latest_ratings({name: array[None] for name, array in observation.items()}, 20)
-        cut = {str(item): int(rating) for item, rating in enumerate(dense[0]) if int(rating)}
+        there = observation["history"] >= 0
+        latest = dict(zip(observation["history"][there][::-1], observation["ratings"][there][::-1], strict=True))
+        cut = {str(item): int(rating) for item, rating in sorted(latest.items()) if int(rating)}
         assert cut == case["nonzero"]
-        assert np.flatnonzero(seen[0]).tolist() == case["masked_correct"]
+        assert sorted(latest) == case["masked_correct"]
         assert observation["user_id"] == [case["user"]]
         assert np.flatnonzero(~env.action_masks()).tolist() == case["masked_correct"]
 
