@@ -22,7 +22,9 @@ from recgpt.simulate.worlds.gym.items import Items
 from recgpt.simulate.worlds.gym.policies.networks import Batch, masked
 from recgpt.simulate.worlds.gym.scale import Scale
 
-N_FACTS = 3  # standardised average rating, whether it is known, standardised logarithm of the number of ratings
+N_FACTS = 3  # standardised shrunken average, whether it is known, standardised logarithm of the number of ratings
+_BELIEF = 5.0  # ratings that weigh as much as the mean of the catalogue in the shrunken average
+_AVERAGE = -N_FACTS
 _STEPS_PER_UNIT = 10.0  # number of interactions whose logarithm is scaled to about 1
 _PERSON = 5  # features of a user before the signs of the tags (`Users.features`)
 
@@ -34,10 +36,21 @@ def item_features(items: Items, tags: Sequence[str]) -> np.ndarray:
     for row, item_tags in enumerate(items.tags):
         tags_NG[row, [place[tag] for tag in item_tags if tag in place]] = 1
     is_known_N = np.isfinite(items.average_N)
-    average_N = np.where(is_known_N, _standardised(items.average_N, is_known_N), 0)
     count_N = _standardised(np.log1p(items.count_N), np.ones(len(items), dtype=bool))
-    facts_N3 = np.stack([average_N, is_known_N, count_N], axis=1)
+    facts_N3 = np.stack([_shrunken(items, is_known_N), is_known_N, count_N], axis=1)
     return np.concatenate([items.unit_NE, tags_NG, facts_N3], axis=1).astype(np.float32)
+
+
+def _shrunken(items: Items, is_known_N: np.ndarray) -> np.ndarray:
+    """(N,) standardised averages, drawn towards their mean where few ratings stand behind them; 0 if unknown.
+
+    An average without a count is believed.
+    """
+    if not is_known_N.any():
+        return np.zeros(len(items))
+    belief_N = np.where(items.count_N > 0, items.count_N / (items.count_N + _BELIEF), 1.0)
+    above_N = np.where(is_known_N, items.average_N - items.average_N[is_known_N].mean(), 0)
+    return np.where(is_known_N, _standardised(above_N * belief_N, is_known_N), 0)
 
 
 def _standardised(values: np.ndarray, counted: np.ndarray) -> np.ndarray:
@@ -64,6 +77,7 @@ class ItemEmbeddingActorCritic(nn.Module):
     """Logits = state . item vectors + a linear function of the items' features.
 
     1. An item's vector is a projection of its features, at first the principal axes of the texts.
+       The function of an item's features starts as its shrunken average.
     2. The history is the mean of its items' vectors, the mean weighted by the centred ratings, the newest item, and the
        mean rating; they and the user's features give the state by an MLP, plus a linear path from the weighted mean.
     3. A learned weight times the agreement of the user's liked and disliked tags with those of the items is added.
@@ -83,6 +97,11 @@ class ItemEmbeddingActorCritic(nn.Module):
         K, the width of state and item vectors.
     """
 
+    keeps_items: bool = True
+    """Whether item vectors are kept while the weights cannot change: in evaluation mode."""
+    start: float = 1.5
+    """Weight of averages and of agreeing tags before the training: it begins among items that are worth showing."""
+
     def __init__(
         self, features_NX: np.ndarray, *, n_tags: int, n_user_features: int, scale: Scale, width: int = 32
     ) -> None:
@@ -93,7 +112,7 @@ class ItemEmbeddingActorCritic(nn.Module):
         n_text = features_NX.shape[1] - n_tags - N_FACTS
         self.project = nn.Linear(features_NX.shape[1], width, bias=False)
         self.item_bias = nn.Linear(features_NX.shape[1], 1, bias=False)
-        self.tag_weight = nn.Parameter(torch.tensor(0.1))
+        self.tag_weight = nn.Parameter(torch.tensor(self.start))
         n_inputs = n_user_features + 3 * width + 3 + self.n_context
         state_out = nn.Linear(128, width)
         self.state = nn.Sequential(nn.Linear(n_inputs, 128), nn.ReLU(), state_out)
@@ -105,8 +124,9 @@ class ItemEmbeddingActorCritic(nn.Module):
             self.project.weight.mul_(0.1)
             self.project.weight[:, :n_text] = principal_axes(self.features_NX[:, :n_text], width).T
             self.item_bias.weight.zero_()
+            self.item_bias.weight[0, _AVERAGE] = self.start
             state_out.weight.mul_(0.1)
-            self.taste.weight.copy_(torch.eye(width) * 0.1)
+            self.taste.weight.copy_(torch.eye(width) * 0.1 * self.start)
         self._cached: Tensor | None = None
 
     @property
@@ -159,7 +179,7 @@ class ItemEmbeddingActorCritic(nn.Module):
             return self._cached
         weight_JX = torch.cat([self.project.weight, self.item_bias.weight])
         items_NK = F.linear(self.features_NX, weight_JX)
-        if not self.training and not torch.is_grad_enabled():
+        if self.keeps_items and not self.training and not torch.is_grad_enabled():
             self._cached = items_NK
         return items_NK
 
@@ -184,6 +204,9 @@ class ItemEmbeddingActorCritic(nn.Module):
 
 class ItemEmbeddingQ(ItemEmbeddingActorCritic):
     """The same network as a Q network: Q = value of the state + advantage of the item (Wang et al. 2016)."""
+
+    keeps_items = False  # the library changes the target network in evaluation mode
+    start = 0.05  # of the size of scaled rewards
 
     def with_prior(self, logits_BN: Tensor, batch: Batch) -> Tensor:
         """(B, N) Q values."""

@@ -55,12 +55,12 @@ class TrainingWorld:
         Maps the number of environments to a vector environment with compact observations, `action_masks`, and an
         `engine` that has `to_arrays` and `restore`.
     fingerprint
-        Hash of catalogue, users and mind.
+        JSON value that tells catalogues, users and minds apart.
     """
 
     setting: Setting
     make_env: Callable[[int], VecEnv]
-    fingerprint: str
+    fingerprint: Any
 
 
 class TrainingRun:
