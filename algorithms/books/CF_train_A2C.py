@@ -2,8 +2,8 @@
 
 python -m algorithms.books.CF_train_A2C --total-timesteps 2000 --n-envs 8
 
-Equals `recgpt gym train --domain books --algo a2c --policy cf --preset emosim`. The users are scripted unless --llm-model
-names a language model. Stopped or killed, it goes on by the same command.
+Equals `recgpt gym train --domain books --algo a2c --policy cf --preset emosim`.
+The users are scripted unless --llm-model names a language model. Stopped or killed, it goes on by the same command.
 """
 
 from recgpt.cli.gym.train import published_training

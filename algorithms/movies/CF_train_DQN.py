@@ -4,8 +4,8 @@ python -m algorithms.movies.CF_train_DQN --total-timesteps 2000 --n-envs 8
 python -m algorithms.movies.CF_train_DQN --llm-model deepseek-chat --llm-rater 0Shot_cotlite_our --items-retrieval
   decay_emotion_3
 
-Equals `recgpt gym train --domain movies --algo dqn --policy cf --preset emosim`. The users are scripted unless --llm-model
-names a language model. Stopped or killed, it goes on by the same command.
+Equals `recgpt gym train --domain movies --algo dqn --policy cf --preset emosim`.
+The users are scripted unless --llm-model names a language model. Stopped or killed, it goes on by the same command.
 """
 
 from recgpt.cli.gym.train import published_training

@@ -5,6 +5,7 @@ import typer
 from recgpt.cli.gym.evaluate import evaluate
 from recgpt.cli.gym.list import list_names
 from recgpt.cli.gym.play import play
+from recgpt.cli.gym.train import train
 from recgpt.cli.gym.users import users
 
 gym_app = typer.Typer(
@@ -22,3 +23,4 @@ gym_app.command("list")(list_names)
 gym_app.command("play")(play)
 gym_app.command()(evaluate)
 gym_app.command()(users)
+gym_app.command()(train)

@@ -37,7 +37,9 @@ Steps = Annotated[
 ]
 Envs = Annotated[
     int | None,
-    typer.Option(min=1, help="environments at once; by default 64, in the published presets 1", rich_help_panel=_LEARNING),
+    typer.Option(
+        min=1, help="environments at once; by default 64, in the published presets 1", rich_help_panel=_LEARNING
+    ),
 ]
 UpdateSteps = Annotated[
     int | None,
@@ -45,9 +47,7 @@ UpdateSteps = Annotated[
         min=1, help="steps of each environment before an update; by default the preset's", rich_help_panel=_LEARNING
     ),
 ]
-Rate = Annotated[
-    float | None, typer.Option(help="learning rate; by default the preset's", rich_help_panel=_LEARNING)
-]
+Rate = Annotated[float | None, typer.Option(help="learning rate; by default the preset's", rich_help_panel=_LEARNING)]
 Gamma = Annotated[float, typer.Option(min=0, max=1, help="discount of later rewards", rich_help_panel=_LEARNING)]
 Width = Annotated[int, typer.Option(min=1, help="width of user and item vectors", rich_help_panel=_LEARNING)]
 Device = Annotated[
@@ -57,9 +57,7 @@ EvalEvery = Annotated[int, typer.Option(min=1, help="steps between two evaluatio
 EvalEpisodes = Annotated[int, typer.Option(min=1, help="episodes of an evaluation, greedy, seed + 600")]
 CheckpointEvery = Annotated[int, typer.Option(min=1, help="steps between two checkpoints")]
 KeepEvery = Annotated[int, typer.Option(min=1, help="steps between two copies of the policy that are kept")]
-PathCkpt = Annotated[
-    str | None, typer.Option(help="folder of a trained policy whose weights the training starts from")
-]
+PathCkpt = Annotated[str | None, typer.Option(help="folder of a trained policy whose weights the training starts from")]
 Tracker = Annotated[Literal["none", "tensorboard"], typer.Option(help="also log to TensorBoard")]
 
 
@@ -187,7 +185,8 @@ def published_training(domain: str, algo: str, *, steps: int, **defaults: Any) -
         embedding_dim: Width = 32,
         model_device: Device = "auto",
         out: Annotated[
-            Path | None, typer.Option(help="run folder; by default below tmp/, by domain and algorithm", file_okay=False)
+            Path | None,
+            typer.Option(help="run folder; by default below tmp/, by domain and algorithm", file_okay=False),
         ] = None,
         eval_every: EvalEvery = 10_000,
         eval_episodes: EvalEpisodes = 10,

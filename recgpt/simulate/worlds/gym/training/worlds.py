@@ -1,7 +1,7 @@
 """Worlds to train on, made from settings.
 
-    world = make_world(settings)
-    TrainingRun(settings, world, Path("runs/gym/ppo")).train()
+world = make_world(settings)
+TrainingRun(settings, world, Path("runs/gym/ppo")).train()
 """
 
 from dataclasses import replace
@@ -29,7 +29,9 @@ def make_world(settings: TrainSettings, inputs: Inputs | None = None, mind: Mind
     setting = Setting(inputs.domain, inputs.items, inputs.users, mind, settings.seed, settings.model)
     whole = _with_whole_episodes(inputs)
     fingerprint = {**inputs.fingerprint, "mind": mind.name}
-    return TrainingWorld(setting, lambda n_envs: EmoSimVecEnv(n_envs, inputs.domain.name, mind, inputs=whole), fingerprint)
+    return TrainingWorld(
+        setting, lambda n_envs: EmoSimVecEnv(n_envs, inputs.domain.name, mind, inputs=whole), fingerprint
+    )
 
 
 def _with_whole_episodes(inputs: Inputs) -> Inputs:
