@@ -64,6 +64,7 @@ Tracker = Annotated[Literal["none", "tensorboard"], typer.Option(help="also log 
 @gym_options(_CONFIG)
 def train(
     settings: "TrainSettings",
+    out: Annotated[Path, typer.Option(help="run folder", file_okay=False)],
     algo: Annotated[
         Literal["a2c", "ppo", "trpo", "dqn", "maskable_ppo"],
         typer.Option(help="algorithm: a2c, ppo, trpo, dqn or maskable_ppo", rich_help_panel=_LEARNING),
@@ -80,7 +81,6 @@ def train(
     model: Annotated[
         str | None, typer.Option(help="foundation model of --policy recgpt; by default the shipped one")
     ] = None,
-    out: Annotated[Path, typer.Option(help="run folder", file_okay=False)] = Path("runs/gym"),
     eval_every: EvalEvery = 10_000,
     eval_episodes: EvalEpisodes = 10,
     checkpoint_every: CheckpointEvery = 50_000,

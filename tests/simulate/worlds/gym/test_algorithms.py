@@ -91,6 +91,6 @@ def test_command_trains_and_deletes_only_trainings() -> None:
     [("--algo", "sac", "maskable_ppo"), ("--policy", "mlp", "item_embedding"), ("--preset", "ours", "suber")],
 )
 def test_wrong_names_list_the_right_ones(flag: str, value: str, right: str) -> None:
-    done = CliRunner().invoke(app, ["gym", "train", flag, value])
+    done = CliRunner().invoke(app, ["gym", "train", "--out", "run", flag, value])
     assert done.exit_code == 2
     assert right in done.output

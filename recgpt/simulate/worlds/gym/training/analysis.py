@@ -49,7 +49,9 @@ def analyse(settings: GymSettings, folder: Path, log: Path, *, n_steps: int = 10
 def play_all(policy: Policy, engine: Engine, *, n_steps: int = 10, seed: int = 42) -> Episodes:
     """One episode of each user with a policy."""
     n_users = engine.n_users
-    items, ratings, rewards = [], [], []
+    items: list[np.ndarray] = []
+    ratings: list[np.ndarray] = []
+    rewards: list[np.ndarray] = []
     engine.reset(np.full(n_users, seed), np.arange(n_users))
     failed_U, left_U = np.zeros(n_users, dtype=np.int64), np.zeros(n_users, dtype=np.int8)
     for _ in range(n_steps):
@@ -61,8 +63,8 @@ def play_all(policy: Policy, engine: Engine, *, n_steps: int = 10, seed: int = 4
         steps = engine.decide(item_R, on)
         engine.apply(steps, on)
         policy.observe(views, item_R, steps.rating_E)
-        for column, values in ((items, np.where(steps.failed_E, -1, item_R)), (ratings, steps.rating_E)):
-            column.append(_placed(values, on, n_users, -1 if column is items else np.nan))
+        items.append(_placed(np.where(steps.failed_E, -1, item_R), on, n_users, -1))
+        ratings.append(_placed(steps.rating_E, on, n_users, np.nan))
         rewards.append(_placed(np.where(steps.failed_E, np.nan, steps.reward_E), on, n_users, np.nan))
         failed_U[on] += steps.failed_E
         left_U[on] = steps.left_E

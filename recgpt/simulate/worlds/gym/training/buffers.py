@@ -127,7 +127,7 @@ class EpisodeReplayBuffer(ReplayBuffer):
         """Transitions kept, of all environments."""
         return int(np.minimum(self.n_added_E, self.buffer_size).sum())
 
-    def sample(self, batch_size: int, env: Any = None) -> ReplayBufferSamples:  # type: ignore[override]
+    def sample(self, batch_size: int, env: Any = None) -> ReplayBufferSamples:
         """Uniform draws among the transitions whose episodes are kept from their beginning."""
         environment_B, number_B = self._drawn(batch_size)
         place_B = number_B % self.buffer_size
