@@ -4,7 +4,7 @@
 
 One number at a time is changed: the forgetting λ and the emotion bonus b of what users recall, arousal, the weight α of
 the newest rating in satisfaction and the threshold of low ratings (both only matter where users may leave), the traits
-of all users, and the reward shaping. Films are the made-up ones, users the first 200, each of whom is shown 15 films by
+of all users, and the reward shaping. Films are the made-up ones, users the first 400, each of whom is shown 20 films by
 each policy. Differences from the base setting are paired: same users, same random numbers.
 
 Shapes: U users, T films of an episode, P policies.
@@ -43,6 +43,9 @@ SETTINGS: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "arousal": [("on", {"consider_arousal": True})],
     "retrieval": [(name, {"retrieval": name}) for name in ("none", "last_3", "most_similar_3", "simple_3")],
     "α": [(f"{value:g}", {"churn_ema_alpha": value}) for value in (0.05, 0.1, 0.5, 1)],
+    "α, low threshold 6": [
+        (f"{value:g}", {"churn_ema_alpha": value, "churn_low_threshold": 6}) for value in (0.05, 0.2, 1)
+    ],
     "low threshold": [(f"{value:g}", {"churn_low_threshold": value}) for value in (2, 3, 5, 6)],
     "shaping": [
         (name, {"shaping": name}) for name in ("identity", "exp_decay_time", "random_watch", "same_film_terminate")
@@ -131,8 +134,8 @@ def compared(found: dict[str, dict[str, np.ndarray]], base: dict[str, dict[str, 
 def main() -> None:
     """Run all settings and write the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--n-users", type=int, default=200, help="number of users")
-    parser.add_argument("--steps", type=int, default=15, help="films that each user is shown")
+    parser.add_argument("--n-users", type=int, default=400, help="number of users")
+    parser.add_argument("--steps", type=int, default=20, help="films that each user is shown")
     parser.add_argument("--seed", type=int, default=0, help="seed of all random numbers")
     parser.add_argument("--json", type=Path, default=RESULT, help="file for the result")
     options = parser.parse_args()

@@ -9,9 +9,14 @@ from typer.testing import CliRunner
 from recgpt.cli.app import app
 from recgpt.errors import SimulationError, StoreError
 from recgpt.simulate import runner
+from recgpt.simulate.minds.options import MindOptions
 from recgpt.simulate.store import Run, list_runs
 from recgpt.simulate.worlds.gym.comparison import evaluate, finished_run, slug
-from recgpt.simulate.worlds.gym.config import GymConfig
+from recgpt.simulate.worlds.gym.config import GymConfig, GymRules
+from recgpt.simulate.worlds.gym.inputs import load_inputs
+from recgpt.simulate.worlds.gym.minds import make_mind
+from recgpt.simulate.worlds.gym.policies.base import Setting
+from recgpt.simulate.worlds.gym.policies.trained import NetworkFacts, make_network, save_network
 
 CONFIG = GymConfig(n_users=8, steps=3)
 COMMAND = [
@@ -80,6 +85,22 @@ def test_a_policy_is_named_once_and_the_baseline_is_among_them() -> None:
     with pytest.raises(SimulationError, match="no policy 'best'"):
         evaluate("one", ["random", "best"], CONFIG)
     assert CliRunner().invoke(app, ["gym", "evaluate", "--policies", " , "]).exit_code == 1
+
+
+def test_the_folder_of_a_trained_policy_is_a_policy(tmp_path: Path) -> None:
+    inputs = load_inputs(GymRules())
+    setting = Setting(inputs.domain, inputs.items, inputs.users, make_mind(MindOptions(), inputs), seed=0)
+    facts = NetworkFacts.of_setting(setting, algo="ppo", policy="item_embedding", width=8)
+    save_network(tmp_path / "trained", facts, make_network(facts, setting))
+    policy = str(tmp_path / "trained")
+    found = evaluate("one", [policy, "random"], CONFIG, n_seeds=1).figures()
+    assert found["policies"][policy]["length"]["mean"] == 3
+    with Run.open(found["policies"][policy]["runs"][0]) as run:
+        kept = run.manifest.dataset["policy_sha256"]
+    save_network(tmp_path / "trained", facts, make_network(facts, setting))  # other random weights
+    with pytest.raises(StoreError, match="policy_sha256"):
+        evaluate("one", [policy], CONFIG, n_seeds=1)
+    assert kept
 
 
 def test_ids_of_runs_hold_any_name(tmp_path: Path) -> None:
