@@ -2,22 +2,25 @@
 
     recgpt gym evaluate --policies random,linucb --run demo
 
-A step of the run shows one item to every user who is still there. The engine's state and the policy follow from the
+A step of the run shows one item to every user who is still there, none that the user rated before the run while others
+are left. The engine's state and the policy follow from the
 events alone, so that a run resumes from its log.
 
 Shapes: E users of a step, k items recalled.
 """
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 
+from recgpt.data.ragged import Ragged
 from recgpt.simulate.llm.budget import CostEstimate
 from recgpt.simulate.worlds.gym.engine import Engine
 from recgpt.simulate.worlds.gym.kinds import CLOCK, KINDS
 from recgpt.simulate.worlds.gym.minds.base import Mind
-from recgpt.simulate.worlds.gym.policies.base import Policy
+from recgpt.simulate.worlds.gym.policies.base import Policy, Views
 from recgpt.simulate.worlds.gym.state import GymState, Outcome
 from recgpt.simulate.worlds.gym.steps import LEFT_TEXTS, Left, Steps
 
@@ -68,7 +71,7 @@ class GymWorld:
     def play(self) -> pl.DataFrame:
         """Decide the next step and return its events, without changing the state."""
         users = np.flatnonzero(self.state.active_U)
-        item_E = self.policy.act(self.engine.views(users))
+        item_E = self.policy.act(self._views(users))
         steps = self.engine.decide(item_E, users)
         return KINDS.assemble(self.step + 1, events_of(steps), time=CLOCK.at(self.step + 1))
 
@@ -78,9 +81,27 @@ class GymWorld:
         self.state.apply(rows)
         found = Outcome.of(rows)
         if len(found.user_E):
-            views = self.engine.views(found.user_E)
+            views = self._views(found.user_E)
             self.policy.observe(views, found.item_E, found.rating_E)
             self.engine.apply(_steps_of(found, views.step_E), found.user_E)
+
+    def _views(self, users: np.ndarray) -> Views:
+        return without_known(self.engine.views(users), self.engine.inputs.users.histories[users])
+
+
+def without_known(views: Views, known: Ragged) -> Views:
+    """Views that allow only items outside the users' histories, given in the order of the rows.
+
+    A user who rated all the allowed items before is allowed them again.
+    """
+
+    def allowed() -> np.ndarray:
+        allowed_EN = views.allowed()
+        new_EN = allowed_EN.copy()
+        new_EN[np.repeat(np.arange(len(known)), known.lengths), known.values] = False
+        return np.where(new_EN.any(axis=1, keepdims=True), new_EN, allowed_EN)
+
+    return replace(views, allowed=allowed) if len(known.values) else views
 
 
 def events_of(steps: Steps) -> list[pl.DataFrame]:

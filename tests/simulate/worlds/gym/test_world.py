@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from recgpt.cli.app import app
+from recgpt.data.ragged import Ragged
 from recgpt.errors import SimulationError, StoreError
 from recgpt.simulate import runner
 from recgpt.simulate.store import Run
@@ -20,15 +21,17 @@ from recgpt.simulate.worlds.gym import spec
 from recgpt.simulate.worlds.gym.artifacts import stored_facts, stored_items, stored_users
 from recgpt.simulate.worlds.gym.config import GymConfig
 from recgpt.simulate.worlds.gym.minds.base import Questions, Ratings
+from recgpt.simulate.worlds.gym.policies.base import Views
 from recgpt.simulate.worlds.gym.report import html, summary_table
 from recgpt.simulate.worlds.gym.spec import WORLD, kept_inputs
+from recgpt.simulate.worlds.gym.world import without_known
 from recgpt.testing import check_world
 
 N_USERS, STEPS = 12, 4
 HARD: dict[str, Any] = {
     "shaping": "churn_satisfaction",
     "churn_min_steps": 1,
-    "churn_low_threshold": 8,
+    "churn_low_threshold": 6,
     "churn_prob_scale": 1,
     "perturbator": "greedy",
 }
@@ -90,7 +93,7 @@ def test_every_user_rates_different_items_until_it_leaves() -> None:
         rated, left = run.events(kind="rated"), run.events(kind="left")
         counts = rated.group_by("agent").len().sort("agent")["len"]
         assert rated.select("agent", "item").is_unique().all()
-        assert 0 < len(left) < N_USERS
+        assert 0 < len(left) <= N_USERS
         assert (
             counts.gather(left.sort("agent")["agent"]).to_list() == left.sort("agent")["value"].cast(pl.Int64).to_list()
         )
@@ -100,6 +103,22 @@ def test_every_user_rates_different_items_until_it_leaves() -> None:
         assert measured["metrics"]["length"]["mean"] == pytest.approx(len(rated) / N_USERS, abs=1e-6)
         assert measured["metrics"]["left"]["mean"] == pytest.approx(len(left) / N_USERS, abs=1e-6)
         assert sum(measured["left"].values()) == len(left)
+
+
+def test_users_of_a_data_set_are_shown_items_that_they_have_not_rated() -> None:
+    with runner.start("gym", "known", config_of(users="dataset", policy="popularity")) as run:
+        inputs = spec.load_run_inputs(config_of(users="dataset")).inputs
+        shown = run.events(kind="shown").select("agent", "item").iter_rows()
+        assert not [item for user, item in shown if item in set(inputs.users.histories[user].tolist())]
+        assert stored_users(run)["n_known"].max() > 0
+
+
+def test_where_everything_is_known_it_is_allowed_again() -> None:
+    allowed_EN = np.array([[True, True, False], [True, True, True]])
+    none_E, nothing_EH = np.zeros(2, dtype=np.int64), np.full((2, 0), -1)
+    views = Views(none_E, none_E, none_E, nothing_EH, nothing_EH, lambda: allowed_EN)
+    found = without_known(views, Ragged.from_lists([[0, 1, 2], [1]]))
+    assert found.allowed().tolist() == [[True, True, False], [True, False, True]]
 
 
 def test_a_killed_run_resumes_and_a_fork_goes_on_the_same() -> None:
