@@ -47,7 +47,7 @@ from recgpt.simulate.worlds.gym.inputs import Inputs, load_inputs
 from recgpt.simulate.worlds.gym.minds.base import Mind, Questions, Ratings
 from recgpt.simulate.worlds.gym.minds.scripted import ScriptedMind
 from recgpt.simulate.worlds.gym.policies import make_policy
-from recgpt.simulate.worlds.gym.policies.base import Policy, Setting
+from recgpt.simulate.worlds.gym.policies.base import Policy, Setting, Views
 
 RESULT = Path(__file__).parents[1] / "results" / "gym" / "order.json"
 POLICIES = (
@@ -89,11 +89,15 @@ def read(folder: Path) -> tuple[Inputs, np.ndarray]:
     events, known = whole.interactions, inputs.items.dataset
     of_known_U = known.user_map.to_dense(whole.user_map.to_outside(np.arange(whole.n_users)))
     rating_UN = np.full((len(inputs.users), len(inputs.items)), np.nan)
-    rating_UN[of_known_U[events.user], events.item] = on_scale(
-        events.rating, inputs.domain.scale, top_of(events.rating)
-    )
+    given_R = np.array(events.rating, dtype=np.float64)
+    rating_UN[of_known_U[events.user], events.item] = on_scale(given_R, inputs.domain.scale, top_of(given_R))
     rating_UN[known.interactions.user, known.interactions.item] = np.nan
     return inputs, rating_UN
+
+
+def offering(views: Views, allowed_UN: np.ndarray) -> Views:
+    """The views with these items on offer."""
+    return replace(views, allowed=allowed_UN.copy)
 
 
 def played(
@@ -104,9 +108,7 @@ def played(
     engine.reset(np.full(len(users), seed), users)
     items, ratings = np.empty((2, len(users), STEPS))
     for step in range(STEPS):
-        views = engine.views()
-        allowed_UN = views.allowed() & offered_UN
-        views = replace(views, allowed=lambda allowed_UN=allowed_UN: allowed_UN)
+        views = offering(engine.views(), engine.allowed() & offered_UN)
         steps = engine.decide(policy.act(views))
         policy.observe(views, steps.item_E, steps.rating_E)
         engine.apply(steps)
@@ -122,8 +124,7 @@ def lists(inputs: Inputs, policy: Policy, users: np.ndarray, offered_UN: np.ndar
     start, items = views.views(), np.empty((len(users), STEPS), dtype=np.int64)
     allowed_UN = start.allowed() & offered_UN
     for step in range(STEPS):
-        now = replace(start, step_E=start.step_E + step, allowed=lambda: allowed_UN.copy())
-        items[:, step] = policy.act(now)
+        items[:, step] = policy.act(offering(replace(start, step_E=start.step_E + step), allowed_UN))
         allowed_UN[np.arange(len(users)), items[:, step]] = False
     return items
 

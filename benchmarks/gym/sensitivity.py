@@ -92,6 +92,12 @@ def with_rules(inputs: Inputs, **changes: Any) -> Inputs:
     return Inputs(rules, inputs.domain, inputs.items, inputs.users)
 
 
+def with_trait(inputs: Inputs, trait: str, level: int) -> Inputs:
+    """The same users, all with one level of a trait."""
+    changes: dict[str, Any] = {f"{trait}_U": np.full(len(inputs.users), level, dtype=np.int8)}
+    return replace(inputs, users=replace(inputs.users, **changes))
+
+
 def variants(base: Inputs) -> dict[str, dict[str, Inputs]]:
     """Inputs by number and value."""
     found = {
@@ -99,12 +105,7 @@ def variants(base: Inputs) -> dict[str, dict[str, Inputs]]:
         for number, of_number in SETTINGS.items()
     }
     for trait in TRAITS:
-        found[trait] = {
-            f"all {level}": replace(
-                base, users=replace(base.users, **{f"{trait}_U": np.full(len(base.users), level, dtype=np.int8)})
-            )
-            for level in (1, 2, 3)
-        }
+        found[trait] = {f"all {level}": with_trait(base, trait, level) for level in (1, 2, 3)}
     return found
 
 
