@@ -85,7 +85,8 @@ def read(folder: Path) -> tuple[Inputs, np.ndarray]:
     inputs = load_inputs(GymRules(items=str(folder), users="dataset", shaping="identity"))
     whole = Dataset.load(folder, repeats="drop")
     unit_NE = unit_rows(model_embeddings(whole, load_model(None)))
-    inputs = Inputs(inputs.rules, inputs.domain, replace(inputs.items, unit_NE=unit_NE), inputs.users)
+    items = replace(inputs.items, unit_NE=unit_NE, made_from=f"data set {whole.name}, compared by text embeddings")
+    inputs = Inputs(inputs.rules, inputs.domain, items, inputs.users)
     events, known = whole.interactions, inputs.items.dataset
     of_known_U = known.user_map.to_dense(whole.user_map.to_outside(np.arange(whole.n_users)))
     rating_UN = np.full((len(inputs.users), len(inputs.items)), np.nan)
