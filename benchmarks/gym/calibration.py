@@ -26,6 +26,7 @@ import polars as pl
 
 from recgpt.data.dataset import Dataset
 from recgpt.device import hardware
+from recgpt.errors import DataError
 from recgpt.files import write_text
 from recgpt.program import run
 from recgpt.simulate.worlds.gym.domain import Domain, domain_of
@@ -66,7 +67,7 @@ def rated_by_people(folder: Path, domain: Domain) -> Rated:
     dataset = Dataset.load(folder, repeats="drop")
     events = dataset.interactions
     if events.rating is None:
-        raise SystemExit(f"{folder} has no ratings")
+        raise DataError(f"{folder} has no ratings: name a data set of rated films")
     ratings = domain.scale.project(on_scale(events.rating, domain.scale))
     return Rated(events.item.astype(np.int64), ratings, np.asarray(dataset.offsets))
 
