@@ -8,4 +8,4 @@ from setuptools import find_packages, setup
 
 WEIGHTS = {"recgpt.ckpt": "ckpt", "recgpt.vae_ckpt": "vae_ckpt"}
 
-setup(packages=[*find_packages(include=["recgpt*", "algorithms*"]), *WEIGHTS], package_dir=WEIGHTS)
+setup(packages=[*find_packages(include=["recgpt*", "ablations*", "algorithms*"]), *WEIGHTS], package_dir=WEIGHTS)

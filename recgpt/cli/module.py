@@ -17,6 +17,11 @@ def run_command(command: Callable[..., None], name: str, about: str | None) -> N
     about
         Help text: the module's docstring.
     """
+    run(app_of(command, about), name)
+
+
+def app_of(command: Callable[..., None], about: str | None) -> typer.Typer:
+    """Application of one command with that help text."""
     app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_show_locals=False)
     app.command(help=about)(command)
-    run(app, name)
+    return app

@@ -2,6 +2,7 @@
 
 import typer
 
+from recgpt.cli.gym.ablate import ablate, verify
 from recgpt.cli.gym.evaluate import evaluate
 from recgpt.cli.gym.list import list_names
 from recgpt.cli.gym.play import play
@@ -24,3 +25,5 @@ gym_app.command("play")(play)
 gym_app.command()(evaluate)
 gym_app.command()(users)
 gym_app.command()(train)
+gym_app.command()(ablate)
+gym_app.command()(verify)

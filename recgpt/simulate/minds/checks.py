@@ -25,7 +25,8 @@ def check_mind(options: MindOptions) -> None:
     if options.mind == "replay":
         if options.replayed is None:
             raise SimulationError("the mind replay repeats a recorded run: name one with --replay RUN")
-        Run.open(options.replayed).close()
+        if ".parquet" not in options.replayed:  # a file of ratings, which the gym's mind reads
+            Run.open(options.replayed).close()
 
 
 def _check_llm(options: LLMOptions) -> None:
