@@ -121,7 +121,7 @@ def of_scripted(domain_name: str, seed: int, items: str | None) -> dict[str, Any
     """Full collection and high studies, and quick distribution, of the scripted mind with each retrieval."""
     domain, pairs, others = domain_of(domain_name), {}, {}
     for name in (EMOTIONAL, *RETRIEVALS):
-        config = StudyConfig(domain=domain_name, items=items, seed=seed, retrieval=name, study="high,collection")
+        config = StudyConfig(domain=domain_name, items=items, seed=seed, retrieval=name, study=("high", "collection"))
         sampled = config.changed(flags={"study": "distribution", "quick": True})
         with run_studies(f"{domain_name}-{seed}-{name}", config) as run:
             frame = dump_of(run)
