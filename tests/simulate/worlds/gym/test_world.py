@@ -76,7 +76,7 @@ class Moody:
     "options", [{"policy": "linucb"}, {"policy": "popularity", "domain": "books", **HARD, "churn_low_threshold": 3}]
 )
 def test_the_world_keeps_the_contract(options: dict[str, Any]) -> None:
-    check_world(WORLD, config_of(steps=3, **options))
+    check_world(WORLD, config_of(steps=2, **options))
 
 
 def test_episodes_do_not_depend_on_the_number_of_users() -> None:
@@ -171,7 +171,7 @@ def test_artifacts_describe_items_users_and_scale() -> None:
         assert run.metrics["ratings"]["shares"] is not None and len(run.metrics["ratings"]["shares"]) == 5
 
 
-@pytest.mark.parametrize("step", [0, 2, STEPS])
+@pytest.mark.parametrize("step", [0, 2])
 def test_views_hold_the_steps_so_far(step: int) -> None:
     with runner.start("gym", "one", config_of()) as run:
         seen = WORLD.view(run, step)
