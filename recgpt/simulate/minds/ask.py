@@ -30,14 +30,15 @@ from recgpt.simulate.llm.servers import Server
 from recgpt.simulate.llm.text import cleaned, quoted
 from recgpt.simulate.minds.options import LLMOptions
 from recgpt.simulate.store import Run
+from recgpt.simulate.store.calls import CallFile
 
 MAX_SENTENCE_CHARS = 300  # of a sentence from a reply, or of a memory in a prompt; the rest is cut off
 
 
-def client_from_options(options: LLMOptions, *, seed: int, run: Run | None) -> LLMClient:
-    """Client with these options, which logs its calls in the run; earlier calls of the run count against the caps.
+def client_from_options(options: LLMOptions, *, seed: int, run: Run | CallFile | None) -> LLMClient:
+    """Client with these options, which logs its calls in the run or file; earlier calls there count against the caps.
 
-    Without a run, calls are kept in memory as long as the client lives.
+    Without either, calls are kept in memory as long as the client lives.
 
     Raises
     ------
@@ -57,11 +58,13 @@ def client_from_options(options: LLMOptions, *, seed: int, run: Run | None) -> L
         seed=seed,
         timeout_s=options.timeout_s,
         max_failed=options.max_failed,
-        attempts=ATTEMPTS * (1 + (0 if run is None else run.manifest.retries)),
+        attempts=ATTEMPTS * (1 + (run.manifest.retries if isinstance(run, Run) else 0)),
     )
 
 
-def _spent(run: Run) -> Spent:
+def _spent(run: Run | CallFile) -> Spent:
+    if isinstance(run, CallFile):
+        return run.spent
     so_far = run.calls_summary()
     return Spent(so_far["n"], so_far["tokens_in"] + so_far["tokens_out"], so_far["cost_usd"])
 

@@ -17,6 +17,7 @@ from recgpt.simulate.llm.requests import Question, Sampling
 from recgpt.simulate.llm.servers import Server
 from recgpt.simulate.minds.options import MindOptions
 from recgpt.simulate.store import Run
+from recgpt.simulate.store.calls import CallFile
 from recgpt.simulate.store.manifest import Manifest
 from recgpt.simulate.worlds.gym.config import GymRules
 from recgpt.simulate.worlds.gym.domain import domain_of
@@ -301,3 +302,17 @@ def test_a_second_question_gets_the_reason_where_wanted(mind_of: Any, stub: Any,
     stub.fault = lambda user, seen: stub_module.Fault(text="{}" if "Why" in user else '{"rating": 3}')
     rated = mind_of(explains=True).rate(questions(1, first_user=30))
     assert rated.rating_E.tolist() == [4] and rated.explanations == [None], "a failed reason costs no rating"
+
+
+def test_a_file_of_calls_makes_a_training_resumable_within_its_caps(stub: Any, tmp_path: Any) -> None:
+    domain, items, users = world_of("movies")
+    inputs = SimpleNamespace(domain=domain, items=items, users=users, rules=GymRules())
+    llm = {"base_urls": [stub.base_url], "key_env": None, "model": "stub", "max_calls": 6}
+    for _ in range(2):
+        with CallFile(tmp_path / "calls.sqlite") as calls:
+            mind = make_mind(MindOptions(mind="llm", llm=llm), inputs, run=calls)
+            assert not np.isnan(mind.rate(questions(5)).rating_E).any()
+    assert len(stub.bodies) == 5
+    with CallFile(tmp_path / "calls.sqlite") as calls, pytest.raises(BudgetExceeded):
+        make_mind(MindOptions(mind="llm", llm=llm), inputs, run=calls).rate(questions(9, first_user=9))
+    assert len(stub.bodies) == 6

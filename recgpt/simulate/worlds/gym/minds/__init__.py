@@ -15,6 +15,7 @@ from recgpt.simulate.minds.options import MINDS
 if TYPE_CHECKING:
     from recgpt.simulate.minds.options import MindOptions
     from recgpt.simulate.store import Run
+    from recgpt.simulate.store.calls import CallFile
     from recgpt.simulate.worlds.gym.inputs import Inputs
     from recgpt.simulate.worlds.gym.minds.base import Mind
 
@@ -38,13 +39,15 @@ def mind_class(name: str) -> type | None:
     return mind
 
 
-def make_mind(options: "MindOptions", inputs: "Inputs", *, seed: int = 0, run: "Run | None" = None) -> "Mind":
+def make_mind(
+    options: "MindOptions", inputs: "Inputs", *, seed: int = 0, run: "Run | CallFile | None" = None
+) -> "Mind":
     """The mind that `options` name, for these users and items.
 
     Parameters
     ----------
     run
-        Store of the calls of a language model; None to keep none.
+        Store of the calls of a language model; None to keep them in memory.
 
     Raises
     ------

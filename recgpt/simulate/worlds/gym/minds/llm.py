@@ -7,10 +7,10 @@
 Prompts are files in `prompts` of the domain's package, by the names of the published raters (`minds.raters`). Replies
 are of a strict schema; code shared with the language-model minds of other worlds is in `recgpt.simulate.minds.ask`.
 
-Calls are logged in the run, which makes a step that was interrupted repeatable without new calls. Without a run (an
-environment that a program makes) they are kept in memory as long as the mind lives, and caps count from zero. In both
-cases an equal question, of the same user on the same item with the same memories, has one reply however often it comes
-up: a learner that shows an item again in a later episode pays nothing.
+Calls are logged in the stored run, or in a `CallFile` (trainings), so that after a kill only open questions are sent.
+Without either (an environment in a program) they are kept in memory as long as the mind lives, and caps count from
+zero. In all cases an equal question, of the same user on the same item with the same memories, has one reply: an item
+that is shown again in a later episode costs nothing.
 """
 
 import hashlib
@@ -32,12 +32,14 @@ from recgpt.simulate.llm.requests import Message, Reply, Request
 from recgpt.simulate.minds.ask import Asker, client_from_options, failure_reason, sentence
 from recgpt.simulate.minds.options import MindOptions
 from recgpt.simulate.store import Run
+from recgpt.simulate.store.calls import CallFile
 from recgpt.simulate.worlds.gym.config import GymRules
 from recgpt.simulate.worlds.gym.domain import Domain, Rater
 from recgpt.simulate.worlds.gym.items import Items
 from recgpt.simulate.worlds.gym.minds.base import Questions, Ratings
 from recgpt.simulate.worlds.gym.minds.cases import Cases, ItemFacts, PersonFacts
 from recgpt.simulate.worlds.gym.minds.raters import NUMBER_WORDS, read_plain_rating, read_rating
+from recgpt.simulate.worlds.gym.registry import retrieval_of
 from recgpt.simulate.worlds.gym.users import Users
 
 if TYPE_CHECKING:
@@ -45,7 +47,6 @@ if TYPE_CHECKING:
 
 _PACKAGE = "recgpt.simulate.worlds.gym.domains"  # of the prompt of second questions, in every domain
 _MAX_SAMPLES = 32  # questions that are rendered for an estimate
-_RECALLED = 3  # items recalled in the questions of an estimate
 _MAX_FAILED_IN_A_ROW = 3  # of calls too small for a share of them to say anything
 _MESSAGE = re.compile(r"^@(system|user|assistant)$", re.MULTILINE)
 
@@ -120,12 +121,12 @@ class LLMMind:
         self._shared = self._cases.shared
         self._explains = explains and not self.rater.reasons
         self._max_failed = max_failed
-        self._recalls = rules.retrieval != "none"
+        self._n_recalled = retrieval_of(rules.retrieval or domain.default_retrieval)[1]
         self._failed_in_a_row = 0
 
     @classmethod
-    def from_options(cls, options: MindOptions, inputs: "Inputs", *, seed: int, run: Run | None) -> Self:
-        """Mind with these options; earlier calls of the run count against its caps.
+    def from_options(cls, options: MindOptions, inputs: "Inputs", *, seed: int, run: Run | CallFile | None) -> Self:
+        """Mind with these options; earlier calls of the run or file count against the caps.
 
         Raises
         ------
@@ -259,8 +260,7 @@ class LLMMind:
         users = np.linspace(0, len(self._users) - 1, _MAX_SAMPLES).astype(np.int64)
         items = np.linspace(0, n_items - 1, _MAX_SAMPLES).astype(np.int64)
         ratings = np.nan_to_num(self._items.average_N, nan=self.rater.lowest + self.rater.shift)
-        n_recalled = min(_RECALLED, n_items) if self._recalls else 0
-        others = [[(int(item) + step) % n_items for step in range(1, n_recalled + 1)] for item in items]
+        others = [[(int(item) + step) % n_items for step in range(1, self._n_recalled + 1)] for item in items]
         return [
             self.conversation(int(user), int(item), [(each, float(ratings[each])) for each in recalled])
             for user, item, recalled in zip(users, items, others, strict=True)
