@@ -147,8 +147,8 @@ class Question:
 
     @property
     def json(self) -> str:
-        """The body as text."""
-        return _canonical(self.body)
+        """The body as text, properties of the schema in its order: models write a reply in the order of its schema."""
+        return json.dumps(self.body, ensure_ascii=False, separators=(",", ":"))
 
     @property
     def most_tokens_in(self) -> int:

@@ -132,6 +132,12 @@ def test_a_rating_does_not_depend_on_the_others_of_a_call(mind_of: Any) -> None:
     assert together.prompt_hashes == [each.prompt_hashes[0] for each in one_by_one]
 
 
+def test_the_reason_comes_before_the_rating_in_the_schema_that_is_sent(mind_of: Any, stub: Any) -> None:
+    mind_of("0Shot_system_our_1_10").rate(questions(1))
+    schema = stub.bodies[0]["response_format"]["json_schema"]["schema"]
+    assert list(schema["properties"]) == schema["required"] == ["reason", "rating"]
+
+
 # --- faults ---
 
 
