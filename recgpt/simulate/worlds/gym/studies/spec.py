@@ -20,7 +20,9 @@ from recgpt.simulate.worlds.gym.studies.world import Studies, StudyState
 
 
 def make_world(config: StudyConfig, inputs: StudyInputs, run: Run, concurrency: int) -> Studies:
-    """The studies before their first question."""
+    """The studies before their first question. A language model gives reasons for the human study, if it is alone."""
+    if config.study == ("human",):
+        config = config.changed(flags={"llm.explains": True})
     mind = make_mind(config, inputs.gym, seed=config.seed, run=run)
     return Studies(inputs.table, mind, make_recall(inputs.gym), make_perturb(inputs.gym), config.seed)
 

@@ -133,3 +133,12 @@ def test_a_language_models_answers_are_logged_resumed_and_verified(mind_stub, tm
     assert (
         refused.exit_code == 1 and "question 5: the prompt hash is not that of the question's prompt" in refused.output
     )
+
+
+def test_a_language_model_gives_reasons_for_the_human_study(mind_stub, tmp_path):
+    with mind_stub() as stub:
+        words = ["--llm-model", "stub", "--base-url", stub.base_url, "--key-env", ""]
+        done = module("ablations.books.human_study", *words, "--llm-rater", "0Shot_cotlite_our")
+    assert done.exit_code == 0, done.output
+    form = next(tmp_path.glob("runs/*/human_form.html")).read_text(encoding="utf-8")
+    assert form.count("It moved me") == 10
