@@ -69,6 +69,7 @@ def _play(
         check_model(model)
 
     from recgpt.cli.gym.printing import Printer
+    from recgpt.progress import note
     from recgpt.simulate.worlds.gym.engine import Engine
     from recgpt.simulate.worlds.gym.inputs import load_inputs
     from recgpt.simulate.worlds.gym.minds import make_mind
@@ -79,6 +80,8 @@ def _play(
     inputs = load_inputs(settings)
     users = _numbers(user_start_id, num_users, len(inputs.users))
     mind = make_mind(settings, inputs, seed=seed)
+    if (estimate := mind.estimate(len(users) * max_steps)) is not None:
+        note(f"estimated language-model use: {estimate}")
     chosen: Policy
     if replay_csv is None:
         chosen = make_policy(policy, Setting(inputs.domain, inputs.items, inputs.users, mind, seed, model))

@@ -117,7 +117,7 @@ def run_training(
     from recgpt.simulate.worlds.gym.training.worlds import make_world
 
     device_named(settings.model_device)
-    world = make_world(settings)
+    world = make_world(settings, calls=out / "calls.sqlite")
     with resumable("to continue, repeat the command"):
         points = TrainingRun(settings, world, out).train()
     last = points[-1]

@@ -322,3 +322,22 @@ def test_a_file_of_calls_makes_a_training_resumable_within_its_caps(stub: Any, t
     with CallFile(tmp_path / "calls.sqlite") as calls, pytest.raises(BudgetExceeded):
         make_mind(MindOptions(mind="llm", llm=llm), inputs, run=calls).rate(questions(9, first_user=9))
     assert len(stub.bodies) == 6
+
+
+def test_a_training_sends_no_question_twice_after_a_kill(
+    stub: Any, tmp_path: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("stable_baselines3")
+    from recgpt.simulate.worlds.gym.training.settings import TrainSettings
+    from recgpt.simulate.worlds.gym.training.worlds import make_world
+
+    llm = {"base_urls": [stub.base_url], "key_env": None, "model": "stub"}
+    settings = TrainSettings(mind="llm", llm=llm, total_timesteps=8)
+    for _ in range(2):
+        env = make_world(settings, calls=tmp_path / "calls.sqlite").make_env(4)
+        env.seed(0)
+        env.reset()
+        for item in (3, 4):
+            env.step(np.full(4, item))
+    assert len(stub.bodies) == 8
+    assert "estimated language-model use of the training steps" in capsys.readouterr().err
