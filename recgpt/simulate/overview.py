@@ -70,8 +70,8 @@ def n_failed(run: Run) -> int:
 
 
 def n_agents(run: Run) -> int:
-    """Number of agents: as the configuration says, else of those in the first step; 0 before it."""
-    return run.manifest.config.get("agents") or run.events(1)["agent"].n_unique()
+    """Number of agents: as the configuration says, else of those in the log; 0 before the first step."""
+    return run.manifest.config.get("agents") or run.events()["agent"].n_unique()
 
 
 def first_failed_step(run: Run) -> int | None:

@@ -58,7 +58,13 @@ class StudyInputs:
     @property
     def fingerprint(self) -> dict[str, Any]:
         """Names and hashes of the data; see `recgpt.simulate.world.Inputs`."""
-        return {**self.gym.fingerprint, "sets": self.setting.sets.made_from, "questions": _hash(self.table)}
+        name = self.gym.items.made_from
+        return {
+            "name": name,
+            **self.gym.fingerprint,
+            "sets": self.setting.sets.made_from,
+            "questions": _hash(self.table),
+        }
 
     def artifacts(self) -> dict[str, bytes]:
         """The questions, and the ids and titles of the items in them."""
