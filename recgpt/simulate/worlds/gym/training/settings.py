@@ -35,24 +35,17 @@ _EMOSIM: dict[str, dict[str, Any]] = {
     "trpo": {**_PPO},
     "dqn": {"learning_rate": 1e-4, "buffer_size": 50_000},
 }
+_ON_POLICY = {"n_steps": 16, "gae_lambda": 0.0}  # a rating follows from the item shown: later ones only add noise
 _OURS: dict[str, dict[str, Any]] = {
     "a2c": {
-        "learning_rate": 3e-3,
-        "n_steps": 8,
-        "ent_coef": 0.005,
-        "gae_lambda": 0.9,
+        **_ON_POLICY,
+        "learning_rate": 1e-3,
+        "ent_coef": 0.002,
         "normalize_advantage": True,
         "use_rms_prop": False,
     },
-    "ppo": {
-        "learning_rate": 3e-3,
-        "n_steps": 16,
-        "batch_size": 512,
-        "n_epochs": 4,
-        "gae_lambda": 0.9,
-        "ent_coef": 0.005,
-    },
-    "trpo": {"learning_rate": 3e-3, "n_steps": 16, "batch_size": 512, "gae_lambda": 0.9, "target_kl": 0.02},
+    "ppo": {**_ON_POLICY, "learning_rate": 1e-3, "batch_size": 512, "n_epochs": 8, "ent_coef": 0.002},
+    "trpo": {**_ON_POLICY, "learning_rate": 1e-3, "batch_size": 512, "target_kl": 0.02},
     "dqn": {
         "learning_rate": 1e-3,
         "buffer_size": 250_000,
@@ -72,6 +65,8 @@ HYPERPARAMETERS: dict[str, dict[str, dict[str, Any]]] = {
 suber: Corecco et al. (2024), in their code the library's defaults; emosim: the fork; recgpt: ours, for many
 environments at once.
 """
+CF_LEARNING_RATE = 0.03
+"""Of ours for the networks with a weight for each user and item, each of which a few transitions train."""
 N_ENVS = {"recgpt": 64, "suber": 1, "emosim": 1}
 """Preset -> environments at once."""
 
@@ -142,6 +137,8 @@ class TrainSettings(GymSettings):
         found = dict(HYPERPARAMETERS[self.preset][self.algo])
         if self.n_steps is not None and self.algo != "dqn":
             found["n_steps"] = self.n_steps
+        if self.preset == "recgpt" and self.policy in ("cf", "cf_seen") and self.algo != "dqn":
+            found["learning_rate"] = CF_LEARNING_RATE
         if self.learning_rate is not None:
             found["learning_rate"] = self.learning_rate
         rollout = found.get("n_steps", 0) * self.environments
