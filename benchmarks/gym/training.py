@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import torch
 from rich.table import Table
 
 from recgpt.data.dataset import Dataset
@@ -39,7 +40,7 @@ from recgpt.simulate.worlds.gym.minds.base import Mind
 from recgpt.simulate.worlds.gym.minds.scripted import ScriptedMind
 from recgpt.simulate.worlds.gym.policies import make_policy
 from recgpt.simulate.worlds.gym.policies.base import Setting
-from recgpt.simulate.worlds.gym.policies.trained import TrainedPolicy
+from recgpt.simulate.worlds.gym.policies.trained import NetworkFacts, TrainedPolicy, make_network
 from recgpt.simulate.worlds.gym.training.analysis import play_all
 from recgpt.simulate.worlds.gym.training.curves import write_curve
 from recgpt.simulate.worlds.gym.training.run import TrainingRun
@@ -70,13 +71,12 @@ def train(settings: TrainSettings, inputs: Inputs, mind: Mind, cpu_s: float, nam
     """Train in rounds until the CPU time is used up; returns the folder and what was done."""
     folder = Path(tempfile.mkdtemp(prefix="gym-"))
     world, began, points = make_world(settings, inputs, mind), time.process_time(), []
-    steps = 0
-    while (used := time.process_time() - began) < cpu_s:
-        speed = steps / used if steps else 0
-        steps += max(settings.eval_every, min(int(speed * (cpu_s - used)), 5 * settings.eval_every))
-        points = TrainingRun(settings.changed(flags={"total_timesteps": steps}), world, folder).train()
-        if steps and used and used + settings.eval_every / max(speed, 1) > cpu_s:
-            break
+    steps, used = 0, 0.0
+    while used < cpu_s - settings.eval_every * used / max(steps, 1):
+        left = (cpu_s - used) * steps / used if used else 0
+        steps += max(settings.eval_every, min(int(left), 5 * settings.eval_every))
+        points = TrainingRun(settings.changed(flags={"total_timesteps": steps}), world, folder, quiet=True).train()
+        used = time.process_time() - began
     write_curve(RESULTS, points, f"{name}: {settings.algo}, {settings.policy}")
     for suffix in (".png", ".csv"):
         (RESULTS / f"curve{suffix}").replace(RESULTS / f"training_{name}{suffix}")
@@ -107,7 +107,14 @@ def play(
 ) -> dict[str, Any]:
     """Compare a trained policy with others."""
     setting = Setting(inputs.domain, inputs.items, inputs.users, mind, 42, model)
-    policies = {"trained": TrainedPolicy.load(folder, setting), **{name: make_policy(name, setting) for name in names}}
+    facts = NetworkFacts.read(folder)
+    torch.manual_seed(42)
+    untrained = TrainedPolicy(make_network(facts, setting), inputs.users.features(facts.tags))
+    policies = {
+        "trained": TrainedPolicy.load(folder, setting),
+        "untrained": untrained,
+        **{name: make_policy(name, setting) for name in names},
+    }
     return compared({name: means(policy, inputs, mind, n_shown) for name, policy in policies.items()}, "trained")
 
 
@@ -139,7 +146,7 @@ def cf(cpu_s: float) -> dict[str, Any]:
     inputs = replace(whole, items=of_items(whole.items, rows))
     mind = make_mind(MindOptions(), inputs, seed=0)
     assert isinstance(mind, ScriptedMind)  # noqa: S101  # for the type checker
-    settings = TrainSettings(policy="cf", eval_every=50_000, eval_episodes=200, checkpoint_every=10**9)
+    settings = TrainSettings(policy="cf", eval_every=5_000, eval_episodes=200, checkpoint_every=10**9)
     found: dict[str, Any] = {}
     for name, of in (("own", mind), ("shared", SharedTaste(mind))):
         folder, done = train(settings, inputs, of, cpu_s, f"cf_{name}_tastes")
@@ -174,7 +181,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.part == "films" and args.data is None:
         parser.error("films: name a data set folder")
-    settings = TrainSettings(policy="item_embedding", eval_every=20_000, eval_episodes=200, checkpoint_every=10**9)
+    settings = TrainSettings(policy="item_embedding", eval_every=10_000, eval_episodes=200, checkpoint_every=10**9)
     found = cf(args.cpu_seconds or 120) if args.part == "cf" else films(args.data, args.cpu_seconds or 600, settings)
     about = {"date": datetime.now(UTC).date().isoformat(), "hardware": hardware(), "seed": settings.seed}
     write_text(RESULTS / f"training_{args.part}.json", json.dumps({**about, **found}, indent=2) + "\n")

@@ -83,7 +83,7 @@ def _plot(path: Path, points: Sequence[Mapping[str, Any]], title: str, levels: M
 
     column = {name: np.array([each[name] for each in points], dtype=np.float64) for name in COLUMNS}
     figure, axes = plt.subplots(figsize=(7, 4))
-    axes.plot(column["step"], column["training_reward"], color="0.6", label="training, exploring")
+    axes.plot(column["step"], column["training_reward"], color="0.6", marker=".", label="training, exploring")
     axes.plot(column["step"], column["reward"], color="tab:blue", marker="o", markersize=3, label="evaluation, greedy")
     axes.fill_between(column["step"], column["low"], column["high"], color="tab:blue", alpha=0.2, label="95 % interval")
     for number, (name, level) in enumerate(levels.items()):

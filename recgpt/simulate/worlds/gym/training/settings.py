@@ -39,12 +39,12 @@ _ON_POLICY = {"n_steps": 16, "gae_lambda": 0.0}  # a rating follows from the ite
 _OURS: dict[str, dict[str, Any]] = {
     "a2c": {
         **_ON_POLICY,
-        "learning_rate": 1e-3,
+        "learning_rate": 3e-4,
         "ent_coef": 0.002,
         "normalize_advantage": True,
         "use_rms_prop": False,
     },
-    "ppo": {**_ON_POLICY, "learning_rate": 1e-3, "batch_size": 512, "n_epochs": 8, "ent_coef": 0.002},
+    "ppo": {**_ON_POLICY, "learning_rate": 3e-4, "batch_size": 512, "n_epochs": 8, "ent_coef": 0.002},
     "trpo": {**_ON_POLICY, "learning_rate": 1e-3, "batch_size": 512, "target_kl": 0.02},
     "dqn": {
         "learning_rate": 1e-3,
