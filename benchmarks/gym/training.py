@@ -55,16 +55,16 @@ SHOWN = 10
 def of_items(items: Items, rows: np.ndarray) -> Items:
     """Some items of a catalogue, with their part of the past."""
     per_item = ("ids", "titles", "descriptions", "years", "tags", "people", "directors", "collection")
-    lists = {name: [getattr(items, name)[row] for row in rows] for name in per_item}
-    arrays = {name: getattr(items, name)[rows] for name in ("average_N", "count_N", "unit_NE", "part_N")}
+    changes: dict[str, Any] = {name: [getattr(items, name)[row] for row in rows] for name in per_item}
+    changes |= {name: getattr(items, name)[rows] for name in ("average_N", "count_N", "unit_NE", "part_N")}
     past = items.dataset.interactions
     new_N = np.full(len(items), -1)
     new_N[rows] = np.arange(len(rows))
     kept = new_N[past.item] >= 0
     events = pl.DataFrame({"user_id": past.user[kept], "item_id": new_N[past.item[kept]]})
     events = events.with_columns(position=pl.int_range(pl.len()).over("user_id"))
-    table = pl.DataFrame({"item_id": np.arange(len(rows)), "title": lists["titles"]})
-    return replace(items, **lists, **arrays, dataset=Dataset.from_frames("part", events, table))
+    table = pl.DataFrame({"item_id": np.arange(len(rows)), "title": changes["titles"]})
+    return replace(items, **changes, dataset=Dataset.from_frames("part", events, table))
 
 
 def train(settings: TrainSettings, inputs: Inputs, mind: Mind, cpu_s: float, name: str) -> tuple[Path, dict[str, Any]]:
