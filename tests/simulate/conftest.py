@@ -54,7 +54,7 @@ def reply_to(request: dict[str, Any], user: str) -> dict[str, Any]:
         if "enum" in node:
             return draws.choice(node["enum"])
         if node["type"] == "object":
-            return {name: value(each) for name, each in node["properties"].items()}
+            return {name: value(each) for name, each in sorted(node["properties"].items())}
         return draws.random() < 0.7 if node["type"] == "boolean" else f"It moved me {draws.randrange(100)} times."
 
     return value(schema)
