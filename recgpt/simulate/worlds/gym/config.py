@@ -15,6 +15,7 @@ from recgpt.simulate.minds.options import MindOptions
 from recgpt.simulate.world import WorldConfig
 
 NAME = "gym"
+MOST_EPISODE_STEPS = 100_000
 
 
 class GymRules(Config):
@@ -66,7 +67,9 @@ class GymRules(Config):
         default=1, ge=1, description="ratings before satisfaction counts, not the rating"
     )
     churn_recovery_bonus: float = Field(default=0.0, ge=0, le=1, description="less probability after good ratings")
-    max_episode_steps: int = Field(default=200, ge=1, le=100_000, description="steps after which an episode is cut off")
+    max_episode_steps: int = Field(
+        default=200, ge=1, le=MOST_EPISODE_STEPS, description="steps after which an episode is cut off"
+    )
     history_length: int = Field(default=10, ge=1, le=100_000, description="latest interactions in an observation")
     across_episodes: bool = Field(default=False, description="users who come back remember earlier episodes")
     observation: Literal["compact", "published"] = Field(

@@ -78,6 +78,23 @@ def test_both_checkers_are_silent_for_every_id_with_all_render_modes(name):
         sb3_checker.check_env(env, skip_render_check=False)
 
 
+@pytest.mark.parametrize(("name", "action"), [(IDS["movies"], 1), (SLATE_ID, [1, 2, 3, 4, 5])])
+@pytest.mark.parametrize(("arguments", "limit"), [({}, 200), ({"max_episode_steps": 205}, 205)])
+def test_gymnasiums_make_limits_episodes(name, action, arguments, limit):
+    env = gymnasium.make(name, retrieval="none", shaping="identity", disable_env_checker=True, **arguments)
+    assert env.spec.max_episode_steps == limit
+    env.reset(seed=0)
+    over = [any(env.step(action)[2:4]) for _ in range(limit)]
+    assert over == [False] * (limit - 1) + [True]
+
+
+def test_loaded_inputs_keep_their_limit(make_inputs, hash_mind):
+    inputs = make_inputs(max_episode_steps=2, shaping="identity")
+    env = gymnasium.make(IDS["movies"], mind=hash_mind(inputs.domain.scale), inputs=inputs, domain="toy")
+    env.reset(seed=0)
+    assert [env.step(item)[3] for item in (1, 2)] == [False, True]
+
+
 def test_info_has_all_keys_and_observations_are_in_their_space(make_inputs, hash_mind):
     inputs = make_inputs(shaping="churn_satisfaction", retrieval="decay_emotion_2")
     env = EmoSimEnv("toy", hash_mind(inputs.domain.scale), inputs=inputs)

@@ -232,7 +232,7 @@ def test_histories_hold_what_was_liked_before_and_now_or_all_where_nothing_was()
     users = toy_users([[1, 2, 3], [4], *[[] for _ in range(N_USERS - 2)]], [9.0, 3.0, 8.0, 2.0])
     items = np.array([[10, 11], [12, -1], [13, 14], [-1, -1]])
     ratings = np.array([[7.0, 10.0], [5.0, np.nan], [np.nan, 6.0], [np.nan, np.nan]])
-    found = histories_of(views_of(items, ratings), users, liked_from=8)
+    found = histories_of(np.arange(4), items, ratings, users, liked_from=8)
     assert [each.tolist() for each in found] == [[1, 3, 11], [4, 12], [14], []]
 
 

@@ -1,10 +1,10 @@
 """RecGPT in a policy: as encoder of the state, and as warm start, to whose ranking training adds what it learns.
 
-    ranked = RecGPTLists(setting)                 # indexes the catalogue: texts and past interactions, no gradient step
-    network = RecGPTActorCritic(features, ranked, ...)
+    lists = RecGPTLists(setting)                  # fits the recommender: texts and past interactions, no gradient step
+    network = RecGPTActorCritic(features, lists, ...)
 
-The foundation model ranks the catalogue after the items that a user liked, before the episode and in it; the best
-`LIST` items of that ranking are read. Their mean vector is an input of the state, and their places give the logits that
+The recommender `recgpt` ranks the catalogue after the items that a user liked, before the episode and in it; the best
+`LIST` items of that ranking are read. Their mean vector is an input of the state, and their places are the logits that
 training starts from. The foundation model itself is not trained. Rankings are kept, so that an epoch of training costs
 no second ranking.
 
@@ -19,21 +19,20 @@ import torch
 from torch import Tensor, nn
 
 from recgpt.data.ragged import Ragged
-from recgpt.encode import TextEncoder
-from recgpt.models import load_foundation_model
 from recgpt.simulate.worlds.gym.policies.base import Setting
 from recgpt.simulate.worlds.gym.policies.item_embedding import ItemEmbeddingActorCritic
 from recgpt.simulate.worlds.gym.policies.networks import Batch
+from recgpt.simulate.worlds.gym.policies.recommenders import fitted, histories_of
 
-LIST = 100
+LIST = 200
 """M, the number of ranked items that are read."""
 KEPT_LISTS = 200_000
-"""Rankings kept, 400 bytes each."""
+"""Rankings kept, 800 bytes each."""
 _NO_ITEM = -1
 
 
 class RecGPTLists:
-    """Rankings of the foundation model after histories of liked items.
+    """Rankings of the recommender `recgpt`, of the items that are not in the history.
 
     Parameters
     ----------
@@ -42,53 +41,46 @@ class RecGPTLists:
     """
 
     def __init__(self, setting: Setting) -> None:
-        model, dataset = load_foundation_model(setting.model), setting.items.dataset
-        texts = dataset.texts(model.template)
-        unit_NE = setting.items.unit_NE
-        embeddings = unit_NE if unit_NE.shape[1] == model.text_encoder.get("dim") else None
-        if embeddings is None:
-            embeddings = TextEncoder.from_fingerprint(model.text_encoder).encode(texts)
-        self._catalogue = model.index(texts, interactions=dataset.interactions, embeddings=embeddings)
-        self._liked_from = setting.domain.liked_from
-        self._past = _liked(setting.users.histories, setting.users.ratings, setting.domain.liked_from)
+        self._recommender = fitted("recgpt", setting)
+        self._users, self._liked_from = setting.users, setting.domain.liked_from
         self._kept: OrderedDict[bytes, np.ndarray] = OrderedDict()
-        self._n = min(LIST, len(texts))
+        self._n = min(LIST, len(setting.items))
 
     def after(self, user_B: np.ndarray, items_BH: np.ndarray, ratings_BH: np.ndarray) -> np.ndarray:
-        """(B, M) int32 ranked items after the liked ones, best first; -1 where fewer can be ranked."""
-        is_liked_BH = (items_BH >= 0) & (ratings_BH >= self._liked_from)
-        histories = [
-            np.concatenate([self._past[user], items[liked][::-1]]).astype(np.int64)  # the newest stands last
-            for user, items, liked in zip(user_B, items_BH, is_liked_BH, strict=True)
-        ]
+        """(B, M) int32 ranked items, best first; -1 where fewer can be ranked.
+
+        Parameters
+        ----------
+        user_B, items_BH, ratings_BH
+            Users, and interactions of their episodes, newest first; -1 for none.
+        """
+        known_BH = np.where(items_BH >= 0, ratings_BH, np.nan)
+        histories = histories_of(user_B, items_BH[:, ::-1], known_BH[:, ::-1], self._users, self._liked_from)
         keys = [history.tobytes() for history in histories]
         missing = {key: row for row, key in enumerate(keys) if key not in self._kept}
         if missing:
-            ranking = self._catalogue.recommend(
-                Ragged.from_lists([histories[row] for row in missing.values()]), self._n, exclude="history", ids="rows"
-            )
-            self._kept.update(zip(missing, ranking.ids.astype(np.int32), strict=True))
+            ranked = self._recommender.rank(Ragged.from_lists([histories[row] for row in missing.values()]), self._n)
+            self._kept.update(zip(missing, ranked.ids.astype(np.int32), strict=True))
         found_BM = np.stack([self._kept[key] for key in keys])
         while len(self._kept) > KEPT_LISTS:
             self._kept.popitem(last=False)
         return found_BM
 
 
-def _liked(histories: Ragged, ratings: np.ndarray, liked_from: float) -> list[np.ndarray]:
-    """Liked items of each user before the first episode, oldest first."""
-    ends = np.cumsum(histories.lengths)[:-1]
-    parts = zip(np.split(histories.values, ends), np.split(ratings, ends), strict=True)
-    return [items[given >= liked_from] for items, given in parts]
-
-
 class RecGPTActorCritic(ItemEmbeddingActorCritic):
-    """Item-embedding network whose state and first logits come from RecGPT's ranking."""
+    """Item-embedding network whose state reads RecGPT's ranking; before the training, its logits are this ranking."""
+
+    start = 0.0
 
     def __init__(self, features_NX: np.ndarray, lists: RecGPTLists, *, width: int = 32, **sizes: Any) -> None:
         self._width = width
         super().__init__(features_NX, width=width, **sizes)
         self.lists = lists
         self.list_weight = nn.Parameter(torch.tensor(6.0))
+        state_out = self.state[-1]
+        with torch.no_grad():
+            state_out.weight.zero_()
+            state_out.bias.zero_()
 
     @property
     def n_context(self) -> int:

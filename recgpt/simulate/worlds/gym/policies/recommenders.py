@@ -13,6 +13,7 @@ Shapes: E episodes, H interactions, N items, k items ranked.
 import numpy as np
 
 from recgpt.data.ragged import Ragged, offsets_from_lengths
+from recgpt.errors import DataError
 from recgpt.evaluate.lineup import model_embeddings, recommenders_for
 from recgpt.models import Model, load_model
 from recgpt.recommenders import REGISTRY, check_names, registered_name
@@ -45,13 +46,14 @@ class RecommenderPolicy(Unlearning):
         self.name = name
         self._users = setting.users
         self._liked_from = setting.domain.liked_from
-        self._recommender = _fitted(name, setting)
+        self._recommender = fitted(name, setting)
         past = setting.items.dataset.interactions
         self._popularity_1N = np.bincount(past.item, minlength=len(setting.items)).astype(np.float32)[None]
 
     def act(self, views: Views) -> np.ndarray:
         """(E,) int64 the item to show to each user."""
-        histories, allowed_EN = histories_of(views, self._users, self._liked_from), views.allowed()
+        histories = histories_of(views.user_E, views.items_EH, views.ratings_EH, self._users, self._liked_from)
+        allowed_EN = views.allowed()
         item_E = np.empty(len(views), dtype=np.int64)
         for start in range(0, len(views), _ROWS):
             rows = slice(start, start + _ROWS)
@@ -70,11 +72,19 @@ class RecommenderPolicy(Unlearning):
         return item_E
 
 
-def histories_of(views: Views, users: Users, liked_from: float) -> Ragged:
-    """Liked items of each user, before the episodes and in them, oldest first; all rated items where none was liked."""
-    known = users.histories[views.user_E]
-    known_ratings = Ragged(users.ratings, users.histories.offsets)[views.user_E]
-    met_EH = (views.items_EH >= 0) & ~np.isnan(views.ratings_EH)
+def histories_of(
+    user_E: np.ndarray, items_EH: np.ndarray, ratings_EH: np.ndarray, users: Users, liked_from: float
+) -> Ragged:
+    """Liked items of each user, before the episodes and in them, oldest first; all rated items where none was liked.
+
+    Parameters
+    ----------
+    user_E, items_EH, ratings_EH
+        Users and interactions of the episodes, oldest first; -1 and NaN for none, at any place.
+    """
+    known = users.histories[user_E]
+    known_ratings = Ragged(users.ratings, users.histories.offsets)[user_E]
+    met_EH = (items_EH >= 0) & ~np.isnan(ratings_EH)
     n_met_E = met_EH.sum(axis=1)
     offsets = offsets_from_lengths(known.lengths + n_met_E)
     lengths = np.diff(offsets)
@@ -83,15 +93,24 @@ def histories_of(views: Views, users: Users, liked_from: float) -> Ragged:
     is_known_R = place_R < known.lengths[owner_R]
     item_R, rating_R = np.empty(len(owner_R), dtype=np.int64), np.empty(len(owner_R))
     item_R[is_known_R], rating_R[is_known_R] = known.values, known_ratings.values
-    item_R[~is_known_R], rating_R[~is_known_R] = views.items_EH[met_EH], views.ratings_EH[met_EH]
+    item_R[~is_known_R], rating_R[~is_known_R] = items_EH[met_EH], ratings_EH[met_EH]
     liked_R = rating_R >= liked_from
     any_liked_E = np.bincount(owner_R, weights=liked_R, minlength=len(lengths)) > 0
     return Ragged(item_R, offsets).filter(liked_R | ~any_liked_E[owner_R])
 
 
-def _fitted(name: str, setting: Setting) -> Recommender:
+def fitted(name: str, setting: Setting) -> Recommender:
+    """Recommender that is fitted on the past of the catalogue.
+
+    Raises
+    ------
+    DataError
+        It needs a model of another kind than that of the setting.
+    """
     kind = REGISTRY[registered_name(name)].model_kind
     model = load_model(setting.model) if kind is not None else None
+    if model is not None and model.kind != kind:
+        raise DataError(f"{setting.model}: the recommender {name} needs a {kind} model, not a {model.kind} one")
     embeddings_NE = _embeddings(setting.items, model)
     made = recommenders_for([name], embeddings_NE=embeddings_NE, model=model, seed=setting.seed)[0]
     return made.fit(setting.items.dataset)
