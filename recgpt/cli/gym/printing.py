@@ -75,8 +75,9 @@ class Printer:
         ratings = [float(row["rating"]) for row in self._rows if row["rating"]]
         mean = f"average rating {decimal(sum(ratings) / len(ratings), 2)}" if ratings else "no rating"
         failed = len(self._rows) - len(ratings)
+        n_episodes = sum(1 + n for n in self._sessions.values())
         facts = [
-            f"{sum(1 + n for n in self._sessions.values())} episodes, {len(self._rows)} {self._words}: {mean}",
+            f"{n_episodes} episode{'' if n_episodes == 1 else 's'}, {len(self._rows)} {self._words}: {mean}",
             f"return {decimal(sum(self._rewards), 1)}",
             f"{sum(row['terminated'] == '1' for row in self._rows)} left",
             *([f"{failed} without a rating"] if failed else []),

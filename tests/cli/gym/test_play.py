@@ -83,7 +83,7 @@ def test_a_line_tells_what_was_shown_recalled_rated_and_felt(run_recgpt):
     assert lines[4].startswith("   rates ")
     assert "satisfaction " in lines[4]
     assert any(line.startswith("   recalls ") and "(rated " in line for line in lines)
-    assert lines[-1].startswith("1 episodes, 12 films: average rating ")
+    assert lines[-1].startswith("1 episode, 12 films: average rating ")
 
 
 def test_users_follow_each_other_and_the_seed_decides(run_recgpt):

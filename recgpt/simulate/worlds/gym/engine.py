@@ -24,7 +24,7 @@ from recgpt.simulate.worlds.gym.minds.base import Mind, Questions, Ratings
 from recgpt.simulate.worlds.gym.perturbation import perturbed
 from recgpt.simulate.worlds.gym.policies.base import Views
 from recgpt.simulate.worlds.gym.registry import PERTURBATORS, SHAPINGS, Meeting, retrieval_of
-from recgpt.simulate.worlds.gym.retrieval import Remembered, Similarity, best, decayed_emotion, last
+from recgpt.simulate.worlds.gym.retrieval import Remembered, Similarity, best, scores
 from recgpt.simulate.worlds.gym.shaping import Churn, Satisfaction
 from recgpt.simulate.worlds.gym.steps import Left, Steps
 
@@ -225,26 +225,10 @@ class Engine:
 
     def _recalled(self, item_R: np.ndarray, remembered: Remembered) -> tuple[np.ndarray, np.ndarray]:
         """Places and scores (R, k) of what users recall."""
-        return best(self._scores(item_R, remembered), remembered.is_there_EM, self.k)
-
-    def _scores(self, item_R: np.ndarray, remembered: Remembered) -> np.ndarray:
-        match self._retrieval:
-            case "none" | "last":
-                return last(remembered)
-            case "most_similar":
-                return self._similarity.of_texts(item_R, remembered.items_EM)
-            case "simple":
-                return self._similarity.of_facts(item_R, remembered.items_EM)
-            case _:
-                rules = self.inputs.rules
-                return decayed_emotion(
-                    self._similarity.of_texts(item_R, remembered.items_EM),
-                    remembered,
-                    emotions_of(remembered.ratings_EM, self.inputs.domain.scale, rules),
-                    decay=rules.decay_time_lambda,
-                    bonus=rules.emotion_bonus,
-                    consider_arousal=rules.consider_arousal,
-                )
+        score_RM = scores(
+            self._retrieval, self._similarity, item_R, remembered, self.inputs.domain.scale, self.inputs.rules
+        )
+        return best(score_RM, remembered.is_there_EM, self.k)
 
     def decide(self, item_R: np.ndarray, rows: np.ndarray | None = None) -> Steps:
         """Show an item each and let the mind rate; changes nothing.

@@ -254,7 +254,7 @@ def _description(person: Person, items: str, u: np.ndarray) -> str:
         f"{who}; {'most afternoons go' if child else 'every free hour goes'} into {person.hobby.lower()}.",
         f"{who}, known to all friends for one thing: {person.hobby.lower()}.",
     )
-    character = f"{she.capitalize()} is {_pick(words.CHARACTERS, u[1])} and {_pick(words.CHARACTERS[::-1], u[2])}"
+    character = f"{she.capitalize()} is {_pick(words.CHARACTERS, u[1])} and {_pick(words.MORE_CHARACTERS, u[2])}"
     spare = _pick(words.CHILD_FREE_TIME if child else words.FREE_TIME, u[3])
     parts = [_pick(openings, u[0]), f"{character} and {spare}." if u[4] < 0.6 else f"{she.capitalize()} {spare}."]
     if person.liked:

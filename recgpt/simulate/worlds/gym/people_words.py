@@ -80,9 +80,10 @@ CHILDREN_HOBBIES = entries(
 )
 
 CHARACTERS = entries(
-    """patient, curious, outgoing, shy, stubborn, cheerful, thoughtful, impatient, warm-hearted, ironic, careful,
-    adventurous, quiet, talkative, dreamy, practical, competitive, generous, sceptical, sentimental"""
+    """patient, shy, thoughtful, careful, quiet, dreamy, calm, stubborn, sceptical, ironic, practical"""
 )
+"""Traits that go with each of `MORE_CHARACTERS`."""
+MORE_CHARACTERS = entries("""curious, generous, kind, honest, modest, loyal, gentle, hard-working, polite""")
 FREE_TIME = entries(
     """likes to cook for friends, takes long walks with the dog, sings in a small choir, keeps a vegetable patch,
     collects old maps, travels by night train whenever possible, never misses the local market, plays cards on
@@ -95,10 +96,10 @@ CHILD_FREE_TIME = entries(
     shares a room with two brothers, knows every dinosaur by name, hates going to bed, keeps a secret diary"""
 )
 REASONS = entries(
-    """for the suspense, for the laughs, for the great feelings, for the characters, to learn something, for the
-    adventure, to forget the working day, for the pictures they paint, because they are never dull, because they
-    remind {her} of home"""
+    """for the characters, to learn something, to forget the working day, for the pictures they paint, because they
+    are never dull, because they remind {her} of home, on long evenings, with a cup of tea"""
 )
+"""None of them is about a tag, which the same person may avoid."""
 OBJECTIONS = entries(
     """too predictable, too loud, too gloomy, too sentimental, too long, too far from real life, too childish, rather
     boring, hard to follow, not worth the time"""

@@ -15,8 +15,11 @@ import numpy as np
 
 from recgpt.features.text_similarity import quantize_rows
 from recgpt.simulate.agents.memory_presets import emotional_score
+from recgpt.simulate.worlds.gym.config import GymRules
 from recgpt.simulate.worlds.gym.domain import Likeness
+from recgpt.simulate.worlds.gym.emotions import emotions_of
 from recgpt.simulate.worlds.gym.items import Items
+from recgpt.simulate.worlds.gym.scale import Scale
 
 
 @dataclass(frozen=True)
@@ -176,6 +179,36 @@ def _sets(values: Sequence[Sequence[str]]) -> np.ndarray:
     for row, entries in enumerate(sets):
         padded_NG[row, : len(entries)] = entries
     return padded_NG
+
+
+def scores(
+    kind: str, similarity: Similarity, item_E: np.ndarray, remembered: Remembered, scale: Scale, rules: GymRules
+) -> np.ndarray:
+    """(E, M) scores of remembered items for a candidate each.
+
+    Parameters
+    ----------
+    kind
+        A key of `KINDS`.
+    item_E
+        (E,) candidates.
+    """
+    match kind:
+        case "none" | "last":
+            return last(remembered)
+        case "most_similar":
+            return similarity.of_texts(item_E, remembered.items_EM)
+        case "simple":
+            return similarity.of_facts(item_E, remembered.items_EM)
+        case _:
+            return decayed_emotion(
+                similarity.of_texts(item_E, remembered.items_EM),
+                remembered,
+                emotions_of(remembered.ratings_EM, scale, rules),
+                decay=rules.decay_time_lambda,
+                bonus=rules.emotion_bonus,
+                consider_arousal=rules.consider_arousal,
+            )
 
 
 KINDS: Mapping[str, str] = {

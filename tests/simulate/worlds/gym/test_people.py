@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from recgpt.errors import DataError, SimulationError
+from recgpt.simulate.worlds.gym import people_words as words
 from recgpt.simulate.worlds.gym.domain import domain_of
 from recgpt.simulate.worlds.gym.domains.books import KINDS as BOOK_KINDS
 from recgpt.simulate.worlds.gym.domains.movies import KINDS as MOVIE_KINDS
@@ -85,6 +86,14 @@ def test_a_description_is_a_predicate_that_tells_what_was_drawn(films):
     with_favourites = np.mean([bool(person.favourites) for person in people])
     assert 0.4 < with_favourites < 0.6
     assert len({person.description for person in people}) == len(people)
+
+
+def test_no_description_contradicts_itself():
+    tags = {tag for kinds in (MOVIE_KINDS, BOOK_KINDS) for kind in kinds.values() for tag in kind.tastes.likes}
+    assert not set(words.CHARACTERS) & set(words.MORE_CHARACTERS)
+    for reason in words.REASONS:
+        assert not [tag for tag in tags if tag in reason], reason
+    assert not {"suspense", "laughs", "adventure"} & set(" ".join(words.REASONS).split())
 
 
 @pytest.mark.parametrize(("kinds", "name"), [(MOVIE_KINDS, each) for each in MOVIE_KINDS] + [(BOOK_KINDS, "detailed")])

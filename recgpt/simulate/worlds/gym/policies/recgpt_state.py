@@ -77,10 +77,8 @@ class RecGPTActorCritic(ItemEmbeddingActorCritic):
         super().__init__(features_NX, width=width, **sizes)
         self.lists = lists
         self.list_weight = nn.Parameter(torch.tensor(6.0))
-        state_out = self.state[-1]
-        with torch.no_grad():
-            state_out.weight.zero_()
-            state_out.bias.zero_()
+        for weights in self.state[-1].parameters():
+            nn.init.zeros_(weights)
 
     @property
     def n_context(self) -> int:

@@ -10,11 +10,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from recgpt.simulate.worlds.gym.emotions import emotions_of
 from recgpt.simulate.worlds.gym.inputs import Inputs
 from recgpt.simulate.worlds.gym.perturbation import perturbed
 from recgpt.simulate.worlds.gym.registry import PERTURBATORS, retrieval_of
-from recgpt.simulate.worlds.gym.retrieval import Remembered, Similarity, best, decayed_emotion, last
+from recgpt.simulate.worlds.gym.retrieval import Remembered, Similarity, best, scores
 
 Recall = Callable[[np.ndarray, Remembered], tuple[np.ndarray, np.ndarray]]
 Perturb = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -26,34 +25,14 @@ def make_recall(inputs: Inputs) -> Recall:
     similarity = Similarity(inputs.items, inputs.domain.likeness)
 
     def recall(item_Q: np.ndarray, remembered: Remembered) -> tuple[np.ndarray, np.ndarray]:
-        place_Qk, _ = best(_scores(inputs, kind, similarity, item_Q, remembered), remembered.is_there_EM, k)
+        score_QM = scores(kind, similarity, item_Q, remembered, inputs.domain.scale, inputs.rules)
+        place_Qk, _ = best(score_QM, remembered.is_there_EM, k)
         at_Qk, there_Qk = np.maximum(place_Qk, 0), place_Qk >= 0
         items_Qk = np.take_along_axis(remembered.items_EM, at_Qk, axis=1)
         ratings_Qk = np.take_along_axis(remembered.ratings_EM, at_Qk, axis=1)
         return np.where(there_Qk, items_Qk, -1), np.where(there_Qk, ratings_Qk, np.nan)
 
     return recall
-
-
-def _scores(
-    inputs: Inputs, kind: str, similarity: Similarity, item_Q: np.ndarray, remembered: Remembered
-) -> np.ndarray:
-    if kind in ("none", "last"):
-        return last(remembered)
-    if kind == "simple":
-        return similarity.of_facts(item_Q, remembered.items_EM)
-    cosine_QM = similarity.of_texts(item_Q, remembered.items_EM)
-    if kind == "most_similar":
-        return cosine_QM
-    rules = inputs.rules
-    return decayed_emotion(
-        cosine_QM,
-        remembered,
-        emotions_of(remembered.ratings_EM, inputs.domain.scale, rules),
-        decay=rules.decay_time_lambda,
-        bonus=rules.emotion_bonus,
-        consider_arousal=rules.consider_arousal,
-    )
 
 
 def make_perturb(inputs: Inputs) -> Perturb:
