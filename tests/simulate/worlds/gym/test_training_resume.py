@@ -59,7 +59,13 @@ def train(
 
 @pytest.mark.parametrize(
     ("algo", "policy"),
-    [("maskable_ppo", "item_embedding"), ("maskable_ppo", "cf"), ("dqn", "item_embedding"), ("dqn", "cf")],
+    [
+        ("maskable_ppo", "item_embedding"),
+        ("maskable_ppo", "cf"),
+        ("dqn", "item_embedding"),
+        ("dqn", "cf"),
+        pytest.param("maskable_ppo", "recgpt", marks=pytest.mark.slow),
+    ],
 )
 def test_killed_training_on_the_real_engine_ends_with_equal_bits(
     tmp_path: Path, monkeypatch: Any, films: tuple[Inputs, Mind], algo: str, policy: str
