@@ -8,6 +8,7 @@ Its columns are `COLUMNS`. The file's metadata hold `about`: run, configuration 
 hashes of the data, versions, and the manifest's sentence on repeating the run.
 """
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import polars as pl
 
 from recgpt.bounds import check_parquet, parse_json
+from recgpt.data.schema import scan_parquet
 from recgpt.errors import DataError, SimulationError
 from recgpt.files import new_file, storage_errors
 from recgpt.simulate.store import Run
@@ -53,7 +55,7 @@ def dump_of(run: Run) -> pl.DataFrame:
     failed = _by_question(events, "failed", failure="text")
     for each in (rated, perturbed, replied, failed):
         rows = rows.join(each, on="question", how="left", maintain_order="left")
-    names = dict(pl.read_parquet(run.artifact(ITEMS)).select("item", "item_name").iter_rows())
+    names = dict(pl.read_parquet(io.BytesIO(run.artifact(ITEMS))).select("item", "item_name").iter_rows())
     about = [json.loads(text) if text else {} for text in rows["about"].to_list()]
     return rows.with_columns(
         pl.lit(config.label).alias("configuration"),
@@ -93,7 +95,7 @@ def config_of(run: Run) -> StudyConfig:
 
 def stored_questions(run: Run) -> pl.DataFrame:
     """Questions of a run, from its artifact."""
-    return pl.read_parquet(run.artifact(QUESTIONS))
+    return pl.read_parquet(io.BytesIO(run.artifact(QUESTIONS)))
 
 
 def about_of(run: Run) -> dict[str, Any]:
@@ -130,7 +132,7 @@ def read(path: Path) -> tuple[pl.DataFrame, dict[str, Any]]:
     with storage_errors(path):
         check_parquet(path)
         found = pl.read_parquet_metadata(path).get(_METADATA)
-        dump = pl.read_parquet(path)
+        dump = scan_parquet(path).collect()
     wrong = [name for name, kind in COLUMNS.items() if dump.schema.get(name) != kind]
     if found is None or wrong:
         what = f"the columns {', '.join(wrong)} are missing or of another type" if wrong else "it has no metadata"

@@ -100,7 +100,7 @@ def _own(sets: StudySets) -> list[Persona]:
 
 def _published(domain: Domain, path: Path) -> list[Persona]:
     with storage_errors(path):
-        rows = pl.read_csv(path).filter(pl.col("domain") == _PUBLISHED_DOMAINS[domain.name])
+        rows = pl.read_csv(path.read_bytes()).filter(pl.col("domain") == _PUBLISHED_DOMAINS[domain.name])
     return [
         Persona(row["study"], row["group"], row["name"], int(row["gender"] == "F"), int(row["age"]))
         for row in rows.iter_rows(named=True)

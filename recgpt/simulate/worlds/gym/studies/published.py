@@ -53,7 +53,7 @@ def published_claim(folder: Path) -> Claim:
 
 def _read(path: Path, study: str) -> pl.DataFrame:
     with storage_errors(path):
-        table = pl.read_csv(path, infer_schema=False)
+        table = pl.read_csv(path.read_bytes(), infer_schema=False)
     missing = [name for name in ("item", "user", "user_name", "item_name", "rating") if name not in table.columns]
     if missing:
         raise DataError(f"{path} lacks the columns {', '.join(missing)}: it is no dump of a study")
@@ -133,7 +133,7 @@ def _shares(rows: pl.DataFrame, study: str, domain: Domain) -> list[float]:
 def _said(path: Path) -> list[float]:
     """Numbers of the last row of a summary, the one of the whole study."""
     with storage_errors(path):
-        rows = pl.read_csv(path, infer_schema=False)
+        rows = pl.read_csv(path.read_bytes(), infer_schema=False)
     cells: list[Any] = list(rows.row(-1)[2:]) if len(rows) else []
     numbers = pl.Series(cells, dtype=pl.String).cast(pl.Float64, strict=False).drop_nulls()
     return numbers.to_list()
