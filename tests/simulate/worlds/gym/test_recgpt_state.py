@@ -65,7 +65,7 @@ def test_a_trained_folder_is_a_policy_that_differs_from_its_start(trained: Path,
     assert policy.name == "a2c:recgpt"
     facts = NetworkFacts.read(trained)
     start, learned = make_network(facts, setting), policy._network
-    assert not np.allclose(start.state[-1].weight.detach(), learned.state[-1].weight.detach())
+    assert not np.allclose(start.weights.weight.detach(), learned.weights.weight.detach())
     assert start.list_weight.item() != learned.list_weight.item()
     for item_E, _ in episode_of(policy, policy, 3):
         assert ((item_E >= 0) & (item_E < len(setting.items))).all()

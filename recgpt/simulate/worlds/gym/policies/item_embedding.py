@@ -1,14 +1,16 @@
-"""Policy network over item embeddings: the logit of an item is the product of a state and the item's vector.
+"""Policy network over item embeddings: the logit of an item is its predicted rating, times a sharpness.
 
     features = item_features(items, tags)                      # (N, X), frozen
     network = ItemEmbeddingActorCritic(features, n_tags=len(tags), n_user_features=5 + len(tags), scale=domain.scale)
     network.logits(batch)                                      # (B, N)
+    network.ratings(batch, item_B)                             # (B,) predicted ratings of one item each
     network.exchange(item_features(other_items, tags))         # another catalogue, the same weights
 
 Items are known by frozen vectors of their texts, tags and averages, users by their features and by the items and
 ratings of the episode: no weight belongs to an item or to a user, so both may be new, and N may change.
 
-Shapes: as in `networks`; E text-embedding width, G tags, X features of an item, K width of the state.
+Shapes: as in `networks`; E text-embedding width, G tags, X features of an item, J = G + 3 its tags and facts, K width
+of the state.
 """
 
 from collections.abc import Sequence
@@ -74,14 +76,16 @@ def principal_axes(unit_NE: Tensor, width: int) -> Tensor:
 
 
 class ItemEmbeddingActorCritic(nn.Module):
-    """Logits = state . item vectors + a linear function of the items' features.
+    """Predicted ratings by a bilinear model of user and item; the logits are these ratings times `sharpness`.
 
-    1. An item's vector is a projection of its features, at first the principal axes of the texts.
-       The function of an item's features starts as its shrunken average.
-    2. The history is the mean of its items' vectors, the mean weighted by the centred ratings, the newest item, and the
-       mean rating; they and the user's features give the state by an MLP, plus a linear path from the weighted mean.
-    3. A learned weight times the agreement of the user's liked and disliked tags with those of the items is added.
-    4. The critic reads the same inputs, without a gradient into the projection.
+    rating = level + bias of the item + weights of the user · tags and facts of the item + state · vector of the item
+
+    1. The user's weights are a linear function of the user's features. At first only two entries are not zero: all
+       users like high averages, and each the tags that the user says to like.
+    2. An item's vector is a projection of its features, at first the principal axes of the texts.
+    3. The state adapts to the user within an episode: it is a learned matrix times the mean vector of the items shown,
+       weighted by surprise, the rating less the rating predicted without the episode.
+    4. The critic reads state, mean surprise and the user's features, without a gradient into the rest.
 
     Parameters
     ----------
@@ -99,34 +103,45 @@ class ItemEmbeddingActorCritic(nn.Module):
 
     keeps_items: bool = True
     """Whether item vectors are kept while the weights cannot change: in evaluation mode."""
-    start: float = 1.5
-    """Weight of averages and of agreeing tags before the training: it begins among items that are worth showing."""
+    sharpness: float = 5.0
+    """Logit of a point: an item is shown e^5 times as often as one whose predicted rating is a point lower."""
+    start: float = 1.0
+    """Factor of the first weights: 1 begins among items that are worth showing, 0 with equal ones."""
 
     def __init__(
         self, features_NX: np.ndarray, *, n_tags: int, n_user_features: int, scale: Scale, width: int = 32
     ) -> None:
         super().__init__()
-        self.n_tags, self.scale = n_tags, scale
+        self.n_facts = n_tags + N_FACTS
         self.features_NX: Tensor
         self.register_buffer("features_NX", torch.from_numpy(features_NX), persistent=False)
-        n_text = features_NX.shape[1] - n_tags - N_FACTS
+        length = scale.highest - scale.lowest
+        start = (
+            self.start * length / 30
+        )  # points for a standard deviation of averages, and for a tag that the user likes
         self.project = nn.Linear(features_NX.shape[1], width, bias=False)
         self.item_bias = nn.Linear(features_NX.shape[1], 1, bias=False)
-        self.tag_weight = nn.Parameter(torch.tensor(self.start))
-        n_inputs = n_user_features + 3 * width + 3 + self.n_context
-        state_out = nn.Linear(128, width)
-        self.state = nn.Sequential(nn.Linear(n_inputs, 128), nn.ReLU(), state_out)
+        self.weights = nn.Linear(n_user_features, self.n_facts)
         self.taste = nn.Linear(width, width, bias=False)
+        self.level = nn.Parameter(torch.tensor(scale.lowest + length * 2 / 3))
+        self.level_taste = nn.Parameter(torch.tensor(0.5))
+        self.doubt = nn.Parameter(torch.tensor(5.0))
+        self.context_state = nn.Linear(self.n_context, width, bias=False) if self.n_context else None
         self.value_net = nn.Sequential(
-            nn.Linear(n_inputs, 128), nn.ReLU(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 1)
+            nn.Linear(n_user_features + width + 3, 128), nn.ReLU(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 1)
         )
+        n_text = features_NX.shape[1] - self.n_facts
         with torch.no_grad():
             self.project.weight.mul_(0.1)
             self.project.weight[:, :n_text] = principal_axes(self.features_NX[:, :n_text], width).T
             self.item_bias.weight.zero_()
-            self.item_bias.weight[0, _AVERAGE] = self.start
-            state_out.weight.mul_(0.1)
-            self.taste.weight.copy_(torch.eye(width) * 0.1 * self.start)
+            self.weights.weight.zero_()
+            self.weights.bias.zero_()
+            self.weights.weight[range(n_tags), range(_PERSON, _PERSON + n_tags)] = start
+            self.weights.bias[_AVERAGE] = start
+            self.taste.weight.copy_(self.start * torch.eye(width) * 0.05 / width**0.5)
+            if self.context_state is not None:
+                self.context_state.weight.zero_()
         self._cached: Tensor | None = None
 
     @property
@@ -146,16 +161,28 @@ class ItemEmbeddingActorCritic(nn.Module):
 
     def logits(self, batch: Batch) -> Tensor:
         """(B, N) masked logits."""
-        items_NK, state_BK = self._read(batch)
-        logits_BN = state_BK @ items_NK[:, :-1].T + items_NK[:, -1]
-        if self.n_tags:
-            tags_NG = self.features_NX[:, -self.n_tags - N_FACTS : -N_FACTS]
-            logits_BN = torch.addmm(logits_BN, self.tag_weight * batch.features_BF[:, _PERSON:], tags_NG.T)
-        return masked(self.with_prior(logits_BN, batch), batch)
+        items_NK, weights_BJ = self._items(), self.weights(batch.features_BF)
+        state_BK, _ = self._read(batch, items_NK, weights_BJ)
+        facts_NJ = self.features_NX[:, -self.n_facts :]
+        users_BC = torch.cat([state_BK, torch.ones_like(state_BK[:, :1]), weights_BJ], dim=1)
+        points_BN = users_BC @ torch.cat([items_NK, facts_NJ], dim=1).T
+        return masked(self.with_prior(self.sharpness * points_BN, batch), batch)
+
+    def ratings(self, batch: Batch, item_B: Tensor) -> Tensor:
+        """(B,) predicted ratings of one item each."""
+        items_NK, weights_BJ = self._items(), self.weights(batch.features_BF)
+        state_BK, surprise_B = self._read(batch, items_NK, weights_BJ)
+        facts_BJ = self.features_NX[item_B, -self.n_facts :]
+        points_B = (items_NK[item_B, :-1] * state_BK).sum(1) + items_NK[item_B, -1] + (weights_BJ * facts_BJ).sum(1)
+        return points_B + self.level + self.level_taste * surprise_B
 
     def values(self, batch: Batch) -> Tensor:
         """(B,) expected returns."""
-        return self.value_net(self._inputs(batch, self._items()[:, :-1].detach()))[:, 0]
+        with torch.no_grad():
+            state_BK, surprise_B = self._read(batch, self._items(), self.weights(batch.features_BF))
+        n_B1 = (batch.items_BH >= 0).float().sum(1, keepdim=True)
+        numbers_B3 = torch.cat([surprise_B[:, None], torch.log1p(n_B1 / _STEPS_PER_UNIT), (n_B1 > 0).float()], dim=1)
+        return self.value_net(torch.cat([state_BK, numbers_B3, batch.features_BF], dim=1))[:, 0]
 
     def with_prior(self, logits_BN: Tensor, batch: Batch) -> Tensor:
         """(B, N) logits with what another model knows; none here."""
@@ -165,13 +192,20 @@ class ItemEmbeddingActorCritic(nn.Module):
         """(B, n_context) further inputs of the state; none here."""
         return None
 
-    def _read(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """(N, K + 1) item vectors with their biases, and (B, K) scaled states."""
-        items_NK = self._items()
-        inputs_BI = self._inputs(batch, items_NK[:, :-1])
-        width = self.taste.in_features
-        weighted_BK = inputs_BI[:, width : 2 * width]
-        return items_NK, (self.state(inputs_BI) + self.taste(weighted_BK)) / width**0.5
+    def _read(self, batch: Batch, items_NK: Tensor, weights_BJ: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, K) states, and (B,) mean surprise of the episode, drawn towards 0 where it is short."""
+        is_item_BH = (batch.items_BH >= 0).float()
+        place_BH = batch.items_BH.clamp(min=0)
+        vectors_BHK = items_NK[place_BH]
+        facts_BHJ = self.features_NX[place_BH, -self.n_facts :]
+        expected_BH = self.level + vectors_BHK[:, :, -1] + torch.einsum("bhj,bj->bh", facts_BHJ, weights_BJ)
+        surprise_BH = (batch.ratings_BH - expected_BH) * is_item_BH
+        surprise_BH = surprise_BH / (is_item_BH.sum(1, keepdim=True) + self.doubt.clamp(min=1))
+        state_BK = self.taste(torch.einsum("bh,bhk->bk", surprise_BH, vectors_BHK[:, :, :-1]))
+        context_BC = self.context(batch)
+        if self.context_state is not None and context_BC is not None:
+            state_BK = state_BK + self.context_state(context_BC)
+        return state_BK, surprise_BH.sum(1)
 
     def _items(self) -> Tensor:
         """(N, K + 1) item vectors and, in the last column, biases."""
@@ -183,30 +217,12 @@ class ItemEmbeddingActorCritic(nn.Module):
             self._cached = items_NK
         return items_NK
 
-    def _inputs(self, batch: Batch, items_NK: Tensor) -> Tensor:
-        """(B, I) inputs of state and critic: history, then user."""
-        is_item_BH = (batch.items_BH >= 0).float()
-        n_B1 = is_item_BH.sum(1, keepdim=True)
-        half = (self.scale.highest - self.scale.lowest) / 2
-        centred_BH = (batch.ratings_BH - self.scale.lowest - half) / half * is_item_BH
-        vectors_BHK = items_NK[batch.items_BH.clamp(min=0)]
-        share_BH = is_item_BH / n_B1.clamp(min=1)
-        weights_B2H = torch.stack([share_BH, centred_BH / n_B1.clamp(min=1)], dim=1)
-        pooled_B2K = weights_B2H @ vectors_BHK
-        newest_BK = vectors_BHK[:, 0] * centred_BH[:, :1]
-        numbers_B3 = torch.cat(
-            [(centred_BH * share_BH).sum(1, keepdim=True), torch.log1p(n_B1 / _STEPS_PER_UNIT), (n_B1 > 0).float()], 1
-        )
-        parts = [pooled_B2K.flatten(1), newest_BK, numbers_B3, batch.features_BF]
-        context_BC = self.context(batch)
-        return torch.cat(parts if context_BC is None else [*parts, context_BC], dim=1)
-
 
 class ItemEmbeddingQ(ItemEmbeddingActorCritic):
     """The same network as a Q network: Q = value of the state + advantage of the item (Wang et al. 2016)."""
 
     keeps_items = False  # the library changes the target network in evaluation mode
-    start = 0.05  # of the size of scaled rewards
+    sharpness = 0.15  # of the size of scaled rewards
 
     def with_prior(self, logits_BN: Tensor, batch: Batch) -> Tensor:
         """(B, N) Q values."""

@@ -77,8 +77,6 @@ class RecGPTActorCritic(ItemEmbeddingActorCritic):
         super().__init__(features_NX, width=width, **sizes)
         self.lists = lists
         self.list_weight = nn.Parameter(torch.tensor(6.0))
-        for weights in self.state[-1].parameters():
-            nn.init.zeros_(weights)
 
     @property
     def n_context(self) -> int:

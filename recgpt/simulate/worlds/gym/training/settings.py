@@ -67,6 +67,17 @@ environments at once.
 """
 CF_LEARNING_RATE = 0.03
 """Of ours for the networks with a weight for each user and item, each of which a few transitions train."""
+RATING_PPO: dict[str, Any] = {
+    "n_steps": 40,
+    "batch_size": 512,
+    "n_epochs": 1,
+    "learning_rate": 3e-5,
+    "ent_coef": 0.0,
+    "target_kl": 0.01,
+    "rating_epochs": 4,
+    "rating_learning_rate": 1e-3,
+}
+"""Of ours for MaskablePPO with `item_embedding`: small steps of the policy gradient, and regression of the ratings."""
 N_ENVS = {"recgpt": 64, "suber": 1, "emosim": 1}
 """Preset -> environments at once."""
 
@@ -139,12 +150,19 @@ class TrainSettings(GymSettings):
             found["n_steps"] = self.n_steps
         if self.preset == "recgpt" and self.policy in ("cf", "cf_seen") and self.algo != "dqn":
             found["learning_rate"] = CF_LEARNING_RATE
+        if self.predicts_ratings:
+            found |= RATING_PPO if self.n_steps is None else {**RATING_PPO, "n_steps": self.n_steps}
         if self.learning_rate is not None:
             found["learning_rate"] = self.learning_rate
         rollout = found.get("n_steps", 0) * self.environments
         if rollout and "batch_size" in found:
             found["batch_size"] = min(found["batch_size"], rollout)
         return found
+
+    @property
+    def predicts_ratings(self) -> bool:
+        """Whether the training also regresses ratings."""
+        return self.preset == "recgpt" and self.algo == "maskable_ppo" and self.policy == "item_embedding"
 
     @property
     def reward_scale(self) -> float:
