@@ -130,9 +130,9 @@ def test_sigkill_of_a_process(tmp_path: Path) -> None:
 
 
 def test_finished_training_goes_on_to_more_steps(tmp_path: Path) -> None:
-    train(tmp_path / "whole", settings_of("a2c", total_timesteps=240))
-    train(tmp_path / "longer", settings_of("a2c", total_timesteps=120))
-    train(tmp_path / "longer", settings_of("a2c", total_timesteps=240))
+    train(tmp_path / "whole", settings_of("a2c", policy="item_embedding", total_timesteps=240))
+    train(tmp_path / "longer", settings_of("a2c", policy="item_embedding", total_timesteps=120))
+    train(tmp_path / "longer", settings_of("a2c", policy="item_embedding", total_timesteps=240))
     for name in RESULTS[:2]:
         assert (tmp_path / "longer" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
@@ -175,6 +175,8 @@ def test_other_settings_and_damage_are_refused(tmp_path: Path) -> None:
         train(tmp_path, settings_of("a2c", seed=4))
     (tmp_path / "checkpoint" / "env.safetensors").write_bytes(b"x")
     with pytest.raises(CheckpointError, match="is damaged"):
+        train(tmp_path, settings_of("a2c"))
+    with pytest.raises(ConfigError, match="holds a training with total_timesteps=240, not 400"):  # the rate falls to it
         train(tmp_path, settings_of("a2c", total_timesteps=400))
     with pytest.raises(ConfigError, match="no device 'tpu9': choose among auto, cpu"):
         train(tmp_path / "device", settings_of("a2c", model_device="tpu9"))

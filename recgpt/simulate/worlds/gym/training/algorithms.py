@@ -12,6 +12,7 @@ import torch
 from sb3_contrib import TRPO, MaskablePPO
 from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
 
@@ -137,6 +138,8 @@ def make_algorithm(settings: TrainSettings, env: VecEnv, make_network: MakeNetwo
     }
     policies = {"dqn": GymDQNPolicy, "maskable_ppo": GymMaskablePolicy}
     options: dict[str, Any] = dict(settings.hyperparameters)
+    if settings.rate_falls:
+        options["learning_rate"] = LinearSchedule(options["learning_rate"], 0.0, 1.0)
     if settings.algo == "dqn":
         options["replay_buffer_class"] = EpisodeReplayBuffer
     if settings.algo == "maskable_ppo":

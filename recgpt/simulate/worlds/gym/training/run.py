@@ -144,7 +144,8 @@ class TrainingRun:
         write_text(path, json.dumps(described, indent=2) + "\n")
 
     def _check_settings(self, stored: dict[str, Any], wanted: dict[str, Any]) -> None:
-        free = tuple(name for name in _FREE if name != "total_timesteps" or self.settings.algo != "dqn")
+        depends_on_the_end = self.settings.algo == "dqn" or self.settings.rate_falls
+        free = tuple(name for name in _FREE if name != "total_timesteps" or not depends_on_the_end)
         for name, value in wanted.items():
             if name not in free and stored.get(name) != value:
                 raise ConfigError(

@@ -66,7 +66,8 @@ suber: Corecco et al. (2024), in their code the library's defaults; emosim: the 
 environments at once.
 """
 CF_LEARNING_RATE = 0.03
-"""Of ours for the networks with a weight for each user and item, each of which a few transitions train."""
+"""Of ours for the networks with a weight for each user and item, each of which a few transitions train: large at first,
+and falling to 0 at the end (`TrainSettings.rate_falls`)."""
 RATING_PPO: dict[str, Any] = {
     "n_steps": 40,
     "batch_size": 512,
@@ -148,7 +149,7 @@ class TrainSettings(GymSettings):
         found = dict(HYPERPARAMETERS[self.preset][self.algo])
         if self.n_steps is not None and self.algo != "dqn":
             found["n_steps"] = self.n_steps
-        if self.preset == "recgpt" and self.policy in ("cf", "cf_seen") and self.algo != "dqn":
+        if self.rate_falls:
             found["learning_rate"] = CF_LEARNING_RATE
         if self.predicts_ratings:
             found |= RATING_PPO if self.n_steps is None else {**RATING_PPO, "n_steps": self.n_steps}
@@ -158,6 +159,12 @@ class TrainSettings(GymSettings):
         if rollout and "batch_size" in found:
             found["batch_size"] = min(found["batch_size"], rollout)
         return found
+
+    @property
+    def rate_falls(self) -> bool:
+        """Whether the learning rate falls linearly to 0 at `total_timesteps`, which then cannot change."""
+        tables = self.policy in ("cf", "cf_seen") and self.algo != "dqn"
+        return self.preset == "recgpt" and tables and self.learning_rate is None
 
     @property
     def predicts_ratings(self) -> bool:
