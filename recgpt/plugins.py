@@ -23,7 +23,9 @@ from typing import Any
 
 from recgpt.errors import ConfigError
 
-RECOMMENDERS, MINDS, WORLDS, READERS = (f"recgpt.{kind}" for kind in ("recommenders", "minds", "worlds", "readers"))
+RECOMMENDERS, MINDS, WORLDS, READERS, DOMAINS = (
+    f"recgpt.{kind}" for kind in ("recommenders", "minds", "worlds", "readers", "domains")
+)
 """Groups of entry points."""
 
 _PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")

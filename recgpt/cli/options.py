@@ -109,6 +109,9 @@ Plugins = Annotated[
 ]
 
 
+_PLUGIN_SETTINGS = ("recommender", "recommenders", "mind", "domain", "policy")
+
+
 def allow_plugins(*names: str, overrides: Iterable[str] = ()) -> None:
     """Allow the import of the classes named on the command line: a comma-separated list each, or values of --set.
 
@@ -120,7 +123,7 @@ def allow_plugins(*names: str, overrides: Iterable[str] = ()) -> None:
     from recgpt import plugins
 
     given = [override.partition("=")[::2] for override in overrides]
-    texts = [*names, *(value for key, value in given if key.strip() in ("recommender", "recommenders", "mind"))]
+    texts = [*names, *(value for key, value in given if key.strip() in _PLUGIN_SETTINGS)]
     plugins.allow(name.strip(" []\"'") for text in texts for name in text.split(","))
 
 

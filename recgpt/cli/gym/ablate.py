@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from recgpt.cli.gym.options import gym_options
-from recgpt.cli.options import Overwrite, resumable
+from recgpt.cli.options import Overwrite, Plugins, allow_plugins, resumable
 from recgpt.errors import ConfigError
 from recgpt.tables import print_tables
 from recgpt.terminal import print_json, say
@@ -127,6 +127,7 @@ def verify(
         ),
     ],
     as_json: AsJson = False,
+    plugin: Plugins = None,
 ) -> None:
     """Recompute dumps of studies and everything made from them, and refuse what cannot be a measurement.
 
@@ -137,6 +138,7 @@ def verify(
     """
     from recgpt.simulate.worlds.gym.studies.verify import verify_all
 
+    allow_plugins(*(plugin or ()))
     found = verify_all(sources)
     if as_json:
         print_json({"verified": found.verified, "refused": [each._asdict() for each in found.refused]})

@@ -144,10 +144,12 @@ def domain_of(name: str) -> Domain:
     ------
     SimulationError
         No domain has this name.
+    ConfigError
+        `module:NAME` stands in a file and is not allowed (`recgpt.plugins`), or cannot be imported.
     """
     found = DOMAINS.get(name)
     if found is None and plugins.is_path(name):
-        found = name
+        found = plugins.find(name, plugins.DOMAINS)
     if isinstance(found, str):
         module, _, attribute = found.partition(":")
         found = getattr(importlib.import_module(module), attribute)

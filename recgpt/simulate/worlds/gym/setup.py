@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from recgpt import plugins
 from recgpt.config import config_error
 from recgpt.errors import ConfigError
 from recgpt.simulate.minds.options import MindOptions
@@ -53,6 +54,7 @@ def make_engine(
     of_rules = {name: value for name, value in settings.items() if name not in of_mind}
     rules = _validated(GymRules, of_rules)
     if inputs is None:
+        plugins.allow([rules.domain])  # the code that calls names it
         inputs = load_inputs(rules)
     elif of_rules.keys() - {"domain"}:
         raise ConfigError(f"{', '.join(of_rules)} beside inputs: give the rules where you load the inputs")

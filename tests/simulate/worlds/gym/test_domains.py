@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from recgpt.data.dataset import Dataset
 from recgpt.data.fingerprint import save_array
-from recgpt.errors import DataError, SimulationError
+from recgpt.errors import ConfigError, DataError, SimulationError
 from recgpt.recommenders import REGISTRY
 from recgpt.simulate.worlds.gym.domain import DOMAINS, Domain, Likeness, domain_of
 from recgpt.simulate.worlds.gym.domains import books, movies
@@ -374,3 +374,10 @@ def test_movielens_small_is_read_whole(shared, monkeypatch):
     assert items.tags[0] == ("adventure", "animation", "family", "comedy", "fantasy")
     assert "(no genres listed)" not in items.tag_names
     assert 6 < np.nanmean(items.average_N) < 7.5
+
+
+def test_a_domain_that_a_file_names_is_not_imported(tmp_path, monkeypatch):
+    (tmp_path / "hostile_domain.py").write_text("raise SystemExit('imported')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigError, match="hostile_domain:DOMAIN stands in a file"):
+        domain_of("hostile_domain:DOMAIN")
