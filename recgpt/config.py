@@ -17,7 +17,7 @@ import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -28,6 +28,7 @@ from recgpt.errors import ConfigError
 MAX_SEED = 2**32 - 1
 """Largest seed that all random number generators take."""
 
+ConfigT = TypeVar("ConfigT", bound="Config")
 Key = tuple[str | int, ...]
 """Path of a setting: `network.d_model` is ("network", "d_model")."""
 
@@ -114,6 +115,10 @@ class Config(BaseModel):
         """
         values = {} if path is None else read_yaml(path)
         return cls._merged(values, {} if path is None else {(): str(path)}, overrides, flags or {})
+
+    def part(self, kind: type[ConfigT]) -> ConfigT:
+        """The settings of another class whose fields this one has too."""
+        return kind(**{name: getattr(self, name) for name in kind.model_fields})
 
     def changed(self, overrides: Sequence[str] = (), flags: Mapping[str, Any] | None = None) -> Self:
         """The same settings with overrides and flags, as of `load`."""

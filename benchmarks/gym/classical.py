@@ -42,7 +42,7 @@ ALGORITHMS = (
     "NormalPredictor",
 )
 SEEDED = ("SVD", "SVDpp", "NMF", "CoClustering")
-"""Those that take a seed."""
+"""Algorithms with a random seed."""
 PUBLISHED = {
     "SVD": (0.977901, 0.765025),
     "SVDpp": (0.849432, 0.636106),

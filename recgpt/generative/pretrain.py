@@ -54,7 +54,7 @@ class PretrainConfig(TrainConfig):
 
     def training(self) -> TrainConfig:
         """Settings of the training loop alone."""
-        return TrainConfig(**{name: getattr(self, name) for name in TrainConfig.model_fields})
+        return self.part(TrainConfig)
 
 
 def pretrain(config: PretrainConfig, ranking_validation: RankingValidation, *, overwrite: bool = False) -> Path:

@@ -1,5 +1,7 @@
 """Options of minds and of the language model; keys by the name of their environment variable, never in clear."""
 
+from collections.abc import Iterable
+
 from pydantic import Field, NonNegativeFloat, field_validator
 
 from recgpt import plugins
@@ -9,6 +11,27 @@ from recgpt.simulate.llm.failures import MAX_FAILED, MaxFailed
 
 MINDS = ("scripted", "llm", "replay", "person")
 """Names of the minds that every world of this package has."""
+
+
+def plugin_mind(name: str, *, methods: Iterable[str], offered: Iterable[str]) -> type | None:
+    """Class of a plug-in's mind, checked; None for one of `MINDS`.
+
+    Parameters
+    ----------
+    methods, offered
+        Methods that a mind of this world needs, and arguments that its constructor may have.
+
+    Raises
+    ------
+    ConfigError
+        The class cannot be imported, or is no mind.
+    """
+    if name in MINDS:
+        return None
+    found = plugins.find(name, plugins.MINDS)
+    plugins.check_class(found, name, methods=methods, offered=offered)
+    mind: type = found
+    return mind
 
 
 class LLMOptions(Config):

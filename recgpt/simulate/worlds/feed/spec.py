@@ -25,19 +25,14 @@ def make_world(config: FeedConfig, inputs: Inputs, run: Run, concurrency: int) -
     mind = make_mind(config, setting.population, setting.facts, seed=config.seed, run=run)
     # A language model's calls run together in its client, and a person answers one question at a time.
     threads = min(concurrency, os.cpu_count() or 1) if config.mind == "scripted" else 1
-    return Feed(rules_of(config), setting, inputs.recommender, mind, concurrency=threads)
+    return Feed(config.part(FeedRules), setting, inputs.recommender, mind, concurrency=threads)
 
 
 def load_state(run: Run) -> Callable[[], FeedState]:
     """Makes states before the first page, from the run's artifacts."""
-    rules = rules_of(FeedConfig(**run.manifest.config))
+    rules = FeedConfig(**run.manifest.config).part(FeedRules)
     population, facts = stored_population(run), stored_facts(run)
     return lambda: FeedState(rules, population, facts)
-
-
-def rules_of(config: FeedConfig) -> FeedRules:
-    """The rules alone."""
-    return FeedRules(**{name: getattr(config, name) for name in FeedRules.model_fields})
 
 
 def _view(run: Run, step: int) -> dict[str, Any]:

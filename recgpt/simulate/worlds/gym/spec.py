@@ -15,6 +15,7 @@ import numpy as np
 from rich.table import Table
 
 from recgpt import plugins
+from recgpt.data.identity import file_sha256
 from recgpt.errors import SimulationError
 from recgpt.recommenders import PLUGINS, registered_name
 from recgpt.simulate.store import Run
@@ -63,7 +64,7 @@ def load_run_inputs(config: GymConfig) -> RunInputs:
     """
     check_policy(config.policy)
     own_mind = mind_class(config.mind)
-    rules = rules_of(config)
+    rules = config.part(GymRules)
     inputs = load_inputs(rules) if _KEPT is None or rules not in _KEPT else _KEPT[rules]
     if _KEPT is not None:
         _KEPT[rules] = inputs
@@ -85,11 +86,6 @@ def kept_inputs() -> Iterator[None]:
         yield
     finally:
         _KEPT = before
-
-
-def rules_of(config: GymConfig) -> GymRules:
-    """The rules alone."""
-    return GymRules(**{name: getattr(config, name) for name in GymRules.model_fields})
 
 
 def make_world(config: GymConfig, inputs: RunInputs, run: Run, concurrency: int) -> GymWorld:
@@ -127,7 +123,7 @@ def _about(config: GymConfig) -> dict[str, Any]:
 def _hash_of_folder(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(each for each in folder.rglob("*") if each.suffix in (".json", ".safetensors", ".npy")):
-        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + bytes.fromhex(file_sha256(path)))
     return digest.hexdigest()
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from recgpt import plugins
 from recgpt.errors import SimulationError
-from recgpt.simulate.minds.options import MINDS
+from recgpt.simulate.minds.options import MINDS, plugin_mind
 
 if TYPE_CHECKING:
     from recgpt.simulate.agents.population import Population
@@ -24,19 +24,8 @@ _OFFERED = ("population", "facts", "seed")
 
 
 def mind_class(name: str) -> type | None:
-    """Class of a plug-in's mind, checked; None for a mind of this package.
-
-    Raises
-    ------
-    ConfigError
-        The class cannot be imported, or is no mind.
-    """
-    if name in MINDS:
-        return None
-    found = plugins.find(name, plugins.MINDS)
-    plugins.check_class(found, name, methods=_METHODS, offered=_OFFERED)
-    mind: type = found
-    return mind
+    """Class of a plug-in's mind of this world; see `plugin_mind`."""
+    return plugin_mind(name, methods=_METHODS, offered=_OFFERED)
 
 
 def make_mind(options: "MindOptions", population: "Population", facts: "ItemFacts", *, seed: int, run: "Run") -> "Mind":

@@ -65,11 +65,39 @@ class MaskedCategorical(CategoricalDistribution):
         return self
 
 
-class _OfNetwork:
+class _MakesNetwork:
+    """Constructor of a policy of the library without the library's own layers.
+
+    Parameters
+    ----------
+    make_network
+        Returns the network.
+    options
+        See the library's policy.
+    """
+
+    def __init__(
+        self,
+        observation_space: spaces.Space,
+        action_space: spaces.Discrete,
+        lr_schedule: Schedule,
+        make_network: MakeNetwork,
+        **options: Any,
+    ) -> None:
+        self._make_network = make_network
+        super().__init__(observation_space, action_space, lr_schedule, net_arch=[], **options)  # type: ignore[call-arg]
+
+
+class _OfNetwork(_MakesNetwork):
     """Forward passes of an actor-critic policy, by a network of the gym."""
 
     network: nn.Module
     action_space: spaces.Discrete
+
+    def _build(self, lr_schedule: Schedule) -> None:
+        policy: Any = self
+        policy.network = self._make_network()
+        policy.optimizer = policy.optimizer_class(policy.parameters(), lr=lr_schedule(1), **policy.optimizer_kwargs)
 
     def forward(
         self, obs: dict[str, Tensor], deterministic: bool = False, action_masks: Any = None
@@ -111,20 +139,6 @@ class GymActorCriticPolicy(_OfNetwork, ActorCriticPolicy):  # type: ignore[misc]
         See the library's policy.
     """
 
-    def __init__(
-        self,
-        observation_space: spaces.Space,
-        action_space: spaces.Discrete,
-        lr_schedule: Schedule,
-        make_network: MakeNetwork,
-        **options: Any,
-    ) -> None:
-        self._make_network = make_network
-        ActorCriticPolicy.__init__(self, observation_space, action_space, lr_schedule, net_arch=[], **options)
-
-    def _build(self, lr_schedule: Schedule) -> None:
-        _build(self, lr_schedule)
-
 
 class GymMaskablePolicy(_OfNetwork, MaskableActorCriticPolicy):  # type: ignore[misc]
     """Policy of MaskablePPO: what may be shown comes from the environment's `action_masks`.
@@ -136,26 +150,6 @@ class GymMaskablePolicy(_OfNetwork, MaskableActorCriticPolicy):  # type: ignore[
     options
         See the library's policy.
     """
-
-    def __init__(
-        self,
-        observation_space: spaces.Space,
-        action_space: spaces.Discrete,
-        lr_schedule: Schedule,
-        make_network: MakeNetwork,
-        **options: Any,
-    ) -> None:
-        self._make_network = make_network
-        MaskableActorCriticPolicy.__init__(self, observation_space, action_space, lr_schedule, net_arch=[], **options)
-
-    def _build(self, lr_schedule: Schedule) -> None:
-        _build(self, lr_schedule)
-
-
-def _build(policy: Any, lr_schedule: Schedule) -> None:
-    """Make network and optimizer, and nothing of the library's own layers."""
-    policy.network = policy._make_network()
-    policy.optimizer = policy.optimizer_class(policy.parameters(), lr=lr_schedule(1), **policy.optimizer_kwargs)
 
 
 class GymQNetwork(BasePolicy):
@@ -173,7 +167,7 @@ class GymQNetwork(BasePolicy):
         return greedy(self(observation))
 
 
-class GymDQNPolicy(DQNPolicy):
+class GymDQNPolicy(_MakesNetwork, DQNPolicy):
     """Policy of DQN.
 
     Parameters
@@ -183,17 +177,6 @@ class GymDQNPolicy(DQNPolicy):
     options
         See the library's policy.
     """
-
-    def __init__(
-        self,
-        observation_space: spaces.Space,
-        action_space: spaces.Discrete,
-        lr_schedule: Schedule,
-        make_network: MakeNetwork,
-        **options: Any,
-    ) -> None:
-        self._make_network = make_network
-        super().__init__(observation_space, action_space, lr_schedule, net_arch=[], **options)
 
     def make_q_net(self) -> GymQNetwork:  # type: ignore[override]
         """Q network with weights of its own."""
