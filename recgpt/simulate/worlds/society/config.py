@@ -1,0 +1,73 @@
+"""Configuration of a society."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from recgpt.config import Config
+from recgpt.simulate.minds.options import MindOptions
+from recgpt.simulate.world import WorldConfig
+from recgpt.simulate.worlds.society.schedule import Intervention
+
+NAME = "society"
+FeedRanker = Literal["time", "popularity", "hot", "similarity", "recommender"]
+
+
+class SocietyRules(Config):
+    """Rules of a society; data, people and minds are in `SocietyConfig`."""
+
+    rounds: int = Field(default=5, ge=1, description="rounds in all")
+    interval: str = Field(
+        default="5h", description="what a round adds to the clock: whole number and one of s m h d M (month) y"
+    )
+    start_time: datetime = Field(default=datetime(2024, 1, 1, 8), description="simulated time of the first round")
+    page_size: int = Field(default=5, ge=1, description="items on a page")
+    max_actions: int = Field(default=5, ge=1, description="actions of one agent in a recommender session")
+    watches: int = Field(
+        default=1, ge=1, description="items watched before a session ends; after each, the recommender ranks again"
+    )
+    active_method: Literal["random", "sample", "marginal"] = Field(
+        default="random",
+        description="probability that an agent acts in a round. random: active_prob; sample: drawn for each agent from"
+        " a Lomax distribution; marginal: that, times one more than the rounds since it last acted",
+    )
+    active_prob: float = Field(default=1.0, gt=0, le=1, description="see active_method")
+    active_agent_threshold: int = Field(
+        default=0, ge=0, description="maximum agents that act in a round, a random subset; 0: no limit"
+    )
+    recommends: bool = Field(default=True, description="whether agents can open the recommender")
+    socialises: bool = Field(default=True, description="whether agents can chat, post and read posts")
+    posts_reach_friends: bool = Field(
+        default=True, description="whether every friend reads a post at once, as in the published system"
+    )
+    feed_size: int = Field(default=5, ge=0, description="posts in the feed of an agent that socialises; 0: no feed")
+    feed_ranker: FeedRanker = Field(default="hot", description="order of the feed; recommender: by their items")
+    memory: str = Field(
+        default="auto",
+        description="preset of the agents' memory; none: only the lists of what they watched and heard of; auto:"
+        " recagent with the minds llm and person, else none",
+    )
+    retrain_every: int = Field(default=0, ge=0, description="refit the recommender after so many rounds; 0: never")
+
+
+class SocietyConfig(SocietyRules, MindOptions, WorldConfig):
+    """Rules, minds, data, people and schedule of a society."""
+
+    dataset: str | None = Field(
+        default=None,
+        description="data set folder, or folder of the published CSV files (item.csv and maybe users and ties); by"
+        " default a made-up catalogue of films",
+    )
+    users: str | None = Field(default=None, description="CSV file of people, published columns")
+    relationships: str | None = Field(default=None, description="CSV file of ties, published columns")
+    agents: int = Field(default=100, ge=1, description="number of agents")
+    people: Literal["auto", "given", "users", "drawn"] = Field(
+        default="auto",
+        description="given: of the CSV file; users: real users of the data set; drawn: made up; auto: the first that"
+        " the data have",
+    )
+    mean_friends: float = Field(default=20, ge=0, description="mean number of friends where ties are drawn")
+    recommender: str = Field(default="recgpt", description="registered name of the recommender")
+    model: str | None = Field(default=None, description="model folder, for recommenders that use one")
+    schedule: tuple[Intervention, ...] = Field(default=(), description="interventions, surveys and polls by round")
