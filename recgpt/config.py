@@ -120,9 +120,19 @@ class Config(BaseModel):
         """The settings of another class whose fields this one has too."""
         return kind(**{name: getattr(self, name) for name in kind.model_fields})
 
-    def changed(self, overrides: Sequence[str] = (), flags: Mapping[str, Any] | None = None) -> Self:
-        """The same settings with overrides and flags, as of `load`."""
-        return self._merged(self.model_dump(), {}, overrides, flags or {})
+    def changed(
+        self,
+        overrides: Sequence[str] = (),
+        flags: Mapping[str, Any] | None = None,
+        *,
+        path: str | Path | None = None,
+    ) -> Self:
+        """The same settings with those of a file, overrides and flags, as of `load`."""
+        values, places = self.model_dump(), {}
+        for key, value in _settings_in({} if path is None else read_yaml(path)):
+            _put(values, key, value)
+            places[key] = str(path)
+        return self._merged(values, places, overrides, flags or {})
 
     @classmethod
     def _merged(
@@ -245,6 +255,15 @@ def _put(values: dict[str, Any], key: Key, value: Any) -> None:
         values[str(step)] = below = dict(below) if isinstance(below, Mapping) else {}
         values = below
     values[str(key[-1])] = value
+
+
+def _settings_in(values: Mapping[str, Any], above: Key = ()) -> Iterator[tuple[Key, Any]]:
+    """Keys and values of nested mappings."""
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from _settings_in(value, (*above, str(name)))
+        else:
+            yield (*above, str(name)), value
 
 
 def _keys_of(annotation: Any) -> list[str]:

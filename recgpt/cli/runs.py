@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from recgpt.cli.options import Plugins, allow_plugins, resumable
+from recgpt.cli.options import ConfigFile, Overrides, Plugins, allow_plugins, resumable
 from recgpt.tables import print_tables
 from recgpt.terminal import plain, print_json, say
 
@@ -154,16 +154,29 @@ def fork(
     at: Annotated[
         int, typer.Option(min=0, help="last step that the new run shares with RUN; 0: before the first step")
     ],
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    plugin: Plugins = None,
 ) -> None:
     """Make a new run from the first steps of another one; it goes on with the present versions of recgpt.
 
-    Example: recgpt runs fork demo demo-2 --at 3
-    """
-    from recgpt.simulate.store import Run
-    from recgpt.simulate.store.manifest import versions
+    With --set or --config it goes on with other settings, for example another recommender or schedule. Settings that
+    shaped the shared steps, such as the data set and the seed, cannot change.
 
-    with Run.open(run_id) as run, run.fork(new_id, at, made_with=versions()) as new:
-        say(f"{new_id}: {new.n_steps:,} steps of {run_id}. To continue: recgpt runs resume {new_id}")
+    Example: recgpt runs fork demo demo-2 --at 3
+
+    Example: recgpt runs fork demo demo-popular --at 3 --set recommender=popularity
+    """
+    allow_plugins(*(plugin or ()), overrides=overrides or ())
+    from recgpt.simulate import runner
+    from recgpt.simulate.store import Run
+
+    with Run.open(run_id) as run, runner.fork(run, new_id, at, config_file=config, overrides=overrides or ()) as new:
+        changed = ", ".join(new.manifest.changed)
+        say(
+            f"{new_id}: {new.n_steps:,} steps of {run_id}{f', changed: {changed}' if changed else ''}."
+            f" To continue: recgpt runs resume {new_id}"
+        )
 
 
 @runs_app.command()
@@ -202,20 +215,26 @@ def report(run_id: RunId, plugin: Plugins = None) -> None:
 @runs_app.command()
 def export(
     run_id: RunId,
-    out: Annotated[Path, typer.Option(help="folder for the data set", file_okay=False)],
+    out: Annotated[Path, typer.Option(help="folder for the files", file_okay=False)],
     only_simulated: Annotated[
         bool, typer.Option("--only-simulated", help="Leave out the histories that agents had before the run.")
     ] = False,
+    plugin: Plugins = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing output.")] = False,
 ) -> None:
     """Export a run as a data set folder: the agents' histories, then the items they watched and their ratings.
 
+    A world may add files, see its page: a society adds its messages, graphs and cascades.
+
     Example: recgpt runs export demo --out data/simulated
     """
+    allow_plugins(*(plugin or ()))
+    from recgpt.data.dataset import Dataset
+    from recgpt.simulate import runner
     from recgpt.simulate.store import Run
-    from recgpt.simulate.worlds.feed.export import dataset_of
 
     with Run.open(run_id) as run:
-        dataset = dataset_of(run, only_simulated=only_simulated)
-    dataset.save(out, overwrite=overwrite)
+        paths = runner.export(run, out, only_simulated=only_simulated, overwrite=overwrite)
+    dataset = Dataset.load(out)
     say(f"{out}: {dataset.n_interactions:,} interactions of {dataset.n_users:,} agents, {dataset.n_items:,} items")
+    say(f"files: {', '.join(str(path.relative_to(out)) for path in paths)}")

@@ -8,6 +8,7 @@ All of it follows from the run's file. In every world an event of the kind `fail
 decision, its text begins with the kind of the failure, and an event `interviewed` without value a failed interview.
 """
 
+import json
 from collections import Counter
 from typing import Any
 
@@ -20,6 +21,7 @@ from recgpt.simulate.store import Run
 from recgpt.simulate.world import WorldSpec, world_of
 
 _INTERVIEW = "interview"
+_SHOWN = 80  # characters of a changed setting
 
 
 def overview(run: Run) -> dict[str, list[str]]:
@@ -30,6 +32,7 @@ def overview(run: Run) -> dict[str, list[str]]:
     counts = run.counts_by_kind()
     facts = {
         "run": [run.run_id + (f", forked from {run.manifest.forked_from}" if run.manifest.forked_from else "")],
+        "changed": [f"{name}: {_short(old)} -> {_short(new)}" for name, (old, new) in run.manifest.changed.items()],
         "world": [run.manifest.world + ("" if spec is not None else " (not in this version of recgpt)")],
         "state": [("finished" if run.finished else "not finished") + f": {_number(run.n_steps, step_name)} stored"],
         "agents": [_agents(run)] if n_agents(run) else [],
@@ -142,6 +145,12 @@ def _to_go_on(run: Run) -> list[str]:
     retry = run.manifest.config.get("mind") == "llm" and first_failed_step(run) is not None
     lines = [f"recgpt runs resume {run.run_id} --retry-failed (asks again for the agents that failed)"] if retry else []
     return [*lines, f"recgpt runs report {run.run_id} (writes its page)"]
+
+
+def _short(value: Any) -> str:
+    """A setting as JSON; long ones, such as schedules, are cut."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _number(count: int, what: str) -> str:

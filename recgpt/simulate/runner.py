@@ -12,12 +12,13 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from recgpt.config import check_number
+from recgpt.data.dataset import new_dataset_folder
 from recgpt.data.identity import different
 from recgpt.errors import LLMError, SimulationError, StoreError
 from recgpt.progress import Meter, note
@@ -118,13 +119,79 @@ def resume(
     spec = world_of(run.manifest.world)
     config = _with_limits(spec, spec.config(**run.manifest.config), max_calls, max_usd, max_failed)
     inputs = spec.load_inputs(config)
-    if differences := different(_without_paths(run.manifest.dataset), _without_paths(inputs.fingerprint)):
-        raise StoreError(
-            f"{run.manifest.config.get('dataset', 'the data')} differs from the data that run {run.run_id} was"
-            f" started with ({', '.join(differences)}): restore data set and model, or start a new run"
-        )
+    _check_same_data(run, run.manifest.dataset, inputs.fingerprint)
     _keep(run, inputs)  # the run may have been killed before they were stored
     _play(run, spec, config, inputs, concurrency)
+
+
+def fork(run: Run, new_id: str, at_step: int, *, config_file: Path | None = None, overrides: Sequence[str] = ()) -> Run:
+    """Create a run from the first steps of another one, to be resumed with a changed configuration.
+
+    Parameters
+    ----------
+    run
+        The run; it stays as it is.
+    at_step
+        Last step that both share; 0: before the first.
+    config_file
+        YAML file of the settings that change.
+    overrides
+        Texts `a.b=value` of the settings that change, as of `Config.load`.
+
+    Raises
+    ------
+    SimulationError
+        A setting has changed that shaped the shared steps: those in `WorldSpec.fixed`, and the seed.
+    StoreError
+        The data differ from those of the run, the run has no such step, or the new id is invalid or taken.
+    ConfigError
+        A setting is unknown, or its value is not allowed.
+    """
+    if config_file is None and not overrides:
+        return run.fork(new_id, at_step, made_with=versions())
+    spec = world_of(run.manifest.world)
+    before = spec.config(**run.manifest.config)
+    after = before.changed(overrides, path=config_file)
+    old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
+    changed = {name: (old[name], new[name]) for name in new if old[name] != new[name]}
+    _check_changeable(run, spec, list(changed))
+    before.check_fork(after, at_step)
+    if isinstance(after, MindOptions):
+        check_mind(after)
+    inputs = spec.load_inputs(after)
+    _check_same_data(run, _without_code(run.manifest.dataset), _without_code(inputs.fingerprint))
+    manifest = manifest_of(spec, new_id, after, inputs)
+    parts = {name: getattr(manifest, name) for name in ("config", "dataset", "repeatable")}
+    return run.fork(new_id, at_step, made_with=versions(), changes={**parts, "changed": changed})
+
+
+def _check_changeable(run: Run, spec: WorldSpec, names: list[str]) -> None:
+    """Raise SimulationError if one of the settings is fixed."""
+    settings = list(spec.config.model_fields)
+    fixed = settings if spec.fixed is None else ["seed", *spec.fixed]
+    if refused := [name for name in names if name in fixed]:
+        free = ", ".join(name for name in settings if name not in fixed)
+        raise SimulationError(
+            f"run {run.run_id}: a fork cannot change {', '.join(refused)}, which shaped the steps that it shares:"
+            + (f" change {free}, or start a new run" if free else " fork it unchanged, or start a new run")
+        )
+
+
+def _check_same_data(run: Run, stored: dict[str, Any], found: dict[str, Any]) -> None:
+    """Raise StoreError if the fingerprint of the data differs from the stored one."""
+    if differences := different(_without_paths(stored), _without_paths(found)):
+        raise StoreError(
+            f"{run.manifest.config.get('dataset') or 'the data'} differs from the data that run {run.run_id} was"
+            f" started with ({', '.join(differences)}): restore data set and model, or start a new run"
+        )
+
+
+_CODE = ("plugins", "plugin", "mind", "policy_sha256")  # keys of minds, recommenders and policies
+
+
+def _without_code(fingerprint: dict[str, Any]) -> dict[str, Any]:
+    """A fingerprint without the parts that another mind, recommender or policy changes."""
+    return {name: value for name, value in fingerprint.items() if name not in _CODE}
 
 
 def fork_failed(run: Run) -> str:
@@ -197,6 +264,33 @@ def verify(run: Run) -> Verified:
 def report(run: Run) -> Path:
     """Write the HTML report of a run into its folder, and return its path."""
     return world_of(run.manifest.world).report(run)
+
+
+def export(run: Run, folder: Path, *, only_simulated: bool = False, overwrite: bool = False) -> list[Path]:
+    """Write the files of a run, such as a data set folder, and return their paths.
+
+    Parameters
+    ----------
+    only_simulated
+        Leave out what agents did before the run.
+    overwrite
+        Replace the data set that the folder holds.
+
+    Raises
+    ------
+    SimulationError
+        The world of the run has no export.
+    DataError
+        The folder holds a data set already and `overwrite` is False, or there is nothing to export.
+    """
+    spec = world_of(run.manifest.world)
+    if spec.export is None:
+        raise SimulationError(
+            f"runs of the world {spec.name!r} have no export: read their events, Run.open(ID).events()"
+        )
+    with new_dataset_folder(folder, overwrite=overwrite) as draft:
+        paths = [path.relative_to(draft) for path in spec.export(run, draft, only_simulated)]
+    return [folder / path for path in paths]
 
 
 def manifest_of(spec: WorldSpec, run_id: str, config: WorldConfig, inputs: Inputs) -> Manifest:

@@ -13,7 +13,7 @@ import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 import polars as pl
@@ -92,6 +92,15 @@ class WorldConfig(Config):
 
     seed: int = Field(default=0, ge=0, le=MAX_SEED, description="seed of all random numbers")
 
+    def check_fork(self, changed: Self, at_step: int) -> None:
+        """Refuse a change that would alter the steps before a fork, beyond the settings in `WorldSpec.fixed`.
+
+        Raises
+        ------
+        SimulationError
+            The changed configuration is not that of the first `at_step` steps.
+        """
+
 
 class Inputs(Protocol):
     """Inputs of a run: catalogue, agents, recommender."""
@@ -137,6 +146,11 @@ class WorldSpec:
         Writes the HTML report of a run into its folder and returns the path.
     summary
         Metrics of a run as a table for the terminal.
+    fixed
+        Settings that a fork may not change, besides `seed`, because they shaped the steps before it; None: all.
+    export
+        Writes the files of a run into an empty folder and returns their paths. Its third argument is whether to leave
+        out what agents did before the run. None: the world has no export.
     """
 
     name: str
@@ -151,6 +165,8 @@ class WorldSpec:
     view: Callable[[Run, int], dict[str, Any]]
     report: Callable[[Run], Path]
     summary: Callable[[Run], Table]
+    fixed: tuple[str, ...] | None = None
+    export: Callable[[Run, Path, bool], list[Path]] | None = None
 
 
 WORLDS: dict[str, str | WorldSpec] = {

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from recgpt.cli.runs import runs_app
 from recgpt.data.dataset import Dataset
 from recgpt.data.ragged import Ragged
-from recgpt.errors import DataError, SimulationError, StoreError
+from recgpt.errors import ConfigError, DataError, SimulationError, StoreError
 from recgpt.recommenders.item_knn import ItemKNN
 from recgpt.simulate import runner
 from recgpt.simulate import world as worlds
@@ -25,6 +25,7 @@ from recgpt.simulate.agents.population import Population
 from recgpt.simulate.clock import Clock
 from recgpt.simulate.llm.calls import LLMCall
 from recgpt.simulate.store import Manifest, Run
+from recgpt.simulate.worlds.feed.export import export
 from recgpt.simulate.worlds.feed.kinds import KINDS
 
 N_STEPS = 3
@@ -132,6 +133,8 @@ def spec(**changes: Any) -> worlds.WorldSpec:
         "view": lambda run, step: {},
         "report": lambda run: run.path.with_name("report.html"),
         "summary": lambda run: Table(),
+        "fixed": (),
+        "export": export,
     }
     return worlds.WorldSpec(**{**parts, **changes})
 
@@ -221,6 +224,48 @@ def test_fork(begun: str) -> None:
     assert second["forked_from"] == "demo@2"
     with pytest.raises(StoreError, match="is no id of a run"):
         runs("fork", begun, "../elsewhere", "--at", 2)
+
+
+def test_a_fork_with_other_settings(begun: str, tmp_path: Path) -> None:
+    runs("resume", begun)
+    (tmp_path / "settings.yaml").write_text("note: of the file")
+    told = runs("fork", begun, "told", "--at", 2, "--config", tmp_path / "settings.yaml").stdout
+    assert "2 steps of demo, changed: note" in told
+    told = runs("fork", begun, "set", "--at", 2, "--config", tmp_path / "settings.yaml", "--set", "note=set").stdout
+    with Run.open("told") as one, Run.open("set") as other:
+        assert one.manifest.config["note"] == "of the file"
+        assert other.manifest.changed == {"note": ("[red]\x1b[2J", "set")}
+        assert other.hash == one.hash
+    assert "[red]" in runs("show", "set").stdout
+    runs("resume", "set")
+    assert "all 2 metrics follow" in runs("verify", "set").stdout
+    runs("fork", "set", "same", "--at", 1)
+    with Run.open("same") as same, Run.open(begun) as first:
+        assert same.manifest.changed == {}
+        assert same.manifest.config["note"] == "set"
+        assert same.hash == first.hash_at(1)
+
+
+def test_a_fork_refuses_to_change_what_shaped_the_shared_steps(begun: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SimulationError, match="cannot change seed, which shaped the steps that it shares: change note"):
+        runs("fork", begun, "new", "--at", 1, "--set", "seed=7")
+    with pytest.raises(ConfigError, match="there is no setting 'nothing': choose among seed, note"):
+        runs("fork", begun, "new", "--at", 1, "--set", "nothing=7")
+    monkeypatch.setattr(worlds, "WORLDS", {"pages": spec(fixed=None)})
+    with pytest.raises(SimulationError, match=r"cannot change note, .*: fork it unchanged, or start a new run"):
+        runs("fork", begun, "new", "--at", 1, "--set", "note=other")
+    other = Nothing()
+    monkeypatch.setattr(Nothing, "fingerprint", {"name": "another"})
+    monkeypatch.setattr(worlds, "WORLDS", {"pages": spec(load_inputs=lambda config: other)})
+    with pytest.raises(StoreError, match="differs from the data that run demo was started with"):
+        runs("fork", begun, "new", "--at", 1, "--set", "note=other")
+    assert not (Run.open(begun).path.parent.parent / "new").exists()
+
+
+def test_a_world_without_export(begun: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worlds, "WORLDS", {"pages": spec(export=None)})
+    with pytest.raises(SimulationError, match="have no export"):
+        runs("export", begun, "--out", tmp_path / "out")
 
 
 def test_report_writes_the_page_of_the_world(begun: str) -> None:

@@ -29,6 +29,9 @@ class Manifest(BaseModel):
     dataset: dict[str, Any] = Field(description="name and fingerprints of the data set and the model; JSON values")
     intervals: str = Field(default="agents", description="what the bootstrap of the metrics resamples: agents or users")
     forked_from: str | None = Field(default=None, description="run@step that it was forked from")
+    changed: dict[str, tuple[Any, Any]] = Field(
+        default={}, description="settings that the fork changed, by name: before and after; JSON values"
+    )
     kinds: dict[str, dict[str, str]] = Field(
         default={}, description="the world's table of events, see `EventKinds.to_dict`; empty in format 1"
     )

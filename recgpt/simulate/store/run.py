@@ -4,7 +4,7 @@ import hashlib
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -225,7 +225,15 @@ class Run:
         """Whether the run is complete."""
         return bool(self._value("SELECT finished FROM manifest"))
 
-    def fork(self, new_id: str, at_step: int, *, retries: int = 0, made_with: dict[str, str] | None = None) -> "Run":
+    def fork(
+        self,
+        new_id: str,
+        at_step: int,
+        *,
+        retries: int = 0,
+        made_with: dict[str, str] | None = None,
+        changes: Mapping[str, Any] | None = None,
+    ) -> "Run":
         """Create a new run with the events of this one up to `at_step`, open for writing.
 
         It inherits the artifacts and the calls, so that equal requests get the stored replies.
@@ -236,6 +244,8 @@ class Run:
             Times more that a question is sent again whose replies were malformed.
         made_with
             Versions that it goes on with; None for those of this run, which it then needs to be resumed.
+        changes
+            Other fields of the manifest, such as `config`; see `recgpt.simulate.runner.fork`.
 
         Raises
         ------
@@ -248,7 +258,8 @@ class Run:
             raise StoreError(
                 f"run {self.run_id} cannot be forked at step {at_step}: choose one from 0 to {self.n_steps}"
             )
-        changed: dict[str, Any] = {"run": new_id, "forked_from": f"{self.run_id}@{at_step}"}
+        changed: dict[str, Any] = {"changed": {}, **(changes or {})}
+        changed |= {"run": new_id, "forked_from": f"{self.run_id}@{at_step}"}
         changed |= {"retries": self.manifest.retries + retries}
         changed |= {} if made_with is None else {"made_with": made_with}
         manifest = self.manifest.model_copy(update=changed)

@@ -1,6 +1,7 @@
 """Export of a run as a data set: the histories of the agents, then the items they watched."""
 
 import io
+from pathlib import Path
 
 import polars as pl
 
@@ -11,6 +12,12 @@ from recgpt.simulate.agents.population import Population
 from recgpt.simulate.store.run import Run
 
 _COLUMNS = {"user_id": pl.Int64, "item": pl.Int64, "rating": pl.Float32}
+
+
+def export(run: Run, folder: Path, only_simulated: bool) -> list[Path]:
+    """Write a run as a data set folder, see `dataset_of`, and return the paths of its files."""
+    dataset_of(run, only_simulated=only_simulated).write_files(folder)
+    return sorted(folder.iterdir())
 
 
 def dataset_of(run: Run, *, only_simulated: bool = False) -> Dataset:

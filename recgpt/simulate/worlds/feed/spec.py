@@ -53,6 +53,15 @@ def _summary(run: Run) -> Table:
     return summary_table(run)
 
 
+def _export(run: Run, folder: Path, only_simulated: bool) -> list[Path]:
+    from recgpt.simulate.worlds.feed.export import export
+
+    return export(run, folder, only_simulated)
+
+
+FIXED = ("dataset", "model", "agents", "people", "page_size", "memory", "truth_first", "advert")
+"""Settings that a fork may not change."""
+
 WORLD = WorldSpec(
     name=NAME,
     step_name="page",
@@ -66,4 +75,6 @@ WORLD = WorldSpec(
     view=_view,
     report=_report,
     summary=_summary,
+    fixed=FIXED,
+    export=_export,
 )

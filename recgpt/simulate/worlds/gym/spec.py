@@ -158,4 +158,5 @@ WORLD = WorldSpec(
     view=_view,
     report=_report,
     summary=_summary,
+    fixed=(*GymRules.model_fields, "model", "n_users"),
 )

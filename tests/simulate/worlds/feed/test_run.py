@@ -25,7 +25,7 @@ from recgpt.errors import DataError, SimulationError, StoreError
 from recgpt.simulate import runner
 from recgpt.simulate.agents.memory import PRESETS
 from recgpt.simulate.agents.population import Population
-from recgpt.simulate.runner import resume, start
+from recgpt.simulate.runner import fork, resume, start, verify
 from recgpt.simulate.store import Run, snapshots
 from recgpt.simulate.world import States
 from recgpt.simulate.worlds.feed import world as feed_module
@@ -149,6 +149,18 @@ def test_a_fork_takes_another_way_only_if_its_config_does(feed_config: Config) -
     with start("feed", "parent", feed_config(pages=4)) as parent, parent.fork("child", 2) as child:
         resume(child)
         assert child.hash == parent.hash
+
+
+def test_a_fork_with_another_recommender_has_the_same_past_and_another_future(feed_config: Config) -> None:
+    with start("feed", "parent", feed_config(pages=4, recommender="popularity")) as parent:
+        with fork(parent, "child", 2, overrides=["recommender=random", "pages=5"]) as child:
+            resume(child)
+            assert child.hash_at(2) == parent.hash_at(2)
+            assert child.hash_at(3) != parent.hash_at(3)
+            assert child.manifest.changed == {"recommender": ("popularity", "random"), "pages": (4, 5)}
+            verify(child)
+        with pytest.raises(SimulationError, match="cannot change page_size, which shaped"):
+            fork(parent, "other", 2, overrides=["page_size=3"])
 
 
 def test_another_data_set_in_the_place_of_the_old_one_is_refused(

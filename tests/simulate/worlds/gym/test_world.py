@@ -133,6 +133,17 @@ def test_a_killed_run_resumes_and_a_fork_goes_on_the_same() -> None:
         assert runner.verify(cut).n_metrics == len(cut.metrics)
 
 
+def test_a_fork_with_another_policy_has_the_same_past_and_another_future() -> None:
+    with runner.start("gym", "whole", config_of(policy="linucb", **HARD)) as whole:
+        with runner.fork(whole, "other", 2, overrides=["policy=random"]) as other:
+            runner.resume(other)
+            assert other.hash_at(2) == whole.hash_at(2)
+            assert other.hash != whole.hash
+            runner.verify(other)
+        with pytest.raises(SimulationError, match="cannot change shaping, which shaped"):
+            runner.fork(whole, "another", 2, overrides=["shaping=identity"])
+
+
 def test_metrics_that_do_not_follow_from_the_events_are_found() -> None:
     with runner.start("gym", "one", config_of()) as run:
         run.set_metrics({**run.metrics, "users": N_USERS + 1})
