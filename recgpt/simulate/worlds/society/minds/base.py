@@ -9,7 +9,7 @@ Shapes: R rows (one agent each), S slots of a page or feed, L lines of all dialo
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -98,12 +98,15 @@ class Choices:
         Why; of a failure its kind and meaning. None for none.
     retrieved
         JSON `{"ids": [...]}` of the memories read; None for none.
+    thoughts
+        Conclusions of the agents that reflected; None for none.
     """
 
     choice_R: np.ndarray
     failed_R: np.ndarray
     reasons: Texts | None = None
     retrieved: Texts | None = None
+    thoughts: Texts | None = None
 
 
 @dataclass(frozen=True)
@@ -324,10 +327,31 @@ class Questions(Moment):
 
 @dataclass(frozen=True)
 class Answers:
-    """Answers: (R,) float32 from 1 to 10, or numbers of options; NaN where failed. Words may be None."""
+    """Answers to one question.
+
+    Attributes
+    ----------
+    value_R
+        (R,) float32 from 1 to 10, or numbers of options from 0, or 1 for an interview; NaN where failed.
+    texts
+        R texts; None where there are no words.
+    failures
+        Kind and meaning of each failure; None for a valid answer.
+    """
 
     value_R: np.ndarray
     texts: Texts | None = None
+    failures: Texts | None = None
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a chat in progress: its speaker, the item named (-1 for none), the opinion of it (or NaN), words."""
+
+    by_partner: bool
+    item: int
+    opinion: float
+    text: str | None
 
 
 class Mind(Protocol):
@@ -365,4 +389,13 @@ class Mind(Protocol):
 
     def estimate(self, n_agents: int, n_rounds: int) -> CostEstimate | None:
         """Calls of a language model for so many rounds; None for a mind that makes no calls."""
+        ...
+
+
+@runtime_checkable
+class Replier(Protocol):
+    """A mind that can answer a line of a chat; others give their lines as a whole, without those of a person."""
+
+    def reply(self, pairs: Pairs, so_far: Sequence[Line]) -> Line | None:
+        """The partner's next line in the one chat of `pairs`; None where it ends the chat."""
         ...
