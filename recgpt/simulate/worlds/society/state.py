@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from recgpt.data.dataset import Dataset
     from recgpt.simulate.items import ItemFacts
+    from recgpt.simulate.worlds.society.config import SocietyRules
     from recgpt.simulate.worlds.society.people import People
     from recgpt.simulate.worlds.society.ties import Ties
 
@@ -47,10 +48,13 @@ class SocietyState:
 
     Attributes
     ----------
+    rules
+        Rules of the society.
     setting
         Catalogue, people and ties before the first round.
     """
 
+    rules: SocietyRules
     setting: Setting
     activity: Any
     viewing: Any

@@ -6,8 +6,11 @@
 Shapes: A agents, R directed ties.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +19,7 @@ from recgpt.data.ragged import Ragged, offsets_from_lengths
 
 @dataclass
 class Ties:
-    """Directed ties, sorted by source and then target, no tie twice and none to oneself.
+    """Directed ties, sorted by source and then target, no tie twice and none to oneself; never changed in place.
 
     Attributes
     ----------
@@ -85,3 +88,95 @@ class Ties:
     def of(self, agents: np.ndarray) -> Ragged:
         """Targets of these agents, a sequence each."""
         return Ragged(self.target_R, self.offsets)[agents]
+
+    @property
+    def density(self) -> float:
+        """Share of all possible ties that exist, `R / (A (A - 1))`; 0 for fewer than two agents."""
+        n_possible = self.n_agents * (self.n_agents - 1)
+        return len(self) / n_possible if n_possible else 0.0
+
+    @cached_property
+    def keys(self) -> np.ndarray:
+        """(R,) int64 `source * A + target` of each tie, ascending."""
+        return self.source_R * self.n_agents + self.target_R
+
+    def has(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """Whether each of these ties exists; arrays of one shape."""
+        return are_among(np.asarray(source, dtype=np.int64) * self.n_agents + target, self.keys)
+
+    def with_added(
+        self, source: np.ndarray, target: np.ndarray, closeness: np.ndarray, labels: Sequence[str]
+    ) -> "Ties":
+        """The ties with others added; an existing tie gets the new closeness and label, the last of repeated ones."""
+        if not len(source):
+            return self
+        kept = self.without(source, target)
+        texts = kept.labels + sorted(set(labels) - set(kept.labels))
+        number_of = {label: number for number, label in enumerate(texts)}
+        new_N = np.array([number_of[label] for label in labels], dtype=np.int16)
+        new_keys = np.asarray(source, dtype=np.int64) * self.n_agents + target
+        last = len(new_keys) - 1 - np.unique(new_keys[::-1], return_index=True)[1]
+        last = last[np.asarray(source)[last] != np.asarray(target)[last]]
+        place = np.searchsorted(kept.keys, new_keys[last])
+        keys = np.insert(kept.keys, place, new_keys[last])
+        return Ties(
+            offsets_from_lengths(np.bincount(keys // self.n_agents, minlength=self.n_agents)),
+            (keys % self.n_agents).astype(np.int32),
+            np.insert(kept.closeness_R, place, np.asarray(closeness, dtype=np.float32)[last]),
+            np.insert(kept.label_R, place, new_N[last]),
+            texts,
+        )
+
+    def without(self, source: np.ndarray, target: np.ndarray) -> "Ties":
+        """The ties without these; those that do not exist are ignored."""
+        removed = np.unique(np.asarray(source, dtype=np.int64) * self.n_agents + target)
+        kept = ~are_among(self.keys, removed)
+        if kept.all():
+            return self
+        return Ties(
+            offsets_from_lengths(np.bincount(self.source_R[kept], minlength=self.n_agents)),
+            self.target_R[kept],
+            self.closeness_R[kept],
+            self.label_R[kept],
+            self.labels,
+        )
+
+    def to_arrays(self, prefix: str) -> dict[str, np.ndarray]:
+        """Numeric arrays of the ties, named with a prefix."""
+        return {
+            f"{prefix}_offsets": self.offsets,
+            f"{prefix}_target_R": self.target_R,
+            f"{prefix}_closeness_R": self.closeness_R,
+            f"{prefix}_label_R": self.label_R,
+            f"{prefix}_labels": text_bytes(self.labels),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray], prefix: str) -> "Ties":
+        """Ties from the arrays of `to_arrays`."""
+        return cls(
+            arrays[f"{prefix}_offsets"],
+            arrays[f"{prefix}_target_R"],
+            arrays[f"{prefix}_closeness_R"],
+            arrays[f"{prefix}_label_R"],
+            texts_of(arrays[f"{prefix}_labels"]),
+        )
+
+
+def are_among(values: np.ndarray, ascending: np.ndarray) -> np.ndarray:
+    """Whether each of `values` occurs in an ascending array."""
+    if not len(ascending):
+        return np.zeros(np.shape(values), dtype=bool)
+    place = np.minimum(np.searchsorted(ascending, values), len(ascending) - 1)
+    found: np.ndarray = ascending[place] == values
+    return found
+
+
+def text_bytes(value: Any) -> np.ndarray:
+    """JSON values as uint8 bytes, for snapshots, which hold numbers only."""
+    return np.frombuffer(json.dumps(value).encode(), dtype=np.uint8)
+
+
+def texts_of(content: np.ndarray) -> Any:
+    """JSON values of the bytes of `text_bytes`."""
+    return json.loads(content.tobytes())
