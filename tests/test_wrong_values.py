@@ -160,6 +160,7 @@ def test_wrong_values_raise_the_errors_of_the_project(small, tmp_path):
 
 SMALL = {
     ("benchmark", "speed"): ("--only=none of them",),
+    ("simulate", "society"): ("--agents=4", "--rounds=1", "--recommender=random"),
     ("gym", "evaluate"): ("--policies=random", "--n-users=2", "--seeds=1"),
     ("gym", "train"): ("--total-timesteps=64", "--n-steps=32", "--n-envs=2", "--eval-episodes=1"),
     ("gym", "ablate"): ("--study=preference", "--quick"),

@@ -131,7 +131,7 @@ def feed(
         flags["llm.key_env"] = None
     settings = FeedConfig.load(config, overrides or (), flags)
     _check(settings)
-    _play(run_id, settings, concurrency=concurrency, overwrite=overwrite)
+    play(run_id, settings, concurrency=concurrency, overwrite=overwrite)
 
 
 @simulate_app.command("world")
@@ -154,7 +154,7 @@ def world_command(
     from recgpt.simulate.world import world_of
 
     settings = world_of(name).config.load(config, overrides or (), typed(ctx, {"seed": "seed"}))
-    _play(run_id, settings, world=name, concurrency=concurrency, overwrite=overwrite)
+    play(run_id, settings, world=name, concurrency=concurrency, overwrite=overwrite)
 
 
 _SAME = ("dataset", "recommender", "model", "agents", "pages", "page_size", "mind", "people", "memory", "seed")
@@ -271,7 +271,7 @@ def agent4rec(
         }
     )
     _check(config)
-    _play(simulation_name, config, concurrency=concurrency, overwrite=overwrite)
+    play(simulation_name, config, concurrency=concurrency, overwrite=overwrite)
 
 
 def _llm(
@@ -298,7 +298,8 @@ def _check(config: "FeedConfig") -> None:
     check_model(config.model)
 
 
-def _play(run_id: str, config: "WorldConfig", *, world: str = "feed", concurrency: int, overwrite: bool) -> None:
+def play(run_id: str, config: "WorldConfig", *, world: str = "feed", concurrency: int, overwrite: bool) -> None:
+    """Play a run to its end; print its measures, its hash, its report and its failures."""
     from recgpt.simulate import runner
     from recgpt.simulate.world import world_of
 

@@ -51,6 +51,7 @@ def folder(tmp_path_factory) -> Path:
     made_up_dataset().save(folder / "d")
     (folder / "empty").mkdir()
     (folder / "file").write_text("")
+    (folder / "config.yaml").write_text("rounds: 3")
     (folder / "items.csv").write_text("item_id,title\n1,Heat\n2,Casino\n")
     return folder
 
@@ -91,6 +92,16 @@ EVALUATE = ("evaluate", "d")
         (("simulate", "feed", "--dataset", "empty", "--run", "x"), "interactions.parquet does not exist"),
         (("simulate", "feed", "--dataset", "d", "--run", "x", "--model", "empty"), "empty/config.json"),
         (("agent4rec", "--dataset", "d", "--modeltype", "Popp"), "'Popp'"),
+        (("simulate", "society", "--run", "x", "--recommender", "popularty"), "'popularty'"),
+        (("simulate", "society", "--run", "x", "--dataset", "empty"), "interactions.parquet does not exist"),
+        (("simulate", "society", "--run", "x", "--users", "lost.csv"), "--users lost.csv: there is no such file"),
+        (("simulate", "society", "--run", "x", "--set", "schedule=[{kind: rumour, round: 1}]"), "'broadcast', 'post'"),
+        (
+            ("simulate", "society", "--run", "x", "--set", "schedule=[{kind: survey, round: 0}]"),
+            "greater than or equal",
+        ),
+        (("recagent",), "pass --config_file FILE, or run `recgpt recagent demo`"),
+        (("recagent", "-c", "config.yaml"), "there is no key 'rounds' in a configuration of RecAgent"),
         (("gym", "play", "--domain", "games"), "choose among movies, books"),
         (("gym", "play", "--perturbator", "greed"), "choose among none, gaussian, greedy"),
         (("gym", "play", "--policy", "best"), "no policy 'best': choose among random"),

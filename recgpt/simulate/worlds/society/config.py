@@ -1,11 +1,12 @@
 """Configuration of a society."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field
 
 from recgpt.config import Config
+from recgpt.errors import SimulationError
 from recgpt.simulate.minds.options import MindOptions
 from recgpt.simulate.world import WorldConfig
 from recgpt.simulate.worlds.society.schedule import Intervention
@@ -71,3 +72,15 @@ class SocietyConfig(SocietyRules, MindOptions, WorldConfig):
     recommender: str = Field(default="recgpt", description="registered name of the recommender")
     model: str | None = Field(default=None, description="model folder, for recommenders that use one")
     schedule: tuple[Intervention, ...] = Field(default=(), description="interventions, surveys and polls by round")
+
+    def check_fork(self, changed: Self, at_step: int) -> None:
+        """Refuse a change of the schedule up to the fork; events refer to its entries by their place."""
+        begun, wanted = (
+            {place: entry for place, entry in enumerate(config.schedule) if entry.round <= at_step}
+            for config in (self, changed)
+        )
+        if begun != wanted:
+            raise SimulationError(
+                f"schedule: its {len(begun)} entries up to round {at_step} shaped the rounds that the fork shares: keep"
+                " them, in their places, and change or append later ones"
+            )

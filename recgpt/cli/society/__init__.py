@@ -1,0 +1,1 @@
+"""Commands of the society: `recgpt simulate society`, `recgpt recagent`, `recgpt runs interview`."""
