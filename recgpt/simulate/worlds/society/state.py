@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ class SocietyState:
     social: Any
     profiles: Any
     memory: Any
+    time: float
+    now: datetime
 
     @property
     def people(self) -> People:
