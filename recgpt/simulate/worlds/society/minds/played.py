@@ -107,7 +107,8 @@ class PlayedMind:
         others = np.flatnonzero(~played_R)
         decided = self._own.talk(pairs.rows(others)) if len(others) else None
         of_row: dict[int, list[base.Line]] = {} if decided is None else _lines_by_row(decided, others)
-        failed_R, reasons = np.zeros(len(pairs), dtype=bool), [None] * len(pairs)
+        failed_R = np.zeros(len(pairs), dtype=bool)
+        reasons: list[str | None] = [None] * len(pairs)
         if decided is not None:
             failed_R[others] = decided.failed_R
             reasons = _placed(decided.reasons, others, len(pairs))
