@@ -23,7 +23,7 @@ from recgpt.errors import SimulationError
 from recgpt.simulate.agents.memory_entries import MAX_EVIDENCE, Entries, Entry, Kind, Stage
 from recgpt.simulate.agents.memory_presets import PRESETS, Preset
 from recgpt.simulate.agents.memory_scores import Retrieved, Scores
-from recgpt.simulate.agents.memory_stages import StagedMemory
+from recgpt.simulate.agents.memory_stages import Draws, StagedMemory, counter_draws
 from recgpt.simulate.agents.memory_texts import Embed, Texts
 
 __all__ = ["PRESETS", "Added", "Entry", "Kind", "Memory", "Preset", "Retrieved", "Stage"]
@@ -63,6 +63,8 @@ class Memory:
         Embedding width E and encoder of the table of texts, see `Texts`.
     seed
         Key of RecAgent's draws.
+    draws
+        RecAgent's draws; by default keyed by the seed.
 
     Attributes
     ----------
@@ -86,6 +88,7 @@ class Memory:
         width: int = 256,
         embed: Embed | None = None,
         seed: int = 0,
+        draws: Draws | None = None,
     ) -> None:
         least = 1 if preset.stages is None else preset.stages.short_capacity + 1
         if n_agents < 1:
@@ -94,6 +97,7 @@ class Memory:
             raise SimulationError(f"capacity={capacity}: the memory {preset.name!r} needs at least {least}")
         self.preset = preset
         self.seed = seed
+        self._draws = draws or counter_draws(seed)
         self._hold(Entries(n_agents, capacity), Texts(width, embed))
 
     def _hold(self, entries: Entries, texts: Texts) -> None:
@@ -101,7 +105,7 @@ class Memory:
         self.texts = texts
         self._scores = Scores(entries, texts, self.preset)
         stages = self.preset.stages
-        self._staged = None if stages is None else StagedMemory(self._scores, stages, self.seed)
+        self._staged = None if stages is None else StagedMemory(self._scores, stages, self._draws)
 
     def __len__(self) -> int:
         return len(self.entries.id_AC)
@@ -259,6 +263,37 @@ class Memory:
             agents_R = self._checked(agents_R)
             row, slot = np.nonzero(self.entries.id_AC[agents_R] == np.asarray(ids_R)[:, None])
             self.entries.accessed_AC[agents_R[row], slot] = now
+
+    def enhance_by(self, agents_R: np.ndarray, ids_R: np.ndarray, now: float) -> np.ndarray:
+        """Let retrieved entries enhance short-term ones, where the preset has it: (P, 2) agents and promoted ids.
+
+        Ids that an agent does not have are ignored. Rows of one agent are taken in their order.
+        """
+        agents_R = self._checked(agents_R)
+        found_RC = self.entries.id_AC[agents_R] == np.asarray(ids_R)[:, None]
+        held = found_RC.any(axis=1)
+        return self.enhance_with(agents_R[held], self.entries.text_AC[agents_R, found_RC.argmax(axis=1)][held], now)
+
+    def enhance_with(self, agents_R: np.ndarray, text_R: np.ndarray, now: float) -> np.ndarray:
+        """As `enhance_by`, with texts by their numbers in `texts`."""
+        promoted = [np.empty((0, 2), dtype=np.int64)]
+        if self._staged is not None and self._staged.stages.reading_enhances:
+            for rows in _rounds(agents_R):
+                now_R = np.full(len(rows), float(now))
+                promoted.append(self._staged.enhance(agents_R[rows], text_R[rows], now_R))
+        return np.concatenate(promoted)
+
+    def enhancers(self, agent: int, entry_id: int) -> list[str]:
+        """Texts that enhanced an entry, oldest first; none where the preset does not note them."""
+        slots = np.flatnonzero(self.entries.id_AC[agent] == entry_id)
+        if self.entries.enhancer_ACN is None or not len(slots):
+            return []
+        return [self.texts[number] for number in self.entries.enhancer_ACN[agent, slots[0]].tolist() if number >= 0]
+
+    def merge_cited(self, agents_R: np.ndarray, thoughts_R: np.ndarray, now: float) -> None:
+        """Merge what new thoughts cite into them, where the preset has it; see `StagedMemory.merge_cited`."""
+        if self._staged is not None and not self._staged.stages.merges_on_entry:
+            self._staged.merge_cited(self._checked(agents_R), np.asarray(thoughts_R), now)
 
     def after_reading(self, agents_R: np.ndarray, ids_R: np.ndarray, now: float) -> "Memory":
         """The memory as `touch` would leave it, to retrieve from: it shares all arrays but the times of reading."""

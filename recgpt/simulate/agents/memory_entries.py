@@ -17,19 +17,31 @@ MAX_EVIDENCE = 32  # ids of one entry: bounds the array that holds them
 
 
 class Kind(IntEnum):
-    """Kind of an entry: an event, a feeling about one, a conclusion drawn from entries, an utterance."""
+    """Kind of an entry: an event, a feeling about one, a conclusion drawn from entries, an utterance.
+
+    An insight is a conclusion from entries that leave RecAgent's short-term memory, a thought one of a reflection.
+    """
 
     EVENT = 0
     FEELING = 1
     THOUGHT = 2
     CHAT = 3
+    INSIGHT = 4
+
+
+CONCLUSIONS = (Kind.THOUGHT, Kind.INSIGHT)
+"""Kinds of entries that are drawn from other entries."""
 
 
 class Stage(IntEnum):
-    """Store that holds an entry. Only RecAgent's preset has short-term memory."""
+    """Store that holds an entry. Only RecAgent's presets have short-term memory.
+
+    A shell is what is left of a forgotten or merged entry in RecAgent's code: never retrieved, but counted.
+    """
 
     LONG = 0
     SHORT = 1
+    SHELL = 2
 
 
 class Entry(NamedTuple):
@@ -89,6 +101,8 @@ class Entries:
         int32 agent that an entry is about, -1 for none; None until an entry has one.
     triple_AC3
         int32 subject, predicate and object by their numbers in `strings`, -1 for none; None until an entry has one.
+    enhancer_ACN
+        int32 numbers of the texts that enhanced a short-term entry, -1 for none; None until one was enhanced.
     evidence_ACM, depth_AC
         int32 ids padded with -1, and int8; None until an entry has evidence. M grows to `MAX_EVIDENCE`.
     next_id_A
@@ -113,7 +127,7 @@ class Entries:
         "accessed_AC": (np.float64, 0),
     }
     _OF_AGENTS: ClassVar = ("next_id_A", "accumulated_A")
-    _OPTIONAL: ClassVar = ("other_AC", "triple_AC3", "evidence_ACM", "depth_AC")
+    _OPTIONAL: ClassVar = ("other_AC", "triple_AC3", "enhancer_ACN", "evidence_ACM", "depth_AC")
 
     REQUIRED: ClassVar = (*_COLUMNS, *_OF_AGENTS, "strings_bytes", "strings_offsets")
 
@@ -134,6 +148,7 @@ class Entries:
             setattr(self, name, np.full((n_agents, capacity), fill, dtype=dtype))
         self.other_AC: np.ndarray | None = None
         self.triple_AC3: np.ndarray | None = None
+        self.enhancer_ACN: np.ndarray | None = None
         self.evidence_ACM: np.ndarray | None = None
         self.depth_AC: np.ndarray | None = None
         self.next_id_A = np.zeros(n_agents, dtype=np.int32)
@@ -175,12 +190,14 @@ class Entries:
             self.triple_AC3 = np.full((*self.id_AC.shape, 3), -1, dtype=np.int32)
         if self.triple_AC3 is not None:
             self.triple_AC3[at] = rows.get("triple", none)
+        if self.enhancer_ACN is not None:
+            self.enhancer_ACN[at] = -1
         if "evidence" in rows:
             self._make_room_for_evidence(rows["evidence"].shape[1])
         if self.evidence_ACM is not None and self.depth_AC is not None:
             evidence_RM = rows.get("evidence", none)
             depth_R = 1 + self._greatest_depth(self.depth_AC[agents_R], agents_R, evidence_RM)
-            self.depth_AC[at] = np.where(rows["kind"] == Kind.THOUGHT, depth_R, 0)
+            self.depth_AC[at] = np.where(np.isin(rows["kind"], CONCLUSIONS), depth_R, 0)
             self.evidence_ACM[at] = -1
             self.evidence_ACM[agents_R, slots_R, : evidence_RM.shape[1]] = evidence_RM
 
@@ -188,7 +205,7 @@ class Entries:
         """Let every entry hold `n` evidence ids at least."""
         if self.evidence_ACM is None:
             self.evidence_ACM = np.full((*self.id_AC.shape, n), -1, dtype=np.int32)
-            self.depth_AC = (self.kind_AC == Kind.THOUGHT).astype(np.int8)
+            self.depth_AC = np.isin(self.kind_AC, CONCLUSIONS).astype(np.int8)
         elif n > self.evidence_ACM.shape[2]:
             more = n - self.evidence_ACM.shape[2]
             self.evidence_ACM = np.pad(self.evidence_ACM, ((0, 0), (0, 0), (0, more)), constant_values=-1)
@@ -205,7 +222,7 @@ class Entries:
         """The entry at a slot that holds one, with the text that it refers to."""
         evidence = () if self.evidence_ACM is None else self.evidence_ACM[agent, slot]
         kind = Kind(self.kind_AC[agent, slot])
-        depth = int(kind == Kind.THOUGHT) if self.depth_AC is None else int(self.depth_AC[agent, slot])
+        depth = int(kind in CONCLUSIONS) if self.depth_AC is None else int(self.depth_AC[agent, slot])
         return Entry(
             id=int(self.id_AC[agent, slot]),
             kind=kind.name.lower(),

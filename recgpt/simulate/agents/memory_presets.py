@@ -8,6 +8,9 @@ from typing import Literal
 
 import numpy as np
 
+N_NEAREST = 100
+"""Entries to which RecAgent's code gives a relevance."""
+
 
 @dataclass(frozen=True)
 class Stages:
@@ -23,6 +26,12 @@ class Stages:
     exponent: float = 1.5  # of recency, in `forgetting_strength`
     least_strength: float = 0.01
     never_younger: float = 24.0  # hours since access within which nothing is forgotten
+    # What the published code does otherwise; see `recagent_code`.
+    newest_bonus: float = 0.0  # added to the similarity of the newest short-term entry
+    reading_enhances: bool = False  # whether retrieved entries enhance short-term entries, see `Memory.enhance_by`
+    merges_on_entry: bool = True  # else only cited entries are merged, see `Memory.merge_cited`
+    keeps_shells: bool = False  # whether forgotten and merged entries still count when the others are forgotten
+    insights_count: bool = False  # whether insights of promotion count towards the next reflection
 
 
 @dataclass(frozen=True)
@@ -35,9 +44,10 @@ class Preset:
     Parameters
     ----------
     score
-        How the three are combined. "relevance": relevance alone. "sum": weighted. "scaled sum": weighted, after each
-        was scaled from 0 to 1 over the agent's entries (.5 where all are equal). "emotional": see `emotional_score`;
-        age counts from the agent's newest entry. "product": max(relevance, 0) × recency × (1/2 + importance / 2).
+        How the three are combined. "relevance": relevance alone. "sum": weighted. "distance sum": weighted, with the
+        relevance of RecAgent's code, see `distance_relevance`. "scaled sum": weighted, after each was scaled from 0 to
+        1 over the agent's entries (.5 where all are equal). "emotional": see `emotional_score`; age counts from the
+        agent's newest entry. "product": max(relevance, 0) × recency × (1/2 + importance / 2).
     weights
         Of recency, relevance and importance in the sums.
     reading_renews
@@ -52,7 +62,7 @@ class Preset:
     name: str
     source: str
     unit: Literal["hours", "interactions"]
-    score: Literal["relevance", "sum", "scaled sum", "emotional", "product"]
+    score: Literal["relevance", "sum", "distance sum", "scaled sum", "emotional", "product"]
     decay: float = 1.0
     weights: tuple[float, float, float] = (1.0, 1.0, 1.0)
     importance_scale: float = 0.1
@@ -75,6 +85,14 @@ _PUBLISHED = [
         counts_entries=True,
     ),
     # .09 points make no sum of whole importances equal to 10, so that "at 10" is the published "above 10".
+    #
+    # `recagent` departs from the published code, `recagent_code`, in six lines:
+    # - relevance is the cosine, instead of a squared distance taken for a distance, which falls to -1.83;
+    # - the newest short-term entry has no bonus of .1, by which anything said twice in a row was enhanced;
+    # - reading changes no short-term entry, so that an agent that retrieves more does not promote and forget more;
+    # - near-duplicates are merged when they enter long-term memory, not only where a reflection happens to cite them;
+    # - insights do not count towards the next reflection, so that memory does not feed on its own conclusions;
+    # - what is forgotten or merged is gone, instead of staying as an entry of greatest importance.
     Preset(
         "recagent",
         "Wang et al., User Behavior Simulation with Large Language Model-based Agents, 2023, section 2.1.2",
@@ -85,6 +103,20 @@ _PUBLISHED = [
         reading_renews=True,
         reflects_at=10,
         stages=Stages(),
+        overflow="weakest",
+    ),
+    Preset(
+        "recagent_code",
+        "Wang et al., User Behavior Simulation with Large Language Model-based Agents, 2023, as published in code",
+        "hours",
+        "distance sum",
+        decay=0.99,
+        importance_scale=0.09,
+        reading_renews=True,
+        reflects_at=10,
+        stages=Stages(
+            newest_bonus=0.1, reading_enhances=True, merges_on_entry=False, keeps_shells=True, insights_count=True
+        ),
         overflow="weakest",
     ),
     Preset(
@@ -157,6 +189,19 @@ def emotion_of_ratings(ratings: np.ndarray, lowest: float, highest: float) -> tu
 def forgetting_strength(recency: np.ndarray, importance: np.ndarray, stages: Stages) -> np.ndarray:
     """`max(recency^1.5, .01) · (importance + recency) / 2`, from 0 to 1 (RecAgent); importance is the scaled one."""
     return np.maximum(recency**stages.exponent, stages.least_strength) * (importance + recency) / 2
+
+
+def distance_relevance(cosine_RC: np.ndarray, valid_RC: np.ndarray) -> np.ndarray:
+    """`1 - d² / √2` of the 100 nearest entries by Euclidean distance d of unit vectors, 0 of all others.
+
+    As published (RecAgent): meant is `1 - d / √2`, but the index returns squared distances. With d² = 2 - 2 cos it is
+    `1 - √2 (1 - cos)`, from 1 down to -1.83, so that an entry beyond the 100 nearest may score higher than one of them.
+    """
+    relevance_RC = 1 - np.sqrt(2) * (1 - cosine_RC)
+    if valid_RC.shape[1] > N_NEAREST:
+        rank_RC = np.argsort(np.argsort(np.where(valid_RC, -cosine_RC, np.inf), axis=1, kind="stable"), axis=1)
+        relevance_RC = np.where(rank_RC < N_NEAREST, relevance_RC, 0)
+    return relevance_RC
 
 
 def sigmoid(values: np.ndarray) -> np.ndarray:

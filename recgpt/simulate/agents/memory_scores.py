@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from recgpt.simulate.agents.memory_entries import Entries, Kind, Stage
-from recgpt.simulate.agents.memory_presets import Preset, emotional_score, forgetting_strength
+from recgpt.simulate.agents.memory_entries import CONCLUSIONS, Entries, Kind, Stage
+from recgpt.simulate.agents.memory_presets import Preset, distance_relevance, emotional_score, forgetting_strength
 from recgpt.simulate.agents.memory_texts import Texts, grid_rows
 
 _AGENTS_PER_BLOCK = 256  # of 50 entries, 384 wide: 20 MB at a time
@@ -66,9 +66,11 @@ class Scores:
         return recency_RC * (0.5 + importance_RC / 2)
 
     def points(self, kind_R: np.ndarray, importance_R: np.ndarray) -> np.ndarray:
-        """(R,) float64 what entries count towards the next reflection; thoughts count nothing."""
+        """(R,) float64 what entries count towards the next reflection; thoughts count nothing, insights as staged."""
+        insights_count = self.preset.stages is not None and self.preset.stages.insights_count
+        idle = (Kind.THOUGHT,) if insights_count else CONCLUSIONS
         points_R = 1.0 if self.preset.counts_entries else importance_R.astype(np.float64) * self.preset.importance_scale
-        return np.where(kind_R == Kind.THOUGHT, 0, points_R)
+        return np.where(np.isin(kind_R, idle), 0, points_R)
 
     def slots_to_write(self, agents_R: np.ndarray, now_R: np.ndarray) -> np.ndarray:
         """(R,) int64 for each of R distinct agents an empty slot, or else that of the entry that has to make room."""
@@ -122,6 +124,8 @@ class Scores:
                 return relevance_AC
             case "product":
                 return np.maximum(relevance_AC, 0) * recency_AC * (0.5 + importance_AC / 2)
+            case "distance sum":
+                relevance_AC = distance_relevance(relevance_AC, self._indexed(agents_A))
             case "emotional":
                 return self._emotional(agents_A, relevance_AC, valid_AC)
             case "scaled sum":
@@ -130,6 +134,10 @@ class Scores:
                 )
         of_recency, of_relevance, of_importance = self.preset.weights
         return of_recency * recency_AC + of_relevance * relevance_AC + of_importance * importance_AC
+
+    def _indexed(self, agents_A: np.ndarray) -> np.ndarray:
+        """(A, C) bool, whether RecAgent's index holds the entry: long-term ones and their shells."""
+        return (self.entries.id_AC[agents_A] >= 0) & (self.entries.stage_AC[agents_A] != Stage.SHORT)
 
     def _emotional(self, agents_A: np.ndarray, relevance_AC: np.ndarray, valid_AC: np.ndarray) -> np.ndarray:
         created_AC = self.entries.created_AC[agents_A]

@@ -120,6 +120,10 @@ class Texts:
             self._append(grid_rows(vectors))
         return np.array([self._strings.number(text) for text in texts], dtype=np.int64)
 
+    def embedded(self, texts: list[str]) -> np.ndarray:
+        """(R, E) embeddings of texts that are not added to the table."""
+        return self._embed(texts)
+
     def _append(self, rows_nE: np.ndarray) -> None:
         """Append embeddings to the table, in an array that doubles where it is full."""
         n_before, n_after = len(self), len(self) + len(rows_nE)

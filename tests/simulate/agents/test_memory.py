@@ -254,7 +254,7 @@ class Reference:
                 del self.slots[min(short, key=worth.__getitem__)]
             self.write(entry, "short")
 
-    def retrieve(self, query, k, now):
+    def scores(self, query, now):
         entries = [self.slots[slot] for slot in self.of_stage("long")]
         relevance = [self.cosine(self.rows[entry["text"]], query) for entry in entries]
         recency = [self.preset.decay ** max(now - entry["accessed"], 0) for entry in entries]
@@ -277,9 +277,7 @@ class Reference:
                 w = self.preset.weights
                 score = w[0] * fresh + w[1] * fits + w[2] * weighty
             scores.append(score)
-        # Scores a rounding apart are one score.
-        best = sorted(range(len(entries)), key=lambda place: (-round(scores[place], 9), place))[:k]
-        return [entries[place]["id"] for place in best], [scores[place] for place in best]
+        return {entry["id"]: score for entry, score in zip(entries, scores, strict=True)}
 
     def touch(self, ids, now) -> None:
         for entry in self.slots.values():
@@ -304,7 +302,8 @@ OBSERVATIONS = st.lists(
 )
 
 
-@pytest.mark.parametrize("name", PRESETS)
+# `recagent_code` is compared with the published code itself, in test_recagent_memory.py.
+@pytest.mark.parametrize("name", [name for name in PRESETS if name != "recagent_code"])
 @given(batches=st.lists(OBSERVATIONS, max_size=3), query=st.integers(0, len(VECTORS) - 1), seed=st.integers(0, 3))
 def test_memory_agrees_with_the_reference(name, batches, query, seed):
     capacity = 12 if PRESETS[name].stages else 7
@@ -321,10 +320,12 @@ def test_memory_agrees_with_the_reference(name, batches, query, seed):
         queries = np.repeat(memory.texts.embeddings[[query]], 3, axis=0)
         found = memory.retrieve(np.arange(3), queries, 4, now=7.0 * number + 5)
         for reference, ids, scores in zip(references, found.ids_Ak, found.scores_Ak, strict=True):
-            expected_ids, expected_scores = reference.retrieve(queries[0], 4, 7.0 * number + 5)
-            assert scores[ids >= 0] == pytest.approx(expected_scores, abs=1e-9)
-            assert ids[ids >= 0].tolist() == expected_ids
-            reference.touch(expected_ids, 7.0 * number + 5)
+            expected = reference.scores(queries[0], 7.0 * number + 5)
+            best = sorted(expected.values(), reverse=True)[:4]
+            assert scores[ids >= 0] == pytest.approx(best, abs=1e-9)
+            # Which of two entries a rounding apart comes first is left open.
+            assert [expected[each] for each in ids[ids >= 0]] == pytest.approx(best, abs=1e-9)
+            reference.touch(ids, 7.0 * number + 5)
             memory.touch(np.full(4, reference.agent), ids, 7.0 * number + 5)
     for reference in references:
         there = sorted(reference.slots.values(), key=lambda entry: entry["id"])
