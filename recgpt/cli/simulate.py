@@ -36,7 +36,9 @@ MaxFailed = Annotated[
 KeyEnv = Annotated[str, typer.Option(help="environment variable that holds the API key; empty: no key")]
 
 
-MEMORY_PRESETS = "recgpt, agent4rec, recagent, recagent_code, generative_agents, generative_agents_code, emosim, emosim_arousal"
+MEMORY_PRESETS = (
+    "recgpt, agent4rec, recagent, recagent_code, generative_agents, generative_agents_code, emosim, emosim_arousal"
+)
 
 
 @simulate_app.callback()
