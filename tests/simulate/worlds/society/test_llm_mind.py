@@ -85,7 +85,7 @@ def test_one_call_a_decision(serve, said, asked, feed):
 def test_the_hash_is_the_same_at_any_concurrency(serve, stubs):
     logs, asked = [], set()
     for concurrency in (1, 8, 64):
-        state, stub = with_posts(Society(30)), serve()
+        state, stub = with_posts(Society(60)), serve()
         stub.fault = stubs.random_delays(concurrency, most_s=0.01)
         logs.append(played(state, llm_mind(state, stub, concurrency=concurrency), step=2))
         asked.add(frozenset(stub.seen.items()))
