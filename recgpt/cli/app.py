@@ -10,6 +10,7 @@ from recgpt.cli.models import convert, encode, finetune, loss, pretrain_app, tok
 from recgpt.cli.recommend import explain, rank, recommend
 from recgpt.cli.runs import runs_app
 from recgpt.cli.simulate import agent4rec, agents_app, experiment, simulate_app
+from recgpt.cli.society.interview import interview
 from recgpt.cli.society.recagent import recagent
 from recgpt.cli.society.simulate import society
 from recgpt.terminal import say
@@ -54,6 +55,7 @@ app.command(rich_help_panel=EVALUATE)(evaluate)
 app.command(rich_help_panel=EVALUATE)(compare)
 app.add_typer(benchmark_app, name="benchmark", rich_help_panel=EVALUATE)
 simulate_app.command()(society)
+runs_app.command()(interview)
 app.add_typer(simulate_app, name="simulate", rich_help_panel=SIMULATE)
 app.add_typer(agents_app, name="agents", rich_help_panel=SIMULATE)
 app.command("agent4rec", rich_help_panel=SIMULATE)(agent4rec)
