@@ -136,7 +136,7 @@ def test_faults_are_counted_by_kind_and_never_become_words(serve, stubs, name, p
     stub = serve(forced(choice=choice, action="watch" if prompt == "Page" else "chat"))
     fault, kind = FAULTS[name]
     openings = {
-        "Choice": "You have some time",
+        "Choice": "What do you do now",
         "Page": "opened the rec",
         "Feed": "read the newest",
         "Social": "turned to",

@@ -130,7 +130,7 @@ class Costs:
         friends = self._friends(agent)
         match prompt:
             case "choose":
-                offered = ("recommender", "social", "nothing")
+                offered = ("nothing", "social", "recommender")
                 return schemas.choice_schema(offered), {"offered": offered, "has_friends": bool(friends)}
             case "page":
                 shown = [scenes.item(item) for item in self._items(agent, rules.page_size)]

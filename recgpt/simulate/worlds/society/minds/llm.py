@@ -347,12 +347,9 @@ class LLMMind:
         return self._asker.request(prompt, schema, system=system, **values)
 
     def _offered(self) -> tuple[str, ...]:
-        rules = self._rules
-        return (
-            *(("recommender",) if rules.recommends else ()),
-            *(("social",) if rules.socialises else ()),
-            "nothing",
-        )
+        social = ("social",) if self._rules.socialises else ()
+        recommender = ("recommender",) if self._rules.recommends else ()
+        return ("nothing", *social, *recommender)
 
     def _page_request(self, pages: base.Pages, row: int, items: list[int], scene: Scene) -> Request:
         query = pages.query[row]
