@@ -17,19 +17,18 @@ from typing import Any, TypeVar
 import numpy as np
 import polars as pl
 
-from recgpt.data.dataset import Dataset, Interactions
-from recgpt.data.ids import IdMap
+from recgpt.data.dataset import Dataset
 from recgpt.data.ragged import Ragged
 from recgpt.errors import SimulationError
 from recgpt.recommenders.base import Recommender
 from recgpt.simulate import rng
 from recgpt.simulate.agents.memory import Memory
-from recgpt.simulate.agents.population import Population
 from recgpt.simulate.items import ItemFacts
 from recgpt.simulate.llm.budget import CostEstimate
 from recgpt.simulate.worlds.feed.kinds import CLOCK, KINDS
 from recgpt.simulate.worlds.feed.minds.base import Decisions, Interviews, Mind, Pages
 from recgpt.simulate.worlds.feed.state import LIKED, MEMORY_CAPACITY, Advert, FeedRules, FeedState, Setting
+from recgpt.simulate.worlds.online import LiveRecommender
 
 __all__ = ["MEMORY_CAPACITY", "Advert", "Feed", "FeedRules", "FeedState", "Setting"]
 
@@ -51,6 +50,11 @@ class Feed:
     concurrency
         Blocks of agents processed at the same time; the log does not depend on it.
 
+    Attributes
+    ----------
+    live
+        The recommender, and what it has observed.
+
     Raises
     ------
     SimulationError
@@ -62,14 +66,12 @@ class Feed:
     ) -> None:
         self.rules = rules
         self.setting = setting
-        self.recommender = recommender
         self.mind = mind
         self.state = FeedState(rules, setting.population, setting.facts)
         self.step = 0
         self._concurrency = concurrency
-        self._user_A, self._n_users = _users(setting.population, setting.known.n_users)
+        self.live = LiveRecommender(recommender, setting.known, setting.population)
         self._adverts = _advert_pool(setting.facts, rules.advert)
-        self._observed: list[Interactions] = []
 
     @property
     def n_steps(self) -> int:
@@ -250,56 +252,20 @@ class Feed:
 
     # --- recommender ---
 
-    def _update_recommender(self, rows: pl.DataFrame) -> None:
-        watched = rows.filter(pl.col("kind") == "watched")
-        if len(watched):
-            self._observed.append(self._interactions(watched, rows.filter(pl.col("kind") == "rated")))
-            self.recommender.observe(self._observed[-1])
-        every = self.rules.retrain_every
-        if every and self.step % every == 0 and not self.over:
-            self.recommender.fit(self.known_now())
-
-    def _interactions(self, watched: pl.DataFrame, rated: pl.DataFrame) -> Interactions:
-        known = self.setting.known.interactions
-        times, stars = None, None
-        if known.timestamp is not None:
-            now = int(known.timestamp.max(initial=0)) + CLOCK.at(self.step)
-            times = np.full(len(watched), now, dtype=np.int64)
-        if known.rating is not None:
-            of_watched = watched.select("agent", "item").join(
-                rated.select("agent", "item", "value"), on=["agent", "item"], how="left", maintain_order="left"
-            )
-            stars = of_watched["value"].fill_null(np.nan).to_numpy().astype(np.float32)
-        users = self._user_A[watched["agent"].to_numpy()].astype(np.int32)
-        return Interactions(users, watched["item"].to_numpy().astype(np.int32), times, stars)
+    @property
+    def recommender(self) -> Recommender:
+        """The recommender that serves the pages."""
+        return self.live.recommender
 
     def known_now(self) -> Dataset:
-        """Training interactions extended by the items watched in this run, after each agent's history.
+        """Training interactions extended by the items watched in this run. See `LiveRecommender.known_now`."""
+        return self.live.known_now()
 
-        Agents that are not users of the data set are numbered after its users.
-        """
-        known = self.setting.known
-        parts = [known.interactions, *self._observed]
-        order = np.argsort(np.concatenate([part.user for part in parts]), kind="stable")
-
-        events = Interactions(
-            np.concatenate([part.user for part in parts])[order],
-            np.concatenate([part.item for part in parts])[order],
-            _joined_columns([part.timestamp for part in parts], order),
-            _joined_columns([part.rating for part in parts], order),
-        )
-        grown = self._n_users > known.n_users
-        users = IdMap(pl.Series("user_id", range(self._n_users)), known.name) if grown else known.user_map
-        return Dataset(
-            name=known.name,
-            path=known.path,
-            manifest={**known.manifest, "users": self._n_users, "interactions": len(events)},
-            items=known.items.lazy(),
-            item_map=known.item_map,
-            user_map=users,
-            interactions=events,
-            split=None,
-        )
+    def _update_recommender(self, rows: pl.DataFrame) -> None:
+        self.live.observe(rows, seconds=CLOCK.at(self.step))
+        every = self.rules.retrain_every
+        if every and self.step % every == 0 and not self.over:
+            self.live.refit()
 
 
 def _first(ids_Ak: np.ndarray, usable_Ak: np.ndarray, size: int) -> np.ndarray:
@@ -346,25 +312,6 @@ def _joined_texts(parts: Sequence[tuple[Sequence[Any] | None, int]]) -> list[Any
     if all(texts is None for texts, _ in parts):
         return None
     return [text for texts, size in parts for text in (texts if texts is not None else [None] * size)]
-
-
-def _joined_columns(parts: Sequence[np.ndarray | None], order: np.ndarray) -> np.ndarray | None:
-    present = [part for part in parts if part is not None]
-    return np.concatenate(present)[order] if present else None
-
-
-def _users(population: Population, n_users: int) -> tuple[np.ndarray, int]:
-    """(A,) user id of each agent for the recommender, and the total number of users.
-
-    The first agent made from a real user keeps its id; others get new ids.
-    """
-    _, first = np.unique(population.user_A, return_index=True)
-    user_A = np.full(len(population), -1, dtype=np.int64)
-    user_A[first] = population.user_A[first]
-    n_users = max(n_users, int(user_A.max()) + 1)
-    others = np.flatnonzero(user_A < 0)
-    user_A[others] = n_users + np.arange(len(others))
-    return user_A, n_users + len(others)
 
 
 def _advert_pool(facts: ItemFacts, advert: Advert) -> np.ndarray:

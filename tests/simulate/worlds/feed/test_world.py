@@ -170,7 +170,7 @@ def test_the_recommender_is_told_what_was_watched_before_it_ranks_again(setting:
         watched = rows.filter(pl.col("kind") == "watched")
         assert watched["agent"].is_sorted()
         np.testing.assert_array_equal(events.item, watched["item"])
-        np.testing.assert_array_equal(events.user, feed._user_A[watched["agent"].to_numpy()])
+        np.testing.assert_array_equal(events.user, feed.live.user_A[watched["agent"].to_numpy()])
         assert set(events.timestamp.tolist()) == {latest + 3600 * number}
         stars = {(a, i): v for a, i, v in rows.filter(pl.col("kind") == "rated")["agent", "item", "value"].iter_rows()}
         expected = [stars.get(key, np.nan) for key in watched.select("agent", "item").iter_rows()]
@@ -178,7 +178,7 @@ def test_the_recommender_is_told_what_was_watched_before_it_ranks_again(setting:
 
 
 def test_agents_that_share_a_user_are_distinct_users(setting: Setting) -> None:
-    users = Feed(FeedRules(), setting, Popularity().fit(setting.known), Whim())._user_A
+    users = Feed(FeedRules(), setting, Popularity().fit(setting.known), Whim()).live.user_A
     assert len(np.unique(users)) == 50
     made_from = setting.population.user_A
     firsts = np.unique(made_from, return_index=True)[1]
@@ -198,7 +198,7 @@ def test_retraining_is_on_what_was_known_and_what_was_watched(setting: Setting, 
         rows = pl.concat(steps[: number * retrain_every]).filter(pl.col("kind") == "watched")
         assert dataset.n_interactions == setting.known.n_interactions + len(rows)
         for agent in (0, 17, 49):
-            user = int(feed._user_A[agent])
+            user = int(feed.live.user_A[agent])
             known = setting.known.sequences[user].tolist() if user < setting.known.n_users else []
             new = rows.filter(pl.col("agent") == agent)["item"].to_list()
             assert dataset.sequences[user].tolist() == known + new
