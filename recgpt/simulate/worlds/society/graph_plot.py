@@ -1,0 +1,62 @@
+"""Social graph as inline SVG: agents by activity, ties of friendship, drawn without a browser.
+
+    social_svg(nodes, links)
+
+Shapes: V nodes, R links.
+"""
+
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+COLORS = {"idle": "#9aa5b5", "watching": "#1f5fa8", "chatting": "#d98a2b", "posting": "#0a7a3d"}
+_SIZE, _MARGIN, _ITERATIONS = 1000, 20, 60
+
+
+def social_svg(nodes: list[dict[str, Any]], links: list[dict[str, Any]]) -> Markup:
+    """Graph of `nodes` (id, name, activity, friends) and `links` (source, target); the same for the same graph."""
+    place = {node["id"]: number for number, node in enumerate(nodes)}
+    ends_R2 = np.array([[place[link["source"]], place[link["target"]]] for link in links], dtype=np.int64)
+    at_V2 = layout(len(nodes), ends_R2.reshape(-1, 2))
+    drawn = [Markup('<svg viewBox="0 0 {0} {0}" role="img" aria-label="social graph">').format(_SIZE)]
+    drawn.append(Markup('<g stroke="#c3ccd9" stroke-width="0.6" stroke-opacity="0.5">'))
+    drawn += [
+        Markup('<line x1="{:.0f}" y1="{:.0f}" x2="{:.0f}" y2="{:.0f}"/>').format(*at_V2[one], *at_V2[other])
+        for one, other in ends_R2.reshape(-1, 2)
+    ]
+    drawn.append(Markup("</g>"))
+    small = 3.5 if len(nodes) > 300 else 7
+    for node, (x, y) in zip(nodes, at_V2, strict=True):
+        idle = node["activity"] == "idle"
+        drawn.append(
+            Markup(
+                '<circle cx="{:.0f}" cy="{:.0f}" r="{:.1f}" fill="{}" stroke="#fff" stroke-width=".6">'
+                "<title>{} (#{}): {}, {} friends</title></circle>"
+            ).format(
+                *(x, y, small if idle else 1.6 * small, COLORS[node["activity"]]),
+                *(node["name"], node["id"], node["activity"], node["friends"]),
+            )
+        )
+    return Markup("").join([*drawn, Markup("</svg>")])
+
+
+def layout(n_nodes: int, ends_R2: np.ndarray) -> np.ndarray:
+    """(V, 2) positions by forces (Fruchterman and Reingold 1991) from a spiral, within the picture."""
+    number = np.arange(n_nodes)
+    radius, angle = np.sqrt((number + 0.5) / max(n_nodes, 1)), number * np.pi * (3 - 5**0.5)
+    at = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+    distance = np.sqrt(np.pi / max(n_nodes, 1))  # at which both forces are equal
+    for step in range(_ITERATIONS):
+        apart = at[:, None] - at[None]
+        push = (apart * (distance**2 / (np.square(apart).sum(-1, keepdims=True) + 1e-4))).sum(1)
+        along = at[ends_R2[:, 0]] - at[ends_R2[:, 1]]
+        pull = along * (np.linalg.norm(along, axis=1, keepdims=True) / distance)
+        np.add.at(push, ends_R2[:, 0], -pull)
+        np.add.at(push, ends_R2[:, 1], pull)
+        push -= at * distance * 4  # keeps nodes without ties in the picture
+        length = np.linalg.norm(push, axis=1, keepdims=True) + 1e-9
+        at = at + push / length * np.minimum(length, 0.1 * (1 - step / _ITERATIONS))
+    low, high = at.min(0, initial=0), at.max(0, initial=1e-9)
+    scaled: np.ndarray = _MARGIN + (at - low) / (high - low) * (_SIZE - 2 * _MARGIN)
+    return scaled
