@@ -1,6 +1,6 @@
-"""State of a society, a function of its events: five parts, each with its own arrays and file.
+"""State of a society, a function of its events: parts, each with its own arrays and file.
 
-    state = SocietyState(rules, setting)
+    state = SocietyState(rules, setting, seed=0)
     for rows in run.iter_steps():
         state.apply(rows)
 
@@ -8,65 +8,27 @@
 `profiles` (edits, who is played by a person), `memory` (None without one).
 """
 
-from __future__ import annotations
-
+import copy
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import polars as pl
+
+from recgpt.data.dataset import Dataset
+from recgpt.simulate.agents.memory import Memory
+from recgpt.simulate.items import ItemFacts
+from recgpt.simulate.worlds.society.activity import Activity, seconds_of_round
+from recgpt.simulate.worlds.society.config import SocietyRules
+from recgpt.simulate.worlds.society.hearing import hearings
+from recgpt.simulate.worlds.society.kinds import SCHEDULE_KINDS
+from recgpt.simulate.worlds.society.people import People
+from recgpt.simulate.worlds.society.profiles import Profiles
+from recgpt.simulate.worlds.society.rounds import date_of_round
+from recgpt.simulate.worlds.society.social import SocialState
+from recgpt.simulate.worlds.society.ties import Ties
+from recgpt.simulate.worlds.society.viewing import Viewing
 
 if TYPE_CHECKING:
-    from recgpt.data.dataset import Dataset
-    from recgpt.simulate.items import ItemFacts
-    from recgpt.simulate.worlds.society.config import SocietyRules
-    from recgpt.simulate.worlds.society.people import People
-    from recgpt.simulate.worlds.society.ties import Ties
-
-
-@dataclass(frozen=True)
-class Setting:
-    """Catalogue, people and ties of a society before its first round.
-
-    Attributes
-    ----------
-    known
-        Interactions known to agents and recommender, with the catalogue; None where it is read from a stored run.
-    facts
-        Titles, descriptions, genres, popularity, mean ratings and embeddings of the items.
-    people
-        The agents.
-    friends
-        Ties of friendship.
-    """
-
-    known: Dataset | None
-    facts: ItemFacts
-    people: People
-    friends: Ties
-
-
-class SocietyState:
-    """State of a society after the events so far.
-
-    Attributes
-    ----------
-    rules
-        Rules of the society.
-    setting
-        Catalogue, people and ties before the first round.
-    """
-
-    rules: SocietyRules
-    setting: Setting
-    activity: Any
-    viewing: Any
-    social: Any
-    profiles: Any
-    memory: Any
-    time: float
-    now: datetime
-
-    @property
-    def people(self) -> People:
-        """The agents, with the edits of their profiles."""
-        people: People = self.profiles.people
-        return people
+    from recgpt.simulate.worlds.society.memory import SocietyMemory
