@@ -131,8 +131,8 @@ def seconds_of_round(rules: SocietyRules, step: int) -> int:
 def probabilities(rules: SocietyRules, idle_rounds_A: np.ndarray, seed: int) -> np.ndarray:
     """(A,) probability to act.
 
-    `active_prob` for all; or x / max x of draws x from a Lomax distribution of shape 10 `active_prob`; or that times one
-    more than the rounds since the agent acted.
+    `active_prob` for all; or x / max x of draws x from a Lomax distribution of shape 10 `active_prob`; or that times
+    one more than the rounds since the agent acted.
     """
     n_agents = len(idle_rounds_A)
     if rules.active_method == "random":

@@ -3,12 +3,14 @@
 from datetime import datetime
 from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from recgpt.config import Config
 from recgpt.errors import SimulationError
+from recgpt.simulate.agents.memory_presets import PRESETS
 from recgpt.simulate.minds.options import MindOptions
 from recgpt.simulate.world import WorldConfig
+from recgpt.simulate.worlds.society.rounds import parsed_interval
 from recgpt.simulate.worlds.society.schedule import Intervention
 
 NAME = "society"
@@ -51,6 +53,19 @@ class SocietyRules(Config):
     )
     retrain_every: int = Field(default=0, ge=0, description="refit the recommender after so many rounds; 0: never")
 
+    @field_validator("interval")
+    @classmethod
+    def _is_interval(cls, text: str) -> str:
+        parsed_interval(text)
+        return text
+
+    @field_validator("memory")
+    @classmethod
+    def _is_preset(cls, name: str) -> str:
+        if name not in (*PRESETS, "auto", "none"):
+            raise ValueError(f"unknown memory {name!r}: one of auto, none, {', '.join(PRESETS)}")
+        return name
+
 
 class SocietyConfig(SocietyRules, MindOptions, WorldConfig):
     """Rules, minds, data, people and schedule of a society."""
@@ -84,3 +99,10 @@ class SocietyConfig(SocietyRules, MindOptions, WorldConfig):
                 f"schedule: its {len(begun)} entries up to round {at_step} shaped the rounds that the fork shares: keep"
                 " them, in their places, and change or append later ones"
             )
+
+    def rules(self) -> SocietyRules:
+        """The rules, with the memory that `auto` stands for."""
+        rules = self.part(SocietyRules)
+        if rules.memory != "auto":
+            return rules
+        return rules.model_copy(update={"memory": "recagent" if self.mind in ("llm", "person") else "none"})

@@ -1,8 +1,8 @@
 """Memories of agents, made from the events of a society without a call of a language model.
 
     memory = SocietyMemory(rules, setting, seed)
-    memory.apply(of_kind, rows, step, heard, hours=5.0)
-    memory.memory.describe(7)
+    memory.apply(of_kind, rows, heard, hours=5.0)
+    memory.entries.describe(7)
 
 Importance follows RecAgent's question to its language model by rule: what names an item is high, the more so the
 stronger the feeling; entering a place or talking without an item is low. Presets with a sensory threshold drop the low.
@@ -21,8 +21,8 @@ import polars as pl
 from recgpt.simulate.agents.memory import PRESETS, Kind, Memory
 from recgpt.simulate.events import SCHEMA
 from recgpt.simulate.worlds.society.hearing import Hearings
+from recgpt.simulate.worlds.society.setting import Setting
 from recgpt.simulate.worlds.society.sources import Source
-from recgpt.simulate.worlds.society.state import Setting
 
 CAPACITY = 60
 """Entries of one agent."""
@@ -46,7 +46,7 @@ class SocietyMemory:
         self._setting = setting
         self._titles = setting.facts.items["title"].to_list()
         width = setting.facts.unit_NE.shape[1]
-        self.memory = Memory(len(setting.people), CAPACITY, PRESETS[preset], width=width, seed=seed)
+        self.entries = Memory(len(setting.people), CAPACITY, PRESETS[preset], width=width, seed=seed)
 
     def apply(self, of_kind: dict[str, pl.DataFrame], rows: pl.DataFrame, heard: Hearings, *, hours: float) -> None:
         """Read, add and forget what the events of a round say.
@@ -64,8 +64,8 @@ class SocietyMemory:
         if len(thoughts):
             agents = thoughts["agent"].to_numpy()
             self._add(agents, thoughts["text"].to_list(), np.full(len(agents), -1), TOLD, hours, kind=Kind.THOUGHT)
-            self.memory.reflected(np.unique(agents))
-        self.memory.forget(np.arange(len(self.memory)), hours)
+            self.entries.reflected(np.unique(agents))
+        self.entries.forget(np.arange(len(self.entries)), hours)
 
     def _read(self, retrieved: pl.DataFrame, hours: float) -> None:
         if not len(retrieved):
@@ -73,8 +73,8 @@ class SocietyMemory:
         ids = [json.loads(text)["ids"] for text in retrieved["text"].to_list()]
         agents = np.repeat(retrieved["agent"].to_numpy(), [len(each) for each in ids])
         numbers = np.array([number for each in ids for number in each], dtype=np.int64)
-        self.memory.touch(agents, numbers, hours)
-        self.memory.enhance_by(agents, numbers, hours)
+        self.entries.touch(agents, numbers, hours)
+        self.entries.enhance_by(agents, numbers, hours)
 
     def _add_watched(self, of_kind: dict[str, pl.DataFrame], hours: float) -> None:
         key = ["agent", "item"]
@@ -129,10 +129,10 @@ class SocietyMemory:
             return
         unit_NE = self._setting.facts.unit_NE
         embeddings_RE = np.where(items[:, None] >= 0, unit_NE[np.maximum(items, 0)], 0)
-        self.memory.add(
+        self.entries.add(
             agents,
             kind,
-            self.memory.texts.ids_of(texts, embeddings_RE),
+            self.entries.texts.ids_of(texts, embeddings_RE),
             created=hours,
             importance=importance,
             valence=np.clip(valence, -1, 1),
@@ -148,12 +148,12 @@ class SocietyMemory:
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """The whole part as numeric arrays."""
-        return {f"memory_{name}": array for name, array in self.memory.to_arrays().items()}
+        return {f"memory_{name}": array for name, array in self.entries.to_arrays().items()}
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Load the arrays of `to_arrays`."""
         own = {name.removeprefix("memory_"): array for name, array in arrays.items() if name.startswith("memory_")}
-        self.memory = Memory.from_arrays(own, self.memory.preset, seed=self.memory.seed)
+        self.entries = Memory.from_arrays(own, self.entries.preset, seed=self.entries.seed)
 
 
 _VERB = {Source.FRIEND: "told me", Source.POST: "posted", Source.FEED: "posted", Source.INTERVENTION: "announced"}

@@ -1,8 +1,8 @@
 """Search over titles and descriptions: an exact title first, then the nearest items.
 
-    search = Search(facts)
-    search.by_text("space station")        # up to 50 items, best first
-    search.by_item(12)                     # the item, then those with the nearest text embeddings
+search = Search(facts)
+search.by_text("space station")        # up to 50 items, best first
+search.by_item(12)                     # the item, then those with the nearest text embeddings
 """
 
 from functools import cached_property
