@@ -51,7 +51,7 @@ class Broadcast(Targeted):
 
 
 class SeededPost(Targeted):
-    """A post in the name of an agent."""
+    """A post in the name of an agent; it reaches friends in this round, and feeds from the next one on."""
 
     kind: Literal["post"] = "post"
     text: str = ""
@@ -67,7 +67,7 @@ class ProfileEdit(Targeted):
 
 
 class Tie(Scheduled):
-    """A tie between two agents is added, or removed."""
+    """A tie between two agents is added, or removed: follows one way, friendship both ways."""
 
     kind: Literal["tie"] = "tie"
     graph: Literal["friends", "follows"] = "friends"
