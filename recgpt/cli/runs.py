@@ -235,6 +235,7 @@ def export(
 
     with Run.open(run_id) as run:
         paths = runner.export(run, out, only_simulated=only_simulated, overwrite=overwrite)
-    dataset = Dataset.load(out)
-    say(f"{out}: {dataset.n_interactions:,} interactions of {dataset.n_users:,} agents, {dataset.n_items:,} items")
+    folder = next((path.parent for path in paths if path.name == "interactions.parquet"), out)
+    dataset = Dataset.load(folder)
+    say(f"{folder}: {dataset.n_interactions:,} interactions of {dataset.n_users:,} agents, {dataset.n_items:,} items")
     say(f"files: {', '.join(str(path.relative_to(out)) for path in paths)}")

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from recgpt.config import check_number
-from recgpt.data.dataset import new_dataset_folder
 from recgpt.data.identity import different
-from recgpt.errors import LLMError, SimulationError, StoreError
+from recgpt.errors import DataError, LLMError, SimulationError, StoreError
+from recgpt.files import new_folder
 from recgpt.progress import Meter, note
 from recgpt.simulate.llm.budget import BudgetExceeded
 from recgpt.simulate.llm.failures import Outage
@@ -288,9 +288,15 @@ def export(run: Run, folder: Path, *, only_simulated: bool = False, overwrite: b
         raise SimulationError(
             f"runs of the world {spec.name!r} have no export: read their events, Run.open(ID).events()"
         )
-    with new_dataset_folder(folder, overwrite=overwrite) as draft:
+    if not overwrite and _holds_dataset(folder):
+        raise DataError(f"{folder} holds a data set already: choose another folder or overwrite it (--overwrite)")
+    with new_folder(folder, overwrite=overwrite, what="data set", holds=_holds_dataset) as draft:
         paths = [path.relative_to(draft) for path in spec.export(run, draft, only_simulated)]
     return [folder / path for path in paths]
+
+
+def _holds_dataset(folder: Path) -> bool:
+    return any(folder.rglob("interactions.parquet"))
 
 
 def manifest_of(spec: WorldSpec, run_id: str, config: WorldConfig, inputs: Inputs) -> Manifest:

@@ -14,6 +14,11 @@ from recgpt.simulate.worlds.society.rounds import parsed_interval
 from recgpt.simulate.worlds.society.schedule import Intervention
 
 NAME = "society"
+FIXED = (
+    *("dataset", "users", "relationships", "agents", "people", "mean_friends", "model", "memory"),
+    *("start_time", "interval", "posts_reach_friends"),
+)
+"""Settings that a fork may not change; see `SocietyConfig.check_fork` for the schedule."""
 FeedRanker = Literal["time", "popularity", "hot", "similarity", "recommender"]
 
 
