@@ -27,6 +27,8 @@ class Affinities:
     ----------
     quality_N, popularity_N
         (N,) float32, see `Preference`; quality is 0 where no rating is known.
+    text_ND
+        (N, D) float32 texts on the principal axes of the catalogue.
     """
 
     def __init__(self, population: Population, facts: ItemFacts, dimensions: int = TEXT_DIMENSIONS) -> None:
@@ -37,7 +39,7 @@ class Affinities:
                 "make both from the embeddings of one catalogue"
             )
         axes_ED = _principal_axes(facts.unit_NE, min(dimensions, width))
-        self._text_ND = _on_grid(facts.unit_NE @ axes_ED, _TEXT_GRID)
+        self.text_ND = _on_grid(facts.unit_NE @ axes_ED, _TEXT_GRID)
         unknown = np.full(len(population.ratings), np.nan, dtype=np.float32)
         interest_PE = taste_vectors(population.histories, unknown, facts.unit_NE)
         has_history_P = population.histories.lengths > 0
@@ -54,11 +56,11 @@ class Affinities:
 
     def interest(self, agent_A: np.ndarray, items_AS: np.ndarray) -> np.ndarray:
         """(A, S) float32, see `Preference`; with `taste_AE` where an agent has no history."""
-        return _row_products(self._interest_PD, agent_A, self._text_ND, items_AS)
+        return _row_products(self._interest_PD, agent_A, self.text_ND, items_AS)
 
     def taste(self, agent_R: np.ndarray, item_R: np.ndarray) -> np.ndarray:
         """(R,) float32, see `Rating`; 0 for agents without known ratings."""
-        return _row_products(self._taste_PD, agent_R, self._text_ND, item_R[:, None])[:, 0]
+        return _row_products(self._taste_PD, agent_R, self.text_ND, item_R[:, None])[:, 0]
 
     def category(self, agent_A: np.ndarray, items_AS: np.ndarray) -> np.ndarray:
         """(A, S) float32, see `Preference`; 0 where categories or the agent's history are unknown."""
