@@ -159,7 +159,8 @@ def fork(run: Run, new_id: str, at_step: int, *, config_file: Path | None = None
     if isinstance(after, MindOptions):
         check_mind(after)
     inputs = spec.load_inputs(after)
-    _check_same_data(run, _without_code(run.manifest.dataset), _without_code(inputs.fingerprint))
+    stored, found = run.manifest.dataset, inputs.fingerprint
+    _check_same_data(run, _without_code(stored, found), _without_code(found, stored))
     manifest = manifest_of(spec, new_id, after, inputs)
     parts = {name: getattr(manifest, name) for name in ("config", "dataset", "repeatable")}
     return run.fork(new_id, at_step, made_with=versions(), changes={**parts, "changed": changed})
@@ -189,9 +190,11 @@ def _check_same_data(run: Run, stored: dict[str, Any], found: dict[str, Any]) ->
 _CODE = ("plugins", "plugin", "mind", "policy_sha256")  # keys of minds, recommenders and policies
 
 
-def _without_code(fingerprint: dict[str, Any]) -> dict[str, Any]:
-    """A fingerprint without the parts that another mind, recommender or policy changes."""
-    return {name: value for name, value in fingerprint.items() if name not in _CODE}
+def _without_code(fingerprint: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """A fingerprint without the parts in which another mind, recommender or policy differs."""
+    has_model = None not in (fingerprint.get("model"), other.get("model"))
+    left_out = _CODE if has_model else (*_CODE, "model")
+    return {name: value for name, value in fingerprint.items() if name not in left_out}
 
 
 def fork_failed(run: Run) -> str:
