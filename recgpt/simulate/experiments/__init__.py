@@ -24,6 +24,7 @@ from recgpt.simulate.experiments import (
 )
 from recgpt.simulate.experiments.base import Experiment, Lab
 from recgpt.simulate.experiments.result import Estimate, Result
+from recgpt.simulate.experiments.society import believability
 
 EXPERIMENTS: dict[str, Experiment[Any]] = {
     each.name: each
@@ -36,6 +37,7 @@ EXPERIMENTS: dict[str, Experiment[Any]] = {
         ab.EXPERIMENT,
         ablate.EXPERIMENT,
         injection.EXPERIMENT,
+        believability.EXPERIMENT,
     )
 }
 
@@ -73,9 +75,8 @@ def run_experiment(
     settings = experiment.settings_of(options or {})
     if out is not None:
         require_writable(Path(out))
-    lab = Lab.of(dataset, agents=settings.agents, seed=settings.seed, model=settings.model)
     try:
-        result = experiment.run(lab, settings)
+        result = experiment.run(experiment.lab(str(dataset), settings), settings)
     except LLMError as error:
         again = "An experiment keeps no replies: to repeat it from its start, run the same command again"
         raise type(error)(f"{error}. {again}") from error

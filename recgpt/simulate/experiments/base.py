@@ -54,11 +54,16 @@ RESAMPLES = 2000
 K = 10  # of the offline metrics
 
 
-class Settings(Config):
+class BasicSettings(Config):
     """Settings of all experiments."""
 
     agents: int = Field(default=500, ge=2, description="users of the data set who take part")
     seed: int = Field(default=0, ge=0, le=MAX_SEED, description="decides every draw")
+
+
+class Settings(BasicSettings):
+    """Settings of experiments with agents of a feed."""
+
     model: str | None = Field(default=None, description="folder of a foundation model, instead of the one shipped")
 
 
@@ -104,17 +109,31 @@ class LLMSettings(Settings):
         return lambda population, facts: LLMMind(client, population, facts, uses_memory=False)
 
 
-S = TypeVar("S", bound=Settings)
+S = TypeVar("S", bound=BasicSettings)
+
+
+def feed_lab(dataset: str, settings: Settings) -> "Lab":
+    """Lab of a feed with these settings."""
+    return Lab.of(dataset, agents=settings.agents, seed=settings.seed, model=settings.model)
 
 
 @dataclass(frozen=True)
 class Experiment(Generic[S]):
-    """One experiment: its name on the command line, its question, its settings, and the function that runs it."""
+    """One experiment: its name on the command line, its question, its settings, and the functions that run it.
+
+    Attributes
+    ----------
+    run
+        From a lab and settings to the result.
+    lab
+        From the path of a data set and settings to what `run` needs: `Lab` of a feed, or another.
+    """
 
     name: str
     question: str
     settings: type[S]
-    run: Callable[["Lab", S], Result]
+    run: Callable[[Any, S], Result]
+    lab: Callable[[str, Any], Any] = feed_lab
 
     def settings_of(self, options: Mapping[str, Any]) -> S:
         """Validated settings.

@@ -25,6 +25,7 @@ def test_names_of_the_registry() -> None:
         "ab",
         "ablate",
         "injection",
+        "believability",
     }
     assert all(experiment_of(name).name == name for name in EXPERIMENTS)
 
