@@ -1,0 +1,112 @@
+"""Report of a run of a society: a self-contained HTML page, and a table for the terminal.
+
+    with Run.open("demo") as run:
+        print(write_report(run))                   # runs/demo/report.html
+        Console().print(summary_table(run))
+
+The page is a template over `view`. It embeds its plots and loads nothing from the network. Texts of items and agents
+are escaped, stripped of control characters, and cut.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from recgpt.files import write_text
+from recgpt.simulate.store import Run
+from recgpt.simulate.worlds.html import html_environment, value_text
+from recgpt.simulate.worlds.society.graph_plot import COLORS, social_svg
+from recgpt.simulate.worlds.society.measures import SOURCES, measures
+from recgpt.simulate.worlds.society.report_plots import round_plots
+from recgpt.simulate.worlds.society.view import config_of, view
+from recgpt.terminal import plain
+
+FILE_NAME = "report.html"
+_DIARIES, _LOG_LINES = 4, 150
+_LATEST = {
+    "entropy": "entropy of genres shown (bits)",
+    "coverage": "share of the catalogue shown so far",
+    "shown_gini": "Gini of items shown",
+    "stars": "mean stars",
+    "opinion": "mean opinion",
+    "polarisation": "polarisation of opinions",
+    "density": "density of friendship",
+    "follows": "follows",
+}
+
+
+def write_report(run: Run) -> Path:
+    """Write the report of a run, finished or not, into the run's folder.
+
+    Raises
+    ------
+    SimulationError
+        The run is of another world.
+    StoreError
+        The run cannot be read.
+    StorageError
+        The page cannot be written.
+    """
+    path = run.path.with_name(FILE_NAME)
+    write_text(path, html(run))
+    return path
+
+
+def html(run: Run) -> str:
+    """HTML report of a run. See `write_report`."""
+    return render(view(run, run.n_steps))
+
+
+def render(seen: dict[str, Any]) -> str:
+    """Render the HTML page from the result of `view`."""
+    rounds, graph = seen["metrics"]["rounds"], seen["graph"]
+    lively = sorted(seen["agents"], key=lambda each: (-len(each["watched"]) - len(each["heard"]), each["id"]))
+    return (
+        html_environment()
+        .get_template("society/report.html.j2")
+        .render(
+            seen,
+            sources=SOURCES,
+            colors=COLORS,
+            round_plots=round_plots(rounds) if rounds else [],
+            social_plot=social_svg(graph["nodes"], graph["links"]),
+            diaries=lively[:_DIARIES],
+            messages=seen["log"][:_LOG_LINES],
+        )
+    )
+
+
+def summary_table(run: Run) -> Table:
+    """Metrics of a run with their intervals, for the terminal.
+
+    Raises
+    ------
+    SimulationError
+        The run is of another world.
+    StoreError
+        The run cannot be read.
+    """
+    config = config_of(run)
+    found = run.metrics if run.finished else measures(run)
+    state = "" if run.finished else f", not finished: {run.n_steps} of {config.rounds} rounds"
+    table = Table(
+        title=f"{run.run_id}: {plain(config.recommender)}, mind {config.mind}, {found['agents']:,} agents{state}",
+        caption="first heard of: share of items watched, 95 % interval over agents; none: not heard of before",
+        box=None,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("metric")
+    table.add_column("value", justify="right")
+    table.add_column("interval")
+    for name, total in found["totals"].items():
+        table.add_row(name, f"{total:,}", "")
+    for name, heading in _LATEST.items():
+        if found["rounds"]:
+            value = found["rounds"][-1][name]
+            table.add_row(heading, f"{value:,}" if name == "follows" else value_text(value, 3), "")
+    for name in SOURCES:
+        of = found["adoptions"][name]
+        interval = "" if of["low"] is None else f"({value_text(of['low'], 3)}–{value_text(of['high'], 3)})"
+        table.add_row(f"first heard of: {name}", value_text(of["mean"], 3), interval)
+    return table

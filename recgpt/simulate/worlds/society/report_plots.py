@@ -1,0 +1,73 @@
+"""Plots of a run of a society, as SVG for the HTML report; they contain no text of agents or items.
+
+round_plots(metrics["rounds"])
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from recgpt.plotting import from_zero, plain_axes, say_if_empty, svg
+from recgpt.simulate.worlds.society.measures import SOURCES
+
+_COLORS = ("#1f5fa8", "#d98a2b", "#0a7a3d", "#b3261e", "#7a52a1", "#9aa5b5")
+_LINES = {
+    "Activity": ("agents or events", {"acted": "acted", "watched": "watched", "chats": "chats", "posts": "posts"}),
+    "Entropy of genres shown": ("bits, mean over agents", {"entropy": "entropy"}),
+    "Coverage and concentration": (
+        "share",
+        {"coverage": "coverage", "shown_gini": "Gini, shown", "watched_gini": "Gini, watched"},
+    ),
+    "Opinions": ("", {"opinion": "mean", "spread": "spread", "polarisation": "polarisation"}),
+    "Stars": ("mean stars", {"stars": "stars"}),
+}
+
+
+def round_plots(rounds: list[dict[str, Any]]) -> list[Markup]:
+    """Plots over rounds: activity, entropy, coverage and Gini, opinions, stars, adoptions by source."""
+    number = [each["round"] for each in rounds]
+
+    def drawn(title: str) -> Callable[[Axes], None]:
+        label, lines = _LINES[title]
+
+        def draw(axes: Axes) -> None:
+            for (key, name), color in zip(lines.items(), _COLORS, strict=False):
+                values = [np.nan if each[key] is None else each[key] for each in rounds]
+                if np.isfinite(values).any():
+                    axes.plot(number, values, "o-", color=color, ms=3, lw=1.5, label=name)
+            axes.set(title=title, ylabel=label)
+
+        return draw
+
+    def adopted(axes: Axes) -> None:
+        below = np.zeros(len(rounds))
+        for name, color in zip(SOURCES, reversed(_COLORS), strict=False):
+            values = np.array([each["adopted"][name] for each in rounds])
+            if values.any():
+                axes.bar(number, values, bottom=below, color=color, label=name)
+            below = below + values
+        axes.set(title="Watched, by where first heard of", ylabel="items watched")
+
+    return [_one(draw) for draw in (*map(drawn, _LINES), adopted)]
+
+
+def _one(draw: Callable[[Axes], None]) -> Markup:
+    figure = Figure(figsize=(4.4, 3.1), layout="constrained")
+    axes = figure.add_subplot()
+    draw(axes)
+    say_if_empty(axes, "no values")
+    axes.title.set_fontsize(10)
+    axes.set_xlabel("round", fontsize=8.5)
+    axes.yaxis.label.set_fontsize(8.5)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    if axes.get_ylim()[0] > 0:
+        from_zero(axes)
+    if len(axes.get_legend_handles_labels()[1]) > 1:
+        axes.legend(fontsize=7.5, frameon=False)
+    plain_axes(axes)
+    return svg(figure)

@@ -1,0 +1,67 @@
+"""View and report of a small log: complete, plain JSON, texts escaped."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from small_society import setting
+
+from recgpt.simulate.worlds.society import view as views
+from recgpt.simulate.worlds.society.config import SocietyConfig
+from recgpt.simulate.worlds.society.kinds import KINDS
+from recgpt.simulate.worlds.society.report import render
+from recgpt.simulate.worlds.society.ties import Ties
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    people = ["<script>x</script>", "Ann", "Ben", "Ann"]
+    friends = Ties.from_edges(4, np.array([0, 1, 1, 2]), np.array([1, 0, 2, 1]))
+    monkeypatch.setattr(views, "stored", lambda run: setting(4, 8, names=people, friends=friends))
+    pieces = [
+        KINDS.piece("watched", np.array([0]), item=[3], place=[0], slot=[0]),
+        KINDS.piece("chatted", np.array([1]), other=[2], value=[1.0]),
+        KINDS.piece("said", np.array([1]), other=[2], item=[3], slot=[0], value=[0.9]),
+        KINDS.piece("posted", np.array([2]), item=[3], value=[0.5], text=["<b>see it</b>"]),
+    ]
+    rows = KINDS.assemble(step=1, time=0, pieces=pieces)
+    config = SocietyConfig(agents=4).model_dump(mode="json")
+    manifest = SimpleNamespace(world="society", config=config, seed=0, model_dump=lambda **_: {"seed": 0})
+    run = SimpleNamespace(
+        run_id="demo",
+        n_steps=1,
+        finished=False,
+        manifest=manifest,
+        events=lambda step: rows if step else rows.clear(),
+        summary=lambda: SimpleNamespace(model_dump=lambda: {"run": "demo", "hash": ""}),
+        calls_summary=lambda: {"n": 0, "failed": 0},
+    )
+    return views.view(run, 1)
+
+
+def test_view_is_plain_json_with_events_and_hearings(seen):
+    json.dumps(seen)
+    first, second, third, fourth = seen["agents"]
+    assert first["event"]["type"] == "watching"
+    assert second["event"] == {"type": "chatting", "start": 0, "duration": 3600, "end": 3600, "targets": [2]}
+    assert third["heard"] == [{"round": 1, "title": "Film 3", "source": "friend", "from": "Ann (#1)"}]
+    assert fourth["event"]["type"] == "idle"
+    assert seen["social"]["links"] == 2
+    assert seen["social"]["current_chats"] == 1
+    assert seen["posts"][0]["text"] == "<b>see it</b>"
+
+
+def test_report_escapes_texts(seen):
+    page = render(seen)
+    assert "<script>" not in page
+    assert "&lt;b&gt;see it" in page
+    assert "social graph" in page
+
+
+def test_sample_of_a_large_graph_is_connected():
+    ring = np.arange(50)
+    ties = Ties.from_edges(50, np.tile(ring, 2), np.concatenate([np.roll(ring, 1), np.roll(ring, -1)]))
+    chosen = views.connected_sample(ties, 11)
+    assert len(chosen) == 11
+    assert 0 in chosen
