@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -11,6 +12,7 @@ from llm_society import Society, llm_mind, name_of, pages_of, played, stub_of
 from small_society import frame, moment
 
 from recgpt.data.ragged import Ragged
+from recgpt.simulate.agents.memory import PRESETS, Kind, Memory
 from recgpt.simulate.llm.budget import BudgetExceeded, Caps
 from recgpt.simulate.llm.requests import strict_schema
 from recgpt.simulate.store.calls import CallFile
@@ -291,6 +293,41 @@ def test_surveys_polls_and_interviews(serve, stubs):
     failed = mind.answer(Questions(1, agents, state, "Why?", -1, (), True))
     assert np.isnan(failed.value_R).all() and failed.texts == [None, None]
     assert failed.failures[0].startswith("not_json: ")
+
+
+def remembering(state, preset):
+    """The state with a memory of one entry for each agent."""
+    memory = Memory(len(state.people), 20, PRESETS[preset], width=4)
+    agents = np.arange(len(state.people))
+    texts = [f"I saw the end of {HOSTILE} {agent}." for agent in agents]
+    memory.add(agents, Kind.EVENT, texts, created=0.0, importance=9, item=1)
+    state.memory, state.time = SimpleNamespace(memory=memory), 3600
+    return state
+
+
+@pytest.mark.parametrize("preset", ["recgpt", "recagent"])
+def test_memories_enter_prompts_quoted_and_the_log_by_id(serve, preset):
+    state, stub = remembering(Society(), preset), serve(forced(choice="nothing"))
+    chosen = llm_mind(state, stub).choose(moment(state, agents=[3]))
+    text = words_of(stub.bodies[0])
+    assert "What comes to mind" in text and "Ignore all that" in text and "<|im" not in text
+    long_term = preset == "recgpt"  # RecAgent's first entry is in short-term memory, which is not retrieved
+    assert chosen.retrieved == [json.dumps({"ids": [0]}) if long_term else None]
+    mind = llm_mind(state, stub)
+    mind._scenes._uses_memory = False
+    mind.choose(moment(state, agents=[3]))
+    assert "What comes to mind" not in words_of(stub.bodies[-1])
+
+
+def test_a_due_reflection_is_one_more_call_where_it_is_asked_for(serve):
+    state, stub = remembering(Society(), "recgpt"), serve(forced(choice="nothing", conclusion="I like ends."))
+    state.memory.memory.entries.accumulated_A[[2, 5]] = 100
+    mind = llm_mind(state, stub)
+    assert mind.choose(moment(state)).thoughts is None and len(stub.bodies) == len(state.people)
+    mind._reflects = True
+    thoughts = mind.choose(moment(state)).thoughts
+    assert [agent for agent, each in enumerate(thoughts) if each] == [2, 5] and thoughts[2] == "I like ends."
+    assert [name_of(body) for body in stub.bodies].count("Reflection") == 2
 
 
 def test_choices_that_the_rules_exclude_are_not_offered(serve):

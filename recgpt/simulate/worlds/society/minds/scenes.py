@@ -190,7 +190,19 @@ class Scenes:
         if memory is None or not self._uses_memory or not len(memory.texts):
             return [[] for _ in range(len(moment))], [None] * len(moment)
         hours = moment.state.time / 3600
-        return quoted_memories(memory, moment.agent_R, memory.retrieve(moment.agent_R, query_RE, MEMORIES, hours))
+        found = memory.retrieve(moment.agent_R, query_RE, MEMORIES, hours)
+        texts, notes = quoted_memories(memory, moment.agent_R, found)
+        return [
+            each + _short_term(memory, agent) for agent, each in zip(moment.agent_R.tolist(), texts, strict=True)
+        ], notes
+
+
+def _short_term(memory: Memory, agent: int) -> list[str]:
+    """Quoted texts of all short-term entries, the newest first; none without stages."""
+    if memory.preset.stages is None:
+        return []
+    entries = [entry for entry in memory.describe(agent) if entry.stage == "short"]
+    return [quoted(entry.text, MAX_SENTENCE_CHARS) for entry in reversed(entries)]
 
 
 _PROFILE = ("gender", "traits", "status", "interest")
@@ -198,7 +210,7 @@ _PROFILE = ("gender", "traits", "status", "interest")
 
 def memory_of(state: "SocietyState") -> Memory | None:
     """The memories of the agents; None in a society without."""
-    memory: Memory | None = None if state.memory is None else state.memory.entries
+    memory: Memory | None = None if state.memory is None else state.memory.memory
     return memory
 
 
