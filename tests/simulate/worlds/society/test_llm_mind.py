@@ -301,7 +301,7 @@ def remembering(state, preset):
     agents = np.arange(len(state.people))
     texts = [f"I saw the end of {HOSTILE} {agent}." for agent in agents]
     memory.add(agents, Kind.EVENT, texts, created=0.0, importance=9, item=1)
-    state.memory, state.time = SimpleNamespace(memory=memory), 3600
+    state.memory, state.time = SimpleNamespace(entries=memory), 3600
     return state
 
 
@@ -321,7 +321,7 @@ def test_memories_enter_prompts_quoted_and_the_log_by_id(serve, preset):
 
 def test_a_due_reflection_is_one_more_call_where_it_is_asked_for(serve):
     state, stub = remembering(Society(), "recgpt"), serve(forced(choice="nothing", conclusion="I like ends."))
-    state.memory.memory.entries.accumulated_A[[2, 5]] = 100
+    state.memory.entries.entries.accumulated_A[[2, 5]] = 100
     mind = llm_mind(state, stub)
     assert mind.choose(moment(state)).thoughts is None and len(stub.bodies) == len(state.people)
     mind._reflects = True

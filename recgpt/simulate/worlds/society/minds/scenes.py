@@ -210,7 +210,7 @@ _PROFILE = ("gender", "traits", "status", "interest")
 
 def memory_of(state: "SocietyState") -> Memory | None:
     """The memories of the agents; None in a society without."""
-    memory: Memory | None = None if state.memory is None else state.memory.memory
+    memory: Memory | None = None if state.memory is None else state.memory.entries
     return memory
 
 
