@@ -97,7 +97,7 @@ def view(run: Run, step: int) -> dict[str, Any]:
         "metrics": metrics,
         "agents": _agents(shown, tally, people, setting, events, busy, config),
         "graph": _graph(shown, people, friends, busy),
-        "recommender": _recommender(config, tally, current, titles),
+        "recommender": _recommender(config, metrics, current, titles),
         "social": _social(tally, busy, metrics, titles),
         "log": messages(current.head(_MAX_MESSAGES), setting),
         "posts": _posts(tally, people, titles),
@@ -264,10 +264,11 @@ def _named(counts: list[dict[str, int]], titles: list[str]) -> list[dict[str, An
     return [{"title": titles[each["item"]], "n": each["n"]} for each in counts[:_TOP]]
 
 
-def _recommender(config: SocietyConfig, tally: Tally, current: pl.DataFrame, titles: list[str]) -> dict[str, Any]:
-    metrics = tally.measures()
+def _recommender(
+    config: SocietyConfig, metrics: dict[str, Any], current: pl.DataFrame, titles: list[str]
+) -> dict[str, Any]:
     return {
-        "users": tally.n_agents,
+        "users": metrics["agents"],
         "items": len(titles),
         "algorithm": config.recommender,
         "interactions": metrics["totals"]["watched"],
