@@ -82,6 +82,11 @@ class SocietyConfig(SocietyRules, MindOptions, WorldConfig):
     )
     users: str | None = Field(default=None, description="CSV file of people, published columns")
     relationships: str | None = Field(default=None, description="CSV file of ties, published columns")
+    past: str | None = Field(
+        default=None,
+        description="data set folder with ratings of the films of item.csv, found by item_links.csv; by default their"
+        " past is made up",
+    )
     agents: int = Field(default=100, ge=1, description="number of agents")
     people: Literal["auto", "given", "users", "drawn"] = Field(
         default="auto",
