@@ -257,8 +257,8 @@ def run(lab: PastLab, settings: BelievabilitySettings) -> Result:
             "An item never taken need not be disliked: the best possible share is below 1.",
             "Recognising what somebody took next among other items says nothing about how talk, posts or feelings of a"
             " simulated person read; the paper's human comparison is not repeated.",
-            "The scripted person's utility was fitted to choices of other users of such data: it carries over, it does"
-            " not reason.",
+            "The scripted person's utility was fitted to choices of MovieLens users: it carries over, it does not"
+            " reason.",
             "Recommenders see what other users took at any time, later than the person's own last items as well.",
         ],
         lambda figure: _draw(figure, rows, settings.tasks),
