@@ -173,6 +173,7 @@ WORLDS: dict[str, str | WorldSpec] = {
     "feed": "recgpt.simulate.worlds.feed.spec:WORLD",
     "gym": "recgpt.simulate.worlds.gym.spec:WORLD",
     "gym_studies": "recgpt.simulate.worlds.gym.studies.spec:WORLD",
+    "society": "recgpt.simulate.worlds.society.spec:WORLD",
 }
 """Worlds by name: import path of each `WorldSpec`, imported when the world is used, or the spec itself."""
 

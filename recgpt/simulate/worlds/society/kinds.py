@@ -4,7 +4,11 @@ What follows from them by rule is not logged: who hears of an item in a chat or 
 the lists of the last ten items watched and heard of (`hearing.py`, `state.py`). Agent -1 is the schedule.
 """
 
+from recgpt.simulate.clock import Clock
 from recgpt.simulate.events import EventKind, EventKinds
+
+CLOCK = Clock(seconds_per_step=5 * 3600)
+"""A round takes five hours where the configuration has no other `interval`."""
 
 SCHEDULE = -1
 """Number in the column `agent` of events of the schedule that are no agent's own."""

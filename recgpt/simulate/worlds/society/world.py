@@ -159,18 +159,20 @@ class Society:
         return [*self._first(moment, choices, enters, goes), *browsed, *social]
 
     def _first(self, moment: Moment, choices: Choices, enters: np.ndarray, goes: np.ndarray) -> Pieces:
-        """Events of the first decision: memories read, failures, and agents that do nothing."""
+        """Events of the first decision: memories read, failures, agents that do nothing, conclusions of reflections."""
         reasons = list(choices.reasons or [None] * len(moment))
         for wanted, why in ((Choice.RECOMMENDER, NO_RECOMMENDER), (Choice.SOCIAL, NO_SOCIAL_LIFE)):
             kept = enters if wanted == Choice.RECOMMENDER else goes
             for row in np.flatnonzero((choices.choice_R == wanted) & ~kept).tolist():
                 reasons[row] = reasons[row] if choices.failed_R[row] else why
         read = [row for row, text in enumerate(choices.retrieved or []) if text]
+        thinks = [row for row, text in enumerate(choices.thoughts or []) if text]
         failed, rests = np.flatnonzero(choices.failed_R), np.flatnonzero(~choices.failed_R & ~enters & ~goes)
         return [
             KINDS.piece("retrieved", moment.agent_R[read], text=[(choices.retrieved or [])[row] for row in read]),
             KINDS.piece("failed", moment.agent_R[failed], text=[reasons[row] for row in failed.tolist()]),
             KINDS.piece("rested", moment.agent_R[rests], text=[reasons[row] for row in rests.tolist()]),
+            KINDS.piece("thought", moment.agent_R[thinks], text=[(choices.thoughts or [])[row] for row in thinks]),
         ]
 
     def _amend(self, step: int, state: SocietyState) -> sessions.Amend | None:
