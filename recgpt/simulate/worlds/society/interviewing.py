@@ -108,7 +108,7 @@ def _answered_by_model(
 
 
 def facts_of(state: SocietyState, agent: int) -> str:
-    """Who an agent is, what it watched and heard of, and how many friends and posts it has, in sentences."""
+    """Profile of an agent, titles watched and heard of, numbers of friends and posts, in sentences."""
     people, posts = state.people, state.social.posts
     profile: dict[str, Any] = people.profile(agent)
     titles = state.setting.facts.items["title"]

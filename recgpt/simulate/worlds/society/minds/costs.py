@@ -1,8 +1,8 @@
 """Expected calls and cost of a society of a language model, before its start.
 
-An agent that acts is asked once for its first decision. What it then does is not known before; the shares below are
-a guess in the middle: half of those that act open the recommender and look at two pages, half turn to others, of whom
-half chat. Prompts are made of some agents that watched and heard of as much as their lists hold, so that early rounds
+An agent that acts is asked once for its first decision. The rest is not known before; the shares below are
+a guess in the middle: half then open the recommender and look at two pages, half turn to others, and half of the
+latter chat. Prompts are made of some agents that watched and heard of as much as their lists hold, so that early rounds
 cost less. Repeated requests are not counted.
 """
 

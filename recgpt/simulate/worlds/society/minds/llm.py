@@ -6,7 +6,7 @@
 Questions: first decision, page, feed, social action (the text of a post comes with it), whole dialogue, survey or
 interview. None is asked for memory, but one where a reflection is due with `llm.reflects`. The prompts are files in
 `prompts`; code shared with the language-model minds of other worlds is in `recgpt.simulate.minds.ask`. An agent whose
-reply is malformed twice has failed, which is counted and logged: what a server says instead never becomes its words.
+reply is malformed twice has failed. It is counted and logged, and error texts never become its words.
 
 Shapes: R rows (one agent each), S slots of a page or feed, L lines of all dialogues.
 """
@@ -72,7 +72,7 @@ class LLMMind:
     rules
         Choices that the society offers.
     ruled
-        Mind for decisions without a call: opinions, which follow from what was heard by rule. None: they stay.
+        Mind for decisions without a call: changes of opinions after hearings. None: they stay.
     uses_memory
         Whether prompts contain retrieved memories.
     reflects
@@ -431,7 +431,7 @@ class LLMMind:
     # --- memory ---
 
     def _lately(self, moment: base.Moment) -> np.ndarray:
-        """(R, E) queries for what agents heard of lately."""
+        """(R, E) queries for the items heard of lately."""
         heard = [newest_first(moment.state.viewing.heard_AB[agent]) for agent in moment.agent_R.tolist()]
         return self._scenes.query(moment.state.people, moment.agent_R, heard)
 
@@ -440,7 +440,7 @@ class LLMMind:
         return self._scenes.query(pairs.state.people, agents, topics)
 
     def _partner_scenes(self, pairs: base.Pairs) -> list[Scene]:
-        """What the partners know; a moment has its agents in ascending order, partners have none."""
+        """Scenes of the partners, in the order of the pairs."""
         query_RE = self._topics_query(pairs, pairs.partner_R)
         return self._scenes.of(base.Moment(pairs.step, pairs.partner_R, pairs.state), query_RE)
 
@@ -491,7 +491,7 @@ def _failed(replies: Sequence[Reply]) -> np.ndarray:
 
 
 def _reasons(replies: Sequence[Reply]) -> list[str | None]:
-    """Reasons as stated, None for none; of a failure its kind and meaning, never what came instead."""
+    """Reasons as stated, None for none; of a failure its kind and meaning, never the text of the reply."""
     return [
         sentence(getattr(reply.value, "reason", "")) if reply.value is not None else failure_reason(reply)
         for reply in replies

@@ -1,4 +1,4 @@
-"""Person in the terminal who plays agents of a society: situations are shown, answers are the agents' decisions.
+"""Person in the terminal, playing agents of a society: situations are shown, answers are the agents' decisions.
 
     mind = PlayedMind(own, PersonMind(setting.facts))
 
@@ -184,7 +184,7 @@ class PersonMind:
             texts[row] = self._words("Why?")
         return base.Answers(value_R, texts)
 
-    # --- what is shown ---
+    # --- output ---
 
     def _show_situation(self, moment: base.Moment, agent: int) -> None:
         state = moment.state
@@ -231,7 +231,7 @@ class PersonMind:
         about = f" [{self._title(line.item)}]" if line.item >= 0 else ""
         return f"{plain(line.text or '...')}{about}"
 
-    # --- what is asked ---
+    # --- input ---
 
     def _line(self, label: str, topics: list[int], by_partner: bool) -> base.Line | None:
         text = self._words(f"{plain(label)}")

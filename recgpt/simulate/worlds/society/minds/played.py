@@ -3,7 +3,7 @@
     mind = PlayedMind(own, PersonMind(setting.facts))          # agents that the schedule hands to a person
     mind = PlayedMind(own, PersonMind(setting.facts), always=(0,))
 
-Who is played in a round is in the state (`profiles.played_A`), so an agent is taken over and handed back by the
+The agents played in a round are in the state (`profiles.played_A`), so an agent is taken over and handed back by the
 schedule, at the start of a round.
 
 Shapes: R rows (one agent each), L lines of all dialogues.
@@ -127,7 +127,7 @@ class PlayedMind:
         return _dialogues(of_row, failed_R, reasons)
 
     def opine(self, moment: base.Moment, heard: "Hearings") -> base.Opinions:
-        """See `Mind`; the opinions of a person follow from what was heard by the rule of the other mind."""
+        """See `Mind`; the opinions of a person change by the rule of the other mind."""
         return self._own.opine(moment, heard)
 
     def answer(self, questions: base.Questions) -> base.Answers:
@@ -158,7 +158,7 @@ class PlayedMind:
         return _merged([(rows, decide(moment.rows(rows))) for rows, decide in parts], len(moment))
 
     def _replies(self, chat: base.Pairs, *, is_partner: bool) -> Callable[[Sequence[base.Line]], base.Line | None]:
-        """Lines of the other side: answers to what was said, or those of the whole dialogue of a mind without."""
+        """Lines of the other side: answers one by one, or those of a whole dialogue."""
         if isinstance(self._own, base.Replier):
             replier = self._own
             if not is_partner:

@@ -1,4 +1,4 @@
-"""What agents know when they decide, as quoted texts for prompts.
+"""Knowledge of agents at a decision, as quoted texts for prompts.
 
     scenes = Scenes(facts, uses_memory=True)
     scene = scenes.of(moment, query_RE)[0]              # time, titles watched and heard of, memories
@@ -49,7 +49,7 @@ _LOVES = "loves it"
 
 @dataclass(frozen=True)
 class Scene:
-    """What one agent knows.
+    """Knowledge of one agent.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ class Scenes:
         self._uses_memory = uses_memory
 
     def of(self, moment: Moment, query_RE: np.ndarray) -> list[Scene]:
-        """What the agents of a moment know; of their memories those nearest to the queries."""
+        """Scenes of the agents of a moment, with their memories nearest to the queries."""
         viewing, people = moment.state.viewing, moment.state.people
         memories, notes = self._remembered(moment, query_RE)
         scenes = []
@@ -113,7 +113,7 @@ class Scenes:
         return scenes
 
     def without_past(self, time: datetime, items: Sequence[int], n_heard: int) -> Scene:
-        """What an agent may know that watched these items, and heard of the last ones of them; for an estimate."""
+        """A made-up scene with these items as watched and the first ones as heard of, for an estimate."""
         titles = [self.title(item) for item in items]
         heard = [f"{title} (a friend told you)" for title in titles[:n_heard]]
         memories = [quoted(f"I watched {title} and gave it 4 stars.") for title in titles[:MEMORIES]]
@@ -155,12 +155,12 @@ class Scenes:
         return f"{self.title(item)}, {known}" + ("" if opinion is None else f", your opinion {opinion:+.1f}")
 
     def opinion(self, state: "SocietyState", agent: int, item: int) -> float | None:
-        """What an agent thinks of an item, on the scale of replies (-2 to 2); None where it has no opinion."""
+        """Opinion of an agent on an item, on the scale of replies (-2 to 2); None where it has no opinion."""
         value = float(state.social.opinions.of(np.array([agent]), np.array([item]))[0])
         return None if np.isnan(value) else value * MOST_OPINION
 
     def friend(self, state: "SocietyState", agent: int, friend: int) -> str:
-        """Label of a friend, and what the agent is to them."""
+        """Label of a friend, and the relation."""
         relation = relation_of(state, agent, friend)
         return label(state.people, friend) + (f" (you are to them: {relation})" if relation else "")
 
@@ -247,7 +247,7 @@ def heard_from(people: People, other: int, source: int) -> str:
 
 
 def relation_of(state: "SocietyState", agent: int, friend: int) -> str | None:
-    """Quoted label of what the agent is to a friend; None where they are none."""
+    """Quoted label of the relation to a friend; None without one."""
     friends = state.social.friends
     start, stop = int(friends.offsets[agent]), int(friends.offsets[agent + 1])
     place = start + int(np.searchsorted(friends.target_R[start:stop], friend))

@@ -2,7 +2,7 @@
 
     Page = page_schema(n_items=5, n_heard=3)                # then a reply names an item by 1 to 5, or 0 for none
 
-JSON schemas hold enumerations only, as servers differ in what else their strict mode takes. Rules that link fields
+JSON schemas hold enumerations only, as strict modes of servers differ in all else. Rules that link fields
 (a watch names an item and gives stars) are checked after a reply was read: a reply that breaks one is malformed.
 The docstrings of replies are in their schemas and so in the prompt: changing one changes replies and keys of calls.
 """
