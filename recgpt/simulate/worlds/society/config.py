@@ -15,7 +15,7 @@ from recgpt.simulate.worlds.society.schedule import Intervention
 
 NAME = "society"
 FIXED = (
-    *("dataset", "users", "relationships", "agents", "people", "mean_friends", "model", "memory"),
+    *("dataset", "past", "users", "relationships", "agents", "people", "mean_friends", "model", "memory"),
     *("start_time", "interval", "posts_reach_friends"),
 )
 """Settings that a fork may not change; see `SocietyConfig.check_fork` for the schedule."""

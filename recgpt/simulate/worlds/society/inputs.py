@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from recgpt import plugins
+from recgpt.data.dataset import Dataset
 from recgpt.errors import DataError
 from recgpt.evaluate.lineup import model_embeddings, recommenders_for
 from recgpt.models import Model, about_model, load_model
@@ -27,6 +29,7 @@ from recgpt.simulate.items import ItemFacts
 from recgpt.simulate.worlds.society.artifacts import artifacts_of
 from recgpt.simulate.worlds.society.catalogue import load_catalogue
 from recgpt.simulate.worlds.society.config import SocietyConfig
+from recgpt.simulate.worlds.society.minds import mind_class
 from recgpt.simulate.worlds.society.schedule import SwapRecommender
 from recgpt.simulate.worlds.society.sources_of_people import load_people
 from recgpt.simulate.worlds.society.state import Setting
@@ -53,29 +56,24 @@ class Inputs:
     @cached_property
     def recommender(self) -> Recommender:
         """The recommender of the configuration, fitted on `setting.known`."""
-        return self.make_recommender(self.config.recommender)
+        return self.make_recommender(self.config.recommender).fit(self._known)
 
     def make_recommender(self, name: str) -> Recommender:
-        """A recommender by its registered name, fitted on `setting.known`.
+        """A recommender by its registered name, not yet fitted, for swaps of the schedule.
 
         Raises
         ------
         DataError
             No recommender has this name, or it needs a model of the other kind.
         """
-        known = self.setting.known
-        if known is None:
-            raise DataError("a stored setting has no interactions: read it with load_inputs")
         model = self._model_of(name)
-        vectors = self.setting.facts.unit_NE if model is None else model_embeddings(known, model)
-        made = recommenders_for([name], embeddings_NE=vectors, model=model, seed=self.config.seed)[0]
-        return made.fit(known)
+        vectors = self.setting.facts.unit_NE if model is None else model_embeddings(self._known, model)
+        return recommenders_for([name], embeddings_NE=vectors, model=model, seed=self.config.seed)[0]
 
     @cached_property
     def fingerprint(self) -> dict[str, Any]:
         """Names and hashes of data set, files, people, ties, model and plug-ins."""
-        known, people, friends = self.setting.known, self.setting.people, self.setting.friends
-        assert known is not None  # noqa: S101  # of load_inputs
+        known, people, friends = self._known, self.setting.people, self.setting.friends
         model = self._model_of(self.config.recommender)
         found: dict[str, Any] = {
             "name": known.name,
@@ -90,10 +88,13 @@ class Inputs:
             ),
             "ties_sha256": _sha256(friends.offsets, friends.target_R, friends.closeness_R, friends.label_R),
             "model": None if model is None else about_model(model),
+            "embeddings_sha256": None if model is None else _sha256(model_embeddings(known, model)),
         }
         swaps = [entry.name for entry in self.config.schedule if isinstance(entry, SwapRecommender)]
         names = [registered_name(name) for name in (self.config.recommender, *swaps)]
-        used = {name: PLUGINS[name] for name in names if name in PLUGINS}
+        used: dict[str, Any] = {name: PLUGINS[name] for name in names if name in PLUGINS}
+        own_mind = mind_class(self.config.mind)
+        used |= {} if own_mind is None else {self.config.mind: plugins.identity(own_mind)}
         if used:
             found["plugins"] = used
         return found
@@ -101,6 +102,12 @@ class Inputs:
     def artifacts(self) -> dict[str, bytes]:
         """Files stored with the run, so that it can be read without its data set."""
         return artifacts_of(self.setting)
+
+    @property
+    def _known(self) -> Dataset:
+        if self.setting.known is None:
+            raise DataError("a stored setting has no interactions: read it with load_inputs")
+        return self.setting.known
 
     def _model_of(self, name: str) -> Model | None:
         """Model of a recommender that uses one."""

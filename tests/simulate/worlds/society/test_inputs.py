@@ -188,3 +188,16 @@ def test_real_past_by_links(shared):
     assert setting.known.n_interactions > 500_000 and len(setting.facts) == 3883
     assert setting.facts.items["title"][0] == "Toy Story" and setting.facts.count_N[0] > 1000
     assert setting.people.population.histories.lengths.min() > 0
+
+
+def test_recommenders_of_swaps_are_made_unfitted():
+    inputs = load_inputs(config(schedule=[{"kind": "recommender", "round": 2, "name": "popularity"}]))
+    assert inputs.recommender.rank([[0, 1]], 5).ids.shape == (1, 5)
+    swap = inputs.make_recommender("text_knn")
+    assert swap.fit(inputs.setting.known).rank([[0]], 3).ids.shape == (1, 3)
+
+
+def test_a_recommender_with_a_model_ranks_the_made_up_films():
+    inputs = load_inputs(config(recommender="recgpt", agents=3))
+    assert inputs.fingerprint["model"]["sha256"] and inputs.fingerprint["embeddings_sha256"]
+    assert inputs.recommender.rank([[0, 1]], 5).ids.shape == (1, 5)
