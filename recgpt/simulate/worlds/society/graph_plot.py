@@ -57,6 +57,10 @@ def layout(n_nodes: int, ends_R2: np.ndarray) -> np.ndarray:
         push -= at * distance * 4  # keeps nodes without ties in the picture
         length = np.linalg.norm(push, axis=1, keepdims=True) + 1e-9
         at = at + push / length * np.minimum(length, 0.1 * (1 - step / _ITERATIONS))
-    low, high = at.min(0, initial=0), at.max(0, initial=1e-9)
-    scaled: np.ndarray = _MARGIN + (at - low) / (high - low) * (_SIZE - 2 * _MARGIN)
+    # Agents without ties drift far out: radii are replaced by those of an evenly filled disc, in the same order.
+    at = at - np.median(at, axis=0) if n_nodes else at
+    radius_V = np.linalg.norm(at, axis=1)
+    even_V = np.sqrt((np.argsort(np.argsort(radius_V, kind="stable")) + 0.5) / max(n_nodes, 1))
+    direction_V2 = at / np.maximum(radius_V, 1e-9)[:, None]
+    scaled: np.ndarray = _SIZE / 2 + direction_V2 * even_V[:, None] * (_SIZE / 2 - _MARGIN)
     return scaled
