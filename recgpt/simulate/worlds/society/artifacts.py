@@ -1,4 +1,4 @@
-"""Artifacts of a run: the files from which it is read without its data set.
+"""Artifacts of a run: its catalogue, people and ties, readable without the data set.
 
 setting = stored_setting(run)
 """

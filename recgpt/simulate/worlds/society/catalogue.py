@@ -17,6 +17,7 @@ import polars as pl
 from recgpt.data import schema
 from recgpt.data.dataset import Dataset
 from recgpt.errors import DataError
+from recgpt.progress import note
 from recgpt.simulate.worlds.gym.domains.made_up import MadeUp, catalogue, made_up_past
 from recgpt.simulate.worlds.gym.domains.made_up_films import SECONDARY, SERIES, WORDS
 from recgpt.simulate.worlds.gym.domains.texts import tags_in, text_vectors
@@ -134,6 +135,7 @@ def _published(folder: Path, config: SocietyConfig) -> Source:
     tags = _tags(table)
     files = {path.name: hash_of(path)}
     if config.past is None:
+        note(f"{folder}: the past of its items is made up; name a data set folder by past for a real one")
         n_items = len(table)
         past = made_up_past(folder.resolve().name, table, tags, np.full(n_items, 3.5), np.full(n_items, _COUNT), STARS)
         return Source(past, tags, text_vectors(table, tags), folder, is_published=True, files=files)

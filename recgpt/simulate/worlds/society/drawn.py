@@ -103,7 +103,7 @@ def drawn_interests(agents: np.ndarray, tags: Sequence[Sequence[str]], seed: int
 
 
 def drawn_features(agents: np.ndarray, seed: int) -> np.ndarray:
-    """(A,) uint8 sets of features, each with its published share; who would have none watches."""
+    """(A,) uint8 sets of features, each with its published share; Watcher for people without any."""
     u_AF = rng.uniform(seed, agents, step=0, purpose="person: features", n=len(FEATURE_SHARES))
     shares, bits = list(FEATURE_SHARES.values()), np.array([int(each) for each in FEATURE_SHARES])
     feature_A = (u_AF < shares) @ bits
@@ -113,7 +113,7 @@ def drawn_features(agents: np.ndarray, seed: int) -> np.ndarray:
 def drawn_ties(rows: Rows, mean_friends: float, seed: int) -> Ties:
     """Mutual ties, `mean_friends` for each agent in the mean.
 
-    The popularity of agents is lognormal. Each pair has a first agent, who is drawn by popularity (everybody is first
+    The popularity of agents is lognormal. Each pair has a first agent, drawn by popularity (everybody is first
     once, where the mean allows), and a second one, drawn by popularity from the first one's group (age within ten years
     and first interest) with probability 0.6, else from all.
     """

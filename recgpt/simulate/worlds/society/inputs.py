@@ -79,6 +79,7 @@ class Inputs:
             "name": known.name,
             "items_sha256": known.items_sha256,
             "interactions_sha256": known.interactions_sha256,
+            "content_sha256": known.content_sha256,
             "files": self.files,
             "people": people.made_from,
             "people_sha256": _sha256(

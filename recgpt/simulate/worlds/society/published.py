@@ -5,7 +5,7 @@
     chosen = connected_sample(ties, 10, seed=0)
 
 Lists in a field are separated by commas, features by `;`; blanks around entries and a last `;` are dropped. The number
-of a person is the row, from 0. A row of ties says what user_1 is to user_2.
+of a person is the row, from 0. The label of a tie is the role of user_1 towards user_2.
 
 Shapes: A people.
 """
@@ -201,7 +201,7 @@ def connected_sample(ties: Ties, n: int, seed: int) -> np.ndarray:
 
 
 def ties_among(ties: Ties, agents: np.ndarray) -> Ties:
-    """Ties between these agents only, who are numbered anew in their order."""
+    """Ties between these agents only, numbered anew in their order."""
     place_A = np.full(ties.n_agents, -1, dtype=np.int64)
     place_A[agents] = np.arange(len(agents))
     source_R, target_R = place_A[ties.source_R], place_A[ties.target_R]

@@ -161,7 +161,7 @@ def _with_tastes(rows: Rows, source: Source, known: Dataset, facts: ItemFacts, m
 def tastes_of_interests(interests: list[str], tags: list[tuple[str, ...]], facts: ItemFacts, seed: int) -> np.ndarray:
     """(A, E) float32 unit rows: the sum of the mean vectors of the genres that the interests name.
 
-    Who names no genre of the catalogue gets the vector of one item, drawn with the seed by popularity.
+    Without a genre of the catalogue, the vector of one item, drawn with the seed by popularity.
     """
     names = sorted({tag for each in tags for tag in each})
     number_of = {name: number for number, name in enumerate(names)}
@@ -209,7 +209,7 @@ def _of_users(
     facts: ItemFacts,
     table: tuple[Path, pl.DataFrame] | None,
 ) -> People:
-    """People made from users: their past, tastes, and what is on file of age, gender and job; the rest is drawn."""
+    """People made from users: their past and tastes, age, gender and job where known; the rest is drawn."""
     population = from_dataset(source.dataset, facts, n_agents=config.agents, seed=config.seed)
     outside = source.dataset.user_map.to_outside(population.user_A)
     population = _of_known(population, outside, known)

@@ -6,7 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from recgpt.errors import DataError, SimulationError
+from recgpt.errors import DataError, SimulationError, StoreError
+from recgpt.simulate import runner
+from recgpt.simulate.store import Run
 from recgpt.simulate.worlds.society.artifacts import artifacts_of, stored_setting
 from recgpt.simulate.worlds.society.config import SocietyConfig
 from recgpt.simulate.worlds.society.drawn import drawn_people, drawn_ties
@@ -201,3 +203,29 @@ def test_a_recommender_with_a_model_ranks_the_made_up_films():
     inputs = load_inputs(config(recommender="recgpt", agents=3))
     assert inputs.fingerprint["model"]["sha256"] and inputs.fingerprint["embeddings_sha256"]
     assert inputs.recommender.rank([[0, 1]], 5).ids.shape == (1, 5)
+
+
+@pytest.mark.parametrize("file", ["item.csv", "people.csv", "ties.csv"])
+def test_a_run_does_not_go_on_with_another_file(folder, tmp_path, monkeypatch, file):
+    monkeypatch.setenv("RECGPT_RUNS", str(tmp_path / "runs"))
+    runner.start("society", "demo", config(dataset=str(folder), agents=2, rounds=1)).close()
+    with Run.open("demo", write=True) as run:
+        runner.resume(run)
+    (folder / file).write_text((folder / file).read_text() + "\n")
+    with Run.open("demo", write=True) as run, pytest.raises(StoreError):
+        runner.resume(run)
+
+
+def test_drawn_ties_resemble_the_published_ones(shared):
+    folder = shared / "data/simulate/recagent"
+    people = read_people(folder / "user_1000.csv")
+    published, drawn = read_ties(folder / "relationship_1000.csv", len(people)), drawn_ties(people, 20.846, seed=0)
+    assert abs(published.degree_A.mean() - drawn.degree_A.mean()) < 0.01
+    assert 1 <= drawn.degree_A.min() <= 8 and 39 <= drawn.degree_A.max() <= 120
+
+    def closeness(ties, label):
+        return ties.closeness_R[ties.label_R == ties.labels.index(label)]
+
+    for label in ("friend", "colleague"):
+        assert abs(closeness(published, label).mean() - closeness(drawn, label).mean()) < 0.05
+    assert abs(closeness(published, "father").mean() - closeness(drawn, "family").mean()) < 0.05
