@@ -5,6 +5,7 @@ setting = stored_setting(run)
 
 import io
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,8 @@ def artifacts_of(setting: Setting) -> dict[str, bytes]:
     population = setting.people.population
     shared = feed_artifacts(population, setting.facts, np.empty(0))
     friends = io.BytesIO()
-    np.savez(friends, **setting.friends.to_arrays("friends"))
+    arrays: dict[str, Any] = setting.friends.to_arrays("friends")
+    np.savez(friends, **arrays)
     found = {name: shared[name] for name in (POPULATION, ITEMS, FACTS)}
     return {**found, PEOPLE: setting.people.to_parquet(), FRIENDS: friends.getvalue()}
 

@@ -11,7 +11,7 @@ Shapes: A people.
 """
 
 import heapq
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,8 @@ TIE_COLUMNS = ("user_1", "user_2", "relationship", "closeness")
 LINK_COLUMNS = ("id", "movielens_1m_item")
 MAX_BYTES = 1 << 30
 MAX_AGE = 150
+
+_TEXTS = ("name", "gender", "traits", "status", "interest")
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,8 @@ class Rows:
 
     def rows(self, chosen: np.ndarray) -> "Rows":
         """People at these places."""
-        texts = [[values[a] for a in chosen.tolist()] for values in self._texts]
-        return Rows(*texts, self.age_A[chosen], self.feature_A[chosen])
-
-    @property
-    def _texts(self) -> tuple[list[str], ...]:
-        return self.name, self.gender, self.traits, self.status, self.interest
+        texts = {name: [getattr(self, name)[a] for a in chosen.tolist()] for name in _TEXTS}
+        return replace(self, **texts, age_A=self.age_A[chosen], feature_A=self.feature_A[chosen])
 
 
 def read_table(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
