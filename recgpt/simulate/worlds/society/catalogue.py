@@ -40,6 +40,7 @@ FILMS = MadeUp(
     directed=True,
 )
 DEMOGRAPHICS = ("users.parquet", "ml1m_users.csv")
+_SAME_TITLES = 0.5  # least share of linked items whose titles begin alike
 _COUNT = 100  # stands in for unknown numbers of ratings in a made-up past
 
 
@@ -146,6 +147,20 @@ def _published(folder: Path, config: SocietyConfig) -> Source:
     return replace(made, has_real_past=True)
 
 
+def _check_titles(table: pl.DataFrame, pairs: pl.DataFrame, past: Path, where: Path) -> None:
+    """Refuse another data set than the linked one, by the first words of titles (some have their article last)."""
+    path = past / "items.parquet"
+    other = schema.collect(schema.check_items(schema.scan_table(path), str(path)).select("item_id", "title"), str(path))
+    both = (
+        pairs.with_columns(pl.col("movielens_1m_item").cast(other.schema["item_id"], strict=False))
+        .join(other, left_on="movielens_1m_item", right_on="item_id")
+        .join(table.select("item_id", own="title"), left_on="id", right_on="item_id")
+    )
+    starts = [pl.col(name).str.to_lowercase().str.extract(r"(\w+)") for name in ("title", "own")]
+    if (both.select((starts[0] == starts[1]).mean()).item() or 0) < _SAME_TITLES:
+        raise DataError(f"{where} links items with other titles in {past}: name the data set movielens_1m by past")
+
+
 def _linked(name: str, table: pl.DataFrame, links: pl.DataFrame, where: Path, past: Path) -> Dataset:
     """Interactions of another data set with the items of this catalogue."""
     path = past / "interactions.parquet"
@@ -158,6 +173,7 @@ def _linked(name: str, table: pl.DataFrame, links: pl.DataFrame, where: Path, pa
         pl.col("movielens_1m_item").cast(events.schema["item_id"], strict=False),
     ).drop_nulls()
     pairs = pairs.filter(pl.col("id").is_in(table["item_id"].to_list()))
+    _check_titles(table, pairs, past, where)
     found = events.join(
         pairs, left_on="item_id", right_on="movielens_1m_item", how="inner", maintain_order="left"
     ).drop("item_id")

@@ -19,7 +19,7 @@ import numpy as np
 
 from recgpt import plugins
 from recgpt.data.dataset import Dataset
-from recgpt.errors import DataError
+from recgpt.errors import DataError, SimulationError
 from recgpt.evaluate.lineup import model_embeddings, recommenders_for
 from recgpt.models import Model, about_model, load_model
 from recgpt.recommenders import PLUGINS, REGISTRY, check_names, registered_name
@@ -134,12 +134,17 @@ def load_inputs(config: SocietyConfig) -> Inputs:
     DataError
         A file is missing or damaged, or the recommender is unknown.
     SimulationError
-        The data do not have the people that the configuration wants.
+        The data do not have the people that the configuration wants, or the recommender ranks nothing for them.
     """
     check_names([config.recommender])
     setting, files = _read(config)
     inputs = Inputs(config, setting, files)
-    _ = inputs.recommender  # errors of the model and its data come before the run
+    histories = setting.people.population.histories
+    if not histories.lengths.any() and (inputs.recommender.rank([[]], 1).ids < 0).all():
+        raise SimulationError(
+            f"recommender={config.recommender}: it ranks nothing for people without a past, so nobody would ever see an"
+            " item: choose another, such as item_knn or recgpt, or people=users"
+        )
     return inputs
 
 

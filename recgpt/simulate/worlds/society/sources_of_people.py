@@ -64,12 +64,11 @@ def load_people(
     """
     users, relationships = _files(config, source)
     kind = _kind(config, source, users)
-    files = {path.name: hash_of(path) for path in (users, relationships) if kind == "given" and path is not None}
     if kind == "given":
         assert users is not None  # noqa: S101  # by _kind
         rows, friends = _given(config, users, relationships)
         people = _with_tastes(rows, source, known, facts, f"people of {users.name}", config.seed)
-        return people, friends, files
+        return people, friends, {path.name: hash_of(path) for path in (users, relationships) if path is not None}
     if config.relationships is not None:
         raise SimulationError(
             f"relationships={config.relationships!r} are ties of the people in a CSV file: name it by users, or leave"
@@ -82,7 +81,7 @@ def load_people(
         return people, drawn_ties(_rows_of(people), config.mean_friends, config.seed), files
     rows = drawn_people(config.agents, source.tags, config.seed)
     people = _with_tastes(rows, source, known, facts, "made-up people", config.seed)
-    return people, drawn_ties(rows, config.mean_friends, config.seed), files
+    return people, drawn_ties(rows, config.mean_friends, config.seed), {}
 
 
 def _files(config: SocietyConfig, source: Source) -> tuple[Path | None, Path | None]:

@@ -182,6 +182,27 @@ def test_published_people_are_drawn_connected(shared):
     assert len(load_setting(config(dataset=str(folder), agents=1000)).friends) == 20_846
 
 
+def test_a_recommender_without_a_ranking_for_newcomers_is_refused():
+    with pytest.raises(SimulationError, match="text_knn: it ranks nothing for people without a past"):
+        load_inputs(config(recommender="text_knn"))
+
+
+@pytest.mark.parametrize("title", ["Star (1990)", "Moon (1990)"])
+def test_past_of_another_data_set_is_refused(folder, tmp_path, title):
+    past = tmp_path / "past"
+    past.mkdir()
+    (folder / "item_links.csv").write_text("id,year,movielens_id,movielens_1m_item\n0,1990,1,7\n1,1990,2,\n")
+    events = pl.DataFrame({"user_id": [1, 2], "item_id": [7, 7], "position": [0, 0], "rating": [4.0, 2.0]})
+    events.write_parquet(past / "interactions.parquet")
+    pl.DataFrame({"item_id": [7], "title": [title]}).write_parquet(past / "items.parquet")
+    wanted = config(dataset=str(folder), agents=2, past=str(past))
+    if title.startswith("Star"):
+        assert load_setting(wanted).facts.count_N.tolist() == [2, 0, 0]
+        return
+    with pytest.raises(DataError, match="links items with other titles"):
+        load_setting(wanted)
+
+
 def test_real_past_by_links(shared):
     wanted = config(
         dataset=str(shared / "data/simulate/recagent"), past=str(shared / "data/pretrain/movielens_1m"), people="users"
