@@ -6,7 +6,7 @@ feed's fitted model, see `recgpt.simulate.worlds.feed.minds.parameters.Rating`.
 
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -14,7 +14,7 @@ from recgpt.bounds import read_json
 from recgpt.errors import DataError
 
 _FILE = "scripted.json"
-_REMEDY = "restore it, or fit it again (`python benchmarks/society/fitting.py`)"
+_REMEDY = "restore it from the package"
 
 
 class _Numbers(BaseModel):
@@ -142,8 +142,6 @@ class Parameters(_Numbers):
     ----------
     sources
         Source of each number, by `section.name`: starts with "fitted" or "chosen".
-    fitted_on, report
-        Data of the fit, and its figures on users held out.
     """
 
     choose: Choose
@@ -156,8 +154,6 @@ class Parameters(_Numbers):
     opine: Opine
     answer: Answer
     sources: dict[str, str]
-    fitted_on: dict[str, Any] = {}
-    report: dict[str, Any] = {}
 
     @model_validator(mode="after")
     def _has_sources(self) -> Self:

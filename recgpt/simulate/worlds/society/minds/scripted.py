@@ -4,9 +4,9 @@
     choices = mind.choose(moment)
 
 Every decision is a draw among options by log weights, with named coefficients in `scripted.json`; each has a source
-there. The choice of items and the stars are fitted to real people (`fitting`); talk, posts, reactions and opinions are
-chosen, because no data have them. Parts: `tastes` (appeal of items, stars), `views` (word of mouth, closeness,
-opinions), `dialogues` (chats), `influence` (opinions under social influence), `answers`.
+there. The appeal of items and the stars use the feed's coefficients, fitted to real people; talk, posts, reactions and
+opinions are chosen, because no data have them. Parts: `tastes` (appeal of items, stars), `views` (word of mouth,
+closeness, opinions), `dialogues` (chats), `influence` (opinions under social influence), `answers`.
 
 A decision never depends on the other rows: draws are keyed by (seed, agent, step, purpose).
 
