@@ -93,4 +93,8 @@ def _own_mind(
             return LLMMind.from_options(
                 options.llm, setting, rules, ruled=ruled, seed=seed, run=run, uses_memory=remembers, schedule=schedule
             )
+        case "replay":
+            from recgpt.simulate.worlds.society.minds.replay import ReplayMind
+
+            return ReplayMind.from_options(options)
     raise SimulationError(f"unknown mind {options.mind!r}: choose among {', '.join(MINDS)}")
