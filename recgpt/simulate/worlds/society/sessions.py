@@ -86,7 +86,7 @@ def play(
     active = np.arange(n_rows)
     for action in range(1, rules.max_actions + 1):
         pages = _pages(session, active, moment, size, action, amend)
-        is_empty = (pages.items_RS < 0).all(axis=1)
+        is_empty: np.ndarray = np.all(pages.items_RS < 0, axis=1)
         pieces.append(_left(pages.agent_R[is_empty], NO_MORE))
         active, pages = active[~is_empty], pages.rows(~is_empty)
         if not len(active):

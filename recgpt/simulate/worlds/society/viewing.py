@@ -85,9 +85,12 @@ class Viewing:
             self._watched_item_W = np.concatenate([self._watched_item_W, items])[order]
         named = np.flatnonzero(heard.item_H >= 0)
         if len(named):
-            columns = (heard.item_H[named], heard.other_H[named], heard.source_H[named])
-            buffers = (self.heard_AB, self.heard_from_AB, self.heard_source_AB)
-            push(heard.agent_H[named], *zip(buffers, columns, strict=True))
+            push(
+                heard.agent_H[named],
+                (self.heard_AB, heard.item_H[named]),
+                (self.heard_from_AB, heard.other_H[named]),
+                (self.heard_source_AB, heard.source_H[named]),
+            )
 
     def copy(self) -> Self:
         """The same state, which changes on its own from here on."""
