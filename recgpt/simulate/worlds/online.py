@@ -103,8 +103,9 @@ class LiveRecommender:
             now = int(known.timestamp.max(initial=0)) + seconds
             times = np.full(len(watched), now, dtype=np.int64)
         if known.rating is not None:
+            last = rated.unique(["agent", "item"], keep="last", maintain_order=True)  # an item may be watched twice
             of_watched = watched.select("agent", "item").join(
-                rated.select("agent", "item", "value"), on=["agent", "item"], how="left", maintain_order="left"
+                last.select("agent", "item", "value"), on=["agent", "item"], how="left", maintain_order="left"
             )
             stars = of_watched["value"].fill_null(np.nan).to_numpy().astype(np.float32)
         users = self.user_A[watched["agent"].to_numpy()].astype(np.int32)

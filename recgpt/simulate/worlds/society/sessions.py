@@ -130,6 +130,8 @@ def first_usable(ids_Rk: np.ndarray, usable_Rk: np.ndarray, width: int) -> np.nd
 
 
 def _pages(session: _Session, active: np.ndarray, moment: Moment, size: int, action: int, amend: Amend | None) -> Pages:
+    if amend is not None:
+        _drop_shown(session, active[session.source_R[active] == Source.RECOMMENDER], size)
     place_RS = session.page_R[active, None] * size + np.arange(size)
     list_RK = session.list_RK[active]
     inside_RS = place_RS < list_RK.shape[1]
@@ -140,13 +142,24 @@ def _pages(session: _Session, active: np.ndarray, moment: Moment, size: int, act
         recommended = np.flatnonzero((session.source_R[active] == Source.RECOMMENDER) & (items_RS >= 0).any(axis=1))
 
         def seen(rows: np.ndarray, items: np.ndarray) -> np.ndarray:
-            return moment.state.viewing.shown_before(rows, items)
+            now_RX = session.shown_RX[np.searchsorted(session.agent_R, rows)]
+            in_session: np.ndarray = (items[:, :, None] == now_RX[:, None, :]).any(axis=2)
+            return in_session | moment.state.viewing.shown_before(rows, items)
 
         items, sources = amend(agents[recommended], items_RS[recommended], source_RS[recommended], action, seen)
         items_RS[recommended], source_RS[recommended] = items, sources
     numbers, query = np.full(len(active), action), [session.query[row] for row in active.tolist()]
     n_watched = session.n_watched_R[active].copy()
     return Pages(moment.step, agents, moment.state, items_RS, source_RS, numbers, query, n_watched)
+
+
+def _drop_shown(session: _Session, rows: np.ndarray, size: int) -> None:
+    """Take earlier pages, and what random items and adverts have shown in the session, out of these rows' lists."""
+    list_RK = session.list_RK[rows]
+    is_left_RK = np.arange(list_RK.shape[1]) >= session.page_R[rows, None] * size
+    is_shown_RK = (list_RK[:, :, None] == session.shown_RX[rows][:, None, :]).any(axis=2)
+    session.list_RK[rows] = first_usable(list_RK, (list_RK >= 0) & is_left_RK & ~is_shown_RK, list_RK.shape[1])
+    session.page_R[rows] = 0
 
 
 def _events(
