@@ -27,7 +27,7 @@ ACTED = ("rested", "entered", "went", "failed")
 
 
 class Busy(IntEnum):
-    """What an agent is doing."""
+    """Activity of an agent."""
 
     IDLE = 0
     WATCHING = 1

@@ -59,11 +59,11 @@ class Source:
     folder
         Folder of the files; None for made-up films.
     has_real_past
-        Whether the interactions are those of real users.
+        Whether the interactions are of real users.
     is_published
         Whether the folder has the published CSV files.
     files
-        Hashes of files by name, besides those of the data set.
+        Hashes of files by name, besides the data set's own.
     """
 
     dataset: Dataset

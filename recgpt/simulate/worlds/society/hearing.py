@@ -1,4 +1,4 @@
-"""Who heard of which item from whom: derived from the events of one step.
+"""Readers and listeners by item: derived from the events of one step.
 
     heard = hearings(rows, state)      # state before the step, or with the schedule's events of the step applied
 

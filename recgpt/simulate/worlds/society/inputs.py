@@ -46,7 +46,7 @@ class Inputs:
     setting
         Catalogue, people and ties.
     files
-        Hashes of the files besides those of the data set.
+        Hashes of the files besides the data set's own.
     """
 
     config: SocietyConfig

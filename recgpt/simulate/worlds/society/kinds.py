@@ -1,6 +1,6 @@
 """Kinds of events of a society and the meaning of their columns.
 
-What follows from them by rule is not logged: who hears of an item in a chat or a post, when somebody is free again,
+Consequences by rule are not logged: who hears of an item in a chat or a post, when somebody is free again,
 the lists of the last ten items watched and heard of (`hearing.py`, `state.py`). Agent -1 is the schedule.
 """
 

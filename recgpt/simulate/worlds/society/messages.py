@@ -2,7 +2,7 @@
 
     messages(run.events(3), setting)           # [{"agent_id": 4, "action": "RECOMMENDER", "content": ...}, ...]
 
-The actions are those of the published log: RECOMMENDER, SOCIAL, CHAT, POST, LEAVE, NO_ACTION, WATCH, System.
+The actions are as in the published log: RECOMMENDER, SOCIAL, CHAT, POST, LEAVE, NO_ACTION, WATCH, System.
 """
 
 from typing import Any

@@ -17,7 +17,7 @@ class Feature(IntFlag):
     """Features of a person; one or more."""
 
     WATCHER = 1  # watches and rates
-    EXPLORER = 2  # looks for what it heard of
+    EXPLORER = 2  # looks for items that it heard of
     CRITIC = 4  # has high standards
     CHATTER = 8  # talks in private and trusts friends
     POSTER = 16  # shares in public

@@ -1,4 +1,4 @@
-"""Where agents heard of what they watched: adoptions with the source of the first and last hearing before them.
+"""Sources of adoptions: where agents first and last heard of the items that they watched.
 
     provenance = Provenance(setting, rules)
     for rows in run.iter_steps():

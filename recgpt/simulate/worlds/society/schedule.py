@@ -34,7 +34,7 @@ class Scheduled(Config):
 
 
 class Targeted(Scheduled):
-    """An intervention on some agents: those of all given conditions; by default everybody."""
+    """An intervention on some agents: who fulfil all given conditions; by default everybody."""
 
     agents: tuple[int, ...] = Field(default=(), description="numbers of the agents; empty: all")
     n_random: int | None = Field(default=None, ge=1, description="so many of them, drawn")
@@ -42,7 +42,7 @@ class Targeted(Scheduled):
 
 
 class Broadcast(Targeted):
-    """A message that enters the memory of agents, and the list of what they heard of if it is about an item."""
+    """A message that enters the memory of agents, and the list of items that they heard of if it is about an item."""
 
     kind: Literal["broadcast"] = "broadcast"
     text: str
@@ -127,7 +127,7 @@ class Interview(Targeted):
 
 
 class Moderation(Scheduled):
-    """Posts are removed: those of an agent, about an item, or with opinions below a limit."""
+    """Posts are removed: of an agent, about an item, or with opinions below a limit."""
 
     kind: Literal["moderation"] = "moderation"
     author: int | None = Field(default=None, ge=0)

@@ -2,7 +2,7 @@
 
 search = Search(facts)
 search.by_text("space station")        # up to 50 items, best first
-search.by_item(12)                     # the item, then those with the nearest text embeddings
+search.by_item(12)                     # the item, then others by the similarity of text embeddings
 """
 
 from functools import cached_property
@@ -31,7 +31,7 @@ class Search:
         self._of_item: dict[int, np.ndarray] = {}
 
     def by_item(self, item: int) -> np.ndarray:
-        """(n,) int64 the item, and then those with the nearest text embeddings."""
+        """(n,) int64 the item, and then others by the similarity of text embeddings."""
         found = self._of_item.get(item)
         if found is None:
             score_N = self._facts.unit_NE @ self._facts.unit_NE[item]
@@ -40,7 +40,7 @@ class Search:
         return found
 
     def by_text(self, query: str) -> np.ndarray:
-        """(n,) int64 items of exactly this title, then those with the nearest words; empty where no word is known."""
+        """(n,) int64 items of exactly this title, then others by similarity of words; empty without a known word."""
         words, rows_NV = self._words
         score_N = np.asarray((rows_NV @ words.transform([query]).T).todense(), dtype=np.float64).ravel()
         wanted = query.casefold().strip()
@@ -61,7 +61,7 @@ class Search:
 
 
 def _best(score_N: np.ndarray) -> np.ndarray:
-    """Items of the greatest finite or infinite scores, ties by id; without those of minus infinity."""
+    """Items of the greatest finite or infinite scores, ties by id; without scores of minus infinity."""
     n_found = min(N_FOUND, int((score_N > -np.inf).sum()))
     order = np.lexsort((np.arange(len(score_N)), -score_N))
     return order[:n_found].astype(np.int64)

@@ -1,4 +1,4 @@
-"""What a society consists of before its first round."""
+"""Setting of a society: catalogue, people and ties before its first round."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING

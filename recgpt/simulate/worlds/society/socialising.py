@@ -56,7 +56,7 @@ def play(
     moment
         Agents that turned to others, and the state at the start of the round.
     watching_A
-        (A,) bool, who is watching, including those that began in this round.
+        (A,) bool, who is watching, including agents that began in this round.
     are_chatting
         Whether two agents chat with each other at the start of the round, for two arrays of agents.
     recommender
@@ -128,7 +128,7 @@ def topics(state: SocietyState, agents: np.ndarray) -> Ragged:
 
 
 def _reactions(there: Company, has_feed: np.ndarray, mind: Mind) -> tuple[Pieces, np.ndarray]:
-    """Pieces of what was read and the reactions to it, and (R,) bool of rows whose decision failed."""
+    """Pieces of posts read and the reactions to them, and (R,) bool of rows whose decision failed."""
     failed_R = np.zeros(len(there), dtype=bool)
     if not has_feed.any():
         return [], failed_R

@@ -128,7 +128,7 @@ class Ties:
         )
 
     def without(self, source: np.ndarray, target: np.ndarray) -> "Ties":
-        """The ties without these; those that do not exist are ignored."""
+        """The ties without these; missing ones are ignored."""
         removed = np.unique(np.asarray(source, dtype=np.int64) * self.n_agents + target)
         kept = ~are_among(self.keys, removed)
         if kept.all():

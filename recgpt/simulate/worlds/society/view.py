@@ -112,7 +112,7 @@ def _date(config: SocietyConfig, seconds: float) -> str:
 
 
 def busy_at(events: pl.DataFrame, time: int) -> dict[int, dict[str, Any]]:
-    """What agents do at `time`, by agent: type, start, duration (seconds), targets; of several the longest counts."""
+    """Activities of agents at `time`, by agent: type, start, seconds, targets; of several the longest counts."""
     begun = events.filter(pl.col("kind").is_in(list(_ACTIVITIES)))
     busy: dict[int, dict[str, Any]] = {}
     for kind, agent, other, item, value, start in begun.select(
@@ -136,7 +136,7 @@ def busy_at(events: pl.DataFrame, time: int) -> dict[int, dict[str, Any]]:
 
 
 def connected_sample(ties: Ties, most: int) -> np.ndarray:
-    """Up to `most` agents, breadth-first from those with the most ties; ascending."""
+    """Up to `most` agents, breadth-first from agents with the most ties; ascending."""
     if ties.n_agents <= most:
         return np.arange(ties.n_agents)
     is_chosen = np.zeros(ties.n_agents, dtype=bool)

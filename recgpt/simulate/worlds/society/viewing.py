@@ -1,4 +1,4 @@
-"""What agents were shown, watched and heard of.
+"""Items that agents were shown, watched and heard of.
 
     viewing.histories(agents)                     # for the recommender
     viewing.shown_before(agents, items_Rk)

@@ -145,7 +145,7 @@ class Browsing:
     slot_R
         (R,) int64 slot watched; -1 otherwise.
     stars_R, feeling_R
-        (R,) float32 stars from 1 to 5, and valence from -1 to 1, of what was watched; NaN for none.
+        (R,) float32 stars from 1 to 5, and valence from -1 to 1, of the watched items; NaN for none.
     search_item_R
         (R,) int64 item heard of that is searched for, by its title; -1 for none or for a query in own words.
     queries
@@ -380,7 +380,7 @@ class Mind(Protocol):
         ...
 
     def opine(self, moment: Moment, heard: "Hearings") -> Opinions:
-        """Opinions changed by what was heard in this round; `moment.agent_R` are the agents that heard of something."""
+        """Opinions changed by items heard of in this round; `moment.agent_R` are the agents that heard of something."""
         ...
 
     def answer(self, questions: Questions) -> Answers:
@@ -394,7 +394,7 @@ class Mind(Protocol):
 
 @runtime_checkable
 class Replier(Protocol):
-    """A mind that can answer a line of a chat; others give their lines as a whole, without those of a person."""
+    """A mind that can answer a line of a chat; others give their lines as a whole, without the lines of a person."""
 
     def reply(self, pairs: Pairs, so_far: Sequence[Line]) -> Line | None:
         """The partner's next line in the one chat of `pairs`; None where it ends the chat."""

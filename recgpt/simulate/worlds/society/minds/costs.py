@@ -124,7 +124,7 @@ class Costs:
         return self._asker.request(prompt, schema, system=system, scene=scene, **values)
 
     def _parts(self, prompt: str, agent: int, scene: Scene) -> tuple[Any, dict[str, Any]]:
-        """Schema and values of a prompt, those of all prompts but a dialogue's."""
+        """Schema and values of a prompt, shared by all prompts but a dialogue's."""
         rules, scenes = self._rules, self._scenes
         items = self._items(agent, MAX_TOPICS)
         friends = self._friends(agent)
