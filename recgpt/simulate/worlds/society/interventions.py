@@ -64,7 +64,24 @@ def questions(schedule: Schedule, step: int, state: SocietyState, mind: Mind, se
                 text=texts,
             )
         )
+        if asked.is_remembered:
+            pieces.append(_remembered(asked, entry, agents, answers.value_R, texts))
     return pieces
+
+
+def _remembered(
+    asked: kinds.Survey | kinds.Interview,
+    entry: int,
+    agents: np.ndarray,
+    value_R: np.ndarray,
+    texts: Sequence[str | None],
+) -> pl.DataFrame:
+    """What agents remember of a question: the answer in words, else the option or the number."""
+    options = asked.options if isinstance(asked, kinds.Survey) else ()
+    rows = np.flatnonzero(~np.isnan(value_R)).tolist()
+    said = [texts[row] or (options[int(value_R[row])] if options else f"{value_R[row]:.0f}") for row in rows]
+    lines = [f'I was asked "{asked.question}" and said: {answer}' for answer in said]
+    return KINDS.piece("remembered", agents[rows], slot=np.full(len(rows), entry), text=lines)
 
 
 def targets(entry: kinds.Targeted, number: int, step: int, friends: Ties, seed: int) -> np.ndarray:

@@ -115,4 +115,10 @@ KINDS = EventKinds(
         text="in words",
     ),
     EventKind("interviewed", "an answer to an interview", slot=_ENTRY, value="1; null: failed", text="the answer"),
+    EventKind(
+        "remembered",
+        "the agent remembers a question of the schedule and its answer",
+        slot=_ENTRY,
+        text="question and answer",
+    ),
 )

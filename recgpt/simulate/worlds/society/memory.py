@@ -60,6 +60,8 @@ class SocietyMemory:
         self._add_watched(of_kind, hours)
         self._add_heard(rows, heard, hours)
         self._add_own(of_kind, hours)
+        asked = of_kind.get("remembered", _NONE)
+        self._add(asked["agent"].to_numpy(), asked["text"].to_list(), np.full(len(asked), -1), TOLD, hours)
         thoughts = of_kind.get("thought", _NONE)
         if len(thoughts):
             agents = thoughts["agent"].to_numpy()
@@ -103,7 +105,7 @@ class SocietyMemory:
             texts.append(f"{teller}{about}{said}.")
         named = heard.item_H >= 0
         valence = np.nan_to_num(heard.opinion_H)
-        importance = np.where(named, TOLD, LOW)
+        importance = np.where(named | (heard.source_H == Source.INTERVENTION), TOLD, LOW)
         self._add(heard.agent_H, texts, heard.item_H, importance, hours, heard.other_H, valence, Kind.CHAT)
 
     def _add_own(self, of_kind: dict[str, pl.DataFrame], hours: float) -> None:
