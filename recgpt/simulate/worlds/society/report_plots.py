@@ -52,6 +52,8 @@ def round_plots(rounds: list[dict[str, Any]]) -> list[Markup]:
                 axes.bar(number, values, bottom=below, color=color, label=name)
             below = below + values
         axes.set(title="Watched, by where first heard of", ylabel="items watched")
+        if below.any():
+            axes.set_ylim(0, 1.5 * below.max())  # room for the legend above the bars
 
     return [_one(draw) for draw in (*map(drawn, _LINES), adopted)]
 

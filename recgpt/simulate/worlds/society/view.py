@@ -78,12 +78,12 @@ def view(run: Run, step: int) -> dict[str, Any]:
     events = pl.concat([run.events(0), *frames])
     current = frames[-1] if frames else run.events(0)
     time = int(current["time"][0]) if len(current) else 0
-    is_end = run.finished and step == run.n_steps
+    is_end = step == config.rounds
     people, friends = tally.provenance.profiles.people, tally.provenance.social.friends
     shown = connected_sample(friends, MAX_AGENTS)
     busy = busy_at(events, time)
     titles = setting.facts.items["title"].to_list()
-    metrics = run.metrics if is_end else tally.measures()
+    metrics = run.metrics if is_end and run.finished else tally.measures()
     return {
         "run": run.summary().model_dump(),
         "manifest": run.manifest.model_dump(mode="json", exclude={"kinds"}),
