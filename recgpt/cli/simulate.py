@@ -382,7 +382,8 @@ def experiment(
     name: Annotated[
         str,
         typer.Argument(
-            help="taste-alignment, page-enhancement, filter-bubble, adverts, causal, ab, ablate or injection",
+            help="taste-alignment, page-enhancement, filter-bubble, adverts, causal, ab, ablate or injection; of a"
+            " society: believability, cocoon, conformity, intervention or word-of-mouth",
             metavar="NAME",
         ),
     ],

@@ -24,7 +24,7 @@ from recgpt.simulate.experiments import (
 )
 from recgpt.simulate.experiments.base import Experiment, Lab
 from recgpt.simulate.experiments.result import Estimate, Result
-from recgpt.simulate.experiments.society import believability
+from recgpt.simulate.experiments.society import believability, cocoon, conformity, intervention, word_of_mouth
 
 EXPERIMENTS: dict[str, Experiment[Any]] = {
     each.name: each
@@ -38,6 +38,10 @@ EXPERIMENTS: dict[str, Experiment[Any]] = {
         ablate.EXPERIMENT,
         injection.EXPERIMENT,
         believability.EXPERIMENT,
+        cocoon.EXPERIMENT,
+        conformity.EXPERIMENT,
+        intervention.EXPERIMENT,
+        word_of_mouth.EXPERIMENT,
     )
 }
 
