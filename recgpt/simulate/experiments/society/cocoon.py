@@ -100,10 +100,7 @@ def _arm(
         sums = np.bincount(rated["agent"].to_numpy(), rated["value"].to_numpy(), minlength=settings.agents)
         counts = lab.per_agent(rated)
         stars = np.divide(sums, counts, out=np.full(settings.agents, np.nan), where=counts > 0)
-        by_round = [
-            mean_entropy(*(part[column].to_numpy() for column in ("agent", "item")), genres_NC)
-            for part in (shown.filter(pl.col("step") == step) for step in range(1, settings.rounds + 1))
-        ]
+        by_round = [_entropy(shown.filter(pl.col("step") == step), genres_NC) for step in range(1, settings.rounds + 1)]
         series = np.array([np.nan if each is None else each for each in by_round])
         runs.append({"before": before, "after": after, "stars": stars, "series": series})
     return {key: _mean(np.stack([each[key] for each in runs])) for key in runs[0]}
@@ -116,11 +113,15 @@ def _mean(values_TA: np.ndarray) -> np.ndarray:
     return np.divide(total, known.sum(axis=0), out=np.full(total.shape, np.nan), where=known.any(axis=0))
 
 
+def _entropy(shown: pl.DataFrame, genres_NC: Any) -> float | None:
+    return mean_entropy(shown["agent"].to_numpy(), shown["item"].to_numpy(), genres_NC)
+
+
 def _entropies(shown: pl.DataFrame, genres_NC: Any, lab: SocietyLab) -> np.ndarray:
     """(A,) entropy of the genres shown to each agent; NaN without any."""
     values = np.full(lab.settings.agents, np.nan)
     for (agent,), part in shown.partition_by("agent", as_dict=True).items():
-        entropy = mean_entropy(part["agent"].to_numpy(), part["item"].to_numpy(), genres_NC)
+        entropy = _entropy(part, genres_NC)
         values[int(agent)] = np.nan if entropy is None else entropy
     return values
 

@@ -1,4 +1,4 @@
-"""Word of mouth: where had agents first heard of what they watch, and how far does talk carry?
+"""Word of mouth: source of the first hearing of what agents watch, and cascades of talk.
 
     recgpt experiment word-of-mouth --dataset data/demo
 
