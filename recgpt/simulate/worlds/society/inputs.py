@@ -156,7 +156,9 @@ def load_setting(config: SocietyConfig) -> Setting:
 def _read(config: SocietyConfig) -> tuple[Setting, dict[str, str]]:
     source = load_catalogue(config)
     known = known_part(source.dataset)
-    facts = replace(ItemFacts.of(known, source.unit_NE), unit_NE=source.unit_NE)
+    # In the precision of the stored run, so that a state rebuilt from it is the same to the last bit.
+    unit_NE = source.unit_NE.astype(np.float16).astype(np.float32)
+    facts = replace(ItemFacts.of(known, source.unit_NE), unit_NE=unit_NE)
     people, friends, files = load_people(config, source, known, facts)
     return Setting(known, facts, people, friends), {**source.files, **files}
 
