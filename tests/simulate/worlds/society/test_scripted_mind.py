@@ -16,6 +16,7 @@ from recgpt.simulate.worlds.society.minds import make_mind
 from recgpt.simulate.worlds.society.minds.base import Action, Choice, Company, Moment, Pages, Pairs, Questions, Social
 from recgpt.simulate.worlds.society.minds.parameters import Parameters
 from recgpt.simulate.worlds.society.minds.scripted import ScriptedMind
+from recgpt.simulate.worlds.society.minds.tastes import genres_named
 from recgpt.simulate.worlds.society.people import Feature
 from recgpt.simulate.worlds.society.sources import Source
 from recgpt.simulate.worlds.society.ties import Ties
@@ -330,6 +331,11 @@ def test_an_edited_interest_changes_what_is_watched():
     edits = [json.dumps({"interest": "horror"})] * 400
     state.apply(frame(1, KINDS.piece("edited", np.arange(400), text=edits)))
     assert horror() > 1.3 * before
+
+
+def test_interests_in_the_published_wording_name_genres():
+    found = [genres_named(text) for text in (" horror movies", "romantic movies", "Sci-Fi films", "")]
+    assert found == [("horror",), ("romance",), ("sci-fi",), ()]
 
 
 def test_every_number_has_a_source(tmp_path):

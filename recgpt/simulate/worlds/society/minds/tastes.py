@@ -20,6 +20,7 @@ from recgpt.simulate.worlds.feed.minds.affinities import Affinities
 from recgpt.simulate.worlds.feed.minds.parameters import Rating
 from recgpt.simulate.worlds.society.minds.parameters import Watch
 from recgpt.simulate.worlds.society.people import People
+from recgpt.simulate.worlds.society.sources_of_people import GENRES_OF
 
 RECENT = 10  # items of which `Watch.recent` is
 _TYPICAL = 64  # items that stand for the interactions of the catalogue
@@ -183,7 +184,7 @@ def with_interests(people: People, edited: dict[int, str], facts: ItemFacts) -> 
     mean_A = population.mean_rating_A.copy()
     labels = _labels(facts)
     for agent, interest in edited.items():
-        words = [word.strip().lower() for word in interest.replace(";", ",").split(",") if word.strip()]
+        words = [word for part in interest.replace(";", ",").split(",") for word in genres_named(part)]
         matching = np.flatnonzero([any(word in label for word in words) for label in labels])
         if not len(matching):
             continue
@@ -195,6 +196,12 @@ def with_interests(people: People, edited: dict[int, str], facts: ItemFacts) -> 
     return replace(
         population, histories=ragged, ratings=np.concatenate(ratings), taste_AE=taste_AE, mean_rating_A=mean_A
     )
+
+
+def genres_named(interest: str) -> tuple[str, ...]:
+    """Genres that an interest names, in lower case: "romantic movies" names romance; none for an empty text."""
+    word = interest.strip().lower().removesuffix(" movies").removesuffix(" films")
+    return GENRES_OF.get(word, (word,) if word else ())
 
 
 def _labels(facts: ItemFacts) -> list[str]:
