@@ -3,7 +3,8 @@
 - scripted: models of choice, talk and opinion, fitted where data exist, no network; the default.
 - llm: one structured question a decision to a language model.
 - replay: the decisions of a recorded run.
-- person: the user in the terminal decides for the first agent, `scripted` for the others.
+- person: the user in the terminal decides for the agents of the schedule, else for the first one; `scripted` for all
+  others.
 """
 
 from collections.abc import Sequence
@@ -57,7 +58,8 @@ def make_mind(
     LLMError
         The language model's key is missing.
     """
-    always = (0,) if options.mind == "person" else ()
+    names_agents = any(entry.kind == "person" for entry in schedule)
+    always = (0,) if options.mind == "person" and not names_agents else ()
     own = _own_mind(options, setting, rules, seed, run, schedule)
     if not always and not any(entry.kind == "person" for entry in schedule):
         return own
