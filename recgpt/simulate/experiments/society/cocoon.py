@@ -21,7 +21,7 @@ from recgpt.evaluate.beyond_accuracy import category_weights
 from recgpt.simulate.experiments.base import Experiment, difference, mean_of
 from recgpt.simulate.experiments.result import Estimate, Result, Row
 from recgpt.simulate.experiments.society.playing import LIMITS, SocietyLab, SocietySettings, society_lab
-from recgpt.simulate.worlds.society.measures import mean_entropy
+from recgpt.simulate.worlds.society.measures import entropies
 from recgpt.simulate.worlds.society.sources import Source
 
 
@@ -73,8 +73,9 @@ def run(lab: SocietyLab, settings: CocoonSettings) -> Result:
         EXPERIMENT.question,
         (
             f"{settings.runs} runs of {settings.rounds} rounds an arm; the recommender is refitted after every round."
-            " Entropy in bits of the genres of the items that it showed to an agent, before and from round"
-            f" {settings.starts}; random items count, as in the paper. Means over runs, intervals over agents,"
+            " Entropy in bits of the genres of the items that it showed to an agent in one round; an agent's mean over"
+            f" its rounds before round {settings.starts}, and over those from it on; random items count, as in the"
+            " paper. Means over runs, intervals over agents,"
             " differences paired."
         ),
         settings.model_dump(),
@@ -94,36 +95,33 @@ def _arm(
     for seed in lab.seeds:
         played = lab.play(seed=seed, name=name, **options)
         shown = played.of_kind("shown").filter(pl.col("place") != Source.SEARCH)
-        is_before = shown["step"] < settings.starts
-        before, after = (_entropies(shown.filter(part), genres_NC, lab) for part in (is_before, ~is_before))
+        bits_TA = entropies_by_round(shown, genres_NC, settings.rounds, settings.agents)
+        before, after = _mean(bits_TA[: settings.starts - 1]), _mean(bits_TA[settings.starts - 1 :])
         rated = played.of_kind("rated")
         sums = np.bincount(rated["agent"].to_numpy(), rated["value"].to_numpy(), minlength=settings.agents)
         counts = lab.per_agent(rated)
         stars = np.divide(sums, counts, out=np.full(settings.agents, np.nan), where=counts > 0)
-        by_round = [_entropy(shown.filter(pl.col("step") == step), genres_NC) for step in range(1, settings.rounds + 1)]
-        series = np.array([np.nan if each is None else each for each in by_round])
-        runs.append({"before": before, "after": after, "stars": stars, "series": series})
+        runs.append({"before": before, "after": after, "stars": stars, "series": _mean(bits_TA.T)})
     return {key: _mean(np.stack([each[key] for each in runs])) for key in runs[0]}
 
 
 def _mean(values_TA: np.ndarray) -> np.ndarray:
-    """Mean over runs, without NaN; NaN where there is nothing else."""
+    """Mean over the first axis, without NaN; NaN where there is nothing else."""
     known = np.isfinite(values_TA)
     total = np.where(known, values_TA, 0).sum(axis=0)
     return np.divide(total, known.sum(axis=0), out=np.full(total.shape, np.nan), where=known.any(axis=0))
 
 
-def _entropy(shown: pl.DataFrame, genres_NC: Any) -> float | None:
-    return mean_entropy(shown["agent"].to_numpy(), shown["item"].to_numpy(), genres_NC)
+def entropies_by_round(shown: pl.DataFrame, genres_NC: Any, n_rounds: int, n_agents: int) -> np.ndarray:
+    """(T, A) entropy of the genres shown to each agent in each round; NaN where nothing was shown.
 
-
-def _entropies(shown: pl.DataFrame, genres_NC: Any, lab: SocietyLab) -> np.ndarray:
-    """(A,) entropy of the genres shown to each agent; NaN without any."""
-    values = np.full(lab.settings.agents, np.nan)
-    for (agent,), part in shown.partition_by("agent", as_dict=True).items():
-        entropy = _entropy(part, genres_NC)
-        values[int(agent)] = np.nan if entropy is None else entropy
-    return values
+    Rounds are not pooled: the more items, the higher their entropy, so that a longer time would seem more diverse.
+    """
+    bits_TA = np.full((n_rounds, n_agents), np.nan)
+    place_S = (shown["step"].to_numpy().astype(np.int64) - 1) * n_agents + shown["agent"].to_numpy()
+    place, bits = entropies(place_S, shown["item"].to_numpy(), genres_NC)
+    bits_TA.flat[place] = bits
+    return bits_TA
 
 
 def _findings(rows: list[Row]) -> list[str]:

@@ -6,7 +6,7 @@ Some of the best-connected agents praise a film, the others are asked each round
 The paper: scores of 3 to 8 become 6 to 7, and agents with more friends change theirs more often. Controls: opinions
 that do not follow others, and no social life.
 
-Shapes: A agents, T rounds.
+Shapes: A agents, T rounds, M runs.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from pydantic import Field
 from scipy.stats import spearmanr
 
-from recgpt.simulate.experiments.base import Experiment, difference, mean_of
+from recgpt.simulate.experiments.base import Experiment, bootstrap, difference, mean_of
 from recgpt.simulate.experiments.result import Estimate, Result, Row
 from recgpt.simulate.experiments.society.playing import LIMITS, SocietyLab, SocietySettings, society_lab
 from recgpt.simulate.worlds.society.minds.parameters import Parameters
@@ -46,9 +46,8 @@ def run(lab: SocietyLab, settings: ConformitySettings) -> Result:
     friends_A = lab.inputs.setting.friends.degree_A
     found = {name: _arm(lab, name, options, settings, item) for name, options in arms().items()}
     rows: list[Row] = []
-    for name, scores_TA in found.items():
-        away_TA = np.abs(scores_TA - np.nanmean(scores_TA, axis=1, keepdims=True))
-        changed_A = (np.abs(np.diff(scores_TA, axis=0)) > 0).mean(axis=0)
+    for name, scores_MTA in found.items():
+        scores_TA, away_TA, changed_A = scores_MTA.mean(axis=0), distances(scores_MTA), changes(scores_MTA)
         rows.append(
             {
                 "arm": name,
@@ -65,7 +64,8 @@ def run(lab: SocietyLab, settings: ConformitySettings) -> Result:
         (
             f"The {settings.praising} best-connected agents post praise of the film most often taken in every round"
             f" from the second; all agents are asked each round for a score from 1 to 10. {settings.runs} runs of"
-            f" {settings.rounds} rounds an arm, means over runs, intervals over agents."
+            f" {settings.rounds} rounds an arm. Distances and changes are of the scores of one run; then means over"
+            " runs, intervals over agents."
         ),
         settings.model_dump(),
         {**lab.about(), "item": lab.inputs.setting.facts.items["title"][item]},
@@ -77,12 +77,18 @@ def run(lab: SocietyLab, settings: ConformitySettings) -> Result:
             " here follows from who talks to whom.",
         ],
         lambda figure: _draw(figure, found),
-        {"mean score by round": {name: np.nanmean(scores, axis=1).tolist() for name, scores in found.items()}},
+        {
+            "mean score by round": {name: scores.mean(axis=(0, 2)).tolist() for name, scores in found.items()},
+            "spread by round": {name: scores.std(axis=2).mean(axis=0).tolist() for name, scores in found.items()},
+            "share of changes by number of friends": {
+                name: _by_friends(changes(scores), friends_A) for name, scores in found.items()
+            },
+        },
     )
 
 
 def _arm(lab: SocietyLab, name: str, options: dict[str, Any], settings: ConformitySettings, item: int) -> np.ndarray:
-    """(T, A) scores, means over runs."""
+    """(M, T, A) scores."""
     survey = {"kind": "survey", "round": 1, "every": 1, "item": item, "question": "How much do you like it, 1 to 10?"}
     praise = {"kind": "post", "round": 2, "every": 1, "item": item, "opinion": 1.0}
     schedule = [survey, {**praise, "n_best_connected": settings.praising}]
@@ -93,14 +99,34 @@ def _arm(lab: SocietyLab, name: str, options: dict[str, Any], settings: Conformi
         places = answered.filter(pl.col("value").is_not_null())
         scores_TA[places["step"].to_numpy() - 1, places["agent"].to_numpy()] = places["value"].to_numpy()
         runs.append(scores_TA)
-    scores: np.ndarray = np.nanmean(np.stack(runs), axis=0)
-    return scores
+    return np.stack(runs)
 
 
-def _correlation(changed_A: np.ndarray, friends_A: np.ndarray) -> float | None:
-    if len(np.unique(changed_A)) < 2 or len(np.unique(friends_A)) < 2:
-        return None
-    return float(spearmanr(changed_A, friends_A).statistic)
+def distances(scores_MTA: np.ndarray) -> np.ndarray:
+    """(T, A) distance of a score from the mean of its run and round, mean over runs."""
+    away_TA: np.ndarray = np.abs(scores_MTA - scores_MTA.mean(axis=2, keepdims=True)).mean(axis=0)
+    return away_TA
+
+
+def changes(scores_MTA: np.ndarray) -> np.ndarray:
+    """(A,) share of the rounds after the first in which an agent's score changed within a run."""
+    changed_A: np.ndarray = (np.diff(scores_MTA, axis=1) != 0).mean(axis=(0, 1))
+    return changed_A
+
+
+def _correlation(changed_A: np.ndarray, friends_A: np.ndarray) -> Estimate | None:
+    def statistic(drawn: np.ndarray) -> float:
+        changed, friends = changed_A[drawn], friends_A[drawn]
+        if np.ptp(changed) == 0 or np.ptp(friends) == 0:
+            return float("nan")
+        return float(spearmanr(changed, friends).statistic)
+
+    return bootstrap(statistic, len(changed_A))
+
+
+def _by_friends(changed_A: np.ndarray, friends_A: np.ndarray) -> dict[str, float]:
+    """Mean share of changes of the agents of each number of friends, the paper's AC."""
+    return {str(n): float(changed_A[friends_A == n].mean()) for n in np.unique(friends_A).tolist()}
 
 
 def _findings(rows: list[Row]) -> list[str]:
@@ -119,9 +145,9 @@ def _findings(rows: list[Row]) -> list[str]:
 def _draw(figure: Figure, found: dict[str, np.ndarray]) -> None:
     figure.set_size_inches(6, 4)
     axes = figure.subplots()
-    for name, scores_TA in found.items():
-        rounds, middle = range(1, len(scores_TA) + 1), np.nanmean(scores_TA, axis=1)
-        spread = np.nanstd(scores_TA, axis=1)
+    for name, scores_MTA in found.items():
+        rounds, middle = range(1, scores_MTA.shape[1] + 1), scores_MTA.mean(axis=(0, 2))
+        spread = scores_MTA.std(axis=2).mean(axis=0)
         line = axes.plot(rounds, middle, label=name)[0]
         axes.fill_between(rounds, middle - spread, middle + spread, alpha=0.12, color=line.get_color(), lw=0)
     axes.set_xlabel("round")

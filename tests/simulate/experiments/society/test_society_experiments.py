@@ -2,13 +2,16 @@
 
 import json
 
+import numpy as np
 import polars as pl
 import pytest
+from scipy import sparse
 
 from recgpt.data.dataset import Dataset
 from recgpt.errors import SimulationError
 from recgpt.simulate.experiments import run_experiment
-from recgpt.simulate.experiments.society.cocoon import arms
+from recgpt.simulate.experiments.society.cocoon import arms, entropies_by_round
+from recgpt.simulate.experiments.society.conformity import changes, distances
 from recgpt.simulate.experiments.society.playing import SocietyLab, SocietySettings
 from recgpt.simulate.worlds.gym.domain import domain_of
 
@@ -68,3 +71,17 @@ def test_genres_are_needed(tmp_path):
     Dataset.from_frames("plain", events.with_columns(position=pl.int_range(160)), items).save(tmp_path / "plain")
     with pytest.raises(SimulationError, match="no categories"):
         run_experiment("cocoon", tmp_path / "plain", None, FEW)
+
+
+def test_entropy_is_of_one_round_so_that_a_longer_time_is_not_more_diverse():
+    shown = pl.DataFrame({"step": [1, 1, 2, 2, 3, 3], "agent": [0] * 6, "item": [0, 1, 2, 3, 0, 2]})
+    genres_NC = sparse.csr_array(np.eye(4))
+    bits_TA = entropies_by_round(shown, genres_NC, 3, 2)
+    np.testing.assert_allclose(bits_TA[:, 0], 1)
+    assert np.isnan(bits_TA[:, 1]).all()
+
+
+def test_scores_are_compared_within_a_run():
+    scores_MTA = np.array([[[3.0, 7.0], [3.0, 7.0], [4.0, 7.0]], [[7.0, 3.0], [7.0, 3.0], [7.0, 3.0]]])
+    np.testing.assert_allclose(changes(scores_MTA), [0.25, 0])
+    np.testing.assert_allclose(distances(scores_MTA)[0], [2, 2])  # the mean of both runs would hide it
