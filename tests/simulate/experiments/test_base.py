@@ -26,6 +26,10 @@ def test_names_of_the_registry() -> None:
         "ablate",
         "injection",
         "believability",
+        "cocoon",
+        "conformity",
+        "intervention",
+        "word-of-mouth",
     }
     assert all(experiment_of(name).name == name for name in EXPERIMENTS)
 
