@@ -16,9 +16,9 @@ from matplotlib.figure import Figure
 from recgpt.simulate.experiments.base import Experiment, difference, mean_of
 from recgpt.simulate.experiments.result import Estimate, Result, Row, draw_estimates
 from recgpt.simulate.experiments.society.playing import LIMITS, SocietyLab, SocietySettings, society_lab
-from recgpt.simulate.worlds.society.measures import society_measures
+from recgpt.simulate.worlds.society.measures import SOURCES, society_measures
 
-SOURCES = ("none", "friend", "post", "feed")
+CASCADES = ("scale", "depth", "breadth", "virality", "steps_to_half")
 ARMS: dict[str, dict[str, Any]] = {
     "all": {},
     "no recommender": {"recommends": False},
@@ -45,7 +45,7 @@ def run(lab: SocietyLab, settings: SocietySettings) -> Result:
                 "watched": watched_by_arm[name],
                 "more than all": None if watched is base else difference(watched, base),
                 **{f"first heard: {source}": _range(measured, "adoptions", source) for source in SOURCES},
-                **{key: _range(measured, "cascades", key) for key in ("scale", "depth", "virality", "steps_to_half")},
+                **{key: _range(measured, "cascades", key) for key in CASCADES},
             }
         )
     return Result(
@@ -54,8 +54,8 @@ def run(lab: SocietyLab, settings: SocietySettings) -> Result:
         (
             f"{settings.runs} runs of {settings.rounds} rounds an arm. Watched: items of an agent, mean over runs, with"
             " an interval over agents. Shares of items by where the agent first heard of them (none: not before it was"
-            " on a page); scale, depth, structural virality and rounds to half of a cascade, means over cascades of two"
-            " agents and more. Of shares and cascades: mean, lowest and highest run."
+            " on a page); scale, depth, breadth, structural virality and rounds to half of a cascade, means over"
+            " cascades of two agents and more. Of shares and cascades: mean, lowest and highest run."
         ),
         settings.model_dump(),
         lab.about(),

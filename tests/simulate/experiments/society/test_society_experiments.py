@@ -43,8 +43,9 @@ def test_an_experiment_has_rows_findings_and_a_picture(films, tmp_path, name, mo
 
 
 def test_another_name_changes_nothing_and_deaf_opinions_stay(films):
-    named = run_experiment("intervention", films, None, {**FEW, "starts": 2, "edited": 8}).rows[2]
-    assert all(each is None or each.mean == 0 for key, each in named.items() if key.startswith("more "))
+    edited, named = run_experiment("intervention", films, None, {**FEW, "starts": 2, "edited": 8}).rows[1:]
+    assert edited["more than unedited: score of a film of the genre"].mean != 0
+    assert all(each is None or each.mean == 0 for key, each in named.items() if key.startswith("more than "))
     deaf = run_experiment("conformity", films, None, {**FEW, "praising": 2}).rows[1]
     assert deaf["arm"] == "opinions do not follow others"
 
@@ -85,3 +86,11 @@ def test_scores_are_compared_within_a_run():
     scores_MTA = np.array([[[3.0, 7.0], [3.0, 7.0], [4.0, 7.0]], [[7.0, 3.0], [7.0, 3.0], [7.0, 3.0]]])
     np.testing.assert_allclose(changes(scores_MTA), [0.25, 0])
     np.testing.assert_allclose(distances(scores_MTA)[0], [2, 2])  # the mean of both runs would hide it
+
+
+def test_first_hearings_of_an_arm_add_up_and_cascades_have_all_figures(films):
+    row = run_experiment("word-of-mouth", films, None, FEW).rows[0]
+    firsts = [each.mean for key, each in row.items() if key.startswith("first heard: ")]
+    assert len(firsts) == 5
+    assert sum(firsts) == pytest.approx(1, abs=1e-5)
+    assert {"scale", "depth", "breadth", "virality", "steps_to_half"} <= set(row)
