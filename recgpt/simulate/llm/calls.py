@@ -18,6 +18,7 @@ FAILURES = {
     "truncated": "the reply reached the limit of tokens",
     "not_json": "the reply is not JSON",
     "schema_violation": "the reply is JSON, but not of the schema, or longer than any reply should be",
+    "out_of_role": "the model talks as an assistant, not as the person that it plays",
     "refused": "the model, or a filter behind it, would not answer",
     "interrupted": "the program was stopped while the call was under way",
 }

@@ -16,7 +16,7 @@ from recgpt.simulate.llm.text import cleaned
 
 PASSING = ("rate_limited", "server_error", "timeout", "connection")
 """Kinds of failure that may pass: they are tried again, and after a resume again."""
-MALFORMED = ("truncated", "not_json", "schema_violation", "refused")
+MALFORMED = ("truncated", "not_json", "schema_violation", "out_of_role", "refused")
 """Kinds of failure of a reply that came: the question is sent once more."""
 MAX_FAILED = 0.05
 """Default of `MaxFailed`: one agent of twenty."""

@@ -6,6 +6,9 @@
 **Which object.** The whole reply, if it is JSON. Otherwise code fences, prose, a byte order mark and a chain of thought
 (up to its last closing tag) are left aside; of several objects the last one of the schema counts, as drafts and
 examples come before the answer. Only valid JSON is taken: no trailing commas, no repeated names.
+
+**Failures of a schema.** A schema may name the failure itself, by a `PydanticCustomError` with one of `calls.FAILURES`
+as its type; all other errors are of the kind `schema_violation`.
 """
 
 import json
@@ -15,6 +18,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from recgpt.simulate.llm.calls import FAILURES
 from recgpt.simulate.llm.json_text import (
     InvalidJSON,
     RepeatedName,
@@ -136,8 +140,9 @@ def _validated(redactor: Redactor, text: str, schema: type[BaseModel]) -> tuple[
         text = json.dumps(clean, ensure_ascii=False)
     try:
         return (schema.model_validate_json(text, strict=True, extra="forbid"), text), ""
-    except ValidationError:
-        return None, "schema_violation"
+    except ValidationError as error:
+        named = [each["type"] for each in error.errors(include_url=False) if each["type"] in FAILURES]
+        return None, named[0] if named else "schema_violation"
 
 
 def _count(value: Any) -> int | None:

@@ -5,12 +5,17 @@
 JSON schemas hold enumerations only, as strict modes of servers differ in all else. Rules that link fields
 (a watch names an item and gives stars) are checked after a reply was read: a reply that breaks one is malformed.
 The docstrings of replies are in their schemas and so in the prompt: changing one changes replies and keys of calls.
+
+A reply in which the model apologises as an assistant, or says that it is a language model, is a failure of the kind
+`out_of_role`, whatever the rest of it says. The check knows English wordings (`_OUT_OF_ROLE`) and no others.
 """
 
+import re
 from functools import cache
 from typing import Any, Literal, Self, cast
 
 from pydantic import BaseModel, create_model, model_validator
+from pydantic_core import PydanticCustomError
 
 N_LINES = 6
 """Lines of a dialogue at most."""
@@ -21,8 +26,29 @@ Opinion = Literal[-2, -1, 0, 1, 2]
 Minutes = Literal[30, 60, 120]
 Stars = Literal[0, 1, 2, 3, 4, 5]
 
+_MODEL = r"((ai |large )*language model|(ai |virtual )assistant|ai model|chatbot|ai|artificial intelligence)"
+_UNABLE = r"(cannot|can't|can not|am not able to|'m not able to|am unable to|'m unable to|won't be able to)"
+_SERVES = r"(assist|provide|respond|fulfill?|comply|generate|process|help (you )?with (that|this|your))"
+_OUT_OF_ROLE = re.compile(
+    rf"\b(as an? {_MODEL}(,| i\b)"
+    rf"|i('m| am) (just |only )?an? ([\w-]+ ){{0,3}}{_MODEL}\b(?! (researcher|engineer|expert|fan))"
+    rf"|(sorry|apologi[sz]e)\b[^.!?]{{0,40}}\bi ?{_UNABLE} {_SERVES}\b)",
+    re.IGNORECASE,
+)
 
-class Reflection(BaseModel):
+
+class _InRole(BaseModel):
+    """Base of replies: none of their own texts may be an assistant's."""
+
+    @model_validator(mode="after")
+    def _is_in_role(self) -> Self:
+        for _, value in self:
+            if isinstance(value, str) and _OUT_OF_ROLE.search(value.replace("\u2019", "'")):
+                raise PydanticCustomError("out_of_role", "words of an assistant")
+        return self
+
+
+class Reflection(_InRole):
     """What a person concludes."""
 
     conclusion: str
@@ -33,7 +59,7 @@ class Reflection(BaseModel):
         return self
 
 
-class InWords(BaseModel):
+class InWords(_InRole):
     """A person's answer in an interview."""
 
     answer: str
@@ -44,7 +70,7 @@ class InWords(BaseModel):
         return self
 
 
-class _Page(BaseModel):
+class _Page(_InRole):
     """What a person does on a page."""
 
     @model_validator(mode="after")
@@ -59,7 +85,7 @@ class _Page(BaseModel):
         return self
 
 
-class _Social(BaseModel):
+class _Social(_InRole):
     """What a person does among others."""
 
     @model_validator(mode="after")
@@ -70,7 +96,7 @@ class _Social(BaseModel):
         return self
 
 
-class OnPost(BaseModel):
+class OnPost(_InRole):
     """What a person does with a post; an empty comment is none."""
 
     like: bool
@@ -89,7 +115,7 @@ def _numbers(n: int, *, none: bool = True) -> Any:
 def choice_schema(offered: tuple[str, ...]) -> type[BaseModel]:
     """Reply to the first decision: a reason, and one of the offered words."""
     fields: dict[str, Any] = {"reason": (str, ...), "choice": (Literal[offered], ...)}
-    return create_model("Choice", __doc__="What a person does next.", **fields)
+    return create_model("Choice", __base__=_InRole, __doc__="What a person does next.", **fields)
 
 
 @cache
@@ -111,7 +137,7 @@ def page_schema(n_items: int, n_heard: int) -> type[BaseModel]:
 def feed_schema(n_posts: int) -> type[BaseModel]:
     """Reply to a feed: one `OnPost` for each number (`post_1`, ...)."""
     fields: dict[str, Any] = {f"post_{number}": (OnPost, ...) for number in range(1, n_posts + 1)}
-    return create_model("Feed", __doc__="What a person does with the posts.", **fields)
+    return create_model("Feed", __base__=_InRole, __doc__="What a person does with the posts.", **fields)
 
 
 @cache
@@ -134,7 +160,7 @@ def social_schema(n_friends: int, n_topics: int) -> type[BaseModel]:
 def line_schema(n_topics: int) -> type[BaseModel]:
     """One line of a chat; `topic` is the number of the title that it is about."""
     fields: dict[str, Any] = {"text": (str, ...), "topic": (_numbers(n_topics), ...), "opinion": (Opinion, ...)}
-    return create_model("Line", __doc__="A line of a chat; an empty text ends the chat.", **fields)
+    return create_model("Line", __base__=_InRole, __doc__="A line of a chat; an empty text ends the chat.", **fields)
 
 
 @cache
@@ -150,7 +176,7 @@ def dialogue_schema(n_first: int, n_both: int, n_second: int) -> type[BaseModel]
     n_topics = n_first + n_both + n_second
     known = {1: range(1, n_first + n_both + 1), 2: range(n_first + 1, n_topics + 1)}
 
-    class Lines(BaseModel):
+    class Lines(_InRole):
         """The lines of a chat; an empty text: the chat is over before."""
 
         @model_validator(mode="after")
@@ -182,7 +208,7 @@ def lines_of(dialogue: BaseModel) -> list[Any]:
 def answer_schema(n_options: int) -> type[BaseModel]:
     """Reply to a survey (n_options 10) or a poll: the reason in words, and a number."""
     fields: dict[str, Any] = {"reason": (str, ...), "answer": (_numbers(n_options, none=False), ...)}
-    return create_model("Answer", __doc__="A person's answer.", **fields)
+    return create_model("Answer", __base__=_InRole, __doc__="A person's answer.", **fields)
 
 
 def opinion_of(number: int) -> float:
