@@ -108,6 +108,17 @@ class Ragged(Sequence[np.ndarray]):
         return self.occurrences(targets) > 0
 
 
+def joined(first: Ragged, second: Ragged) -> Ragged:
+    """Sequences of the first, each followed by that of the second."""
+    lengths = first.lengths + second.lengths
+    offsets = offsets_from_lengths(lengths)
+    place_R = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
+    is_first_R = place_R < np.repeat(first.lengths, lengths)
+    values_R = np.empty(offsets[-1], dtype=np.result_type(first.values, second.values))
+    values_R[is_first_R], values_R[~is_first_R] = first.values, second.values
+    return Ragged(values_R, offsets)
+
+
 def _are_plain(sequences: list[Any]) -> bool:
     """Whether all sequences are lists of Python's whole numbers, or all are signed integer arrays."""
     kinds = set(map(type, sequences))

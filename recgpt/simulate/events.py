@@ -211,3 +211,8 @@ def chained_hash(before: str, rows: pl.DataFrame, columns: Sequence[str] = tuple
             values = column.fill_null(0).to_numpy()
             digest.update(values.astype("<f8" if SCHEMA[name] == pl.Float64 else "<i8").tobytes())
     return digest.hexdigest()
+
+
+def by_kind(rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Rows of each kind, in the order of the log."""
+    return {str(kind): part for (kind,), part in rows.partition_by("kind", as_dict=True).items()}

@@ -21,7 +21,7 @@ from pydantic import Field
 from rich.table import Table
 
 from recgpt import plugins
-from recgpt.config import MAX_SEED, Config
+from recgpt.config import MAX_SEED, Config, ConfigT
 from recgpt.errors import SimulationError
 from recgpt.simulate.clock import Clock
 from recgpt.simulate.events import EventKinds
@@ -196,6 +196,19 @@ def world_of(name: str) -> WorldSpec:
     if not isinstance(found, WorldSpec):
         raise SimulationError(f"{name} is no WorldSpec: name one, see docs/extending.md")
     return found
+
+
+def stored_config(run: Run, world: str, config: type[ConfigT]) -> ConfigT:
+    """Configuration of a run of the named world.
+
+    Raises
+    ------
+    SimulationError
+        The run is of another world.
+    """
+    if run.manifest.world != world:
+        raise SimulationError(f"run {run.run_id} is of the world {run.manifest.world!r}, not of {world!r}")
+    return config(**run.manifest.config)
 
 
 class States:

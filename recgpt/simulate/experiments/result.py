@@ -58,6 +58,8 @@ class Result:
         Function that draws the picture into an empty figure.
     details
         Further JSON values.
+    brackets
+        Meaning of the figures in brackets.
     """
 
     experiment: str
@@ -70,6 +72,7 @@ class Result:
     limits: Sequence[str]
     draw: Callable[[Figure], None]
     details: dict[str, Any]
+    brackets: str = "95 % intervals"
 
     def to_dict(self) -> dict[str, Any]:
         """All but the picture, as JSON values."""
@@ -113,7 +116,7 @@ class Result:
                 "",
                 *lines,
                 "",
-                "In brackets: 95 % intervals.",
+                f"In brackets: {self.brackets}.",
                 "",
                 f"![{self.experiment}]({self.stem}.svg)",
                 "",

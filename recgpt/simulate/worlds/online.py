@@ -112,6 +112,15 @@ class LiveRecommender:
         return Interactions(users, watched["item"].to_numpy().astype(np.int32), times, stars)
 
 
+def first_usable(ids_Ak: np.ndarray, usable_Ak: np.ndarray, size: int) -> np.ndarray:
+    """(A, size) the first usable ids of each row, padded with -1."""
+    nth_Ak = usable_Ak.cumsum(axis=1)
+    row, column = np.nonzero(usable_Ak & (nth_Ak <= size))
+    first_AS = np.full((len(ids_Ak), size), -1, dtype=np.int64)
+    first_AS[row, nth_Ak[row, column] - 1] = ids_Ak[row, column]
+    return first_AS
+
+
 def _users(population: Population, n_users: int) -> tuple[np.ndarray, int]:
     """(A,) user id of each agent for the recommender, and the total number of users.
 

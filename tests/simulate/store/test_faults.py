@@ -153,10 +153,12 @@ def test_kill_at_any_moment(repo: Path, root: Path) -> None:
     """Processes that write are killed at random moments: only whole steps are there, and the next one goes on."""
     n_steps = KILLS * STEPS_A_LIFE
     hashes = [""]
+    began = time.perf_counter()
     with Run.create("undisturbed", manifest("undisturbed")) as undisturbed:
         for step in range(1, n_steps + 1):
             undisturbed.append(step_rows(step))
             hashes.append(undisturbed.hash)
+    seconds_a_step = (time.perf_counter() - began) / n_steps
     Run.create("demo", manifest()).close()
     environment = {**os.environ, "PYTHONPATH": str(repo)}
     server = subprocess.Popen(
@@ -169,9 +171,13 @@ def test_kill_at_any_moment(repo: Path, root: Path) -> None:
         for life in range(KILLS):
             server.stdin.write("live\n")
             writer = int(server.stdout.readline())
-            time.sleep(delay.uniform(0, 0.03))
+            for _ in range(delay.randrange(STEPS_A_LIFE)):  # a slow disk delays the kill: work was done before it
+                assert server.stdout.readline() == "appended\n"
+            time.sleep(delay.uniform(0, seconds_a_step))
             os.kill(writer, signal.SIGKILL)
-            assert server.stdout.readline() == f"killed by {signal.SIGKILL}\n"
+            while (line := server.stdout.readline()) == "appended\n":
+                pass
+            assert line == f"killed by {signal.SIGKILL}\n"
             with Run.open("demo") as run:
                 last = run.n_steps
                 assert run.hash == hashes[last]
@@ -216,7 +222,7 @@ def test_memory_does_not_grow_with_steps(repo: Path) -> None:
 
 
 def _serve_writers() -> None:
-    """For each line of stdin, fork a writer that says its id, writes some steps and waits until it is killed.
+    """For each line of stdin, fork a writer that prints its id and a line a step, and waits until it is killed.
 
     Forking spares each the seconds of the imports; polars has no threads yet that a fork would lose,
     as long as nothing in this file uses it on import.
@@ -229,6 +235,7 @@ def _serve_writers() -> None:
             print(os.getpid(), flush=True)
             for rows in steps:
                 run.append(rows)
+                print("appended", flush=True)
             signal.pause()
         _, status = os.waitpid(writer, 0)
         print("killed by", os.WTERMSIG(status), flush=True)

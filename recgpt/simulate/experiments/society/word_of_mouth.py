@@ -64,6 +64,7 @@ def run(lab: SocietyLab, settings: SocietySettings) -> Result:
         [*LIMITS, "Having heard of an item before is no proof that it was watched for that reason."],
         lambda figure: _draw(figure, watched_by_arm),
         {},
+        brackets="95 % intervals of the items watched; the lowest and the highest run of shares and cascades",
     )
 
 

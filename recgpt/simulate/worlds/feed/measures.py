@@ -29,6 +29,7 @@ import polars as pl
 from recgpt.evaluate.beyond_accuracy import gini_index, intra_list_diversity, self_information
 from recgpt.evaluate.significance import bootstrap_ci
 from recgpt.simulate.agents.population import Population
+from recgpt.simulate.events import by_kind
 from recgpt.simulate.items import ItemFacts
 from recgpt.simulate.store import Run
 from recgpt.simulate.worlds.feed.artifacts import stored_facts, stored_population, stored_real_stars
@@ -141,7 +142,7 @@ class Tally:
         """Count one step."""
         if not len(rows):
             return
-        of_kind = {str(kind): part for (kind,), part in rows.partition_by("kind", as_dict=True).items()}
+        of_kind = by_kind(rows)
         none = rows.clear()
         shown, aligned, watched, rated, failed, said = (
             of_kind.get(kind, none) for kind in ("shown", "aligned", "watched", "rated", "failed", "interviewed")

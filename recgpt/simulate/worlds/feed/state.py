@@ -17,10 +17,11 @@ from pydantic import Field, field_validator
 from recgpt.bounds import parse_json
 from recgpt.config import MAX_SEED, Config
 from recgpt.data.dataset import Dataset
-from recgpt.data.ragged import Ragged, offsets_from_lengths
+from recgpt.data.ragged import Ragged, joined, offsets_from_lengths
 from recgpt.simulate.agents.memory import PRESETS, Kind, Memory
 from recgpt.simulate.agents.memory_texts import GRID, grid_rows
 from recgpt.simulate.agents.population import Population
+from recgpt.simulate.events import by_kind
 from recgpt.simulate.items import ItemFacts
 
 Advert = Literal["none", "all", "pop_high", "pop_low", "unpop_high", "unpop_low"]
@@ -115,7 +116,7 @@ class FeedState:
         if not len(rows):
             return
         step = int(rows["step"][0])
-        of_kind = {str(kind): part for (kind,), part in rows.partition_by("kind", as_dict=True).items()}
+        of_kind = by_kind(rows)
         none = rows.clear()
         shown, aligned, watched, rated = (of_kind.get(kind, none) for kind in ("shown", "aligned", "watched", "rated"))
         _append(self.shown_AP, self.n_shown_A, shown)
@@ -231,13 +232,8 @@ class FeedState:
     def histories(self, agents: np.ndarray) -> Ragged:
         """Items that each of these agents has taken, before the run and in it."""
         known, n_new_A = self._population.histories[agents], self.n_watched_A[agents]
-        offsets = offsets_from_lengths(known.lengths + n_new_A)
-        place_R = np.arange(offsets[-1]) - np.repeat(offsets[:-1], np.diff(offsets))
-        is_known_R = place_R < np.repeat(known.lengths, np.diff(offsets))
-        values_R = np.empty(offsets[-1], dtype=known.values.dtype)
-        values_R[is_known_R] = known.values
-        values_R[~is_known_R] = _filled(self.watched_AP[agents], n_new_A)
-        return Ragged(values_R, offsets)
+        watched = Ragged(_filled(self.watched_AP[agents], n_new_A), offsets_from_lengths(n_new_A))
+        return joined(known, watched)
 
 
 def _append(items_AP: np.ndarray, n_A: np.ndarray, rows: pl.DataFrame) -> None:

@@ -14,14 +14,13 @@ import numpy as np
 import polars as pl
 
 from recgpt.bounds import parse_json
-from recgpt.errors import SimulationError
 from recgpt.progress import track
 from recgpt.simulate.agents.memory import PRESETS
 from recgpt.simulate.agents.population import Population
 from recgpt.simulate.items import ItemFacts
 from recgpt.simulate.llm.calls import FAILURES
 from recgpt.simulate.store import Run
-from recgpt.simulate.world import States
+from recgpt.simulate.world import States, stored_config
 from recgpt.simulate.worlds.feed.artifacts import stored_facts, stored_population, stored_real_stars
 from recgpt.simulate.worlds.feed.config import NAME, FeedConfig
 from recgpt.simulate.worlds.feed.kinds import CLOCK
@@ -62,9 +61,7 @@ def config_of(run: Run) -> FeedConfig:
     SimulationError
         The run is of another world.
     """
-    if run.manifest.world != NAME:
-        raise SimulationError(f"run {run.run_id} is of the world {run.manifest.world!r}, not of {NAME!r}")
-    return FeedConfig(**run.manifest.config)
+    return stored_config(run, NAME, FeedConfig)
 
 
 def view(run: Run, step: int) -> dict[str, Any]:

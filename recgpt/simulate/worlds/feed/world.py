@@ -28,7 +28,7 @@ from recgpt.simulate.llm.budget import CostEstimate
 from recgpt.simulate.worlds.feed.kinds import CLOCK, KINDS
 from recgpt.simulate.worlds.feed.minds.base import Decisions, Interviews, Mind, Pages
 from recgpt.simulate.worlds.feed.state import LIKED, MEMORY_CAPACITY, Advert, FeedRules, FeedState, Setting
-from recgpt.simulate.worlds.online import LiveRecommender
+from recgpt.simulate.worlds.online import LiveRecommender, first_usable
 
 __all__ = ["MEMORY_CAPACITY", "Advert", "Feed", "FeedRules", "FeedState", "Setting"]
 
@@ -119,7 +119,7 @@ class Feed:
             # The advert replaces the best item, which is appended if the advert was on the page already.
             others_AS = np.concatenate([items_AS[:, 1:], items_AS[:, :1]], axis=1)
             usable_AS = (others_AS >= 0) & (others_AS != advert_A[:, None])
-            with_advert_AS = _first(
+            with_advert_AS = first_usable(
                 np.concatenate([advert_A[:, None], others_AS], axis=1),
                 np.concatenate([np.ones((len(agents), 1), dtype=bool), usable_AS], axis=1),
                 items_AS.shape[1],
@@ -149,7 +149,7 @@ class Feed:
             true_Ak = _padded(self.setting.held_out[agents], most)
             ids_Ak = np.concatenate([true_Ak, np.where(_among(ids_Ak, true_Ak), -1, ids_Ak)], axis=1)
         is_new_Ak = ~_among(ids_Ak, self.state.shown_AP[agents, : size * (step - 1)])
-        return _first(ids_Ak, (ids_Ak >= 0) & is_new_Ak, size)
+        return first_usable(ids_Ak, (ids_Ak >= 0) & is_new_Ak, size)
 
     def _advertised(self, step: int, agents: np.ndarray) -> np.ndarray:
         """(A,) a random advert for each agent among the items it neither took nor was shown; -1 for none."""
@@ -266,15 +266,6 @@ class Feed:
         every = self.rules.retrain_every
         if every and self.step % every == 0 and not self.over:
             self.live.refit()
-
-
-def _first(ids_Ak: np.ndarray, usable_Ak: np.ndarray, size: int) -> np.ndarray:
-    """(A, size) the first usable ids of each row, padded with -1."""
-    nth_Ak = usable_Ak.cumsum(axis=1)
-    row, column = np.nonzero(usable_Ak & (nth_Ak <= size))
-    first_AS = np.full((len(ids_Ak), size), -1, dtype=np.int64)
-    first_AS[row, nth_Ak[row, column] - 1] = ids_Ak[row, column]
-    return first_AS
 
 
 def _among(ids_Ak: np.ndarray, others_AP: np.ndarray) -> np.ndarray:

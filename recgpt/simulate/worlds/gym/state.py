@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from recgpt.simulate.events import by_kind
 from recgpt.simulate.worlds.gym.evaluation import Episodes
 from recgpt.simulate.worlds.gym.steps import LEFT_TEXTS, Left
 
@@ -41,7 +42,7 @@ class Outcome:
     @classmethod
     def of(cls, rows: pl.DataFrame) -> "Outcome":
         """Read the rows of one step."""
-        of_kind = {str(kind): part for (kind,), part in rows.partition_by("kind", as_dict=True).items()}
+        of_kind = by_kind(rows)
         none = rows.clear()
         shown = of_kind.get("shown", none)
         user_E = shown["agent"].to_numpy()

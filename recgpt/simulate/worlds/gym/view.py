@@ -11,10 +11,9 @@ import numpy as np
 import polars as pl
 
 from recgpt.bounds import parse_json
-from recgpt.errors import SimulationError
 from recgpt.simulate.llm.calls import FAILURES
 from recgpt.simulate.store import Run
-from recgpt.simulate.world import States
+from recgpt.simulate.world import States, stored_config
 from recgpt.simulate.worlds.gym.artifacts import Facts, stored_facts, stored_items, stored_users
 from recgpt.simulate.worlds.gym.config import NAME, GymConfig
 from recgpt.simulate.worlds.gym.evaluation import LISTS, METRICS
@@ -57,9 +56,7 @@ def config_of(run: Run) -> GymConfig:
     SimulationError
         The run is of another world.
     """
-    if run.manifest.world != NAME:
-        raise SimulationError(f"run {run.run_id} is of the world {run.manifest.world!r}, not of {NAME!r}")
-    return GymConfig(**run.manifest.config)
+    return stored_config(run, NAME, GymConfig)
 
 
 def view(run: Run, step: int) -> dict[str, Any]:

@@ -9,15 +9,14 @@ up while the later end counts; a post takes 6 minutes and blocks nothing.
 Shapes: A agents, P pairs of agents that chat.
 """
 
-import copy
 from enum import IntEnum
-from typing import Self
 
 import numpy as np
 import polars as pl
 
 from recgpt.simulate import rng
 from recgpt.simulate.worlds.society.config import SocietyRules
+from recgpt.simulate.worlds.society.parts import ArrayPart
 from recgpt.simulate.worlds.society.rounds import date_of_round
 from recgpt.simulate.worlds.society.ties import are_among
 
@@ -35,7 +34,7 @@ class Busy(IntEnum):
     POSTING = 3
 
 
-class Activity:
+class Activity(ArrayPart):
     """Activities after the events so far.
 
     Attributes
@@ -49,6 +48,9 @@ class Activity:
     partners_P
         (P,) int64 sorted keys `agent * A + other` of those that chat with each other, both ways.
     """
+
+    PREFIX = "activity"
+    ARRAYS = ("kind_A", "since_A", "until_A", "idle_rounds_A", "partners_P")
 
     def __init__(self, rules: SocietyRules, n_agents: int) -> None:
         self._rules = rules
@@ -102,25 +104,6 @@ class Activity:
         agents, others = np.divmod(self.partners_P, len(self.kind_A))
         both = (self.kind_A[agents] == Busy.CHATTING) & (self.kind_A[others] == Busy.CHATTING)
         self.partners_P = self.partners_P[both]
-
-    def copy(self) -> Self:
-        """The same activities, which change on their own from here on."""
-        copied = copy.copy(self)
-        for name in _ARRAYS:
-            setattr(copied, name, getattr(self, name).copy())
-        return copied
-
-    def to_arrays(self) -> dict[str, np.ndarray]:
-        """The whole part as numeric arrays."""
-        return {f"activity_{name}": getattr(self, name).copy() for name in _ARRAYS}
-
-    def restore(self, arrays: dict[str, np.ndarray]) -> None:
-        """Load the arrays of `to_arrays`."""
-        for name in _ARRAYS:
-            setattr(self, name, arrays[f"activity_{name}"].copy())
-
-
-_ARRAYS = ("kind_A", "since_A", "until_A", "idle_rounds_A", "partners_P")
 
 
 def seconds_of_round(rules: SocietyRules, step: int) -> int:

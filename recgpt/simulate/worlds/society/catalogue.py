@@ -6,7 +6,6 @@
 Shapes: N items, E embedding width.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ import polars as pl
 
 from recgpt.data import schema
 from recgpt.data.dataset import Dataset
+from recgpt.data.identity import file_sha256
 from recgpt.errors import DataError
 from recgpt.progress import note
 from recgpt.simulate.worlds.gym.domains.made_up import MadeUp, catalogue, made_up_past
@@ -112,12 +112,6 @@ def demographics(source: Source) -> tuple[Path, pl.DataFrame] | None:
     return None
 
 
-def hash_of(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _refuse_past(config: SocietyConfig) -> None:
     if config.past is not None:
         raise DataError(f"past={config.past!r} is for a dataset with item.csv and item_links.csv: leave it out")
@@ -134,14 +128,14 @@ def _published(folder: Path, config: SocietyConfig) -> Source:
     path = folder / "item.csv"
     table = read_items(path)
     tags = _tags(table)
-    files = {path.name: hash_of(path)}
+    files = {path.name: file_sha256(path)}
     if config.past is None:
         note(f"{folder}: the past of its items is made up; name a data set folder by past for a real one")
         n_items = len(table)
         past = made_up_past(folder.resolve().name, table, tags, np.full(n_items, 3.5), np.full(n_items, _COUNT), STARS)
         return Source(past, tags, text_vectors(table, tags), folder, is_published=True, files=files)
     links = folder / "item_links.csv"
-    files[links.name] = hash_of(links) if links.is_file() else ""
+    files[links.name] = file_sha256(links) if links.is_file() else ""
     past = _linked(folder.resolve().name, table, read_table(links, LINK_COLUMNS), links, Path(config.past))
     made = Source(past, tags, text_vectors(table, tags), folder, is_published=True, files=files)
     return replace(made, has_real_past=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from recgpt.simulate.events import by_kind
 from recgpt.simulate.worlds.society.kinds import SCHEDULE
 from recgpt.simulate.worlds.society.social import FRIENDS, SocialState, ties_after
 from recgpt.simulate.worlds.society.sources import Source
@@ -71,7 +72,7 @@ def hearings(rows: pl.DataFrame, state: "SocietyState") -> Hearings:
     table = rows.with_row_index("event").filter(pl.col("kind").is_in(_REACHING))
     if not len(table):
         return _joined([])
-    of_kind = {str(kind[0]): part for kind, part in table.partition_by("kind", as_dict=True).items()}
+    of_kind = by_kind(table)
     parts = []
     if "broadcast" in of_kind:
         parts.append(_of_broadcasts(of_kind["broadcast"], of_kind.get("told"), len(state.people)))

@@ -31,6 +31,7 @@ from recgpt.simulate.worlds.society.catalogue import load_catalogue
 from recgpt.simulate.worlds.society.config import SocietyConfig
 from recgpt.simulate.worlds.society.minds import mind_class
 from recgpt.simulate.worlds.society.schedule import SwapRecommender
+from recgpt.simulate.worlds.society.schedule_check import check_schedule
 from recgpt.simulate.worlds.society.sources_of_people import load_people
 from recgpt.simulate.worlds.society.state import Setting
 
@@ -138,6 +139,7 @@ def load_inputs(config: SocietyConfig) -> Inputs:
     """
     check_names([config.recommender])
     setting, files = _read(config)
+    check_schedule(config.schedule, setting, config.rules())  # before a recommender is fitted, which may take minutes
     inputs = Inputs(config, setting, files)
     histories = setting.people.population.histories
     if not histories.lengths.any() and (inputs.recommender.rank([[]], 1).ids < 0).all():

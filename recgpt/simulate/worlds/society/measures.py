@@ -19,6 +19,7 @@ from scipy import sparse
 
 from recgpt.evaluate.beyond_accuracy import category_weights, gini_index
 from recgpt.evaluate.significance import bootstrap_ci
+from recgpt.simulate.events import by_kind
 from recgpt.simulate.store import Run
 from recgpt.simulate.world import States
 from recgpt.simulate.worlds.society.cascades import Forest
@@ -115,7 +116,7 @@ class Tally:
         """
         if not len(rows):
             return
-        of_kind = {str(kind[0]): part for kind, part in rows.partition_by("kind", as_dict=True).items()}
+        of_kind = by_kind(rows)
         none = rows.clear()
         shown, watched, rated = (of_kind.get(kind, none) for kind in ("shown", "watched", "rated"))
         named = pl.concat([of_kind.get(kind, none) for kind in ("said", "posted")]).drop_nulls("item")

@@ -11,13 +11,13 @@ Shapes: R rows, E embedding width.
 """
 
 import copy
-import json
 from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
 import polars as pl
 
+from recgpt.bounds import parse_json
 from recgpt.simulate.agents.memory import PRESETS, Kind, Memory
 from recgpt.simulate.events import SCHEMA
 from recgpt.simulate.worlds.society.hearing import Hearings
@@ -72,7 +72,7 @@ class SocietyMemory:
     def _read(self, retrieved: pl.DataFrame, hours: float) -> None:
         if not len(retrieved):
             return
-        ids = [json.loads(text)["ids"] for text in retrieved["text"].to_list()]
+        ids = [parse_json(text, "an event of the run")["ids"] for text in retrieved["text"].to_list()]
         agents = np.repeat(retrieved["agent"].to_numpy(), [len(each) for each in ids])
         numbers = np.array([number for each in ids for number in each], dtype=np.int64)
         self.entries.touch(agents, numbers, hours)

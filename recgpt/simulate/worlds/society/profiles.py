@@ -4,7 +4,6 @@ Shapes: A agents.
 """
 
 import copy
-import json
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Self
@@ -12,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 
+from recgpt.bounds import parse_json
 from recgpt.errors import SimulationError
 from recgpt.simulate.worlds.society.people import Feature, People
 from recgpt.simulate.worlds.society.ties import text_bytes, texts_of
@@ -44,7 +44,10 @@ class Profiles:
         edited = of_kind.get("edited")
         if edited is not None and len(edited):
             for agent, text in edited.select("agent", "text").iter_rows():
-                self._edits[agent] = {**self._edits.get(agent, {}), **checked_values(json.loads(text), "edited")}
+                self._edits[agent] = {
+                    **self._edits.get(agent, {}),
+                    **checked_values(parse_json(text, "an event of the run"), "edited"),
+                }
             agents = edited["agent"].unique(maintain_order=True).to_list()
             self.people = _edited(self.people, {agent: self._edits[agent] for agent in agents})
         for kind, is_played in (("taken", True), ("returned", False)):

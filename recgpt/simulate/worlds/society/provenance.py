@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import polars as pl
 
-from recgpt.simulate.events import SCHEMA
+from recgpt.simulate.events import SCHEMA, by_kind
 from recgpt.simulate.worlds.society.hearing import Hearings, hearings
 from recgpt.simulate.worlds.society.people import People
 from recgpt.simulate.worlds.society.profiles import Profiles
@@ -74,7 +74,7 @@ class Provenance:
         if not len(rows):
             return
         step = int(rows["step"][0])
-        of_kind = {str(kind[0]): part for kind, part in rows.partition_by("kind", as_dict=True).items()}
+        of_kind = by_kind(rows)
         self.heard = hearings(rows, cast("SocietyState", self._public))
         found = _frame(self.heard, rows, step)
         self._hearings.append(found)

@@ -15,16 +15,16 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from recgpt.data.ragged import Ragged, offsets_from_lengths
+from recgpt.data.ragged import Ragged, joined, offsets_from_lengths
 from recgpt.errors import SimulationError
 from recgpt.recommenders.base import Recommender
+from recgpt.simulate.worlds.online import first_usable
 from recgpt.simulate.worlds.society.activity import Busy
 from recgpt.simulate.worlds.society.config import SocietyRules
 from recgpt.simulate.worlds.society.kinds import KINDS
 from recgpt.simulate.worlds.society.minds.base import Action, Browsing, Mind, Moment, Pages, Texts
 from recgpt.simulate.worlds.society.search import Search
 from recgpt.simulate.worlds.society.sources import Source
-from recgpt.simulate.worlds.society.viewing import joined
 
 Pieces = list[pl.DataFrame]
 Seen = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -94,9 +94,11 @@ def play(
         session.shown_RX[active, (action - 1) * size : action * size] = pages.items_RS
         decided = mind.browse(pages)
         _check(decided, pages)
-        more, goes_on = _events(rules, session, active, pages, decided, moment)
+        is_chatting_R = moment.state.activity.kind_A[pages.agent_R] == Busy.CHATTING
+        watch = np.flatnonzero(~decided.failed_R & (decided.action_R == Action.WATCH) & ~is_chatting_R)
+        more, goes_on = _events(rules, session, active, pages, decided, watch)
         pieces += more
-        _advance(session, active, pages, decided, moment, recommender, search)
+        _advance(session, active, pages, decided, watch, moment, recommender, search)
         active = active[goes_on]
     pieces.append(_left(session.agent_R[active], NO_ACTIONS_LEFT))
     return [piece for piece in pieces if len(piece)]
@@ -112,21 +114,14 @@ def _rank(session: _Session, rows: np.ndarray, moment: Moment, recommender: Reco
         now_RX = session.watched_RX[block]
         if (now_RX >= 0).any():
             histories = joined(histories, Ragged(now_RX[now_RX >= 0], offsets_from_lengths((now_RX >= 0).sum(axis=1))))
-        n_shown = int(viewing.n_shown_A[agents].max(initial=0)) + int((session.shown_RX[block] >= 0).sum(axis=1).max())
+        n_now = int((session.shown_RX[block] >= 0).sum(axis=1).max())
+        n_shown = int(viewing.n_shown_A[agents].max(initial=0)) + n_now
         ids_Rk = recommender.rank(histories, min(n_items, width + n_shown), exclude="history").ids
-        in_session = (ids_Rk[:, :, None] == session.shown_RX[block][:, None, :]).any(axis=2) if n_shown else False
-        usable_Rk = (ids_Rk >= 0) & ~viewing.shown_before(agents, ids_Rk) & ~np.asarray(in_session)
+        usable_Rk = (ids_Rk >= 0) & ~viewing.shown_before(agents, ids_Rk)
+        if n_now:  # ranked again in the session
+            usable_Rk &= ~(ids_Rk[:, :, None] == session.shown_RX[block][:, None, :]).any(axis=2)
         session.list_RK[block] = first_usable(ids_Rk, usable_Rk, width)
     session.source_R[rows], session.page_R[rows] = Source.RECOMMENDER, 0
-
-
-def first_usable(ids_Rk: np.ndarray, usable_Rk: np.ndarray, width: int) -> np.ndarray:
-    """(R, width) the first usable ids of each row, padded with -1."""
-    nth_Rk = usable_Rk.cumsum(axis=1)
-    row, column = np.nonzero(usable_Rk & (nth_Rk <= width))
-    first_RK = np.full((len(ids_Rk), width), -1, dtype=np.int64)
-    first_RK[row, nth_Rk[row, column] - 1] = ids_Rk[row, column]
-    return first_RK
 
 
 def _pages(session: _Session, active: np.ndarray, moment: Moment, size: int, action: int, amend: Amend | None) -> Pages:
@@ -163,14 +158,13 @@ def _drop_shown(session: _Session, rows: np.ndarray, size: int) -> None:
 
 
 def _events(
-    rules: SocietyRules, session: _Session, active: np.ndarray, pages: Pages, decided: Browsing, moment: Moment
+    rules: SocietyRules, session: _Session, active: np.ndarray, pages: Pages, decided: Browsing, watch: np.ndarray
 ) -> tuple[Pieces, np.ndarray]:
-    """Pieces of one action of all agents, and (R,) bool whose sessions go on."""
+    """Pieces of one action of all agents, and (R,) bool whose sessions go on; `watch` are the rows that watch."""
     well_R = ~decided.failed_R
     action_R = np.where(well_R, decided.action_R, -1)
-    is_chatting_R = moment.state.activity.kind_A[pages.agent_R] == Busy.CHATTING
-    wants_R = action_R == Action.WATCH
-    watch = np.flatnonzero(wants_R & ~is_chatting_R)
+    is_refused_R = action_R == Action.WATCH
+    is_refused_R[watch] = False
     row, slot = np.nonzero(pages.items_RS >= 0)
     slot_W, agent_W = decided.slot_R[watch], pages.agent_R[watch]
     item_W = pages.items_RS[watch, slot_W]
@@ -191,7 +185,7 @@ def _events(
         KINDS.piece("watched", agent_W, item=item_W, place=pages.source_RS[watch, slot_W], slot=slot_W),
         _rated("rated", agent_W, item_W, decided.stars_R[watch], None),
         _rated("felt", agent_W, item_W, decided.feeling_R[watch], _chosen(decided.feeling_texts, watch)),
-        _left(pages.agent_R[wants_R & is_chatting_R], BUSY_CHATTING),
+        _left(pages.agent_R[is_refused_R], BUSY_CHATTING),
         KINDS.piece("turned", pages.agent_R[action_R == Action.NEXT]),
         _searched(pages, decided, action_R == Action.SEARCH),
         KINDS.piece("left", pages.agent_R[leaves], text=_chosen(decided.reasons, leaves)),
@@ -231,6 +225,7 @@ def _advance(
     active: np.ndarray,
     pages: Pages,
     decided: Browsing,
+    watch: np.ndarray,
     moment: Moment,
     recommender: Recommender,
     search: Search,
@@ -247,9 +242,8 @@ def _advance(
         session.source_R[place], session.page_R[place] = Source.SEARCH, 0
         titles = moment.state.setting.facts.items["title"]
         session.query[place] = titles[item] if item >= 0 else text
-    watched = np.flatnonzero(action_R == Action.WATCH)
-    rows = active[watched]
-    session.watched_RX[rows, session.n_watched_R[rows]] = pages.items_RS[watched, decided.slot_R[watched]]
+    rows = active[watch]
+    session.watched_RX[rows, session.n_watched_R[rows]] = pages.items_RS[watch, decided.slot_R[watch]]
     session.n_watched_R[rows] += 1
     again = rows[session.n_watched_R[rows] < session.watched_RX.shape[1]]
     if len(again):

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from recgpt.data.dataset import Dataset
+from recgpt.data.identity import file_sha256
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError, SimulationError
 from recgpt.progress import note
@@ -20,7 +21,7 @@ from recgpt.simulate.agents.population import Population
 from recgpt.simulate.agents.sources import from_dataset
 from recgpt.simulate.items import ItemFacts
 from recgpt.simulate.worlds.gym.domains.texts import tag_of
-from recgpt.simulate.worlds.society.catalogue import Source, demographics, hash_of
+from recgpt.simulate.worlds.society.catalogue import Source, demographics
 from recgpt.simulate.worlds.society.config import SocietyConfig
 from recgpt.simulate.worlds.society.drawn import drawn_features, drawn_people, drawn_ties
 from recgpt.simulate.worlds.society.people import Feature, People
@@ -68,7 +69,7 @@ def load_people(
         assert users is not None  # noqa: S101  # by _kind
         rows, friends = _given(config, users, relationships)
         people = _with_tastes(rows, source, known, facts, f"people of {users.name}", config.seed)
-        return people, friends, {path.name: hash_of(path) for path in (users, relationships) if path is not None}
+        return people, friends, {path.name: file_sha256(path) for path in (users, relationships) if path is not None}
     if config.relationships is not None:
         raise SimulationError(
             f"relationships={config.relationships!r} are ties of the people in a CSV file: name it by users, or leave"
@@ -77,7 +78,7 @@ def load_people(
     if kind == "users":
         table = demographics(source)
         people = _of_users(config, source, known, facts, table)
-        files = {} if table is None else {table[0].name: hash_of(table[0])}
+        files = {} if table is None else {table[0].name: file_sha256(table[0])}
         return people, drawn_ties(_rows_of(people), config.mean_friends, config.seed), files
     rows = drawn_people(config.agents, source.tags, config.seed)
     people = _with_tastes(rows, source, known, facts, "made-up people", config.seed)

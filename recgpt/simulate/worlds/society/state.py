@@ -15,6 +15,7 @@ from typing import Self
 import numpy as np
 import polars as pl
 
+from recgpt.simulate.events import by_kind
 from recgpt.simulate.worlds.society.activity import Activity, seconds_of_round
 from recgpt.simulate.worlds.society.config import SocietyRules
 from recgpt.simulate.worlds.society.hearing import hearings
@@ -112,8 +113,3 @@ class SocietyState:
             part = getattr(self, name)
             if part is not None:
                 part.restore(arrays)
-
-
-def by_kind(rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """Rows of each kind, in the order of the log."""
-    return {str(kind): part for (kind,), part in rows.partition_by("kind", as_dict=True).items()}

@@ -17,6 +17,7 @@ import polars as pl
 from recgpt.errors import SimulationError
 from recgpt.progress import track
 from recgpt.simulate.store import Run
+from recgpt.simulate.world import stored_config
 from recgpt.simulate.worlds.society.cascades import Forest
 from recgpt.simulate.worlds.society.config import NAME, SocietyConfig, SocietyRules
 from recgpt.simulate.worlds.society.measures import Tally, stored
@@ -43,9 +44,7 @@ def config_of(run: Run) -> SocietyConfig:
     SimulationError
         The run is of another world.
     """
-    if run.manifest.world != NAME:
-        raise SimulationError(f"run {run.run_id} is of the world {run.manifest.world!r}, not of {NAME!r}")
-    return SocietyConfig(**run.manifest.config)
+    return stored_config(run, NAME, SocietyConfig)
 
 
 def view(run: Run, step: int) -> dict[str, Any]:

@@ -6,31 +6,19 @@
 Shapes: A agents, B places of a buffer, W items watched in the run, R rows, k items.
 """
 
-import copy
-from typing import Self
-
 import numpy as np
 import polars as pl
 
-from recgpt.data.ragged import Ragged, offsets_from_lengths
+from recgpt.data.ragged import Ragged, joined, offsets_from_lengths
 from recgpt.simulate.worlds.society.hearing import Hearings
+from recgpt.simulate.worlds.society.parts import ArrayPart
 from recgpt.simulate.worlds.society.ties import are_among
 
 BUFFER = 10
 """Items that an agent keeps in mind as watched, and as heard of."""
-_ARRAYS = (
-    "watched_AB",
-    "heard_AB",
-    "heard_from_AB",
-    "heard_source_AB",
-    "n_shown_A",
-    "_shown_keys",
-    "_watched_agent_W",
-    "_watched_item_W",
-)
 
 
-class Viewing:
+class Viewing(ArrayPart):
     """Items shown, watched and heard of after the events so far.
 
     Attributes
@@ -42,6 +30,18 @@ class Viewing:
     n_shown_A
         (A,) int64 different items shown.
     """
+
+    PREFIX = "viewing"
+    ARRAYS = (
+        "watched_AB",
+        "heard_AB",
+        "heard_from_AB",
+        "heard_source_AB",
+        "n_shown_A",
+        "_shown_keys",
+        "_watched_agent_W",
+        "_watched_item_W",
+    )
 
     def __init__(self, known: Ragged, n_items: int) -> None:
         n_agents = len(known)
@@ -92,22 +92,6 @@ class Viewing:
                 (self.heard_source_AB, heard.source_H[named]),
             )
 
-    def copy(self) -> Self:
-        """The same state, which changes on its own from here on."""
-        copied = copy.copy(self)
-        for name in _ARRAYS:
-            setattr(copied, name, getattr(self, name).copy())
-        return copied
-
-    def to_arrays(self) -> dict[str, np.ndarray]:
-        """The whole part as numeric arrays."""
-        return {f"viewing_{name.strip('_')}": getattr(self, name).copy() for name in _ARRAYS}
-
-    def restore(self, arrays: dict[str, np.ndarray]) -> None:
-        """Load the arrays of `to_arrays`."""
-        for name in _ARRAYS:
-            setattr(self, name, arrays[f"viewing_{name.strip('_')}"].copy())
-
 
 def push(agents: np.ndarray, *columns: tuple[np.ndarray, np.ndarray]) -> None:
     """Append values to the buffers of agents, which drop their oldest ones.
@@ -130,14 +114,3 @@ def push(agents: np.ndarray, *columns: tuple[np.ndarray, np.ndarray]) -> None:
         buffer_AB[there] = np.take_along_axis(rows, np.minimum(shift, size - 1), axis=1)
         kept = from_end_R < size
         buffer_AB[sorted_R[kept], size - 1 - from_end_R[kept]] = values_R[order][kept]
-
-
-def joined(first: Ragged, second: Ragged) -> Ragged:
-    """Sequences of the first, each followed by that of the second."""
-    lengths = first.lengths + second.lengths
-    offsets = offsets_from_lengths(lengths)
-    place = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
-    is_first = place < np.repeat(first.lengths, lengths)
-    values = np.empty(offsets[-1], dtype=np.int64)
-    values[is_first], values[~is_first] = first.values, second.values
-    return Ragged(values, offsets)

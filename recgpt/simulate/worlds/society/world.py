@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from recgpt.recommenders.base import Recommender
+from recgpt.simulate.events import by_kind
 from recgpt.simulate.llm.budget import CostEstimate
 from recgpt.simulate.worlds.online import LiveRecommender
 from recgpt.simulate.worlds.society import interventions, sessions, socialising
@@ -29,7 +30,7 @@ from recgpt.simulate.worlds.society.schedule import Intervention
 from recgpt.simulate.worlds.society.schedule_check import check_schedule
 from recgpt.simulate.worlds.society.search import Search
 from recgpt.simulate.worlds.society.setting import Setting
-from recgpt.simulate.worlds.society.state import SocietyState, by_kind
+from recgpt.simulate.worlds.society.state import SocietyState
 
 Pieces = list[pl.DataFrame]
 NO_RECOMMENDER, NO_SOCIAL_LIFE = "there is no recommender", "there is no social life"

@@ -8,6 +8,7 @@ import polars as pl
 
 from recgpt.errors import SimulationError
 from recgpt.simulate.agents.memory import Memory
+from recgpt.simulate.events import by_kind
 from recgpt.simulate.minds.options import MindOptions
 from recgpt.simulate.store import Run
 from recgpt.simulate.worlds.feed.minds.base import Decisions, Interviews, Pages
@@ -86,7 +87,7 @@ class ReplayMind:
             raise SimulationError(f"the record ends before page {step}: ask for fewer pages")
         places = pl.DataFrame({"agent": agent_A, "row": np.arange(len(agent_A))})
         rows = self._steps[step].join(places, on="agent", how="inner", maintain_order="left")
-        parts = {str(kind): part for (kind,), part in rows.partition_by("kind", as_dict=True).items()}
+        parts = by_kind(rows)
         return lambda kind: parts.get(kind, rows.clear())
 
     def _check(self, shown: pl.DataFrame, pages: Pages) -> None:
