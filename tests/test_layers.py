@@ -17,6 +17,7 @@ ROOMS = (
     "recgpt.simulate.runner",
     "recgpt.simulate.overview",
     "recgpt.simulate.world",
+    "recgpt.simulate.watch",
     "recgpt.simulate.minds",
     "recgpt.simulate.store",
     "recgpt.simulate.llm",

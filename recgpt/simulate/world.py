@@ -28,6 +28,7 @@ from recgpt.simulate.events import EventKinds
 from recgpt.simulate.llm.budget import CostEstimate
 from recgpt.simulate.store import Run
 from recgpt.simulate.store.snapshots import Snapshots
+from recgpt.simulate.watch import Watch
 
 
 class State(Protocol):
@@ -151,6 +152,8 @@ class WorldSpec:
     export
         Writes the files of a run into an empty folder and returns their paths. Its third argument is whether to leave
         out what agents did before the run. None: the world has no export.
+    watch
+        Reader of a run for pages, live and replayed. None: pages show counts of events and the log.
     """
 
     name: str
@@ -167,6 +170,7 @@ class WorldSpec:
     summary: Callable[[Run], Table]
     fixed: tuple[str, ...] | None = None
     export: Callable[[Run, Path, bool], list[Path]] | None = None
+    watch: Callable[[Run], Watch] | None = None
 
 
 WORLDS: dict[str, str | WorldSpec] = {
