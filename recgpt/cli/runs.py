@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from recgpt.cli.options import ConfigFile, Overrides, Plugins, allow_plugins, resumable
+from recgpt.cli.simulation_options import Concurrency
 from recgpt.tables import print_tables
 from recgpt.terminal import plain, print_json, say
 
@@ -104,7 +105,7 @@ def resume(
         ),
     ] = False,
     plugin: Plugins = None,
-    concurrency: Annotated[int, typer.Option(min=1, help="calls, or blocks of agents, processed at a time")] = 8,
+    concurrency: Concurrency = 8,
 ) -> None:
     """Continue a stopped or killed run; the result is the same as if it had never been stopped.
 

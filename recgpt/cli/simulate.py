@@ -8,6 +8,26 @@ import typer
 
 from recgpt.cli.options import ConfigFile, Overrides, Plugins, Seed, allow_plugins, resumable, typed
 from recgpt.cli.runs import say_failures
+from recgpt.cli.simulation_options import (
+    MEMORY_PRESETS,
+    MIND_FLAGS,
+    Agents,
+    BaseUrl,
+    Concurrency,
+    KeyEnv,
+    LLMModel,
+    MaxCalls,
+    MaxFailed,
+    MaxUsd,
+    Mind,
+    Model,
+    Overwrite,
+    Recommender,
+    Reflect,
+    Replay,
+    RunName,
+    given_settings,
+)
 from recgpt.errors import ConfigError
 from recgpt.tables import print_tables
 from recgpt.terminal import plain, print_json, say
@@ -20,25 +40,6 @@ simulate_app = typer.Typer(help="Simulate users of a recommender.", no_args_is_h
 agents_app = typer.Typer(help="Show agents (simulated users), and fit their behaviour to data.", no_args_is_help=True)
 
 Data = Annotated[Path, typer.Option(help="data set folder", exists=True, file_okay=False)]
-RunName = Annotated[str, typer.Option("--run", help="id of the run")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run of this id.")]
-BaseUrl = Annotated[
-    list[str] | None, typer.Option(help="address of an OpenAI-compatible server; repeat the flag for several")
-]
-MaxFailed = Annotated[
-    float | None,
-    typer.Option(
-        min=0,
-        help="stop, to be resumed, where more agents fail for reasons that may pass (429, 5xx, timeout): below 1 a"
-        " share of the agents, else a number; by default .05",
-    ),
-]
-KeyEnv = Annotated[str, typer.Option(help="environment variable that holds the API key; empty: no key")]
-
-
-MEMORY_PRESETS = (
-    "recgpt, agent4rec, recagent, recagent_code, generative_agents, generative_agents_code, emosim, emosim_arousal"
-)
 
 
 @simulate_app.callback()
@@ -54,22 +55,12 @@ def feed(
         Path | None,
         typer.Option(help="data set folder; needed, here or as `dataset` in --config", exists=True, file_okay=False),
     ] = None,
-    recommender: Annotated[
-        str, typer.Option(help="recommender: a name such as recgpt or item_knn, or a class as module:Class")
-    ] = "recgpt",
-    model: Annotated[
-        str | None, typer.Option(help="model folder, for recommenders that use one; by default the shipped one")
-    ] = None,
-    agents: Annotated[int, typer.Option(min=1, help="number of agents (simulated users)")] = 100,
+    recommender: Recommender = "recgpt",
+    model: Model = None,
+    agents: Agents = 100,
     pages: Annotated[int, typer.Option(min=1, help="maximum pages per agent")] = 5,
     page_size: Annotated[int, typer.Option(min=1, help="items per page")] = 4,
-    mind: Annotated[
-        str,
-        typer.Option(
-            help="how agents decide: scripted (fitted models), llm (a language model), replay (as in a stored run),"
-            " person (you at the terminal), or a class as module:Class"
-        ),
-    ] = "scripted",
+    mind: Mind = "scripted",
     people: Annotated[
         Literal["real", "synthetic"], typer.Option(help="real: users of the data set; synthetic: sampled")
     ] = "real",
@@ -92,21 +83,15 @@ def feed(
         ),
     ] = "none",
     advert_text: Annotated[str | None, typer.Option(help="text shown next to an advertisement")] = None,
-    replay: Annotated[str | None, typer.Option(help="run whose decisions --mind replay repeats")] = None,
+    replay: Replay = None,
     base_url: BaseUrl = None,
-    llm_model: Annotated[str, typer.Option(help="name of the language model on its server")] = "gpt-4o-mini",
+    llm_model: LLMModel = "gpt-4o-mini",
     key_env: KeyEnv = "OPENAI_API_KEY",
-    max_calls: Annotated[int | None, typer.Option(min=0, help="upper limit of calls to the language model")] = None,
-    max_usd: Annotated[float | None, typer.Option(min=0, help="upper limit of cost in USD")] = None,
+    max_calls: MaxCalls = None,
+    max_usd: MaxUsd = None,
     max_failed: MaxFailed = None,
-    reflect: Annotated[
-        bool,
-        typer.Option(
-            "--reflect",
-            help="Agents of --mind llm draw conclusions once enough has happened: one more call each time.",
-        ),
-    ] = False,
-    concurrency: Annotated[int, typer.Option(min=1, help="calls, or blocks of agents, processed at a time")] = 8,
+    reflect: Reflect = False,
+    concurrency: Concurrency = 8,
     seed: Seed = 0,
     config: ConfigFile = None,
     overrides: Overrides = None,
@@ -124,13 +109,9 @@ def feed(
 
     if dataset is None and config is None and not any(text.startswith("dataset=") for text in overrides or ()):
         raise ConfigError("a data set is needed: pass --dataset FOLDER, or set `dataset` in the file of --config")
-    flags = typed(ctx, FEED_FLAGS)
-    if config is None:
-        flags["llm.concurrency"] = concurrency
+    flags = given_settings(ctx, FEED_FLAGS, config, concurrency)
     if flags.get("memory") == "none":
         flags |= {"memory": "recgpt", "uses_memory": False}
-    if flags.get("llm.key_env") == "":
-        flags["llm.key_env"] = None
     settings = FeedConfig.load(config, overrides or (), flags)
     _check(settings)
     play(run_id, settings, concurrency=concurrency, overwrite=overwrite)
@@ -141,7 +122,7 @@ def world_command(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="WORLD", help="registered or installed world, or module:SPEC")],
     run_id: RunName,
-    concurrency: Annotated[int, typer.Option(min=1, help="calls, or blocks of agents, processed at a time")] = 8,
+    concurrency: Concurrency = 8,
     seed: Seed = 0,
     config: ConfigFile = None,
     overrides: Overrides = None,
@@ -162,15 +143,7 @@ def world_command(
 _SAME = ("dataset", "recommender", "model", "agents", "pages", "page_size", "mind", "people", "memory", "seed")
 FEED_FLAGS = {
     **{name: name for name in (*_SAME, "retrain_every", "truth_first", "advert", "advert_text")},
-    "replay": "replayed",
-    "base_url": "llm.base_urls",
-    "llm_model": "llm.model",
-    "key_env": "llm.key_env",
-    "max_calls": "llm.max_calls",
-    "max_usd": "llm.max_usd",
-    "max_failed": "llm.max_failed",
-    "reflect": "llm.reflects",
-    "concurrency": "llm.concurrency",
+    **MIND_FLAGS,
 }
 """Flag of `recgpt simulate feed` -> setting."""
 
@@ -230,10 +203,10 @@ def agent4rec(
         Literal["scripted", "llm"], typer.Option(help="how agents decide: by fitted models, or by a language model")
     ] = "scripted",
     base_url: BaseUrl = None,
-    llm_model: Annotated[str, typer.Option(help="name of the language model on its server")] = "gpt-3.5-turbo",
+    llm_model: LLMModel = "gpt-3.5-turbo",
     key_env: KeyEnv = "OPENAI_API_KEY",
-    max_calls: Annotated[int | None, typer.Option(min=0, help="upper limit of calls to the language model")] = None,
-    max_usd: Annotated[float | None, typer.Option(min=0, help="upper limit of cost in USD")] = None,
+    max_calls: MaxCalls = None,
+    max_usd: MaxUsd = None,
     max_failed: MaxFailed = None,
     overwrite: Overwrite = False,
 ) -> None:

@@ -202,6 +202,16 @@ def world_of(name: str) -> WorldSpec:
     return found
 
 
+def deferred(address: str) -> Callable[..., Any]:
+    """Function of a module, `module:function`, that is imported at the first call: a spec needs no plots and pages."""
+
+    def call(*arguments: Any) -> Any:
+        module, _, name = address.partition(":")
+        return getattr(importlib.import_module(module), name)(*arguments)
+
+    return call
+
+
 def stored_config(run: Run, world: str, config: type[ConfigT]) -> ConfigT:
     """Configuration of a run of the named world.
 

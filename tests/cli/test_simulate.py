@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 from recgpt import models
 from recgpt.cli import main as cli
-from recgpt.cli.simulate import MEMORY_PRESETS, PUBLISHED_RECOMMENDERS
+from recgpt.cli.simulate import PUBLISHED_RECOMMENDERS
+from recgpt.cli.simulation_options import MEMORY_PRESETS
 from recgpt.foundation.model import FoundationModel
 from recgpt.program import Stopped
 from recgpt.recommenders import REGISTRY

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from recgpt.cli.options import ConfigFile, Overrides, Plugins, allow_plugins, typed
+from recgpt.cli.simulation_options import LLM_FLAGS
 from recgpt.errors import ConfigError
 from recgpt.terminal import say
 
@@ -148,13 +149,7 @@ FILES: dict[str, inspect.Parameter] = {
 
 _SETTINGS = {
     **{name: name for name in (*RULES, "mind", "replayed")},
-    "llm_model": "llm.model",
-    "base_url": "llm.base_urls",
-    "key_env": "llm.key_env",
-    "max_calls": "llm.max_calls",
-    "max_usd": "llm.max_usd",
-    "max_failed": "llm.max_failed",
-    "concurrency": "llm.concurrency",
+    **LLM_FLAGS,
 }
 """Flag -> setting."""
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from recgpt.cli.runs import RunId
-from recgpt.cli.simulate import BaseUrl, KeyEnv
+from recgpt.cli.simulation_options import BaseUrl, KeyEnv
 from recgpt.errors import LLMError, SimulationError
 from recgpt.terminal import print_json, say
 
@@ -19,7 +19,7 @@ def interview(
     question: Annotated[str, typer.Option(help="the question")],
     at: Annotated[
         int | None,
-        typer.Option(min=0, help="round after which the agent is asked; 0: before the first; by default the last"),
+        typer.Option(min=0, help="round after which to ask; 0: before the first; by default after the last"),
     ] = None,
     mind: Annotated[
         Literal["scripted", "llm"] | None,

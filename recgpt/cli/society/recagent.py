@@ -7,7 +7,7 @@ import typer
 
 from recgpt.cli.options import Plugins, allow_plugins, resumable
 from recgpt.cli.runs import say_failures
-from recgpt.cli.simulate import KeyEnv, MaxFailed, Overwrite
+from recgpt.cli.simulation_options import KeyEnv, MaxCalls, MaxFailed, MaxUsd, Overwrite
 from recgpt.cli.society.simulate import check
 from recgpt.errors import ConfigError
 from recgpt.tables import print_tables
@@ -64,8 +64,8 @@ def recagent(
         typer.Option(help="how agents decide: by fitted models, or by the language model of the configuration"),
     ] = "scripted",
     key_env: KeyEnv = "OPENAI_API_KEY",
-    max_calls: Annotated[int | None, typer.Option(min=0, help="upper limit of calls to the language model")] = None,
-    max_usd: Annotated[float | None, typer.Option(min=0, help="upper limit of cost in USD")] = None,
+    max_calls: MaxCalls = None,
+    max_usd: MaxUsd = None,
     max_failed: MaxFailed = None,
     run_id: Annotated[
         str | None, typer.Option("--run", help="id of the run; by default the name of the output file without ending")

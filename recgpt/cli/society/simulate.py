@@ -5,8 +5,28 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from recgpt.cli.options import ConfigFile, Overrides, Seed, allow_plugins, typed
-from recgpt.cli.simulate import MEMORY_PRESETS, BaseUrl, KeyEnv, MaxFailed, Overwrite, RunName, play
+from recgpt.cli.options import ConfigFile, Overrides, Seed, allow_plugins
+from recgpt.cli.simulate import play
+from recgpt.cli.simulation_options import (
+    MEMORY_PRESETS,
+    MIND_FLAGS,
+    Agents,
+    BaseUrl,
+    Concurrency,
+    KeyEnv,
+    LLMModel,
+    MaxCalls,
+    MaxFailed,
+    MaxUsd,
+    Mind,
+    Model,
+    Overwrite,
+    Recommender,
+    Reflect,
+    Replay,
+    RunName,
+    given_settings,
+)
 
 if TYPE_CHECKING:
     from recgpt.simulate.worlds.society.config import SocietyConfig
@@ -14,15 +34,7 @@ if TYPE_CHECKING:
 _SAME = ("dataset", "users", "relationships", "agents", "people", "rounds", "interval", "recommender", "model")
 FLAGS = {
     **{name: name for name in (*_SAME, "page_size", "mind", "memory", "retrain_every", "seed")},
-    "replay": "replayed",
-    "base_url": "llm.base_urls",
-    "llm_model": "llm.model",
-    "key_env": "llm.key_env",
-    "max_calls": "llm.max_calls",
-    "max_usd": "llm.max_usd",
-    "max_failed": "llm.max_failed",
-    "reflect": "llm.reflects",
-    "concurrency": "llm.concurrency",
+    **MIND_FLAGS,
 }
 """Flag of `recgpt simulate society` -> setting."""
 
@@ -44,7 +56,7 @@ def society(
     relationships: Annotated[
         Path | None, typer.Option(help="CSV file of ties: user_1,user_2,relationship,closeness")
     ] = None,
-    agents: Annotated[int, typer.Option(min=1, help="number of agents (simulated users)")] = 100,
+    agents: Agents = 100,
     people: Annotated[
         Literal["auto", "given", "users", "drawn"],
         typer.Option(
@@ -55,21 +67,11 @@ def society(
     interval: Annotated[
         str, typer.Option(help="simulated time of a round: a whole number and s, m, h, d, M (month) or y")
     ] = "5h",
-    recommender: Annotated[
-        str, typer.Option(help="recommender: a name such as recgpt or item_knn, or a class as module:Class")
-    ] = "recgpt",
-    model: Annotated[
-        str | None, typer.Option(help="model folder, for recommenders that use one; by default the shipped one")
-    ] = None,
+    recommender: Recommender = "recgpt",
+    model: Model = None,
     retrain_every: Annotated[int, typer.Option(min=0, help="refit the recommender after so many rounds; 0: never")] = 0,
     page_size: Annotated[int, typer.Option(min=1, help="items per page")] = 5,
-    mind: Annotated[
-        str,
-        typer.Option(
-            help="how agents decide: scripted (fitted models), llm (a language model), replay (as in a stored run),"
-            " person (you at the terminal), or a class as module:Class"
-        ),
-    ] = "scripted",
+    mind: Mind = "scripted",
     memory: Annotated[
         str,
         typer.Option(
@@ -77,21 +79,15 @@ def society(
             " and person, else none"
         ),
     ] = "auto",
-    replay: Annotated[str | None, typer.Option(help="run whose decisions --mind replay repeats")] = None,
+    replay: Replay = None,
     base_url: BaseUrl = None,
-    llm_model: Annotated[str, typer.Option(help="name of the language model on its server")] = "gpt-4o-mini",
+    llm_model: LLMModel = "gpt-4o-mini",
     key_env: KeyEnv = "OPENAI_API_KEY",
-    max_calls: Annotated[int | None, typer.Option(min=0, help="upper limit of calls to the language model")] = None,
-    max_usd: Annotated[float | None, typer.Option(min=0, help="upper limit of cost in USD")] = None,
+    max_calls: MaxCalls = None,
+    max_usd: MaxUsd = None,
     max_failed: MaxFailed = None,
-    reflect: Annotated[
-        bool,
-        typer.Option(
-            "--reflect",
-            help="Agents of --mind llm draw conclusions once enough has happened: one more call each time.",
-        ),
-    ] = False,
-    concurrency: Annotated[int, typer.Option(min=1, help="calls, or blocks of agents, processed at a time")] = 8,
+    reflect: Reflect = False,
+    concurrency: Concurrency = 8,
     seed: Seed = 0,
     config: ConfigFile = None,
     overrides: Overrides = None,
@@ -109,11 +105,7 @@ def society(
     allow_plugins(recommender, mind, overrides=overrides or ())
     from recgpt.simulate.worlds.society.config import NAME, SocietyConfig
 
-    flags = typed(ctx, FLAGS)
-    if config is None:
-        flags["llm.concurrency"] = concurrency
-    if flags.get("llm.key_env") == "":
-        flags["llm.key_env"] = None
+    flags = given_settings(ctx, FLAGS, config, concurrency)
     settings = SocietyConfig.load(config, overrides or (), flags)
     check(settings)
     play(run_id, settings, world=NAME, concurrency=concurrency, overwrite=overwrite)

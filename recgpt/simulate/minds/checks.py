@@ -1,10 +1,10 @@
 """Checks of a mind's options before anything is read or created: a missing key or option fails in a second."""
 
-from recgpt.errors import SimulationError
 from recgpt.simulate.llm.budget import Caps
 from recgpt.simulate.llm.client import LLMClient
 from recgpt.simulate.llm.servers import Server
 from recgpt.simulate.minds.options import LLMOptions, MindOptions
+from recgpt.simulate.minds.replay import replayed_run
 from recgpt.simulate.store import Run
 
 
@@ -23,10 +23,9 @@ def check_mind(options: MindOptions) -> None:
     if options.mind == "llm":
         _check_llm(options.llm)
     if options.mind == "replay":
-        if options.replayed is None:
-            raise SimulationError("the mind replay repeats a recorded run: name one with --replay RUN")
-        if ".parquet" not in options.replayed:  # a file of ratings, which the gym's mind reads
-            Run.open(options.replayed).close()
+        name = replayed_run(options)
+        if ".parquet" not in name:  # a file of ratings, which the gym's mind reads
+            Run.open(name).close()
 
 
 def _check_llm(options: LLMOptions) -> None:

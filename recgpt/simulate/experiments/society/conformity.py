@@ -2,7 +2,7 @@
 
     recgpt experiment conformity --dataset data/demo
 
-Some of the best-connected agents praise a film, the others are asked each round how much they like it, from 1 to 10.
+Some of the best-connected agents praise a film; a survey of each round has a score of it, from 1 to 10, of all agents.
 The paper: scores of 3 to 8 become 6 to 7, and agents with more friends change theirs more often. Controls: opinions
 that do not follow others, and no social life.
 
@@ -62,10 +62,10 @@ def run(lab: SocietyLab, settings: ConformitySettings) -> Result:
         EXPERIMENT.name,
         EXPERIMENT.question,
         (
-            f"The {settings.praising} best-connected agents post praise of the film most often taken in every round"
-            f" from the second; all agents are asked each round for a score from 1 to 10. {settings.runs} runs of"
-            f" {settings.rounds} rounds an arm. Distances and changes are of the scores of one run; then means over"
-            " runs, intervals over agents."
+            f"The {settings.praising} best-connected agents post praise of the film with the most interactions, in"
+            " every round from the second; a survey in each round has a score from 1 to 10 of all agents."
+            f" {settings.runs} runs of {settings.rounds} rounds an arm. Distances and changes are of the scores of one"
+            " run; then means over runs, intervals over agents."
         ),
         settings.model_dump(),
         {**lab.about(), "item": lab.inputs.setting.facts.items["title"][item]},

@@ -2,8 +2,8 @@
 
     recgpt experiment word-of-mouth --dataset data/demo
 
-Every hearing has a source, so that adoptions by friends, posts and feeds are told from those of the algorithm alone.
-Arms switch off one way at a time.
+Every hearing has a source: adoptions after a friend, a post or a feed are counted apart from adoptions by the ranking
+alone. Each arm switches one channel off.
 
 Shapes: A agents.
 """
@@ -53,7 +53,7 @@ def run(lab: SocietyLab, settings: SocietySettings) -> Result:
         EXPERIMENT.question,
         (
             f"{settings.runs} runs of {settings.rounds} rounds an arm. Watched: items of an agent, mean over runs, with"
-            " an interval over agents. Shares of items by where the agent first heard of them (none: not before it was"
+            " an interval over agents. Shares of items by the source of the agent's first hearing (none: first seen"
             " on a page); scale, depth, breadth, structural virality and rounds to half of a cascade, means over"
             " cascades of two agents and more. Of shares and cascades: mean, lowest and highest run."
         ),
@@ -84,7 +84,9 @@ def _findings(rows: list[Row]) -> list[str]:
         if isinstance(more, Estimate):
             told.append(f"{row['arm']}: agents watch {words[more.sign]} items than with all ({more}).")
     first = rows[0]
-    told.append(f"With all, {first['first heard: none']} of what is watched had not been heard of before.")
+    told.append(
+        f"With all, {first['first heard: none']} of what is watched was new to the agent, without a hearing before."
+    )
     return told
 
 

@@ -2,13 +2,9 @@
 
 import os
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
-from rich.table import Table
 
 from recgpt.simulate.store import Run
-from recgpt.simulate.world import WorldSpec
+from recgpt.simulate.world import WorldSpec, deferred
 from recgpt.simulate.worlds.feed.artifacts import stored_facts, stored_population
 from recgpt.simulate.worlds.feed.config import NAME, FeedConfig
 from recgpt.simulate.worlds.feed.inputs import Inputs, load_inputs
@@ -35,30 +31,6 @@ def load_state(run: Run) -> Callable[[], FeedState]:
     return lambda: FeedState(rules, population, facts)
 
 
-def _view(run: Run, step: int) -> dict[str, Any]:
-    from recgpt.simulate.worlds.feed.view import view
-
-    return view(run, step)
-
-
-def _report(run: Run) -> Path:
-    from recgpt.simulate.worlds.feed.report import write_report
-
-    return write_report(run)
-
-
-def _summary(run: Run) -> Table:
-    from recgpt.simulate.worlds.feed.report import summary_table
-
-    return summary_table(run)
-
-
-def _export(run: Run, folder: Path, only_simulated: bool) -> list[Path]:
-    from recgpt.simulate.worlds.feed.export import export
-
-    return export(run, folder, only_simulated)
-
-
 FIXED = ("dataset", "model", "agents", "people", "page_size", "memory", "truth_first", "advert")
 """Settings that a fork may not change."""
 
@@ -72,9 +44,9 @@ WORLD = WorldSpec(
     make_world=make_world,
     load_state=load_state,
     measures=measures,
-    view=_view,
-    report=_report,
-    summary=_summary,
+    view=deferred("recgpt.simulate.worlds.feed.view:view"),
+    report=deferred("recgpt.simulate.worlds.feed.report:write_report"),
+    summary=deferred("recgpt.simulate.worlds.feed.report:summary_table"),
     fixed=FIXED,
-    export=_export,
+    export=deferred("recgpt.simulate.worlds.feed.export:export"),
 )

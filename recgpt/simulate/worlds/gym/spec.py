@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.table import Table
 
 from recgpt import plugins
 from recgpt.data.identity import file_sha256
 from recgpt.errors import SimulationError
 from recgpt.recommenders import PLUGINS, registered_name
 from recgpt.simulate.store import Run
-from recgpt.simulate.world import WorldSpec
+from recgpt.simulate.world import WorldSpec, deferred
 from recgpt.simulate.worlds.gym.artifacts import artifacts_of
 from recgpt.simulate.worlds.gym.config import NAME, GymConfig, GymRules
 from recgpt.simulate.worlds.gym.engine import Engine
@@ -127,24 +126,6 @@ def _hash_of_folder(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _view(run: Run, step: int) -> dict[str, Any]:
-    from recgpt.simulate.worlds.gym.view import view
-
-    return view(run, step)
-
-
-def _report(run: Run) -> Path:
-    from recgpt.simulate.worlds.gym.report import write_report
-
-    return write_report(run)
-
-
-def _summary(run: Run) -> Table:
-    from recgpt.simulate.worlds.gym.report import summary_table
-
-    return summary_table(run)
-
-
 WORLD = WorldSpec(
     name=NAME,
     step_name="item",
@@ -155,8 +136,8 @@ WORLD = WorldSpec(
     make_world=make_world,
     load_state=load_state,
     measures=measures,
-    view=_view,
-    report=_report,
-    summary=_summary,
+    view=deferred("recgpt.simulate.worlds.gym.view:view"),
+    report=deferred("recgpt.simulate.worlds.gym.report:write_report"),
+    summary=deferred("recgpt.simulate.worlds.gym.report:summary_table"),
     fixed=(*GymRules.model_fields, "model", "n_users"),
 )

@@ -3,7 +3,7 @@
     heard = hearings(rows, state)      # state before the step, or with the schedule's events of the step applied
 
 A line of a chat reaches the listener; a post all friends of its author who did not mute the author, and the agents in
-whose feed it was; a broadcast the agents it was sent to. Watching, feelings and searches reach nobody.
+whose feed it was; a broadcast the agents it was sent to. Watching, feelings and searches stay unheard.
 
 Shapes: H hearings.
 """

@@ -1,13 +1,10 @@
 """The society as the runner, the store and the command line use it."""
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from rich.table import Table
+from typing import TYPE_CHECKING
 
 from recgpt.simulate.store import Run
-from recgpt.simulate.world import WorldSpec
+from recgpt.simulate.world import WorldSpec, deferred
 from recgpt.simulate.worlds.society.artifacts import stored_setting
 from recgpt.simulate.worlds.society.config import FIXED, NAME, SocietyConfig
 from recgpt.simulate.worlds.society.inputs import Inputs, load_inputs
@@ -41,36 +38,6 @@ def load_state(run: Run) -> "Callable[[], State]":
     return lambda: SocietyState(config.rules(), setting, config.seed)
 
 
-def _measures(run: Run) -> dict[str, Any]:
-    from recgpt.simulate.worlds.society.measures import measures
-
-    return measures(run)
-
-
-def _view(run: Run, step: int) -> dict[str, Any]:
-    from recgpt.simulate.worlds.society.view import view
-
-    return view(run, step)
-
-
-def _report(run: Run) -> Path:
-    from recgpt.simulate.worlds.society.report import write_report
-
-    return write_report(run)
-
-
-def _summary(run: Run) -> Table:
-    from recgpt.simulate.worlds.society.report import summary_table
-
-    return summary_table(run)
-
-
-def _export(run: Run, folder: Path, only_simulated: bool) -> list[Path]:
-    from recgpt.simulate.worlds.society.export import export
-
-    return export(run, folder, only_simulated)
-
-
 WORLD = WorldSpec(
     name=NAME,
     step_name="round",
@@ -80,10 +47,10 @@ WORLD = WorldSpec(
     load_inputs=load_inputs,
     make_world=make_world,
     load_state=load_state,
-    measures=_measures,
-    view=_view,
-    report=_report,
-    summary=_summary,
+    measures=deferred("recgpt.simulate.worlds.society.measures:measures"),
+    view=deferred("recgpt.simulate.worlds.society.view:view"),
+    report=deferred("recgpt.simulate.worlds.society.report:write_report"),
+    summary=deferred("recgpt.simulate.worlds.society.report:summary_table"),
     fixed=FIXED,
-    export=_export,
+    export=deferred("recgpt.simulate.worlds.society.export:export"),
 )

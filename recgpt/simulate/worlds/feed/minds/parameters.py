@@ -5,22 +5,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from recgpt.bounds import read_json
 from recgpt.errors import DataError
-
-
-class _Fitted(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
+from recgpt.simulate.minds.parameters import Numbers, load_numbers
 
 Positive = Annotated[float, Field(gt=0)]
 Four = tuple[float, float, float, float]
 ByClass = tuple[Four, Four, Four]
 
 
-class Preference(_Fitted):
+class Preference(Numbers):
     """Log odds that a person chooses an item. Where they are 0 is a matter of convention: `align` sets the level."""
 
     interest: float = Field(description="cosine of the mean text of the agent's history and the item's text")
@@ -29,7 +24,7 @@ class Preference(_Fitted):
     popularity: float = Field(description="log count, above that of a typical interaction")
 
 
-class Align(_Fitted):
+class Align(Numbers):
     """Log odds that an item fits."""
 
     intercept: float
@@ -42,14 +37,14 @@ class Align(_Fitted):
     memory: float = Field(description="of the valence of memories of the run, weighted by likeness; see `recalled`")
 
 
-class Watch(_Fitted):
+class Watch(Numbers):
     """Log odds that an item that fits is watched."""
 
     by_activity_and_place: ByClass = Field(description="place among the page's items that fit: 1, 2, 3, 4 and more")
     page: float = Field(description="for each page before")
 
 
-class Rating(_Fitted):
+class Rating(Numbers):
     """Ordinal logistic model of stars from 1 to 5: log odds of at most s stars = (threshold_s - sum) / spread."""
 
     thresholds: Four
@@ -62,7 +57,7 @@ class Rating(_Fitted):
     deviation_of_agents: Positive = Field(description="of the agents' means: an agent without ratings draws one")
 
 
-class Exit(_Fitted):
+class Exit(Numbers):
     """Log odds of leaving after a page (a discrete-time hazard)."""
 
     by_activity_and_page: ByClass = Field(description="after page 1, 2, 3, 4 and more")
@@ -70,14 +65,14 @@ class Exit(_Fitted):
     mean_share_aligned: float
 
 
-class Satisfaction(_Fitted):
+class Satisfaction(Numbers):
     """Log odds that a page pleases, from the mean of the stars given on it; a page without stars never pleases."""
 
     three_stars: float = Field(description="log odds at a mean of three stars")
     star: Positive = Field(description="for each star more")
 
 
-class Interview(_Fitted):
+class Interview(Numbers):
     """Satisfaction from 1 to 10: 1 + the number of thresholds below a sum, noise included; see `interview_scores`."""
 
     thresholds: Annotated[tuple[float, ...], Field(min_length=9, max_length=9)]
@@ -93,7 +88,7 @@ class Interview(_Fitted):
     farthest: Positive = Field(description="points at most between a score and where the mean of the stars lies")
 
 
-class Parameters(_Fitted):
+class Parameters(Numbers):
     """Parameters of `ScriptedMind`. `fitted_on` and `report` document the fit."""
 
     preference: Preference
@@ -104,8 +99,8 @@ class Parameters(_Fitted):
     satisfaction: Satisfaction
     interview: Interview
     text_dimensions: int = Field(ge=1)
-    fitted_on: dict[str, Any] = {}
-    report: dict[str, Any] = {}
+    fitted_on: dict[str, Any] = Field(default_factory=dict)
+    report: dict[str, Any] = Field(default_factory=dict)
 
     @classmethod
     def load(cls, path: Path | None = None) -> "Parameters":
@@ -116,14 +111,9 @@ class Parameters(_Fitted):
         DataError
             The file is missing or damaged.
         """
-        source = path or resources.files("recgpt.simulate.worlds.feed.minds") / "scripted.json"
+        source = path or Path(str(resources.files("recgpt.simulate.worlds.feed.minds") / "scripted.json"))
         remedy = "restore it, or fit it again (`recgpt agents fit`)"
-        try:
-            parameters = cls.model_validate(read_json(Path(str(source))))
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"])) or "the whole"
-            raise DataError(f"{source} is no parameters file: {place}: {first['msg']}; {remedy}") from error
+        parameters = load_numbers(cls, source, remedy)
         for name, model in (("rating", parameters.rating), ("interview", parameters.interview)):
             if (np.diff(model.thresholds) <= 0).any():
                 raise DataError(f"{source}: the thresholds of {name} do not increase: {remedy}")

@@ -10,7 +10,7 @@ from recgpt.errors import SimulationError
 from recgpt.simulate.agents.memory import Memory
 from recgpt.simulate.events import by_kind
 from recgpt.simulate.minds.options import MindOptions
-from recgpt.simulate.store import Run
+from recgpt.simulate.minds.replay import recorded_events
 from recgpt.simulate.worlds.feed.minds.base import Decisions, Interviews, Pages
 
 
@@ -37,10 +37,7 @@ class ReplayMind:
         SimulationError
             They name no run.
         """
-        if options.replayed is None:
-            raise SimulationError("the mind replay repeats a recorded run: name one with --replay RUN")
-        with Run.open(options.replayed) as run:
-            return cls(run.events())
+        return cls(recorded_events(options))
 
     def decide(self, pages: Pages, memory: Memory) -> Decisions:
         """The recorded decisions about these pages.

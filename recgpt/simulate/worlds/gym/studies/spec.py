@@ -1,13 +1,12 @@
 """The studies as the runner, the store and the command line use them."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
 from recgpt.simulate.store import Run
-from recgpt.simulate.world import WorldSpec
+from recgpt.simulate.world import WorldSpec, deferred
 from recgpt.simulate.worlds.gym.domain import domain_of
 from recgpt.simulate.worlds.gym.minds import make_mind
 from recgpt.simulate.worlds.gym.studies.config import NAME, StudyConfig
@@ -38,18 +37,6 @@ def measures(run: Run) -> dict[str, Any]:
     return score(dump_of(run), domain_of(run.manifest.config["domain"]))
 
 
-def _view(run: Run, step: int) -> dict[str, Any]:
-    from recgpt.simulate.worlds.gym.studies.report import view
-
-    return view(run, step)
-
-
-def _report(run: Run) -> Path:
-    from recgpt.simulate.worlds.gym.studies.report import write_reports
-
-    return write_reports(run)
-
-
 def _summary(run: Run) -> Table:
     from recgpt.simulate.worlds.gym.studies.tables import summary_table
 
@@ -66,7 +53,7 @@ WORLD = WorldSpec(
     make_world=make_world,
     load_state=load_state,
     measures=measures,
-    view=_view,
-    report=_report,
+    view=deferred("recgpt.simulate.worlds.gym.studies.report:view"),
+    report=deferred("recgpt.simulate.worlds.gym.studies.report:write_reports"),
     summary=_summary,
 )

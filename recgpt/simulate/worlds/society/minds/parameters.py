@@ -8,25 +8,19 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from recgpt.bounds import read_json
-from recgpt.errors import DataError
+from recgpt.simulate.minds.parameters import Numbers, load_numbers
 
 _FILE = "scripted.json"
 _REMEDY = "restore it from the package"
-
-
-class _Numbers(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
 
 Share = Annotated[float, Field(ge=0, le=1)]
 NotNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 
 
-class Choose(_Numbers):
+class Choose(Numbers):
     """Log weights of the first decision."""
 
     nothing: float
@@ -39,7 +33,7 @@ class Choose(_Numbers):
     activity: float = Field(description="taken off nothing for each class of activity above the middle one")
 
 
-class Watch(_Numbers):
+class Watch(Numbers):
     """Log weight of an item of a page, above that of a typical interaction."""
 
     interest: float = Field(description="cosine of the mean text of the agent's history and the item's text")
@@ -51,7 +45,7 @@ class Watch(_Numbers):
     opinion: float = Field(description="of the agent's own opinion, -1 to 1")
 
 
-class Word(_Numbers):
+class Word(Numbers):
     """Log weight of an item heard of, for each time that it is among the last ten heard of."""
 
     mention: float = Field(description="of being named")
@@ -59,7 +53,7 @@ class Word(_Numbers):
     trust: Positive = Field(description="factor of closeness for a Chatter, who trusts friends")
 
 
-class Page(_Numbers):
+class Page(Numbers):
     """Log weights of actions on a page other than watching."""
 
     next: float
@@ -70,13 +64,13 @@ class Page(_Numbers):
     found: float = Field(description="of the first item of the results of the agent's own search")
 
 
-class Stars(_Numbers):
+class Stars(Numbers):
     """Additions of the society to the feed's model of stars."""
 
     critic: float = Field(description="log odds of more stars, for a Critic")
 
 
-class Socialise(_Numbers):
+class Socialise(Numbers):
     """Log weights of social actions and of their friends and topics."""
 
     nothing: float
@@ -93,7 +87,7 @@ class Socialise(_Numbers):
     more_chatter: Share = Field(description="the same, if a Chatter began it")
 
 
-class React(_Numbers):
+class React(Numbers):
     """Log odds of reactions to a post; agreement is the product of the two opinions, -1 to 1."""
 
     like: float
@@ -111,7 +105,7 @@ class React(_Numbers):
     mute_closeness: float
 
 
-class Opine(_Numbers):
+class Opine(Numbers):
     """Social influence on opinions.
 
     With bounded confidence (Deffuant et al. 2000; Hegselmann and Krause 2002) and averaging (DeGroot 1974): an opinion
@@ -129,13 +123,13 @@ class Opine(_Numbers):
     experience: Share = Field(description="factor for an item that the agent watched itself")
 
 
-class Answer(_Numbers):
+class Answer(Numbers):
     """Answers to surveys."""
 
     noise: NotNegative = Field(description="standard deviation of an answer, in points from 1 to 10")
 
 
-class Parameters(_Numbers):
+class Parameters(Numbers):
     """Parameters of `ScriptedMind`.
 
     Attributes
@@ -158,7 +152,7 @@ class Parameters(_Numbers):
     @model_validator(mode="after")
     def _has_sources(self) -> Self:
         names = {
-            f"{section}.{name}" for section, numbers in self if isinstance(numbers, _Numbers) for name, _ in numbers
+            f"{section}.{name}" for section, numbers in self if isinstance(numbers, Numbers) for name, _ in numbers
         }
         if unsourced := sorted(names ^ set(self.sources)):
             raise ValueError(f"numbers and sources differ: {', '.join(unsourced)}")
@@ -174,9 +168,4 @@ class Parameters(_Numbers):
             The file is missing or damaged.
         """
         source = path or Path(str(resources.files("recgpt.simulate.worlds.society.minds") / _FILE))
-        try:
-            return cls.model_validate(read_json(source))
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"])) or "the whole"
-            raise DataError(f"{source} is no parameters file: {place}: {first['msg']}; {_REMEDY}") from error
+        return load_numbers(cls, source, _REMEDY)

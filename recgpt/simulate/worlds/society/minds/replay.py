@@ -15,7 +15,7 @@ import polars as pl
 
 from recgpt.errors import SimulationError
 from recgpt.simulate.minds.options import MindOptions
-from recgpt.simulate.store import Run
+from recgpt.simulate.minds.replay import recorded_events
 from recgpt.simulate.worlds.society.minds.base import (
     Action,
     Answers,
@@ -66,10 +66,7 @@ class ReplayMind:
         SimulationError
             They name no run.
         """
-        if options.replayed is None:
-            raise SimulationError("the mind replay repeats a recorded run: name one with --replay RUN")
-        with Run.open(options.replayed) as run:
-            return cls(run.events())
+        return cls(recorded_events(options))
 
     def choose(self, moment: Moment) -> Choices:
         """See `Mind`."""
