@@ -26,6 +26,7 @@ class Stages:
     exponent: float = 1.5  # of recency, in `forgetting_strength`
     least_strength: float = 0.01
     never_younger: float = 24.0  # hours since access within which nothing is forgotten
+    most_forgotten: float | None = 0.1  # probability of an entry of strength 0 in one pass; None: as published
     # What the published code does otherwise; see `recagent_code`.
     newest_bonus: float = 0.0  # added to the similarity of the newest short-term entry
     reading_enhances: bool = False  # whether retrieved entries enhance short-term entries, see `Memory.enhance_by`
@@ -86,13 +87,16 @@ _PUBLISHED = [
     ),
     # .09 points make no sum of whole importances equal to 10, so that "at 10" is the published "above 10".
     #
-    # `recagent` departs from the published code, `recagent_code`, in six lines:
+    # `recagent` departs from the published code, `recagent_code`, in seven lines:
     # - relevance is the cosine, instead of a squared distance taken for a distance, which falls to -1.83;
     # - the newest short-term entry has no bonus of .1, by which anything said twice in a row was enhanced;
     # - reading changes no short-term entry, so that an agent that retrieves more does not promote and forget more;
     # - near-duplicates are merged when they enter long-term memory, not only where a reflection happens to cite them;
     # - insights do not count towards the next reflection, so that memory does not feed on its own conclusions;
-    # - what is forgotten or merged is gone, instead of staying as an entry of greatest importance.
+    # - what is forgotten or merged is gone, instead of staying as an entry of greatest importance;
+    # - each entry is forgotten with a probability of its own, .1 · (1 - strength) in a pass; published ones sum to one
+    #   over the entries, so that a lone old entry goes for sure and each of a hundred hardly ever. At .1 a memory of
+    #   ten weak entries loses about one in a pass, as published.
     Preset(
         "recagent",
         "Wang et al., User Behavior Simulation with Large Language Model-based Agents, 2023, section 2.1.2",
@@ -115,7 +119,12 @@ _PUBLISHED = [
         reading_renews=True,
         reflects_at=10,
         stages=Stages(
-            newest_bonus=0.1, reading_enhances=True, merges_on_entry=False, keeps_shells=True, insights_count=True
+            newest_bonus=0.1,
+            reading_enhances=True,
+            merges_on_entry=False,
+            keeps_shells=True,
+            insights_count=True,
+            most_forgotten=None,
         ),
         overflow="weakest",
     ),

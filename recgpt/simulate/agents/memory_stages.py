@@ -200,14 +200,19 @@ class StagedMemory:
     def forget(self, agents_A: np.ndarray, now: float) -> np.ndarray:
         """Forget weak long-term entries: (A,) int64, how many each of the A distinct agents lost.
 
-        An entry that was not read for more than `never_younger` hours is lost with probability (1 - strength) over the
-        sum of 1 - strength of all long-term entries; see `forgetting_strength`.
+        An entry that was not read for more than `never_younger` hours is lost with probability `most_forgotten`
+        × (1 - strength), whatever the other entries are; see `forgetting_strength`. The paper gives 1 - strength, with
+        which hardly an entry would outlive its second day. Without `most_forgotten`, as in the published code,
+        1 - strength is divided by its sum over all long-term entries: about one entry goes, a lone old one for sure.
         """
         entries = self._entries
         long_AC = self._is_in(Stage.LONG, agents_A)
         counted_AC = long_AC | self._is_in(Stage.SHELL, agents_A)
         weakness_AC = np.where(counted_AC, 1 - self.scores.strength(agents_A, now), 0)
-        probability_AC = weakness_AC / np.maximum(weakness_AC.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+        if self.stages.most_forgotten is None:
+            probability_AC = weakness_AC / np.maximum(weakness_AC.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+        else:
+            probability_AC = self.stages.most_forgotten * weakness_AC
         old_AC = counted_AC & (now - entries.accessed_AC[agents_A] > self.stages.never_younger)
         drawn_AC = self.draws(f"forget at {float(now)!r}", agents_A, old_AC, entries.id_AC[agents_A])
         lost_AC = old_AC & (drawn_AC < probability_AC)

@@ -139,6 +139,21 @@ def test_a_pass_of_forgetting(golden):
         assert not draws.left
 
 
+@pytest.mark.parametrize(
+    ("n_entries", "name", "share_lost"),
+    [(1, "recagent", 0.1), (10, "recagent", 0.1), (1, "recagent_code", 1.0), (10, "recagent_code", 0.1)],
+)
+def test_an_old_entry_is_forgotten_by_its_own_weakness_however_many_others_there_are(n_entries, name, share_lost):
+    n_agents, preset = 2000, PRESETS[name]
+    memory = Memory(n_agents, 22, preset, width=3)
+    number = memory.texts.ids_of([f"{each}" for each in range(n_entries)], np.eye(n_entries, 3))
+    for each in number:
+        memory.add(np.arange(n_agents), Kind.THOUGHT, np.full(n_agents, each), created=0, importance=7)
+    n_before = (memory.entries.id_AC >= 0).sum()
+    lost = memory.forget(np.arange(n_agents), now=10_000.0)
+    assert lost.sum() / n_before == pytest.approx(share_lost, abs=0.02)
+
+
 def test_cited_entries_are_merged_from_a_cosine_of_about_9445(golden):
     for case in golden["reflection"]["merge"]:
         assert bool(sigmoid(np.array(case["cosine"])) >= Stages().duplicate) == case["merged"]
