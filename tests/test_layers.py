@@ -15,6 +15,7 @@ ROOMS = (
     "recgpt.simulate.experiments",
     "recgpt.simulate.worlds",
     "recgpt.simulate.runner",
+    "recgpt.simulate.watching",
     "recgpt.simulate.overview",
     "recgpt.simulate.world",
     "recgpt.simulate.watch",

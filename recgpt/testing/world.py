@@ -4,7 +4,8 @@
 
     check_world(WORLD, PondConfig(agents=8))     # raises ContractError with the first broken rule
 
-Runs without pytest, in a temporary folder, in the time of five runs of the configuration.
+Runs without pytest, in a temporary folder, in the time of five runs of the configuration. `check_watch` tests the
+watch of a run that is there.
 """
 
 import json
@@ -21,6 +22,8 @@ import polars as pl
 from recgpt.errors import RecGPTError
 from recgpt.simulate import runner
 from recgpt.simulate.store import Run
+from recgpt.simulate.watch import Watch
+from recgpt.simulate.watching import watch_of
 from recgpt.simulate.world import WORLDS, States, World, WorldConfig, WorldSpec, world_of
 from recgpt.testing.recommender import ContractError
 
@@ -44,7 +47,8 @@ def check_world(spec: WorldSpec, config: WorldConfig) -> None:
         The first violated rule: events are of declared kinds, in order, with a time that never goes back; `play`
         changes nothing; the state is a function of the log, with snapshots or without; the log is the same at
         concurrency 1 and 8, after a kill and a resume, and whatever the global random numbers are, which stay
-        untouched; metrics follow from the events; the view of every step is plain JSON.
+        untouched; metrics follow from the events; the view of every step is plain JSON; the watch gives plain JSON, the
+        same live and replayed, in any order and after further steps.
     """
     with _registered(spec), tempfile.TemporaryDirectory() as folder, _environment("RECGPT_RUNS", folder):
         _check_steps(spec, config)
@@ -58,6 +62,7 @@ def check_world(spec: WorldSpec, config: WorldConfig) -> None:
                     _check_hash(f"killed after step {step} and resumed", run, killed.hash)
             _check_states(run)
             _check_outcome(spec, run)
+            check_watch(run)
 
 
 def _other(spec: WorldSpec, config: WorldConfig) -> str:
@@ -124,12 +129,58 @@ def _check_outcome(spec: WorldSpec, run: Run) -> None:
     except RecGPTError as error:
         raise ContractError(str(error)) from error
     for step in range(run.n_steps + 1):
-        seen = spec.view(run, step)
-        try:
-            plain = json.loads(json.dumps(seen, allow_nan=False))
-        except (TypeError, ValueError) as error:
-            raise ContractError(f"step {step}: the view is no plain JSON: {error}") from error
-        _require(plain == seen, f"step {step}: the view is no plain JSON: read again it differs")
+        _require_plain(f"step {step}: the view", spec.view(run, step))
+
+
+def check_watch(run: Run) -> None:
+    """Test the watch of a run: live, while a copy of the run grows step by step, it shows the same as replayed.
+
+    Raises
+    ------
+    ContractError
+        A frame, moment, card, graph or log line is no plain JSON, or differs live and replayed, in another order of
+        calls, or after further steps.
+    """
+    replayed = watch_of(run)
+    _require_plain("the constants of the watch", replayed.about())
+    _require_plain("the agents that are found", replayed.find("1", 5))
+    frames = [replayed.start(), *(replayed.add(rows) for rows in run.iter_steps())]
+    later = {step: _shown(replayed, run, step) for step in reversed(range(len(frames)))}
+    with run.fork(f"{run.run_id}-live"[-64:], 0) as copy:
+        live = watch_of(copy)
+        for step, frame in enumerate(frames):
+            if step:
+                copy.append(run.events(step))
+            found = live.add(copy.events(step)) if step else live.start()
+            _require_plain(f"step {step}: the frame", frame)
+            _require(frame["step"] == step, f"step {step}: its frame is of step {frame['step']}")
+            _require(found == frame, f"step {step}: the frame differs live and replayed")
+            for what, shown in _shown(live, copy, step).items():
+                _require_plain(f"step {step}: the {what}", shown)
+                _require(shown == later[step][what], f"step {step}: the {what} differs live and after further steps")
+
+
+def _shown(watch: Watch, run: Run, step: int) -> dict[str, Any]:
+    """Answers of a watch at a step, by name; of the agents with events up to it the first, the middle and the last."""
+    met = run.events(range(1, step + 1))["agent"].unique().sort().to_list()
+    agents = sorted({met[0], met[len(met) // 2], met[-1]} - {-1}) if met else []
+    kinds = sorted(run.manifest.kinds)[:2]
+    return {
+        "moment": watch.moment(step),
+        "graph": watch.graph(step),
+        "log": watch.log(step),
+        "log of two kinds": [watch.log(step, kind=kind, limit=5) for kind in kinds],
+        "log of a text": watch.log(step, text="a", limit=5),
+        **{f"card of agent {agent}": watch.agent(step, agent) for agent in agents},
+    }
+
+
+def _require_plain(what: str, values: Any) -> None:
+    try:
+        plain = json.loads(json.dumps(values, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise ContractError(f"{what} is no plain JSON: {error}") from error
+    _require(plain == values, f"{what} is no plain JSON: read again it differs")
 
 
 def _replayed(spec: WorldSpec, run: Run) -> dict[str, np.ndarray]:

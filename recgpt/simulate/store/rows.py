@@ -55,9 +55,19 @@ def insert(connection: sqlite3.Connection, rows: pl.DataFrame) -> None:
 
 
 def select(
-    connection: sqlite3.Connection, where: str, values: Sequence[int | str], *, file_format: int
+    connection: sqlite3.Connection,
+    where: str,
+    values: Sequence[int | str],
+    *,
+    file_format: int,
+    newest: int | None = None,
 ) -> pl.DataFrame:
     """Rows for which the SQL condition holds, in order; columns missing in format 1 are null.
+
+    Parameters
+    ----------
+    newest
+        Number of rows at most, the last of the log first; by default all, the first of the log first.
 
     Raises
     ------
@@ -65,7 +75,9 @@ def select(
         A row holds a value of another type than its column's.
     """
     selected = _SELECTED[file_format]
-    cursor = connection.execute(f"SELECT {selected} FROM events WHERE {where} ORDER BY step, agent, seq", values)  # noqa: S608
+    order = "step, agent, seq" if newest is None else "step DESC, agent DESC, seq DESC LIMIT ?"
+    bound = values if newest is None else [*values, newest]
+    cursor = connection.execute(f"SELECT {selected} FROM events WHERE {where} ORDER BY {order}", bound)  # noqa: S608
     blocks = [pl.DataFrame(schema=SCHEMA)]
     while rows := cursor.fetchmany(ROWS_PER_BLOCK):
         try:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -199,6 +199,30 @@ class Run:
         if kind is None:
             return self._select(where, values)
         return self._select(f"{where} AND kind = ?", [*values, kind])
+
+    def events_of(self, agent: int, steps: range, kinds: Sequence[str] = ()) -> pl.DataFrame:
+        """Events of one agent in a range of consecutive steps; fast, as no row of another agent is read.
+
+        Parameters
+        ----------
+        kinds
+            Kinds of events; by default all.
+        """
+        where, values = _among(steps, agent, kinds)
+        return self._select(where, values)
+
+    def newest_events(
+        self, steps: range, n: int, *, agent: int | None = None, kinds: Sequence[str] = ()
+    ) -> pl.DataFrame:
+        """The last `n` events of a range of consecutive steps, the newest first.
+
+        Parameters
+        ----------
+        agent, kinds
+            One agent, kinds of events; by default all.
+        """
+        where, values = _among(steps, agent, kinds)
+        return self._select(where, values, newest=n)
 
     def iter_steps(self) -> Iterator[pl.DataFrame]:
         """The events of each step in turn, one step in memory at a time."""
@@ -459,9 +483,20 @@ class Run:
             raise StoreError(f"{self.path} is damaged, a row is missing: restore it from a copy, or make the run again")
         return found[0][0]
 
-    def _select(self, where: str, values: list[Any]) -> pl.DataFrame:
+    def _select(self, where: str, values: list[Any], *, newest: int | None = None) -> pl.DataFrame:
         with self._turn, readable_errors(self.path):
-            return event_rows.select(self._connection, where, values, file_format=self.format)
+            return event_rows.select(self._connection, where, values, file_format=self.format, newest=newest)
+
+
+def _among(steps: range, agent: int | None, kinds: Sequence[str]) -> tuple[str, list[Any]]:
+    """SQL condition of events, and its values."""
+    where, values = "step >= ? AND step < ?", [steps.start, steps.stop]
+    if agent is not None:  # the primary key finds step and agent, where a range of steps would be read as a whole
+        where = f"step IN (SELECT step FROM steps WHERE {where}) AND agent = ?"  # noqa: S608
+        values.append(agent)
+    if kinds:
+        where += f" AND kind IN ({', '.join('?' * len(kinds))})"
+    return where, [*values, *kinds]
 
 
 def _is_empty(run_id: str, path: Path) -> bool:

@@ -152,3 +152,29 @@ def test_what_is_no_next_step_is_refused_and_nothing_is_stored(
         run.append(rows())
     assert (run.n_steps, run.hash, len(run.events())) == (1, before, 200)
     run.append(step_rows(2))
+
+
+def test_events_of_one_agent_up_to_a_step(run: Run) -> None:
+    for step in (1, 2, 3):
+        run.append(step_rows(step))
+    expected = run.events().filter((pl.col("agent") == 7) & (pl.col("step") <= 2))
+    assert_frame_equal(run.events_of(7, range(1, 3)), expected)
+    assert_frame_equal(run.events_of(7, range(1, 3), ["rated"]), expected.filter(pl.col("kind") == "rated"))
+    assert run.events_of(99, range(1, 4)).is_empty()
+
+
+def test_events_of_one_agent_are_found_by_the_primary_key(run: Run, root: Path) -> None:
+    run.append(step_rows(1))
+    with raw(root) as file:
+        where = "step IN (SELECT step FROM steps WHERE step >= 1 AND step < 4) AND agent = 7"
+        plan = file.execute(f"EXPLAIN QUERY PLAN SELECT * FROM events WHERE {where}").fetchall()  # noqa: S608
+    assert "SEARCH events USING PRIMARY KEY (step=? AND agent=?)" in {row[3] for row in plan}
+
+
+@pytest.mark.parametrize("agent", [None, 7])
+def test_newest_events_come_first(run: Run, agent: int | None) -> None:
+    for step in (1, 2, 3):
+        run.append(step_rows(step))
+    known = run.events(range(1, 3)) if agent is None else run.events_of(agent, range(1, 3))
+    newest = run.newest_events(range(1, 3), 5, agent=agent, kinds=["rated", "satisfied"])
+    assert_frame_equal(newest, known.filter(pl.col("kind") != "shown").reverse().head(5))
