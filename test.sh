@@ -4,6 +4,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 source scripts/setup.sh
 setup offline,tensorboard,baselines,causal,ray,rl,web,docs,dev
+setup_browser
 export HF_HUB_OFFLINE=1  # no test may wait for a network
 export OMP_NUM_THREADS=1 # tiny models gain nothing from threads, and on a busy machine threads wait for each other
 ruff format --check .

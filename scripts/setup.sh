@@ -29,3 +29,17 @@ setup() {
     fi
     PATH=$PWD/.venv/bin:$PATH
 }
+
+# Debian's Chromium for the tests of the page, where none is there and root may install it; without it they are skipped.
+setup_browser() {
+    local name
+    for name in chromium chromium-browser google-chrome; do
+        ! command -v "$name" >/dev/null || return 0
+    done
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        echo "Installing Chromium for the tests of the page (log: .venv/browser.log)"
+        export DEBIAN_FRONTEND=noninteractive
+        { timeout 300 apt-get update && timeout 600 apt-get install -y --no-install-recommends chromium; } \
+            >.venv/browser.log 2>&1 || echo "Chromium could not be installed: the tests of the page are skipped"
+    fi
+}

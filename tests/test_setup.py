@@ -43,3 +43,32 @@ def test_a_failing_constraint_prints_the_last_lines_and_where_the_log_is(checkou
     assert len(done.stderr.splitlines()) <= 16
     assert "ready" not in done.stdout
     assert not (tmp_path / ".venv" / "installed").exists()
+
+
+@pytest.mark.parametrize(
+    ("user", "works", "expected"),
+    [
+        (0, True, "Installing Chromium for the tests of the page (log: .venv/browser.log)\n"),
+        (0, False, "(log: .venv/browser.log)\nChromium could not be installed: the tests of the page are skipped\n"),
+        (1000, True, ""),
+    ],
+)
+def test_a_browser_is_installed_where_root_may_and_a_failure_is_no_failure_of_set_up(
+    tmp_path, repo, user, works, expected
+):
+    (tmp_path / ".venv").mkdir()
+    for name, script in {"apt-get": f'echo "$@"; {str(works).lower()}', "id": f"echo {user}"}.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "timeout").write_text('#!/bin/bash\nshift; exec "$@"\n')
+    (tmp_path / "timeout").chmod(0o755)
+    script = f"set -euo pipefail; source {repo}/scripts/setup.sh; setup_browser; echo ready"
+    done = subprocess.run(
+        ["/bin/bash", "-c", script], cwd=tmp_path, env={"PATH": str(tmp_path)}, capture_output=True, text=True
+    )
+    assert done.stderr == ""
+    assert done.stdout.endswith(f"{expected}ready\n")
+    log = tmp_path / ".venv" / "browser.log"
+    assert log.exists() == (user == 0)
+    if user == 0 and works:
+        assert log.read_text() == "update\ninstall -y --no-install-recommends chromium\n"
