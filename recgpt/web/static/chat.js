@@ -1,0 +1,95 @@
+// The chat: questions to the selected agent at the shown step, and the prompts of a person that decides for one.
+
+import { el, setText } from "./dom.js";
+import { countText } from "./format.js";
+
+const KEPT_TALKS = 50;
+
+/** Chat below the agent card. */
+export class ChatView {
+  constructor(model) {
+    this.model = model;
+    this.talks = [];
+    this.messages = el("ol", { class: "chat-lines", "aria-live": "polite", "aria-label": "Talk" });
+    this.who = el("p", { class: "panel-help" });
+    this.question = el("input", { type: "text", maxlength: 2000, placeholder: "Ask a question", "aria-label": "Question to the agent" });
+    this.ask = el("button", { class: "button primary" }, "Ask");
+    this.form = el("form", { class: "chat-form", submit: (event) => this.interview(event) }, this.question, this.ask);
+    this.prompt = this.makePrompt();
+    this.node = el("section", { class: "chat", "aria-label": "Chat" }, this.prompt, el("h2", {}, "Interview"), this.who, this.messages, this.form);
+    model.on("agent step card", () => this.update());
+    model.on("prompt", () => this.updatePrompt());
+    this.update();
+    this.updatePrompt();
+  }
+
+  makePrompt() {
+    this.promptText = el("pre", { class: "prompt-text words" });
+    this.answer = el("input", { type: "text", maxlength: 4000, "aria-label": "Your answer" });
+    this.promptError = el("p", { class: "field-error", role: "alert" });
+    const form = el("form", { class: "chat-form", submit: (event) => this.sendAnswer(event) }, this.answer, el("button", { class: "button primary" }, "Answer"));
+    return el("div", { class: "prompt", role: "group", "aria-label": "Your turn" }, el("h2", {}, "Your turn"), this.promptText, form, this.promptError);
+  }
+
+  updatePrompt() {
+    const { prompt } = this.model;
+    const appeared = prompt && this.prompt.hidden;
+    this.prompt.hidden = !prompt;
+    setText(this.promptText, prompt ? prompt.text : "");
+    if (appeared && (document.activeElement === document.body || document.activeElement === null)) this.answer.focus();
+  }
+
+  async sendAnswer(event) {
+    event.preventDefault();
+    const text = this.answer.value;
+    try {
+      await this.model.source.post("answer", { text });
+      this.answer.value = "";
+      setText(this.promptError, "");
+    } catch (error) {
+      setText(this.promptError, error.message);
+    }
+  }
+
+  update() {
+    const { about, agent, step, card, source } = this.model;
+    const offered = source.writable && about.can.includes("interview");
+    for (const node of [this.form, this.messages]) node.hidden = !offered || agent === null;
+    const name = card ? card.name : `agent ${agent}`;
+    const asks = `You ask ${name} as of ${about.step_name} ${step}. The question leaves no trace in the run.`;
+    const missing = source.writable ? "Agents of this world give no interviews." : "Interviews need the run's server (recgpt web).";
+    setText(this.who, offered ? (agent === null ? "Choose an agent to interview it." : asks) : missing);
+    if (agent !== this.shownAgent) this.showTalks();
+  }
+
+  showTalks() {
+    this.shownAgent = this.model.agent;
+    this.messages.replaceChildren(...this.talks.filter((talk) => talk.agent === this.model.agent).map((talk) => talk.node));
+    this.messages.scrollTop = this.messages.scrollHeight;
+  }
+
+  async interview(event) {
+    event.preventDefault();
+    const question = this.question.value.trim();
+    const { agent, step, about } = this.model;
+    if (!question || agent === null) return;
+    this.question.value = "";
+    const reply = el("p", { class: "chat-answer words waiting" }, "…");
+    const node = el("li", {}, el("p", { class: "chat-question words" }, question), reply, el("p", { class: "chat-when" }, `${about.step_name} ${step}`));
+    this.talks = [...this.talks, { agent, node }].slice(-KEPT_TALKS);
+    this.showTalks();
+    try {
+      writeAnswer(node, reply, await this.model.source.post("interview", { step, agent, question }));
+    } catch (error) {
+      reply.className = "chat-answer field-error";
+      setText(reply, error.message);
+    }
+    this.messages.scrollTop = this.messages.scrollHeight;
+  }
+}
+
+function writeAnswer(node, reply, { text, failure, calls, cost_usd: cost }) {
+  reply.className = failure ? "chat-answer field-error" : "chat-answer words";
+  setText(reply, failure ? `No answer: ${failure}` : text);
+  if (calls) node.lastChild.append(` · ${countText(calls, "call")}${cost ? `, $${cost.toFixed(4)}` : ""}`);
+}

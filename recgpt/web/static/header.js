@@ -1,0 +1,53 @@
+// The header of all pages: where one is, state of the run, its clock, search, dark mode, help.
+
+import { el, iconButton, setAttribute, setText } from "./dom.js";
+import { numberText } from "./format.js";
+import { switchTheme } from "./theme.js";
+
+/** Fill the header; `parts` stand between the name of the page and the buttons. */
+export function buildHeader({ title, parts = [], buttons = [], onHelp = null, linked = true }) {
+  const brand = linked ? el("a", { class: "brand", href: "/", title: "All runs" }, "RecGPT") : el("span", { class: "brand" }, "RecGPT");
+  const help = onHelp ? iconButton("help", "Keys (?)", onHelp) : null;
+  const tools = el("div", { class: "header-tools" }, ...buttons, iconButton("theme", "Light or dark (t)", switchTheme), help);
+  document.getElementById("header").replaceChildren(brand, el("h1", { class: "words" }, title), ...parts, tools);
+}
+
+/** State of the run in a few words, and its class. */
+export function stateOf(model) {
+  const { run, about, following, connected, reading, step, source } = model;
+  if (!connected) return ["Connection lost, trying again", "lost"];
+  if (reading) return [`Reading ${numberText(reading.done)} of ${numberText(reading.total)}`, "reading"];
+  if (!following) return [`Replay · ${about.step_name} ${numberText(step)}`, "replay"];
+  if (!source.writable) return ["Recorded", "finished"];
+  const texts = { playing: "Live", paused: "Paused", stopped: "Stopped", finished: "Finished", failed: "Failed" };
+  return [run.controllable || run.status !== "playing" ? texts[run.status] : "Live, played elsewhere", run.status];
+}
+
+/** Badge of the state and clock of a run. */
+export class RunStatus {
+  constructor(model) {
+    this.model = model;
+    this.text = el("span", {});
+    this.badge = el("span", { class: "badge", role: "status" }, el("span", { class: "dot", "aria-hidden": "true" }), this.text);
+    this.world = el("span", { class: "world" }, model.about.world);
+    this.clock = el("span", { class: "clock" });
+    model.on("run step frame connection", () => this.update());
+    this.update();
+  }
+
+  update() {
+    const { about, step, frame, run } = this.model;
+    const [text, kind] = stateOf(this.model);
+    setText(this.text, text);
+    setAttribute(this.badge, "data-kind", kind);
+    const now = frame && frame.now ? ` · ${frame.now}` : "";
+    setText(this.clock, `${about.step_name} ${numberText(step)}${now}`);
+    const origin = run.forked_from ? ` · fork of ${forkText(run.forked_from)}` : "";
+    this.world.title = `${numberText(about.n_agents)} ${about.people} · ${numberText(about.n_items)} items · seed ${about.seed}${origin}`;
+  }
+}
+
+/** Origin of a fork in words, whether it is a name or {run, at}. */
+export function forkText(origin) {
+  return typeof origin === "string" ? origin : `${origin.run} at ${origin.at ?? origin.step}`;
+}

@@ -1,0 +1,187 @@
+// Where a run comes from: the server (HttpSource) or the files of a bundle (BundleSource), with the same methods.
+//
+// A bundle is window.RECGPT_BUNDLE = {
+//   run: as GET /api/runs/{id}, series: as /series, frames: [Frame by step], moments: {step: Moment},
+//   graphs: {step: Graph}, agents: [Found], cards: {agent: AgentCard}, log: [LogLine in order] }.
+
+const RETRY_MS = 2000;
+
+/** A request that the server refused, with its one-line reason. */
+export class RequestFailed extends Error {}
+
+async function answerOf(response) {
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw new RequestFailed(answer.error || `the server answered ${response.status}`);
+  return answer;
+}
+
+/** GET JSON of the server. */
+export async function getJson(path, signal) {
+  return answerOf(await fetch(path, { signal, headers: { Accept: "application/json" } }));
+}
+
+/** POST JSON to the server, with the page's token against requests of other sites. */
+export async function postJson(path, body) {
+  const token = document.querySelector('meta[name="csrf-token"]').content;
+  const headers = { "Content-Type": "application/json", "X-RecGPT-CSRF": token };
+  return answerOf(await fetch(path, { method: "POST", headers, body: JSON.stringify(body) }));
+}
+
+function queryOf(values) {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(values)) {
+    if (value !== null && value !== undefined && value !== "") query.set(name, String(value));
+  }
+  return query.toString();
+}
+
+/** A run of the server. */
+export class HttpSource {
+  constructor(run) {
+    this.id = run;
+    this.base = `/api/runs/${encodeURIComponent(run)}`;
+    this.writable = true;
+  }
+
+  run() {
+    return getJson(this.base);
+  }
+
+  series(signal) {
+    return getJson(`${this.base}/series`, signal);
+  }
+
+  frame(step, signal) {
+    return getJson(`${this.base}/frames/${step}`, signal);
+  }
+
+  moment(step, signal) {
+    return getJson(`${this.base}/steps/${step}`, signal);
+  }
+
+  graph(step, signal) {
+    return getJson(`${this.base}/steps/${step}/graph`, signal);
+  }
+
+  agent(step, agent, signal) {
+    return getJson(`${this.base}/steps/${step}/agents/${agent}`, signal);
+  }
+
+  find(query, limit, signal) {
+    return getJson(`${this.base}/agents?${queryOf({ query, limit })}`, signal);
+  }
+
+  log(step, filters, limit, signal) {
+    return getJson(`${this.base}/log?${queryOf({ step, ...filters, limit })}`, signal);
+  }
+
+  /** POST an action of the run: control, fork, edit, take, give, answer, interview. */
+  post(action, body) {
+    return postJson(`${this.base}/${action}`, body);
+  }
+
+  /** Follow the run after a step: `listener` has frame, status, reading, prompt and connected. */
+  follow(after, listener) {
+    return new Follower(this.base, after, listener);
+  }
+}
+
+/** Stream of a run that reconnects, and rests while the tab is hidden. */
+class Follower {
+  constructor(base, after, listener) {
+    Object.assign(this, { base, after, listener, events: null, timer: 0 });
+    this.onVisible = () => (document.hidden ? this.rest() : this.open());
+    document.addEventListener("visibilitychange", this.onVisible);
+    this.open();
+  }
+
+  open() {
+    this.rest();
+    const events = new EventSource(`${this.base}/stream?after=${this.after}`);
+    const receive = (name, handle) => events.addEventListener(name, (event) => handle(JSON.parse(event.data)));
+    receive("frame", (frame) => {
+      this.after = Math.max(this.after, frame.step);
+      this.listener.frame(frame);
+    });
+    for (const name of ["status", "reading", "prompt"]) receive(name, (value) => this.listener[name](value));
+    events.addEventListener("open", () => this.listener.connected(true));
+    events.addEventListener("error", () => {
+      this.listener.connected(false);
+      if (events.readyState === EventSource.CLOSED) this.timer = setTimeout(() => this.open(), RETRY_MS);
+    });
+    this.events = events;
+  }
+
+  rest() {
+    clearTimeout(this.timer);
+    if (this.events) this.events.close();
+    this.events = null;
+  }
+
+  close() {
+    document.removeEventListener("visibilitychange", this.onVisible);
+    this.rest();
+  }
+}
+
+/** A run in the files beside the page. */
+export class BundleSource {
+  constructor(bundle) {
+    this.bundle = bundle;
+    this.id = bundle.run.about.run;
+    this.writable = false;
+  }
+
+  async run() {
+    return this.bundle.run;
+  }
+
+  async series() {
+    return this.bundle.series;
+  }
+
+  async frame(step) {
+    return this.bundle.frames[step];
+  }
+
+  async moment(step) {
+    return storedBefore(this.bundle.moments, step);
+  }
+
+  async graph(step) {
+    return storedBefore(this.bundle.graphs, step);
+  }
+
+  async agent(step, agent) {
+    const card = this.bundle.cards[agent];
+    if (!card) throw new RequestFailed(`agent ${agent} is not in this bundle: it holds ${Object.keys(this.bundle.cards).length} agents`);
+    return card;
+  }
+
+  async find(query, limit) {
+    const wanted = query.trim().toLowerCase();
+    return this.bundle.agents.filter((agent) => String(agent.id).startsWith(wanted) || agent.name.toLowerCase().includes(wanted)).slice(0, limit);
+  }
+
+  async log(step, { agent, kind, text }, limit) {
+    const wanted = (text || "").toLowerCase();
+    const matches = (line) =>
+      line.step <= step && (agent === null || agent === undefined || line.agent === agent) && (!kind || line.kind === kind) && line.text.toLowerCase().includes(wanted);
+    const found = [];
+    for (let index = this.bundle.log.length - 1; index >= 0 && found.length < limit; index--) {
+      if (matches(this.bundle.log[index])) found.push(this.bundle.log[index]);
+    }
+    return found;
+  }
+
+  follow(after, listener) {
+    listener.connected(true);
+    return { close() {} };
+  }
+}
+
+/** Value of the latest stored step that is not after a step. */
+function storedBefore(values, step) {
+  const steps = Object.keys(values).map(Number).filter((stored) => stored <= step);
+  return steps.length ? values[Math.max(...steps)] : null;
+}

@@ -1,0 +1,117 @@
+// The middle: social graph or grid of agents, with the legend of activities and a tooltip.
+
+import { AgentGrid } from "./agent_grid.js";
+import { NewestRequest } from "./requests.js";
+import { SocialGraph } from "./graph.js";
+import { el, setAttribute, setText } from "./dom.js";
+import { numberText } from "./format.js";
+
+const GRAPH_PAUSE_MS = 2000;
+
+/** Picture of all agents at the shown step. */
+export class Stage {
+  constructor(model) {
+    this.model = model;
+    const { about } = model;
+    this.graph = null;
+    this.tip = el("div", { class: "stage-tip words", hidden: true });
+    const handlers = { onSelect: (agent) => model.select(agent), onHover: (agent, event) => this.showTip(agent, event) };
+    this.handlers = handlers;
+    this.grid = new AgentGrid({ people: about.people, nAgents: about.n_agents, activities: about.activities, ...handlers });
+    this.graphCanvas = el("canvas", { class: "graph", tabindex: 0, role: "img", "aria-label": `Social graph of ${about.n_agents} ${about.people}` });
+    this.graphBox = el("div", { class: "graph-box", hidden: true }, this.graphCanvas);
+    this.legend = el("div", { class: "activities", role: "group", "aria-label": "Activities" });
+    this.entries = about.activities.map((activity, index) => this.legendEntry(activity, index));
+    this.toggle = about.has_graph ? el("button", { type: "button", class: "button small", click: () => this.showGraph(this.graphBox.hidden) }, "Grid") : null;
+    this.rule = el("span", { class: "stage-rule" });
+    this.head = el("div", { class: "stage-head" }, this.legend, this.rule, this.toggle);
+    this.node = el("section", { class: "stage", "aria-label": wordsOfStage(about) }, this.head, this.grid.node, this.graphBox, this.tip);
+    this.graphRequest = new NewestRequest((step, signal) => model.source.graph(step, signal), (step, graph, error) => this.takeGraph(graph, error), GRAPH_PAUSE_MS);
+    model.on("frame", () => this.update());
+    model.on("agent", () => this.select());
+    new ResizeObserver(() => this.graph && this.graph.resize()).observe(this.graphBox);
+  }
+
+  start() {
+    this.showGraph(this.model.about.has_graph);
+    this.update();
+    this.select();
+  }
+
+  legendEntry(activity, index) {
+    const count = el("span", { class: "activity-count" });
+    const swatch = el("span", { class: "swatch" });
+    swatch.style.background = activity.color;
+    const button = el("button", { type: "button", "aria-pressed": "false", title: `Show only: ${activity.label}`, click: () => this.highlight(index) }, swatch, activity.label, count);
+    this.legend.append(button);
+    return { button, count };
+  }
+
+  highlight(index) {
+    this.only = this.only === index ? null : index;
+    this.entries.forEach((entry, one) => setAttribute(entry.button, "aria-pressed", one === this.only));
+    this.grid.highlight(this.only);
+    this.update();
+  }
+
+  /** Show the social graph, or the grid. */
+  showGraph(shown) {
+    if (!this.model.about.has_graph) return;
+    this.graphBox.hidden = !shown;
+    this.grid.node.hidden = shown;
+    setText(this.toggle, shown ? "Show as grid" : "Show as graph");
+    if (shown && !this.graph) {
+      this.graph = new SocialGraph(this.graphCanvas, { ...this.handlers, activities: this.model.about.activities });
+      this.graph.resize();
+    }
+    setText(this.rule, "");
+    this.update();
+    this.select();
+  }
+
+  update() {
+    const { frame, following, playing } = this.model;
+    if (!frame) return;
+    this.countActivities(frame);
+    if (this.graphBox.hidden) {
+      this.grid.setActivity(frame.activity);
+      return;
+    }
+    this.graphRequest.ask(this.model.step, following && playing);
+    if (frame.activity) this.graph.setActivity(frame.activity);
+  }
+
+  countActivities({ activity }) {
+    const counts = new Array(this.entries.length).fill(0);
+    if (activity) for (const one of activity) counts[one] += 1;
+    this.entries.forEach((entry, index) => setText(entry.count, activity ? numberText(counts[index]) : ""));
+  }
+
+  takeGraph(graph, error) {
+    if (error || !graph || !this.graph) return;
+    this.graph.setGraph(graph);
+    setText(this.rule, graph.rule || "");
+    if (this.model.frame && this.model.frame.activity) this.graph.setActivity(this.model.frame.activity);
+    this.graph.select(this.model.agent);
+  }
+
+  select() {
+    this.grid.select(this.model.agent);
+    if (this.graph) this.graph.select(this.model.agent);
+  }
+
+  showTip(agent, event) {
+    this.tip.hidden = agent === null || !event;
+    if (this.tip.hidden) return;
+    const { frame, about } = this.model;
+    const activity = frame && frame.activity ? about.activities[frame.activity[agent]] : null;
+    setText(this.tip, `Number ${agent}${activity ? ` · ${activity.label}` : ""}`);
+    const box = this.node.getBoundingClientRect();
+    this.tip.style.left = `${Math.min(box.width - 150, event.clientX - box.left + 12)}px`;
+    this.tip.style.top = `${event.clientY - box.top + 14}px`;
+  }
+}
+
+function wordsOfStage(about) {
+  return about.has_graph ? `Social graph of ${about.people}` : `Activity of ${about.people}`;
+}
