@@ -16,15 +16,15 @@ async function answerOf(response) {
 }
 
 /** GET JSON of the server. */
-export async function getJson(path, signal) {
-  return answerOf(await fetch(path, { signal, headers: { Accept: "application/json" } }));
+export function getJson(path, signal) {
+  return fetch(path, { signal, headers: { Accept: "application/json" } }).then(answerOf);
 }
 
 /** POST JSON to the server, with the page's token against requests of other sites. */
-export async function postJson(path, body) {
+export function postJson(path, body) {
   const token = document.querySelector('meta[name="csrf-token"]').content;
   const headers = { "Content-Type": "application/json", "X-RecGPT-CSRF": token };
-  return answerOf(await fetch(path, { method: "POST", headers, body: JSON.stringify(body) }));
+  return fetch(path, { method: "POST", headers, body: JSON.stringify(body) }).then(answerOf);
 }
 
 function queryOf(values) {
