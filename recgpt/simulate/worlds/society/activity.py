@@ -18,7 +18,7 @@ from recgpt.simulate import rng
 from recgpt.simulate.worlds.society.config import SocietyRules
 from recgpt.simulate.worlds.society.parts import ArrayPart
 from recgpt.simulate.worlds.society.rounds import date_of_round
-from recgpt.simulate.worlds.society.ties import are_among
+from recgpt.simulate.worlds.society.ties import are_among, distinct
 
 WATCHING_S, POSTING_S = 2 * 3600, 360
 ACTED = ("rested", "entered", "went", "failed")
@@ -85,18 +85,18 @@ class Activity(ArrayPart):
         self._release(seconds_of_round(self._rules, step + 1))
 
     def _post(self, agents: np.ndarray, now: int) -> None:
-        agents = np.unique(agents)  # the schedule may post in the name of the busy, and of one agent several times
+        agents = distinct(agents)  # the schedule may post in the name of the busy, and of one agent several times
         agents = agents[np.isin(self.kind_A[agents], (Busy.IDLE, Busy.POSTING))]
         self.kind_A[agents], self.since_A[agents], self.until_A[agents] = Busy.POSTING, now, now + POSTING_S
 
     def _chat(self, chatted: pl.DataFrame, now: int) -> None:
         one, other = chatted["agent"].to_numpy(), chatted["other"].to_numpy()
         agents, until = np.concatenate([one, other]), np.tile(now + chatted["value"].to_numpy() * 3600, 2)
-        new = np.unique(agents[self.kind_A[agents] != Busy.CHATTING])
+        new = distinct(agents[self.kind_A[agents] != Busy.CHATTING])
         self.kind_A[new], self.since_A[new], self.until_A[new] = Busy.CHATTING, now, now
         np.maximum.at(self.until_A, agents, until.astype(np.int64))
         keys = agents * len(self.kind_A) + np.concatenate([other, one])
-        self.partners_P = np.unique(np.concatenate([self.partners_P, keys]))
+        self.partners_P = distinct(np.concatenate([self.partners_P, keys]))
 
     def _release(self, next_round: int) -> None:
         done = (self.kind_A != Busy.IDLE) & (self.until_A <= next_round)

@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 
 from recgpt.simulate.worlds.society.provenance import Provenance
+from recgpt.simulate.worlds.society.ties import are_among
 
 
 @dataclass(frozen=True)
@@ -44,16 +45,17 @@ class Forest:
     @classmethod
     def of(cls, provenance: Provenance) -> Self:
         """The forest of a run."""
-        nodes = provenance.first_active().with_row_index("node")
-        heard = provenance.first_heard().select("agent", "item", "other", pl.col("order").alias("heard"))
-        whole = nodes.join(heard, on=["agent", "item"], how="left", maintain_order="left")
-        informed = (pl.col("heard") < pl.col("order")) & (pl.col("other") >= 0)
-        above = nodes.select(pl.col("node").cast(pl.Int64).alias("parent"), pl.col("agent").alias("other"), "item")
-        whole = whole.with_columns(pl.when(informed).then(pl.col("other"))).join(
-            above, on=["other", "item"], how="left", maintain_order="left"
-        )
-        names = ("item", "agent", "step", "watched")
-        return cls(whole["parent"].fill_null(-1).to_numpy(), *(whole[name].to_numpy() for name in names))
+        nodes = provenance.first_active()
+        agent_V, item_V = nodes["agent"].to_numpy(), nodes["item"].to_numpy()
+        other_V, heard_V = provenance.first_heard(agent_V, item_V)
+        is_informed_V = (other_V >= 0) & (heard_V < nodes["order"].to_numpy())
+        key_V = agent_V * provenance.n_items + item_V
+        by_key = np.argsort(key_V)
+        above_V = np.where(is_informed_V, other_V * provenance.n_items + item_V, -1)
+        is_node_V = are_among(above_V, key_V[by_key])
+        parent_V = np.full(len(nodes), -1, dtype=np.int64)
+        parent_V[is_node_V] = by_key[np.searchsorted(key_V[by_key], above_V[is_node_V])]
+        return cls(parent_V, item_V, agent_V, nodes["step"].to_numpy(), nodes["watched"].to_numpy())
 
     def table(self) -> pl.DataFrame:
         """One row per tree, the largest first.

@@ -17,7 +17,7 @@ from recgpt.simulate.worlds.society.cascades import Forest
 from recgpt.simulate.worlds.society.config import SocietyConfig, SocietyRules
 from recgpt.simulate.worlds.society.measures import stored
 from recgpt.simulate.worlds.society.messages import messages
-from recgpt.simulate.worlds.society.provenance import Provenance
+from recgpt.simulate.worlds.society.provenance import HEARINGS, Provenance
 from recgpt.simulate.worlds.society.state import Setting
 from recgpt.simulate.worlds.society.ties import Ties
 
@@ -41,8 +41,10 @@ def export(run: Run, folder: Path, only_simulated: bool) -> list[Path]:
     """
     setting = stored(run)
     provenance = Provenance(setting, SocietyConfig(**run.manifest.config).part(SocietyRules))
+    heard = [pl.DataFrame(schema=HEARINGS)]
     for rows in run.iter_steps():
         provenance.add(rows)
+        heard.append(provenance.last_hearings())
     dataset_of(run, only_simulated=only_simulated).save(folder / "dataset")
     write_text(folder / "messages.json", json.dumps(list(message_rounds(run, setting)), ensure_ascii=False))
     steps = range(1, run.n_steps + 1)
@@ -51,7 +53,7 @@ def export(run: Run, folder: Path, only_simulated: bool) -> list[Path]:
         "events": pl.concat(run.events(step) for step in steps),
         "friends": tie_table(provenance.social.friends),
         "follows": tie_table(provenance.social.follows),
-        "hearings": provenance.hearings().drop("order"),
+        "hearings": pl.concat(heard),
         "adoptions": provenance.adoptions(),
         "cascades": Forest.of(provenance).table(),
     }

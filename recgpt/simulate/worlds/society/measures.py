@@ -31,6 +31,7 @@ from recgpt.simulate.worlds.society.variance import variance_shares
 
 SOURCES = (ALONE, "friend", "post", "feed", "intervention")
 """Sources of adoptions; none: the agent had not heard of the item."""
+_NAMES = (*(source.name.lower() for source in Source), ALONE)
 _DIGITS = 6
 _RESAMPLES = 1000
 _TOP = 10
@@ -142,7 +143,7 @@ class Tally:
                 "watched_gini": rounded(gini_index(self.watched_N)),
                 "stars": rounded(cast(float | None, rated["value"].mean())),
                 **self._opinions(),
-                "adopted": self._adopted(int(rows["step"][0])),
+                "adopted": _adopted(self.provenance.adopted),
                 **self._ties(),
             }
         )
@@ -160,19 +161,11 @@ class Tally:
 
     def _ties(self) -> dict[str, Any]:
         social = self.provenance.social
-        friends = social.friends
-        mirrored = friends.target_R.astype(np.int64) * friends.n_agents + friends.source_R
-        n_mirrored = int(np.isin(friends.keys, mirrored).sum())
         return {
-            "links": len(friends) - n_mirrored // 2,
-            "density": rounded(friends.density),
+            "links": len(social.friends) - social.friends.n_mutual,
+            "density": rounded(social.friends.density),
             "follows": len(social.follows),
         }
-
-    def _adopted(self, step: int) -> dict[str, int]:
-        of_step = self.provenance.adoptions().filter(pl.col("step") == step)
-        source = _source_names(of_step, "first")
-        return {name: int((source == name).sum()) for name in SOURCES}
 
     def measures(self) -> dict[str, Any]:
         """All metrics from the counts. See `society_measures`."""
@@ -270,6 +263,13 @@ def top(counts_N: np.ndarray, n: int = _TOP) -> list[dict[str, int]]:
     return [{"item": int(item), "n": int(counts_N[item])} for item in order if counts_N[item]]
 
 
+def _adopted(adopted: pl.DataFrame) -> dict[str, int]:
+    """Numbers of adoptions by the source of the first hearing."""
+    source = adopted["first_source"].fill_null(len(Source)).to_numpy()
+    counts = dict(zip(_NAMES, np.bincount(source, minlength=len(_NAMES)).tolist(), strict=True))
+    return {name: counts[name] for name in SOURCES}
+
+
 def _counts(places: np.ndarray) -> dict[str, int]:
     return _named(np.bincount(places, minlength=len(Source)))
 
@@ -279,8 +279,7 @@ def _named(counts: np.ndarray) -> dict[str, int]:
 
 
 def _source_names(adopted: pl.DataFrame, which: str) -> np.ndarray:
-    names = np.array([source.name.lower() for source in Source] + [ALONE])
-    found: np.ndarray = names[adopted[f"{which}_source"].fill_null(len(Source)).to_numpy()]
+    found: np.ndarray = np.array(_NAMES)[adopted[f"{which}_source"].fill_null(len(Source)).to_numpy()]
     return found
 
 

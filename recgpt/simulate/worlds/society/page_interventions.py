@@ -106,7 +106,7 @@ class _Draw:
     def _are_new(self, agents: np.ndarray, item_RK: np.ndarray, page_RS: np.ndarray) -> np.ndarray:
         on_page_RK = (item_RK[:, :, None] == page_RS[:, None, :]).any(axis=2)
         histories, n_items = self._state.viewing.histories(agents), len(self._state.setting.facts)
-        known = np.unique(np.repeat(np.arange(len(agents)), histories.lengths) * n_items + histories.values)
+        known = np.sort(np.repeat(np.arange(len(agents)), histories.lengths) * n_items + histories.values)
         known_RK = are_among(np.arange(len(agents))[:, None] * n_items + item_RK, known)
         new: np.ndarray = ~on_page_RK & ~known_RK & ~self._seen(agents, item_RK)
         return new

@@ -23,6 +23,7 @@ from recgpt.simulate.worlds.society.people import People
 from recgpt.simulate.worlds.society.profiles import Profiles
 from recgpt.simulate.worlds.society.social import SocialState
 from recgpt.simulate.worlds.society.sources import Source
+from recgpt.simulate.worlds.society.ties import are_among
 
 if TYPE_CHECKING:
     from recgpt.simulate.worlds.society.config import SocietyRules
@@ -33,6 +34,8 @@ ALONE = "none"
 _TOLD, _WATCH, _POST, _LINE = 0, 1, 2, 3  # order within a round; line l of a chat comes at 3 + l
 _STEP_BITS = 20  # of an order `step << 20 | place in the round`
 _NONE = pl.DataFrame(schema=SCHEMA)
+HEARINGS = {**dict.fromkeys(("step", "agent", "other", "item", "source", "post"), pl.Int64), "opinion": pl.Float64}
+"""Columns of `Provenance.last_hearings`."""
 
 
 @dataclass
@@ -57,6 +60,8 @@ class Provenance:
         Ties, posts, opinions and profiles after the steps added so far.
     heard
         Hearings of the last step.
+    adopted
+        Items watched in the last step, see `adoptions`.
     """
 
     def __init__(self, setting: "Setting", rules: "SocietyRules") -> None:
@@ -64,10 +69,11 @@ class Provenance:
         self.n_items = len(setting.facts)
         self._public = _Public(rules, self.profiles, self.social)
         self.heard = hearings(_NONE, cast("SocietyState", self._public))
-        self._hearings: list[pl.DataFrame] = []
+        self._step, self._order_H = 0, np.empty(0, dtype=np.int64)
+        self._known = _Known()
+        self.adopted = pl.DataFrame(schema=_ADOPTIONS)
         self._adoptions: list[pl.DataFrame] = []
         self._mentions: list[pl.DataFrame] = []
-        self._first, self._last = _none_heard(), _none_heard()
 
     def add(self, rows: pl.DataFrame) -> None:
         """Add the events of one step."""
@@ -76,41 +82,29 @@ class Provenance:
         step = int(rows["step"][0])
         of_kind = by_kind(rows)
         self.heard = hearings(rows, cast("SocietyState", self._public))
-        found = _frame(self.heard, rows, step)
-        self._hearings.append(found)
-        told = pl.col("source") == int(Source.INTERVENTION)
-        self._remember(found.filter(told))
-        self._adopt(of_kind.get("watched", _NONE))
-        self._remember(found.filter(~told))
+        self._step, self._order_H = step, _orders(self.heard, rows, step)
+        is_told_H = self.heard.source_H == Source.INTERVENTION
+        self._remember(is_told_H)
+        self.adopted = self._adopt(of_kind.get("watched", _NONE))
+        self._adoptions.append(self.adopted)
+        self._remember(~is_told_H)
         self._mention(of_kind, step)
         self.social.apply(of_kind, rows, step)
         self.profiles.apply(of_kind, rows, step)
 
-    def _remember(self, found: pl.DataFrame) -> None:
-        named = found.filter(pl.col("item") >= 0).select(
-            (pl.col("agent") * self.n_items + pl.col("item")).alias("key"), "source", "other", "step", "order"
-        )
-        if len(named):
-            self._first = pl.concat([self._first, named]).unique("key", keep="first", maintain_order=True)
-            self._last = pl.concat([self._last, named]).unique("key", keep="last", maintain_order=True)
+    def _remember(self, chosen_H: np.ndarray) -> None:
+        """Keep the first and the last of some hearings of each agent and item."""
+        heard = self.heard
+        named = np.flatnonzero(chosen_H & (heard.item_H >= 0))
+        by_time = named[np.argsort(self._order_H[named], kind="stable")]
+        keys = heard.agent_H[by_time] * self.n_items + heard.item_H[by_time]
+        self._known.add(keys, heard.source_H[by_time], heard.other_H[by_time], self._order_H[by_time])
 
-    def _adopt(self, watched: pl.DataFrame) -> None:
-        if not len(watched):
-            return
-        chosen = watched.select(
-            "step",
-            "time",
-            "agent",
-            "item",
-            pl.col("place").alias("shown_by"),
-            (pl.col("agent") * self.n_items + pl.col("item")).alias("key"),
-        )
-        for name, known in (("first", self._first), ("last", self._last)):
-            renamed = known.rename({"source": f"{name}_source", "other": f"{name}_from", "step": f"{name}_step"}).drop(
-                "order"
-            )
-            chosen = chosen.join(renamed, on="key", how="left", maintain_order="left")
-        self._adoptions.append(chosen.drop("key"))
+    def _adopt(self, watched: pl.DataFrame) -> pl.DataFrame:
+        chosen = watched.select("step", "time", "agent", "item", pl.col("place").alias("shown_by"))
+        keys = chosen["agent"].to_numpy() * self.n_items + chosen["item"].to_numpy()
+        first, last = self._known.first(keys), self._known.last(keys)
+        return chosen.with_columns(*first.columns("first"), *last.columns("last"))
 
     def _mention(self, of_kind: dict[str, pl.DataFrame], step: int) -> None:
         posted, said = of_kind.get("posted", _NONE), of_kind.get("said", _NONE)
@@ -127,15 +121,25 @@ class Provenance:
         """
         return pl.concat([pl.DataFrame(schema=_ADOPTIONS), *self._adoptions])
 
-    def hearings(self) -> pl.DataFrame:
-        """All hearings: step, agent, other, item, source, post, opinion, order (of time)."""
-        return pl.concat([_none_found(), *self._hearings])
+    def last_hearings(self) -> pl.DataFrame:
+        """Hearings of the last step in the order of time: step, agent, other, item, source, post, opinion."""
+        heard = self.heard
+        columns = {
+            "step": np.full(len(heard), self._step),
+            "agent": heard.agent_H,
+            "other": heard.other_H,
+            "item": heard.item_H,
+            "source": heard.source_H,
+            "post": heard.post_H,
+            "opinion": heard.opinion_H.astype(np.float64),
+        }
+        by_time = np.argsort(self._order_H, kind="stable")
+        return pl.DataFrame({name: column[by_time] for name, column in columns.items()}, schema=HEARINGS)
 
-    def first_heard(self) -> pl.DataFrame:
-        """First hearing of each agent and item: agent, item, source, other, step, order."""
-        return self._first.with_columns(
-            (pl.col("key") // self.n_items).alias("agent"), (pl.col("key") % self.n_items).alias("item")
-        ).drop("key")
+    def first_heard(self, agents: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """From whom each agent first heard of each item (-1: the schedule, or never), and when; -1 for never."""
+        found = self._known.first(agents * self.n_items + items)
+        return np.where(found.is_known_R, found.other_R, -1), np.where(found.is_known_R, found.order_R, -1)
 
     def first_active(self) -> pl.DataFrame:
         """First watch or mention of each agent and item: agent, item, step, order, watched."""
@@ -150,8 +154,6 @@ class Provenance:
         return joined.with_columns(pl.col("watched").fill_null(value=False))
 
 
-_HEARD = dict.fromkeys(("key", "source", "other", "step", "order"), pl.Int64)
-_FOUND = {**dict.fromkeys(("step", "agent", "other", "item", "source", "post"), pl.Int64), "opinion": pl.Float64}
 _ADOPTIONS = dict.fromkeys(
     (
         *("step", "time", "agent", "item", "shown_by"),
@@ -161,28 +163,76 @@ _ADOPTIONS = dict.fromkeys(
 )
 
 
-def _none_heard() -> pl.DataFrame:
-    return pl.DataFrame(schema=_HEARD)
+@dataclass(frozen=True)
+class _Found:
+    """Hearings of R pairs of an agent and an item; values without meaning where there is none."""
+
+    is_known_R: np.ndarray
+    source_R: np.ndarray
+    other_R: np.ndarray
+    order_R: np.ndarray
+
+    def columns(self, which: str) -> list[pl.Expr]:
+        """Columns of `adoptions`, null for none."""
+        values = {"source": self.source_R, "from": self.other_R, "step": self.order_R >> _STEP_BITS}
+        is_known = pl.lit(pl.Series(self.is_known_R))
+        return [
+            pl.when(is_known).then(pl.lit(pl.Series(column))).cast(pl.Int64).alias(f"{which}_{name}")
+            for name, column in values.items()
+        ]
 
 
-def _none_found() -> pl.DataFrame:
-    return pl.DataFrame(schema={**_FOUND, "order": pl.Int64})
+class _Known:
+    """First and last hearing of K pairs of an agent and an item, in sorted arrays: a round costs one merge."""
+
+    def __init__(self) -> None:
+        self._key_K = np.empty(0, dtype=np.int64)
+        self._first, self._last = (
+            [np.empty(0, dtype=dtype) for dtype in (np.int8, np.int32, np.int64)] for _ in range(2)
+        )
+
+    def add(self, key_H: np.ndarray, *columns: np.ndarray) -> None:
+        """Add hearings in the order of time: keys, then sources, others, orders."""
+        if not len(key_H):
+            return
+        by_key = np.argsort(key_H, kind="stable")
+        new_key_H = key_H[by_key]
+        starts = np.flatnonzero(np.diff(new_key_H, prepend=-1))
+        keys, first, last = new_key_H[starts], by_key[starts], by_key[np.append(starts[1:], len(by_key)) - 1]
+        is_known = are_among(keys, self._key_K)
+        place = np.searchsorted(self._key_K, keys)
+        for mine, column in zip(self._last, columns, strict=True):
+            mine[place[is_known]] = column[last[is_known]]
+        is_new, at = ~is_known, place[~is_known]
+        self._key_K = np.insert(self._key_K, at, keys[is_new])
+        self._first = [np.insert(a, at, b[first[is_new]]) for a, b in zip(self._first, columns, strict=True)]
+        self._last = [np.insert(a, at, b[last[is_new]]) for a, b in zip(self._last, columns, strict=True)]
+
+    def first(self, key_R: np.ndarray) -> _Found:
+        """First hearing of each key."""
+        return self._found(key_R, self._first)
+
+    def last(self, key_R: np.ndarray) -> _Found:
+        """Last hearing of each key."""
+        return self._found(key_R, self._last)
+
+    def _found(self, key_R: np.ndarray, columns: list[np.ndarray]) -> _Found:
+        place_R = np.minimum(np.searchsorted(self._key_K, key_R), max(len(self._key_K) - 1, 0))
+        is_known_R = are_among(key_R, self._key_K)
+        return _Found(is_known_R, *(_taken(column, place_R) for column in columns))
 
 
-def _frame(heard: Hearings, rows: pl.DataFrame, step: int) -> pl.DataFrame:
+def _taken(column: np.ndarray, place_R: np.ndarray) -> np.ndarray:
+    """Values at places; zeros from an empty column."""
+    return column[place_R] if len(column) else np.zeros(len(place_R), dtype=column.dtype)
+
+
+def _orders(heard: Hearings, rows: pl.DataFrame, step: int) -> np.ndarray:
+    """(H,) order of time of each hearing."""
     slot_R = rows["slot"].fill_null(0).to_numpy()
-    source_H = heard.source_H.astype(np.int64)
     place_H = np.select(
-        [source_H == Source.INTERVENTION, source_H == Source.FRIEND], [_TOLD, _LINE + slot_R[heard.event_H]], _POST
+        [heard.source_H == Source.INTERVENTION, heard.source_H == Source.FRIEND],
+        [_TOLD, _LINE + slot_R[heard.event_H]],
+        _POST,
     )
-    columns = {
-        "step": np.full(len(heard), step),
-        "agent": heard.agent_H,
-        "other": heard.other_H,
-        "item": heard.item_H,
-        "source": source_H,
-        "post": heard.post_H,
-        "opinion": heard.opinion_H.astype(np.float64),
-        "order": (step << _STEP_BITS) + place_H.astype(np.int64),
-    }
-    return pl.DataFrame(columns, schema={**_FOUND, "order": pl.Int64}).sort("order", maintain_order=True)
+    return (step << _STEP_BITS) + place_H.astype(np.int64)

@@ -23,6 +23,7 @@ from recgpt.data.ragged import Ragged, offsets_from_lengths
 from recgpt.recommenders.base import Recommender
 from recgpt.simulate.worlds.society.config import FeedRanker
 from recgpt.simulate.worlds.society.posts import Posts
+from recgpt.simulate.worlds.society.ties import distinct
 
 if TYPE_CHECKING:
     from recgpt.simulate.worlds.society.social import SocialState
@@ -84,7 +85,7 @@ def _candidates(social: "SocialState", agents: np.ndarray, step: int, ranker: Fe
     allowed = (reader_P != author_P) & ~posts.removed_M[post_P] & ~social.has_read(reader_P, post_P)
     if len(social.mutes):
         allowed &= ~social.mutes.has(reader_P, author_P)
-    return np.unique(row_P[allowed] * n_posts + post_P[allowed])
+    return distinct(row_P[allowed] * n_posts + post_P[allowed])
 
 
 def _newest_posts(posts: Posts, stop: int, n_agents: int) -> Ragged:
@@ -139,7 +140,7 @@ def _ranks(
     state: "SocietyState", agents: np.ndarray, row_P: np.ndarray, item_P: np.ndarray, recommender: Recommender
 ) -> np.ndarray:
     """(P,) minus the rank of the item for the reader, 0 for the best."""
-    items = np.unique(item_P[item_P >= 0])
+    items = distinct(item_P[item_P >= 0])
     worst = len(items)
     rank_RN = np.full((len(agents), worst + 1), worst)
     if worst:

@@ -100,6 +100,12 @@ class Ties:
         """(R,) int64 `source * A + target` of each tie, ascending."""
         return self.source_R * self.n_agents + self.target_R
 
+    @cached_property
+    def n_mutual(self) -> int:
+        """Number of pairs of agents that are tied both ways."""
+        mirrored = np.sort(self.target_R.astype(np.int64) * self.n_agents + self.source_R)
+        return int(are_among(mirrored, self.keys).sum()) // 2
+
     def has(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
         """Whether each of these ties exists; arrays of one shape."""
         return are_among(np.asarray(source, dtype=np.int64) * self.n_agents + target, self.keys)
@@ -129,7 +135,7 @@ class Ties:
 
     def without(self, source: np.ndarray, target: np.ndarray) -> "Ties":
         """The ties without these; missing ones are ignored."""
-        removed = np.unique(np.asarray(source, dtype=np.int64) * self.n_agents + target)
+        removed = distinct(np.asarray(source, dtype=np.int64) * self.n_agents + target)
         kept = ~are_among(self.keys, removed)
         if kept.all():
             return self
@@ -161,6 +167,14 @@ class Ties:
             arrays[f"{prefix}_label_R"],
             texts_of(arrays[f"{prefix}_labels"]),
         )
+
+
+def distinct(values: np.ndarray) -> np.ndarray:
+    """Ascending integers, each once: `np.unique` by sorting, which for millions of keys is many times faster."""
+    ascending = np.sort(values)
+    is_first = np.ones(len(ascending), dtype=bool)
+    is_first[1:] = ascending[1:] != ascending[:-1]
+    return ascending[is_first]
 
 
 def are_among(values: np.ndarray, ascending: np.ndarray) -> np.ndarray:

@@ -23,6 +23,7 @@ from recgpt.simulate.worlds.society.config import NAME, SocietyConfig, SocietyRu
 from recgpt.simulate.worlds.society.measures import Tally, stored
 from recgpt.simulate.worlds.society.messages import messages
 from recgpt.simulate.worlds.society.people import People
+from recgpt.simulate.worlds.society.provenance import HEARINGS
 from recgpt.simulate.worlds.society.sources import Source
 from recgpt.simulate.worlds.society.state import Setting
 from recgpt.simulate.worlds.society.ties import Ties
@@ -33,6 +34,8 @@ _LAST = 10  # items watched and heard of
 _MAX_MESSAGES, _MAX_POSTS, _MAX_CASCADES, _TOP = 400, 50, 20, 3
 _HOUR = 3600
 _HOURS = {"watched": 2.0, "posted": 0.1}
+_KEPT = ("watched", "chatted", "posted", "rated", "retrieved", "thought", "intervened", "answered", "interviewed")
+_HEARD = [pl.col(name).cast(pl.Int32) for name in ("step", "agent", "item", "source", "other")]
 _ACTIVITIES = {"watched": "watching", "chatted": "chatting", "posted": "posting"}
 
 
@@ -69,13 +72,14 @@ def view(run: Run, step: int) -> dict[str, Any]:
     if not 0 <= step <= run.n_steps:
         raise SimulationError(f"run {run.run_id} has no step {step}: choose one from 0 to {run.n_steps}")
     setting = stored(run)
-    tally, frames = Tally(setting, config.part(SocietyRules)), []
+    tally, current, kept, heard = Tally(setting, config.part(SocietyRules)), run.events(0), [], []
     for number in track(range(1, step + 1), f"reading run {run.run_id}", total=step):
-        rows = run.events(number)
-        tally.add(rows)
-        frames.append(rows)
-    events = pl.concat([run.events(0), *frames])
-    current = frames[-1] if frames else run.events(0)
+        current = run.events(number)
+        tally.add(current)
+        kept.append(current.filter(pl.col("kind").is_in(_KEPT)))
+        heard.append(tally.provenance.last_hearings().filter(pl.col("item") >= 0).select(_HEARD))
+    events = pl.concat([run.events(0), *kept])
+    named = pl.concat([pl.DataFrame(schema=HEARINGS).select(_HEARD), *heard])
     time = int(current["time"][0]) if len(current) else 0
     is_end = step == config.rounds
     people, friends = tally.provenance.profiles.people, tally.provenance.social.friends
@@ -94,7 +98,7 @@ def view(run: Run, step: int) -> dict[str, Any]:
         "people": people.made_from,
         "calls": run.calls_summary(),
         "metrics": metrics,
-        "agents": _agents(shown, tally, people, setting, events, busy, config),
+        "agents": _agents(shown, tally, people, setting, events, named, busy),
         "graph": _graph(shown, people, friends, busy),
         "recommender": _recommender(config, metrics, current, titles),
         "social": _social(tally, busy, metrics, titles),
@@ -157,16 +161,15 @@ def _agents(
     people: People,
     setting: Setting,
     events: pl.DataFrame,
+    named: pl.DataFrame,
     busy: dict[int, dict[str, Any]],
-    config: SocietyConfig,
 ) -> list[dict[str, Any]]:
     titles = setting.facts.items["title"].to_list()
     chosen = pl.col("agent").is_in(shown.tolist())
-    heard = tally.provenance.hearings().filter(chosen & (pl.col("item") >= 0))
     stars = events.filter(chosen & (pl.col("kind") == "rated")).select("agent", "item", "value").rows()
     stars_of = {(agent, item): value for agent, item, value in stars}
     watched_of = _grouped(tally.provenance.adoptions().filter(chosen), ("step", "item", "shown_by"))
-    heard_of = _grouped(heard, ("step", "item", "source", "other"))
+    heard_of = _grouped(named.filter(chosen), ("step", "item", "source", "other"))
     diary_of = _grouped(
         events.filter(chosen & pl.col("kind").is_in(["retrieved", "thought"])), ("step", "kind", "text")
     )

@@ -12,7 +12,7 @@ import polars as pl
 from recgpt.data.ragged import Ragged, joined, offsets_from_lengths
 from recgpt.simulate.worlds.society.hearing import Hearings
 from recgpt.simulate.worlds.society.parts import ArrayPart
-from recgpt.simulate.worlds.society.ties import are_among
+from recgpt.simulate.worlds.society.ties import are_among, distinct
 
 BUFFER = 10
 """Items that an agent keeps in mind as watched, and as heard of."""
@@ -74,7 +74,7 @@ class Viewing(ArrayPart):
         if "shown" in of_kind:
             shown = of_kind["shown"]
             keys = shown["agent"].to_numpy() * self._n_items + shown["item"].to_numpy()
-            self._shown_keys = np.unique(np.concatenate([self._shown_keys, keys]))
+            self._shown_keys = distinct(np.concatenate([self._shown_keys, keys]))
             self.n_shown_A = np.bincount(self._shown_keys // self._n_items, minlength=len(self.n_shown_A))
         if "watched" in of_kind:
             agents, items = (of_kind["watched"][name].to_numpy() for name in ("agent", "item"))

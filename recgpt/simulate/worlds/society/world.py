@@ -31,6 +31,7 @@ from recgpt.simulate.worlds.society.schedule_check import check_schedule
 from recgpt.simulate.worlds.society.search import Search
 from recgpt.simulate.worlds.society.setting import Setting
 from recgpt.simulate.worlds.society.state import SocietyState
+from recgpt.simulate.worlds.society.ties import distinct
 
 Pieces = list[pl.DataFrame]
 NO_RECOMMENDER, NO_SOCIAL_LIFE = "there is no recommender", "there is no social life"
@@ -191,7 +192,7 @@ class Society:
 
     def _opinions(self, step: int, state: SocietyState, rows: pl.DataFrame) -> Pieces:
         heard = hearings(rows, self.state)
-        agents = np.unique(heard.agent_H[heard.item_H >= 0])
+        agents = distinct(heard.agent_H[heard.item_H >= 0])
         if not len(agents):
             return []
         changed = self.mind.opine(Moment(step, agents, state), heard)

@@ -140,4 +140,4 @@ def test_no_mutual_parents():
     provenance = Provenance(made(), SocietyRules())
     provenance.add(KINDS.assemble(step=1, time=0, pieces=pieces))
     assert Forest.of(provenance).table().select("root", "scale").rows() == [(0, 2)]
-    assert isinstance(provenance.hearings(), pl.DataFrame)
+    assert isinstance(provenance.last_hearings(), pl.DataFrame)

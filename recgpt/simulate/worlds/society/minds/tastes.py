@@ -56,7 +56,7 @@ class Tastes:
         self._affinities = affinities = Affinities(population, facts)
         self._item_N = watch.quality * affinities.quality_N + watch.popularity * affinities.popularity_N
         self._past_AB = last_items(population.histories)
-        self._past = np.unique(_keys_of(population.histories if taken is None else taken, len(facts)))
+        self._past = np.sort(_keys_of(population.histories if taken is None else taken, len(facts)))
         self._n_items = len(facts)
         typical = typical_items(facts.count_N)
         self._typical_D = affinities.text_ND[typical].mean(axis=0)

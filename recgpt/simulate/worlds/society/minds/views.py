@@ -10,7 +10,7 @@ import numpy as np
 from recgpt.simulate.worlds.society.minds.parameters import Parameters
 from recgpt.simulate.worlds.society.minds.tastes import Tastes
 from recgpt.simulate.worlds.society.people import Feature
-from recgpt.simulate.worlds.society.ties import Ties
+from recgpt.simulate.worlds.society.ties import Ties, are_among
 
 if TYPE_CHECKING:
     from recgpt.simulate.worlds.society.state import SocietyState
@@ -59,7 +59,7 @@ class View:
         in_run = self.state.viewing.watched(agent_R)
         row = np.repeat(np.arange(len(agent_R)), in_run.lengths)
         keys = np.arange(len(agent_R))[:, None] * self._n_items + items_RS
-        is_in_run = np.isin(keys, row * self._n_items + in_run.values) & (items_RS >= 0)
+        is_in_run = are_among(keys, np.sort(row * self._n_items + in_run.values)) & (items_RS >= 0)
         watched: np.ndarray = is_in_run | self.tastes.took_before(agent_R, items_RS)
         return watched
 
