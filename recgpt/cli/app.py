@@ -13,6 +13,7 @@ from recgpt.cli.simulate import agent4rec, agents_app, experiment, simulate_app
 from recgpt.cli.society.interview import interview
 from recgpt.cli.society.recagent import recagent
 from recgpt.cli.society.simulate import society
+from recgpt.cli.web import web
 from recgpt.terminal import say
 from recgpt.version import __version__
 
@@ -64,3 +65,4 @@ app.command("experiment", rich_help_panel=SIMULATE)(experiment)
 app.add_typer(gym_app, name="gym", rich_help_panel=SIMULATE)
 app.add_typer(runs_app, name="runs", rich_help_panel=SIMULATE)
 app.add_typer(llm_app, name="llm", rich_help_panel=SERVE)
+app.command(rich_help_panel=SERVE)(web)

@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,6 +33,8 @@ from recgpt.simulate.store.manifest import versions
 from recgpt.simulate.store.snapshots import Snapshots
 from recgpt.simulate.world import Inputs, World, WorldConfig, WorldSpec, world_of
 
+BeforeStep = Callable[[int], None]
+
 
 class Verified(NamedTuple):
     """Result of `verify`.
@@ -48,7 +50,15 @@ class Verified(NamedTuple):
     n_metrics: int | None
 
 
-def start(world_name: str, run_id: str, config: WorldConfig, *, overwrite: bool = False, concurrency: int = 1) -> Run:
+def start(
+    world_name: str,
+    run_id: str,
+    config: WorldConfig,
+    *,
+    overwrite: bool = False,
+    concurrency: int = 1,
+    before_step: BeforeStep | None = None,
+) -> Run:
     """Create a run and play it to its end.
 
     Parameters
@@ -57,6 +67,8 @@ def start(world_name: str, run_id: str, config: WorldConfig, *, overwrite: bool 
         Replace the run of this id.
     concurrency
         Blocks of agents processed at the same time; the log does not depend on it.
+    before_step
+        Called before each step with its number. It may wait; an exception ends the run after the last whole step.
 
     Raises
     ------
@@ -77,7 +89,7 @@ def start(world_name: str, run_id: str, config: WorldConfig, *, overwrite: bool 
     run = Run.create(run_id, manifest, overwrite=overwrite)
     try:
         _keep(run, inputs)
-        _play(run, spec, config, inputs, concurrency)
+        _play(run, spec, config, inputs, concurrency, before_step)
     except BaseException:
         run.close()
         raise
@@ -91,6 +103,7 @@ def resume(
     max_calls: int | None = None,
     max_usd: float | None = None,
     max_failed: float | None = None,
+    before_step: BeforeStep | None = None,
 ) -> None:
     """Continue a run after the last step in its log, to its end.
 
@@ -98,7 +111,7 @@ def resume(
     ----------
     run
         Open for writing.
-    concurrency
+    concurrency, before_step
         See `start`.
     max_calls, max_usd
         New upper limits over the whole run, in place of those in its configuration.
@@ -121,7 +134,7 @@ def resume(
     inputs = spec.load_inputs(config)
     _check_same_data(run, run.manifest.dataset, inputs.fingerprint)
     _keep(run, inputs)  # the run may have been killed before they were stored
-    _play(run, spec, config, inputs, concurrency)
+    _play(run, spec, config, inputs, concurrency, before_step)
 
 
 def fork(run: Run, new_id: str, at_step: int, *, config_file: Path | None = None, overrides: Sequence[str] = ()) -> Run:
@@ -340,12 +353,16 @@ def _keep(run: Run, inputs: Inputs) -> None:
             )
 
 
-def _play(run: Run, spec: WorldSpec, config: WorldConfig, inputs: Inputs, concurrency: int) -> None:
+def _play(
+    run: Run, spec: WorldSpec, config: WorldConfig, inputs: Inputs, concurrency: int, before_step: BeforeStep | None
+) -> None:
     with _how_to_go_on(run, spec):
-        _play_all(run, spec, config, inputs, concurrency)
+        _play_all(run, spec, config, inputs, concurrency, before_step)
 
 
-def _play_all(run: Run, spec: WorldSpec, config: WorldConfig, inputs: Inputs, concurrency: int) -> None:
+def _play_all(
+    run: Run, spec: WorldSpec, config: WorldConfig, inputs: Inputs, concurrency: int, before_step: BeforeStep | None
+) -> None:
     world = spec.make_world(config, inputs, run, concurrency)
     for rows in run.iter_steps():
         world.apply(rows)
@@ -356,6 +373,8 @@ def _play_all(run: Run, spec: WorldSpec, config: WorldConfig, inputs: Inputs, co
     is_person = isinstance(config, MindOptions) and config.mind == "person"
     with Meter(f"{run.run_id}: {spec.step_name}s", world.n_steps, done=world.step, disable=is_person) as meter:
         while not world.over:
+            if before_step is not None:
+                before_step(world.step + 1)
             meter.update(1, note=_play_step(run, spec, world, snapshots))
     run.set_metrics(spec.measures(run))
     run.finish()

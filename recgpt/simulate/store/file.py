@@ -18,6 +18,7 @@ FILE_NAME, LOCK_NAME, SNAPSHOTS_NAME = "run.sqlite", "writer.sqlite", "snapshots
 FORMAT = 2
 """Format of the runs that are written; format 1 (without other agent, place and time) can still be read."""
 BUSY_S = 30.0  # seconds that a reader or writer waits for the other
+_LOCK_S = 0.2  # seconds that a writer waits for its lock, which `is_being_written` holds for an instant
 _TABLES = f"""
     BEGIN;
     PRAGMA user_version = {FORMAT};
@@ -182,7 +183,9 @@ def lock_for_writing(path: Path) -> sqlite3.Connection:
         There is another writer, or the folder cannot be written.
     """
     with readable_errors(path):
-        lock = sqlite3.connect(path.with_name(LOCK_NAME), timeout=0, isolation_level=None, check_same_thread=False)
+        lock = sqlite3.connect(
+            path.with_name(LOCK_NAME), timeout=_LOCK_S, isolation_level=None, check_same_thread=False
+        )
         try:
             lock.execute("BEGIN EXCLUSIVE")
         except BaseException as error:
@@ -194,6 +197,19 @@ def lock_for_writing(path: Path) -> sqlite3.Connection:
                 ) from error
             raise
     return lock
+
+
+def is_being_written(path: Path) -> bool:
+    """Whether some process has the run at `path` open for writing."""
+    lock = path.with_name(LOCK_NAME)
+    if not lock.is_file():
+        return False
+    with closing(sqlite3.connect(f"{lock.resolve().as_uri()}?mode=ro", uri=True, timeout=0)) as connection:
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.OperationalError as error:
+            return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+    return False
 
 
 def make(path: Path, manifest: str, *, parent: tuple[Path, int] | None = None) -> None:

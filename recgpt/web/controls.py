@@ -1,0 +1,269 @@
+"""Calls that change: create, control, fork, edit, take over and interview."""
+
+import asyncio
+import json
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from recgpt.errors import SimulationError
+from recgpt.simulate.store import Run
+from recgpt.simulate.store.file import run_path, taken
+from recgpt.web.config_forms import checked_config, schemas, yaml_of, yaml_settings
+from recgpt.web.players import BusyError, Player
+from recgpt.web.service import READY_S, Service, service_of
+
+router = APIRouter(prefix="/api")
+RunId = Annotated[str, Field(max_length=64)]
+Speed = Annotated[float | None, Field(gt=0, le=1000)]
+MOST_YAML_CHARS, MOST_QUESTION_CHARS = 200_000, 1000
+
+
+class Body(BaseModel):
+    """Body of a call; unknown names are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class NewRun(Body):
+    """A run to be created."""
+
+    run: RunId
+    world: str
+    config: dict[str, Any]
+    overwrite: bool = False
+    play: bool = False
+    speed: Speed = None
+
+
+class Control(Body):
+    """An action on a run."""
+
+    action: Literal["play", "pause", "step", "stop", "reset", "speed"]
+    speed: Speed = None
+
+
+class Fork(Body):
+    """A fork, with changed settings by dotted name."""
+
+    run: RunId | None = None
+    at: int = Field(ge=0)
+    set: dict[str, Any] = {}
+
+
+class Edit(Body):
+    """Other values of fields of an agent's profile, from the next step on."""
+
+    at: int = Field(ge=0)
+    agent: int = Field(ge=0)
+    values: dict[str, str | int]
+
+
+class TakeOver(Body):
+    """An agent that a person plays, or plays no longer, from the next step on."""
+
+    at: int = Field(ge=0)
+    agent: int = Field(ge=0)
+
+
+class Answer(Body):
+    """Answer to a prompt."""
+
+    text: str = Field(max_length=MOST_QUESTION_CHARS)
+
+
+class Question(Body):
+    """Question to an agent as it was after a step."""
+
+    step: int = Field(ge=0)
+    agent: int = Field(ge=0)
+    question: str = Field(min_length=1, max_length=MOST_QUESTION_CHARS)
+
+
+class Import(Body):
+    """Settings of a world as YAML."""
+
+    world: str
+    yaml: str = Field(max_length=MOST_YAML_CHARS)
+
+
+class Export(Body):
+    """Settings of a world."""
+
+    world: str
+    config: dict[str, Any]
+
+
+@router.get("/worlds")
+async def worlds() -> list[dict[str, Any]]:
+    """Worlds with the schemas and defaults of their settings."""
+    return await asyncio.to_thread(schemas)
+
+
+@router.post("/config/import")
+async def import_config(body: Import) -> dict[str, Any]:
+    """Settings in a YAML text, checked."""
+    return {"config": await asyncio.to_thread(yaml_settings, body.world, body.yaml)}
+
+
+@router.post("/config/export")
+async def export_config(body: Export) -> dict[str, str]:
+    """YAML text of settings, checked."""
+    return {"yaml": await asyncio.to_thread(yaml_of, body.world, body.config)}
+
+
+@router.post("/runs")
+async def create(request: Request, body: NewRun) -> dict[str, Any]:
+    """Create a run, paused before its first step or playing."""
+    service = service_of(request)
+    config = await asyncio.to_thread(checked_config, body.world, body.config)
+    if run_path(body.run).is_file() and not body.overwrite:
+        with Run.open(body.run) as run:
+            if not run.is_empty:
+                raise taken(body.run)
+    job = {"do": "create", "world": body.world, "config": config, "overwrite": body.overwrite}
+    return await _started(service, body.run, job, plays=body.play, speed=body.speed)
+
+
+@router.post("/runs/{run}/control")
+async def control(request: Request, run: str, body: Control) -> dict[str, Any]:
+    """Play, pause, step, stop, reset, or set the speed."""
+    service = service_of(request)
+    service.check(run)
+    player = service.players.of(run)
+    if body.action == "reset":
+        return await _reset(service, run)
+    if player is not None and player.is_alive:
+        player.order(body.action, body.speed)
+        return {"run": run}
+    if body.action in ("play", "step"):
+        found = await _started(service, run, {"do": "resume"}, plays=body.action == "play", speed=body.speed)
+        if body.action == "step" and (player := service.players.of(run)) is not None:
+            player.order("step")
+        return found
+    raise BusyError(f"run {run} is not being played here: play it first")
+
+
+async def _reset(service: Service, run_id: str) -> dict[str, Any]:
+    """Make the run anew, paused before its first step."""
+    await asyncio.to_thread(service.players.end, run_id)
+    with Run.open(run_id) as run:
+        manifest = run.manifest
+    job = {"do": "create", "world": manifest.world, "config": manifest.config, "overwrite": True}
+    return await _started(service, run_id, job, plays=False)
+
+
+async def _started(
+    service: Service, run_id: str, job: dict[str, Any], *, plays: bool, speed: float | None = None
+) -> dict[str, Any]:
+    """Start a player and wait until the run is there; raise its error if it fails at once."""
+    run_path(run_id)
+    player = await asyncio.to_thread(service.players.play, run_id, job, plays=plays, speed=speed)
+    await asyncio.to_thread(player.wait_until_ready, READY_S)
+    if player.state == "failed":
+        raise SimulationError(player.error or "the run failed")
+    return {"run": run_id, "status": player.state}
+
+
+# --- forks ---
+
+
+@router.post("/runs/{run}/fork")
+async def fork(request: Request, run: str, body: Fork) -> dict[str, Any]:
+    """Fork a run, with changed settings."""
+    return await _forked(service_of(request), run, body.at, _overrides(body.set), new_id=body.run)
+
+
+@router.post("/runs/{run}/edit")
+async def edit(request: Request, run: str, body: Edit) -> dict[str, Any]:
+    """Fork a run, with an edit of an agent's profile from the next step on."""
+    entry = {"kind": "profile", "round": body.at + 1, "agents": [body.agent], "values": body.values}
+    return await _scheduled(service_of(request), run, body.at, [entry])
+
+
+@router.post("/runs/{run}/take")
+async def take(request: Request, run: str, body: TakeOver) -> dict[str, Any]:
+    """Fork a run, with an agent played by a person from the next step on."""
+    entry = {"kind": "person", "round": body.at + 1, "agent": body.agent}
+    return await _scheduled(service_of(request), run, body.at, [entry])
+
+
+@router.post("/runs/{run}/give")
+async def give(request: Request, run: str, body: TakeOver) -> dict[str, Any]:
+    """Fork a run, with an agent handed back to its own mind from the next step on."""
+    service = service_of(request)
+    service.check(run)
+    with Run.open(run) as opened:
+        schedule = [dict(entry) for entry in opened.manifest.config.get("schedule", ())]
+    for entry in schedule:
+        if entry["kind"] == "person" and entry["agent"] == body.agent and (entry["until"] or body.at + 1) > body.at:
+            entry["until"] = body.at
+            return await _forked(service, run, body.at, [f"schedule={json.dumps(schedule)}"])
+    raise SimulationError(f"run {run}: no person plays agent {body.agent} after step {body.at}")
+
+
+async def _scheduled(service: Service, run_id: str, at: int, entries: list[dict[str, Any]]) -> dict[str, Any]:
+    service.check(run_id)
+    with Run.open(run_id) as run:
+        schedule = run.manifest.config.get("schedule")
+        if schedule is None:
+            raise SimulationError(f"the world {run.manifest.world!r} has no schedule: its agents cannot be changed")
+    return await _forked(service, run_id, at, [f"schedule={json.dumps([*schedule, *entries])}"])
+
+
+async def _forked(
+    service: Service, run_id: str, at: int, overrides: list[str], *, new_id: str | None = None
+) -> dict[str, Any]:
+    service.check(run_id)
+    new_id = new_id or service.new_id(run_id)
+    if run_path(new_id).is_file():
+        raise taken(new_id)
+    job = {"do": "fork", "parent": run_id, "at": at, "overrides": overrides}
+    return await _started(service, new_id, job, plays=False)
+
+
+def _overrides(settings: dict[str, Any]) -> list[str]:
+    return [f"{name}={json.dumps(value)}" for name, value in settings.items()]
+
+
+# --- a person, and interviews ---
+
+
+@router.post("/runs/{run}/answer")
+async def answer(request: Request, run: str, body: Answer) -> dict[str, Any]:
+    """Answer the prompt of the mind `person`."""
+    player: Player | None = service_of(request).players.of(run)
+    if player is None:
+        raise BusyError(f"run {run} waits for no answer")
+    await asyncio.to_thread(player.answer, body.text)
+    return {"run": run}
+
+
+@router.post("/runs/{run}/interview")
+async def interview(request: Request, run: str, body: Question) -> dict[str, Any]:
+    """Ask an agent a question, without a trace in the run."""
+    service = service_of(request)
+    service.check(run)
+    async with service.work:
+        return await asyncio.to_thread(interviewed, run, body.step, body.agent, body.question)
+
+
+def interviewed(run_id: str, step: int, agent: int, question: str) -> dict[str, Any]:
+    """Answer of an agent as it was after a step.
+
+    Raises
+    ------
+    SimulationError
+        Agents of this world cannot be interviewed.
+    """
+    from recgpt.simulate.worlds.society.config import NAME
+    from recgpt.simulate.worlds.society.interviewing import interview as ask
+
+    with Run.open(run_id) as run:
+        if run.manifest.world != NAME:
+            raise SimulationError(
+                f"agents of the world {run.manifest.world!r} cannot be interviewed: those of {NAME} can"
+            )
+        found = ask(run, step, agent, question)
+    return {"text": found.text, "failure": found.failure, "calls": found.spent.calls, "cost_usd": found.spent.usd}
