@@ -5,6 +5,7 @@ import { cssColor, onTheme } from "./theme.js";
 import { el, fittedContext, nextFrame, setAttribute, setText } from "./dom.js";
 
 const CHART_COLORS = 8;
+const MOST_MARKS = 60; // more would hide the lines
 const PAD = { left: 38, right: 10, top: 8, bottom: 16 };
 
 /** Round numbers that span a range: at most five. */
@@ -50,11 +51,16 @@ class Chart {
 
   legendEntry(figure, index) {
     const value = el("span", { class: "chart-value" });
+    if (this.grid.byRun) {
+      const other = el("span", { class: "chart-value" });
+      this.legend.append(el("span", { class: "chart-runs", title: figure.help }, el("strong", {}, figure.label), el("span", { class: "swatch c0" }), value, el("span", { class: "swatch c1" }), other));
+      return { values: [value, other] };
+    }
     const title = figure.help ? `${figure.label}: ${figure.help}` : figure.label;
     const swatch = el("span", { class: `swatch c${index % CHART_COLORS}` });
     const button = el("button", { type: "button", title, "aria-pressed": "true", click: () => this.toggle(figure.name) }, swatch, el("span", { class: "chart-name" }, figure.label), value);
     this.legend.append(button);
-    return { button, value };
+    return { button, values: [value] };
   }
 
   toggle(name) {
@@ -74,7 +80,8 @@ class Chart {
     this.grid.series.forEach((series, which) => {
       this.figures.forEach((figure, index) => {
         const values = series.values[figure.name];
-        if (values && !this.hidden.has(figure.name)) lines.push({ values, color: this.grid.colors[index % CHART_COLORS], dashed: which > 0 });
+        const color = this.grid.colors[(this.grid.byRun ? which : index) % CHART_COLORS];
+        if (values && !this.hidden.has(figure.name)) lines.push({ values, color });
       });
     });
     return lines;
@@ -120,7 +127,9 @@ class Chart {
   /** Lines at the shown step and at the pointer, with dots on the values. */
   drawSteps(context, x, y, lines) {
     const { step, hover, ink } = this.grid;
+    context.globalAlpha = this.grid.markSteps.length > 12 ? 0.3 : 0.8;
     for (const mark of this.grid.markSteps) drawUpright(context, x(mark), this.height, ink.mark, [2, 3]);
+    context.globalAlpha = 1;
     drawUpright(context, x(step), this.height, ink.accent, []);
     if (hover !== null) drawUpright(context, x(hover), this.height, ink.muted, [3, 3]);
     const at = hover === null ? step : hover;
@@ -138,9 +147,9 @@ class Chart {
     const { step, hover, series, noun } = this.grid;
     const at = hover === null ? step : hover;
     const texts = this.figures.map((figure, index) => {
-      const text = series.map((one) => numberText(one.values[figure.name]?.[at])).join(" · ");
-      setText(this.entries[index].value, text);
-      return `${figure.label} ${text}`;
+      const numbers = series.map((one) => numberText(one.values[figure.name]?.[at]));
+      numbers.forEach((number, which) => setText(this.entries[index].values[which], number));
+      return `${figure.label} ${numbers.join(" and ")}`;
     });
     setAttribute(this.canvas, "aria-label", `${this.title} over ${countText(this.grid.last, noun)}; at ${noun} ${at}: ${texts.join(", ")}`);
   }
@@ -158,11 +167,10 @@ function drawUpright(context, left, height, color, dash) {
 }
 
 /** Draw a line with gaps where values are missing; of many values in one column of pixels, the extremes. */
-function drawLine(context, { values, color, dashed }, x, y, wide) {
+function drawLine(context, { values, color }, x, y, wide) {
   context.strokeStyle = color;
   context.lineWidth = 1.5;
   context.lineJoin = "round";
-  context.setLineDash(dashed ? [5, 4] : []);
   context.beginPath();
   const stride = Math.max(1, Math.floor(values.length / (2 * Math.max(1, wide))));
   let open = false;
@@ -180,7 +188,6 @@ function drawLine(context, { values, color, dashed }, x, y, wide) {
     }
   }
   context.stroke();
-  context.setLineDash([]);
 }
 
 function extremesOf(values, from, to) {
@@ -193,12 +200,13 @@ function extremesOf(values, from, to) {
   return lowest < highest ? [lowest, highest] : [highest, lowest];
 }
 
-/** All charts of one run, or of two runs with the lines of the second dashed. */
+/** All charts of one run; with `byRun` a chart for each figure, with a line for each run. */
 export class ChartGrid {
-  constructor(node, figures, noun, { onHover, onPick }) {
-    Object.assign(this, { node, noun, onHover, onPick, series: [], step: 0, hover: null, last: 0, markSteps: [] });
+  constructor(node, figures, noun, { onHover, onPick, byRun = false }) {
+    Object.assign(this, { node, noun, byRun, onHover, onPick, series: [], step: 0, hover: null, last: 0, markSteps: [] });
     const groups = new Map();
-    for (const figure of figures) groups.set(figure.chart, [...(groups.get(figure.chart) || []), figure]);
+    const groupOf = (figure) => (byRun ? figure.name : figure.chart);
+    for (const figure of figures) groups.set(groupOf(figure), [...(groups.get(groupOf(figure)) || []), figure]);
     this.charts = [...groups].map(([title, group]) => new Chart(title, group, this));
     this.redraw = () => this.charts.forEach((chart) => chart.draw());
     this.readColors();
@@ -243,7 +251,7 @@ export class ChartGrid {
 
   /** Draw what changed: `series` is a list of {values}, values by figure. */
   update({ series, step, hover, last, marks }) {
-    Object.assign(this, { series, step, hover, last, markSteps: [...new Set(marks.map((mark) => mark.step))].slice(-200) });
+    Object.assign(this, { series, step, hover, last, markSteps: marks.length > MOST_MARKS ? [] : [...new Set(marks.map((mark) => mark.step))] });
     nextFrame(this.redraw);
   }
 }

@@ -25,11 +25,11 @@ class ComparePage {
     this.slider = new TimeSlider({ noun, onStep: (step) => this.goTo(step) });
     this.place = el("span", { class: "place" });
     this.charts = el("section", { class: "charts", "aria-label": "Charts" });
-    this.grid = new ChartGrid(this.charts, this.figures(), noun, { onHover: (step) => this.setHover(step), onPick: (step) => this.goTo(step) });
+    this.grid = new ChartGrid(this.charts, this.figures(), noun, { onHover: (step) => this.setHover(step), onPick: (step) => this.goTo(step), byRun: true });
     this.tabs = new Tabs("Figures", (name) => this.showTab(name));
     this.sides = models.map((model) => new Side(model));
     this.table = new PanelList(el("div", { class: "panels compare-figures" }));
-    const legend = el("p", { class: "compare-legend" }, el("span", { class: "solid" }), models[0].about.run, el("span", { class: "dashed" }), models[1].about.run);
+    const legend = el("p", { class: "compare-legend" }, el("span", { class: "swatch c0" }), models[0].about.run, el("span", { class: "swatch c1" }), models[1].about.run);
     const bar = el("section", { class: "transport", "aria-label": "Time" }, this.slider.node, el("div", { class: "transport-row" }, this.place, legend));
     this.tabPanel = el("div", { id: "compared", role: "tabpanel", class: "compare-sides" }, ...this.sides.map((side) => side.node));
     main.className = "compare-page";
@@ -92,7 +92,7 @@ class ComparePage {
     const [left, right] = this.models;
     const rows = this.figures().map((figure) => {
       const [one, other] = [left, right].map((model) => model.values[figure.name]?.[Math.min(this.step, model.last)] ?? null);
-      return [figure.label, one, other, one === null || other === null ? null : other - one];
+      return [figure.label, one, other, one === null || other === null ? null : Number((other - one).toPrecision(12))];
     });
     return { tab: "", title: "Figures at this step", kind: "table", columns: ["figure", left.about.run, right.about.run, "difference"], rows };
   }

@@ -14,6 +14,7 @@ export class Stage {
     this.model = model;
     const { about } = model;
     this.graph = null;
+    this.hasData = false;
     this.tip = el("div", { class: "stage-tip words", hidden: true });
     const handlers = { onSelect: (agent) => model.select(agent), onHover: (agent, event) => this.showTip(agent, event) };
     this.handlers = handlers;
@@ -78,7 +79,7 @@ export class Stage {
       return;
     }
     this.graphRequest.ask(this.model.step, following && playing);
-    if (frame.activity) this.graph.setActivity(frame.activity);
+    if (frame.activity && this.hasData) this.graph.setActivity(frame.activity);
   }
 
   countActivities({ activity }) {
@@ -90,6 +91,7 @@ export class Stage {
   takeGraph(graph, error) {
     if (error || !graph || !this.graph) return;
     this.graph.setGraph(graph);
+    this.hasData = true;
     setText(this.rule, graph.rule || "");
     if (this.model.frame && this.model.frame.activity) this.graph.setActivity(this.model.frame.activity);
     this.graph.select(this.model.agent);
@@ -97,7 +99,7 @@ export class Stage {
 
   select() {
     this.grid.select(this.model.agent);
-    if (this.graph) this.graph.select(this.model.agent);
+    if (this.hasData) this.graph.select(this.model.agent);
   }
 
   showTip(agent, event) {
