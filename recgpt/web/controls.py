@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
@@ -196,11 +197,17 @@ async def give(request: Request, run: str, body: TakeOver) -> dict[str, Any]:
     service.check(run)
     with Run.open(run) as opened:
         schedule = [dict(entry) for entry in opened.manifest.config.get("schedule", ())]
-    for entry in schedule:
-        if entry["kind"] == "person" and entry["agent"] == body.agent and (entry["until"] or body.at + 1) > body.at:
-            entry["until"] = body.at
-            return await _forked(service, run, body.at, [f"schedule={json.dumps(schedule)}"])
-    raise SimulationError(f"run {run}: no person plays agent {body.agent} after step {body.at}")
+    changed = [entry for entry in map(partial(_handed_back, body), schedule) if entry is not None]
+    if changed == schedule:
+        raise SimulationError(f"run {run}: no person plays agent {body.agent} after step {body.at}")
+    return await _forked(service, run, body.at, [f"schedule={json.dumps(changed)}"])
+
+
+def _handed_back(body: TakeOver, entry: dict[str, Any]) -> dict[str, Any] | None:
+    """An entry of a schedule, ended where it lets a person play the agent; None where it was to begin later."""
+    if entry["kind"] != "person" or entry["agent"] != body.agent or (entry["until"] or body.at + 1) <= body.at:
+        return entry
+    return None if entry["round"] > body.at else {**entry, "until": body.at}
 
 
 async def _scheduled(service: Service, run_id: str, at: int, entries: list[dict[str, Any]]) -> dict[str, Any]:

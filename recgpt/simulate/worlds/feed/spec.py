@@ -1,27 +1,14 @@
 """The feed as the runner, the store and the command line use it."""
 
-import os
 from collections.abc import Callable
 
 from recgpt.simulate.store import Run
 from recgpt.simulate.world import WorldSpec, deferred
 from recgpt.simulate.worlds.feed.artifacts import stored_facts, stored_population
 from recgpt.simulate.worlds.feed.config import NAME, FeedConfig
-from recgpt.simulate.worlds.feed.inputs import Inputs, load_inputs
 from recgpt.simulate.worlds.feed.kinds import CLOCK, KINDS
 from recgpt.simulate.worlds.feed.measures import measures
-from recgpt.simulate.worlds.feed.minds import make_mind
 from recgpt.simulate.worlds.feed.state import FeedRules, FeedState
-from recgpt.simulate.worlds.feed.world import Feed
-
-
-def make_world(config: FeedConfig, inputs: Inputs, run: Run, concurrency: int) -> Feed:
-    """The feed before its first page."""
-    setting = inputs.setting
-    mind = make_mind(config, setting.population, setting.facts, seed=config.seed, run=run)
-    # A language model's calls run together in its client, and a person answers one question at a time.
-    threads = min(concurrency, os.cpu_count() or 1) if config.mind == "scripted" else 1
-    return Feed(config.part(FeedRules), setting, inputs.recommender, mind, concurrency=threads)
 
 
 def load_state(run: Run) -> Callable[[], FeedState]:
@@ -40,8 +27,8 @@ WORLD = WorldSpec(
     config=FeedConfig,
     kinds=KINDS,
     clock=CLOCK,
-    load_inputs=load_inputs,
-    make_world=make_world,
+    load_inputs=deferred("recgpt.simulate.worlds.feed.inputs:load_inputs"),
+    make_world=deferred("recgpt.simulate.worlds.feed.world:make_world"),
     load_state=load_state,
     measures=measures,
     view=deferred("recgpt.simulate.worlds.feed.view:view"),

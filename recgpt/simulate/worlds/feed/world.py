@@ -9,10 +9,11 @@ The state is a function of the event log only (`FeedState.apply`), so that a run
 Shapes: A agents, S slots of a page, P slots of all pages, N items, k items ranked.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -25,10 +26,16 @@ from recgpt.simulate import rng
 from recgpt.simulate.agents.memory import Memory
 from recgpt.simulate.items import ItemFacts
 from recgpt.simulate.llm.budget import CostEstimate
+from recgpt.simulate.store import Run
+from recgpt.simulate.worlds.feed.config import FeedConfig
 from recgpt.simulate.worlds.feed.kinds import CLOCK, KINDS
+from recgpt.simulate.worlds.feed.minds import make_mind
 from recgpt.simulate.worlds.feed.minds.base import Decisions, Interviews, Mind, Pages
 from recgpt.simulate.worlds.feed.state import LIKED, MEMORY_CAPACITY, Advert, FeedRules, FeedState, Setting
 from recgpt.simulate.worlds.online import LiveRecommender, first_usable
+
+if TYPE_CHECKING:
+    from recgpt.simulate.worlds.feed.inputs import Inputs
 
 __all__ = ["MEMORY_CAPACITY", "Advert", "Feed", "FeedRules", "FeedState", "Setting"]
 
@@ -323,3 +330,12 @@ def _advert_pool(facts: ItemFacts, advert: Advert) -> np.ndarray:
             f"no item with known ratings belongs to the class {advert}: advertise another class, or all"
         )
     return pool
+
+
+def make_world(config: FeedConfig, inputs: "Inputs", run: Run, concurrency: int) -> Feed:
+    """The feed before its first page."""
+    setting = inputs.setting
+    mind = make_mind(config, setting.population, setting.facts, seed=config.seed, run=run)
+    # A language model's calls run together in its client, and a person answers one question at a time.
+    threads = min(concurrency, os.cpu_count() or 1) if config.mind == "scripted" else 1
+    return Feed(config.part(FeedRules), setting, inputs.recommender, mind, concurrency=threads)

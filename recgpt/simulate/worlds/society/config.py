@@ -11,7 +11,7 @@ from recgpt.simulate.agents.memory_presets import PRESETS
 from recgpt.simulate.minds.options import MindOptions
 from recgpt.simulate.world import WorldConfig
 from recgpt.simulate.worlds.society.rounds import parsed_interval
-from recgpt.simulate.worlds.society.schedule import Intervention
+from recgpt.simulate.worlds.society.schedule import Intervention, TakeOver
 
 NAME = "society"
 FIXED = (
@@ -99,9 +99,12 @@ class SocietyConfig(SocietyRules, MindOptions, WorldConfig):
     schedule: tuple[Intervention, ...] = Field(default=(), description="interventions, surveys and polls by round")
 
     def check_fork(self, changed: Self, at_step: int) -> None:
-        """Refuse a change of the schedule up to the fork; events refer to its entries by their place."""
+        """Refuse a change of the schedule up to the fork; events refer to its entries by their place.
+
+        The end of a person's play may change, as long as it comes after the fork.
+        """
         begun, wanted = (
-            {place: entry for place, entry in enumerate(config.schedule) if entry.round <= at_step}
+            {place: _so_far(entry, at_step) for place, entry in enumerate(config.schedule) if entry.round <= at_step}
             for config in (self, changed)
         )
         if begun != wanted:
@@ -116,3 +119,10 @@ class SocietyConfig(SocietyRules, MindOptions, WorldConfig):
         if rules.memory != "auto":
             return rules
         return rules.model_copy(update={"memory": "recagent" if self.mind in ("llm", "person") else "none"})
+
+
+def _so_far(entry: Intervention, at_step: int) -> Intervention:
+    """The entry as the rounds up to `at_step` know it: an agent may be handed back at any later round."""
+    if isinstance(entry, TakeOver) and (entry.until is None or entry.until >= at_step):
+        return entry.model_copy(update={"until": None})
+    return entry

@@ -7,29 +7,11 @@ from recgpt.simulate.store import Run
 from recgpt.simulate.world import WorldSpec, deferred
 from recgpt.simulate.worlds.society.artifacts import stored_setting
 from recgpt.simulate.worlds.society.config import FIXED, NAME, SocietyConfig
-from recgpt.simulate.worlds.society.inputs import Inputs, load_inputs
 from recgpt.simulate.worlds.society.kinds import CLOCK, KINDS
-from recgpt.simulate.worlds.society.minds import make_mind
 from recgpt.simulate.worlds.society.state import SocietyState
-from recgpt.simulate.worlds.society.world import Society
 
 if TYPE_CHECKING:
     from recgpt.simulate.world import State
-
-
-def make_world(config: SocietyConfig, inputs: Inputs, run: Run, concurrency: int) -> Society:
-    """The society before its first round."""
-    rules, setting = config.rules(), inputs.setting
-    mind = make_mind(config, setting, rules, seed=config.seed, run=run, schedule=config.schedule)
-    return Society(
-        rules,
-        setting,
-        inputs.recommender,
-        mind,
-        schedule=config.schedule,
-        make_recommender=inputs.make_recommender,
-        seed=config.seed,
-    )
 
 
 def load_state(run: Run) -> "Callable[[], State]":
@@ -44,8 +26,8 @@ WORLD = WorldSpec(
     config=SocietyConfig,
     kinds=KINDS,
     clock=CLOCK,
-    load_inputs=load_inputs,
-    make_world=make_world,
+    load_inputs=deferred("recgpt.simulate.worlds.society.inputs:load_inputs"),
+    make_world=deferred("recgpt.simulate.worlds.society.world:make_world"),
     load_state=load_state,
     measures=deferred("recgpt.simulate.worlds.society.measures:measures"),
     view=deferred("recgpt.simulate.worlds.society.view:view"),

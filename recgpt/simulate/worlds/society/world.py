@@ -11,6 +11,7 @@ Shapes: A agents, R agents of one decision.
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -18,12 +19,14 @@ import polars as pl
 from recgpt.recommenders.base import Recommender
 from recgpt.simulate.events import by_kind
 from recgpt.simulate.llm.budget import CostEstimate
+from recgpt.simulate.store import Run
 from recgpt.simulate.worlds.online import LiveRecommender
 from recgpt.simulate.worlds.society import interventions, sessions, socialising
 from recgpt.simulate.worlds.society.activity import Busy, who_acts
-from recgpt.simulate.worlds.society.config import SocietyRules
+from recgpt.simulate.worlds.society.config import SocietyConfig, SocietyRules
 from recgpt.simulate.worlds.society.hearing import hearings
 from recgpt.simulate.worlds.society.kinds import KINDS
+from recgpt.simulate.worlds.society.minds import make_mind
 from recgpt.simulate.worlds.society.minds.base import Choice, Choices, Mind, Moment
 from recgpt.simulate.worlds.society.page_interventions import on_pages
 from recgpt.simulate.worlds.society.schedule import Intervention
@@ -32,6 +35,9 @@ from recgpt.simulate.worlds.society.search import Search
 from recgpt.simulate.worlds.society.setting import Setting
 from recgpt.simulate.worlds.society.state import SocietyState
 from recgpt.simulate.worlds.society.ties import distinct
+
+if TYPE_CHECKING:
+    from recgpt.simulate.worlds.society.inputs import Inputs
 
 Pieces = list[pl.DataFrame]
 NO_RECOMMENDER, NO_SOCIAL_LIFE = "there is no recommender", "there is no social life"
@@ -227,3 +233,18 @@ class Society:
         if self._make_recommender is None:
             raise ValueError(f"no way to make the recommender {name} was given")
         return self._make_recommender(name)
+
+
+def make_world(config: SocietyConfig, inputs: "Inputs", run: Run, concurrency: int) -> Society:
+    """The society before its first round."""
+    rules, setting = config.rules(), inputs.setting
+    mind = make_mind(config, setting, rules, seed=config.seed, run=run, schedule=config.schedule)
+    return Society(
+        rules,
+        setting,
+        inputs.recommender,
+        mind,
+        schedule=config.schedule,
+        make_recommender=inputs.make_recommender,
+        seed=config.seed,
+    )

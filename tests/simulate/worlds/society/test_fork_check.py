@@ -28,3 +28,12 @@ def test_later_entries_may_change() -> None:
 def test_entries_of_the_shared_rounds_may_not(schedule: tuple[dict, ...]) -> None:
     with pytest.raises(SimulationError, match="its 1 entries up to round 3 shaped the rounds that the fork shares"):
         config_of(FIRST, LATER).check_fork(config_of(*schedule), 3)
+
+
+def test_the_end_of_a_persons_play_may_change_after_the_fork():
+    played = {"kind": "person", "round": 1, "agent": 2}
+    before = config_of(played)
+    before.check_fork(config_of({**played, "until": 3}), 3)
+    config_of({**played, "until": 5}).check_fork(config_of(played), 3)
+    with pytest.raises(SimulationError, match="up to round 3"):
+        before.check_fork(config_of({**played, "until": 2}), 3)
