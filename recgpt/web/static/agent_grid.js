@@ -8,7 +8,7 @@ const LARGEST_CELL = 34;
 /** Grid of agents on canvas; arrows move the selection, a click selects. */
 export class AgentGrid {
   constructor({ people, nAgents, activities, onSelect, onHover }) {
-    Object.assign(this, { people, nAgents, activities, onSelect, onHover, activity: null, selected: null, hovered: null, only: null });
+    Object.assign(this, { people: people || "agents", nAgents, activities, onSelect, onHover, activity: null, selected: null, hovered: null, only: null });
     this.canvas = el("canvas", { class: "agent-grid", tabindex: 0, role: "img", keydown: (event) => this.onKey(event) });
     this.canvas.addEventListener("pointermove", (event) => this.hover(this.agentAt(event), event));
     this.canvas.addEventListener("pointerleave", () => this.hover(null));

@@ -41,7 +41,7 @@ export class AgentView {
     this.hint.hidden = Boolean(card);
     this.body.hidden = !card;
     if (!card) {
-      const wanted = `Choose one of the ${about.people} in the middle, or search by name or number.`;
+      const wanted = `Choose one of the ${about.people || "agents"} in the middle, or search by name or number.`;
       setText(this.hint, cardError || (agent === null ? wanted : "Loading …"));
       return;
     }

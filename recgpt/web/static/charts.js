@@ -5,6 +5,7 @@ import { cssColor, onTheme } from "./theme.js";
 import { el, fittedContext, nextFrame, setAttribute, setText } from "./dom.js";
 
 const CHART_COLORS = 8;
+const MOST_ENTRIES = 6;
 const MOST_MARKS = 60; // more would hide the lines
 const PAD = { left: 38, right: 10, top: 8, bottom: 16 };
 
@@ -143,7 +144,16 @@ class Chart {
     }
   }
 
+  /** Hide entries that were 0 so far, where a chart has many. */
+  hideEmpty() {
+    if (this.figures.length <= MOST_ENTRIES) return;
+    this.figures.forEach((figure, index) => {
+      this.entries[index].button.hidden = !this.grid.series.some((series) => (series.values[figure.name] || []).some(Boolean));
+    });
+  }
+
   writeLegend() {
+    this.hideEmpty();
     const { step, hover, series, noun } = this.grid;
     const at = hover === null ? step : hover;
     const texts = this.figures.map((figure, index) => {

@@ -12,7 +12,7 @@ export class ChatView {
     this.talks = [];
     this.messages = el("ol", { class: "chat-lines", "aria-live": "polite", "aria-label": "Talk" });
     this.who = el("p", { class: "panel-help" });
-    this.question = el("input", { type: "text", maxlength: 2000, placeholder: "Ask a question", "aria-label": "Question to the agent" });
+    this.question = el("input", { type: "text", maxlength: 1000, placeholder: "Ask a question", "aria-label": "Question to the agent" });
     this.ask = el("button", { class: "button primary" }, "Ask");
     this.form = el("form", { class: "chat-form", submit: (event) => this.interview(event) }, this.question, this.ask);
     this.prompt = this.makePrompt();
@@ -25,7 +25,7 @@ export class ChatView {
 
   makePrompt() {
     this.promptText = el("pre", { class: "prompt-text words" });
-    this.answer = el("input", { type: "text", maxlength: 4000, "aria-label": "Your answer" });
+    this.answer = el("input", { type: "text", maxlength: 1000, "aria-label": "Your answer" });
     this.promptError = el("p", { class: "field-error", role: "alert" });
     const form = el("form", { class: "chat-form", submit: (event) => this.sendAnswer(event) }, this.answer, el("button", { class: "button primary" }, "Answer"));
     return el("div", { class: "prompt", role: "group", "aria-label": "Your turn" }, el("h2", {}, "Your turn"), this.promptText, form, this.promptError);

@@ -19,7 +19,7 @@ export function stateOf(model) {
   if (reading) return [`Reading ${numberText(reading.done)} of ${numberText(reading.total)}`, "reading"];
   if (!following) return [`Replay · ${about.step_name} ${numberText(step)}`, "replay"];
   if (!source.writable) return ["Recorded", "finished"];
-  const texts = { playing: "Live", paused: "Paused", stopped: "Stopped", finished: "Finished", failed: "Failed" };
+  const texts = { starting: "Starting", playing: "Live", paused: "Paused", stopped: "Stopped", finished: "Finished", failed: "Failed" };
   return [run.controllable || run.status !== "playing" ? texts[run.status] : "Live, played elsewhere", run.status];
 }
 
@@ -42,12 +42,7 @@ export class RunStatus {
     setAttribute(this.badge, "data-kind", kind);
     const now = frame && frame.now ? ` · ${frame.now}` : "";
     setText(this.clock, `${about.step_name} ${numberText(step)}${now}`);
-    const origin = run.forked_from ? ` · fork of ${forkText(run.forked_from)}` : "";
-    this.world.title = `${numberText(about.n_agents)} ${about.people} · ${numberText(about.n_items)} items · seed ${about.seed}${origin}`;
+    const origin = run.forked_from ? ` · fork of ${run.forked_from}` : "";
+    this.world.title = `${numberText(about.n_agents)} ${about.people || "agents"} · ${numberText(about.n_items)} items · seed ${about.seed}${origin}`;
   }
-}
-
-/** Origin of a fork in words, whether it is a name or {run, at}. */
-export function forkText(origin) {
-  return typeof origin === "string" ? origin : `${origin.run} at ${origin.at ?? origin.step}`;
 }

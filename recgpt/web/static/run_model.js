@@ -3,6 +3,7 @@
 // Topics: run (status), series, step, frame, moment, agent (selected), card, tab, connection, prompt, hover.
 
 import { NewestRequest, RecentValues } from "./requests.js";
+import { RequestFailed } from "./source.js";
 import { nextFrame } from "./dom.js";
 
 const KEPT_FRAMES = 300;
@@ -10,6 +11,7 @@ const KEPT_MOMENTS = 60;
 const MOMENT_PAUSE_MS = 400;
 const CARD_PAUSE_MS = 800;
 const SERIES_PAUSE_MS = 1000;
+const START_PAUSE_MS = 300;
 
 /** One run as one tab sees it. */
 export class RunModel {
@@ -35,9 +37,9 @@ export class RunModel {
 
   /** Load the run, show the step of the link or the latest, and follow what is added. */
   async open({ step = null, agent = null, tab = null } = {}) {
-    const [run, series] = await Promise.all([this.source.run(), this.source.series()]);
-    this.setRun(run);
-    this.setSeries(series);
+    const early = this.source.series().catch(() => null); // a run that starts has none yet
+    this.setRun(await this.started());
+    this.setSeries((await early) || (await this.source.series()));
     this.agent = agent;
     this.tab = tab;
     this.following = step === null || step >= this.last;
@@ -46,11 +48,21 @@ export class RunModel {
     this.followStream();
   }
 
+  /** The run once it can be read: a new one needs a moment to load its data. */
+  async started() {
+    for (;;) {
+      const run = await this.source.run();
+      if (run.about) return run;
+      if (run.status === "failed" || run.error) throw new RequestFailed(run.error || `run ${run.run} failed before its first step`);
+      await new Promise((resolve) => setTimeout(resolve, START_PAUSE_MS));
+    }
+  }
+
   followStream() {
-    if (this.follower) this.follower.close();
     this.follower = this.source.follow(this.known, {
       frame: (frame) => this.addFrame(frame),
-      status: (run) => this.updateRun(run),
+      status: (run) => this.setRun({ ...this.run, ...run, about: run.about || this.about }),
+      reset: () => this.restart(),
       reading: (reading) => this.set("run", { reading: reading.done < reading.total ? reading : null }),
       prompt: (prompt) => this.set("prompt", { prompt: prompt.text ? prompt : null }),
       connected: (connected) => this.set("connection", { connected }),
@@ -102,18 +114,15 @@ export class RunModel {
     this.changed("run");
   }
 
-  updateRun(run) {
-    const again = run.n_steps < this.run.n_steps;
-    this.setRun({ ...this.run, ...run });
-    if (again) this.restart();
-  }
-
   /** Forget the steps of a run that begins anew. */
   restart() {
     this.frames.clear();
     this.moments.clear();
     Object.assign(this, { known: -1, values: {}, marks: [], frame: null, moment: null, card: null, prompt: null, following: true, step: 0 });
-    this.seriesRequest.ask(0);
+    this.run.n_steps = 0;
+    this.frameRequest.cancel();
+    this.momentRequest.cancel();
+    this.seriesRequest.ask(0, true);
     this.changed("series", "step", "frame", "moment", "card", "prompt");
   }
 
@@ -127,14 +136,11 @@ export class RunModel {
 
   takeSeries(series, error) {
     if (error) return;
-    const begun = this.known < 0;
     this.setSeries(series);
-    if (this.following) this.goTo(this.last);
-    if (begun) this.followStream();
+    if (this.following) this.goTo(this.last, true);
   }
 
   addFrame(frame) {
-    if (frame.step === 0 && this.known > 0) return this.restart();
     if (frame.step > this.known + 1) this.seriesRequest.ask(0, true);
     else this.appendValues(frame);
     this.frames.set(frame.step, frame);

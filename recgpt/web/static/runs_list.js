@@ -9,8 +9,8 @@ import { startKeys } from "./keys.js";
 import { switchTheme } from "./theme.js";
 
 const LIST_PAUSE_MS = 3000;
-const STATUS_TEXTS = { playing: "Live", paused: "Paused", stopped: "Stopped", finished: "Finished", failed: "Failed" };
-const STATUS_ORDER = ["playing", "paused", "failed", "stopped", "finished"];
+const STATUS_TEXTS = { starting: "Starting", playing: "Live", paused: "Paused", stopped: "Stopped", finished: "Finished", failed: "Failed", unreadable: "Unreadable" };
+const STATUS_ORDER = ["starting", "playing", "paused", "failed", "stopped", "finished", "unreadable"];
 
 /** Page of all runs. */
 class RunsPage {
@@ -19,7 +19,7 @@ class RunsPage {
     this.compare = el("button", { type: "button", class: "button", disabled: true, click: () => this.openCompare() }, icon("compare"), "Compare two");
     const create = el("a", { class: "button primary", href: "/new" }, icon("plus"), "New run");
     this.body = el("tbody");
-    const names = ["", "Run", "World", "State", "Steps", "Changed"];
+    const names = ["", "Run", "World", "State", "Steps"];
     const head = el("tr", {}, ...names.map((name) => el("th", { scope: "col", class: name === "Steps" ? "number" : null }, name || el("span", { class: "hidden-text" }, "Compare"))));
     this.table = el("div", { class: "table-box runs-table", hidden: true }, el("table", {}, el("thead", {}, head), this.body));
     this.note = el("p", { class: "empty", role: "status" }, "Loading …");
@@ -44,8 +44,8 @@ class RunsPage {
 
   draw() {
     const wanted = this.filter.value.trim().toLowerCase();
-    const shown = this.runs.filter((run) => `${run.run} ${run.world}`.toLowerCase().includes(wanted));
-    shown.sort((one, other) => STATUS_ORDER.indexOf(one.status) - STATUS_ORDER.indexOf(other.status) || (other.changed || 0) - (one.changed || 0) || one.run.localeCompare(other.run));
+    const shown = this.runs.filter((run) => `${run.run} ${run.world || ""}`.toLowerCase().includes(wanted));
+    shown.sort((one, other) => STATUS_ORDER.indexOf(one.status) - STATUS_ORDER.indexOf(other.status) || one.run.localeCompare(other.run));
     const empty = this.runs.length ? "No run matches." : "There is no run yet. Begin one here, or with recgpt simulate.";
     setText(this.note, shown.length ? `${numberText(shown.length)} of ${numberText(this.runs.length)} runs` : empty);
     this.table.hidden = !shown.length;
@@ -60,9 +60,9 @@ class RunsPage {
     box.checked = this.chosen.has(run.run);
     const state = el("span", { class: "badge", "data-kind": run.status, title: run.error }, el("span", { class: "dot" }), STATUS_TEXTS[run.status] || run.status);
     const link = el("a", { href: runAddress(run.run), class: "words run-link" }, run.run);
-    const fork = run.forked_from ? el("span", { class: "fork-of" }, icon("fork"), typeof run.forked_from === "string" ? run.forked_from : run.forked_from.run) : null;
+    const fork = run.forked_from ? el("span", { class: "fork-of" }, icon("fork"), run.forked_from) : null;
     const steps = run.n_steps === null || run.n_steps === undefined ? "–" : numberText(run.n_steps);
-    return el("tr", {}, el("td", {}, box), el("td", {}, link, fork), el("td", {}, run.world), el("td", {}, state), el("td", { class: "number" }, steps), el("td", {}, changedText(run.changed)));
+    return el("tr", {}, el("td", {}, box), el("td", {}, link, fork), el("td", {}, run.world || "–"), el("td", {}, state), el("td", { class: "number" }, steps));
   }
 
   choose(run, chosen) {
@@ -75,15 +75,6 @@ class RunsPage {
     const [left, right] = [...this.chosen].map(encodeURIComponent);
     location.assign(`/compare?left=${left}&right=${right}`);
   }
-}
-
-function changedText(seconds) {
-  if (!seconds) return "–";
-  const age = Date.now() / 1000 - seconds;
-  if (age < 90) return "now";
-  if (age < 5400) return `${Math.round(age / 60)} min ago`;
-  if (age < 129600) return `${Math.round(age / 3600)} h ago`;
-  return new Date(seconds * 1000).toLocaleDateString();
 }
 
 /** Show the list of runs. */

@@ -80,7 +80,7 @@ export class HttpSource {
     return postJson(`${this.base}/${action}`, body);
   }
 
-  /** Follow the run after a step: `listener` has frame, status, reading, prompt and connected. */
+  /** Follow the run after a step: `listener` has frame, status, reading, reset, prompt and connected. */
   follow(after, listener) {
     return new Follower(this.base, after, listener);
   }
@@ -102,6 +102,10 @@ class Follower {
     receive("frame", (frame) => {
       this.after = Math.max(this.after, frame.step);
       this.listener.frame(frame);
+    });
+    receive("reset", () => {
+      this.after = -1;
+      this.listener.reset();
     });
     for (const name of ["status", "reading", "prompt"]) receive(name, (value) => this.listener[name](value));
     events.addEventListener("open", () => this.listener.connected(true));

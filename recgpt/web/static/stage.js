@@ -19,7 +19,7 @@ export class Stage {
     const handlers = { onSelect: (agent) => model.select(agent), onHover: (agent, event) => this.showTip(agent, event) };
     this.handlers = handlers;
     this.grid = new AgentGrid({ people: about.people, nAgents: about.n_agents, activities: about.activities, ...handlers });
-    this.graphCanvas = el("canvas", { class: "graph", tabindex: 0, role: "img", "aria-label": `Social graph of ${about.n_agents} ${about.people}` });
+    this.graphCanvas = el("canvas", { class: "graph", tabindex: 0, role: "img", "aria-label": `Social graph of ${about.n_agents} ${about.people || "agents"}` });
     this.graphBox = el("div", { class: "graph-box", hidden: true }, this.graphCanvas);
     this.legend = el("div", { class: "activities", role: "group", "aria-label": "Activities" });
     this.entries = about.activities.map((activity, index) => this.legendEntry(activity, index));
@@ -115,5 +115,6 @@ export class Stage {
 }
 
 function wordsOfStage(about) {
-  return about.has_graph ? `Social graph of ${about.people}` : `Activity of ${about.people}`;
+  const people = about.people || "agents";
+  return about.has_graph ? `Social graph of ${people}` : `Activity of ${people}`;
 }

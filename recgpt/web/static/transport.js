@@ -50,7 +50,7 @@ export class Transport {
     const { model } = this;
     const { run, about, step, last } = model;
     const finished = run.status === "finished";
-    const locked = !run.controllable;
+    const locked = !run.controllable && !finished;
     setIcon(this.playButton, model.playing ? "pause" : "play");
     const label = model.playing ? "Pause (space)" : "Play (space)";
     setAttribute(this.playButton, "aria-label", label);
@@ -77,8 +77,7 @@ export class Transport {
     if (this.controlBox.hidden) return;
     if (action === "step") this.model.goLive();
     try {
-      const run = await this.model.source.post("control", { action, ...values });
-      if (run && run.status) this.model.updateRun(run);
+      await this.model.source.post("control", { action, ...values });
     } catch (error) {
       notify(error.message, "error");
     }
