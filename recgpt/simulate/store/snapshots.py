@@ -42,6 +42,7 @@ class Snapshots:
         self._run = run
         self._folder = run.path.with_name(SNAPSHOTS_NAME)
         self._rows = 0
+        self._is_too_large = False
 
     def latest(self, step: int) -> tuple[int, dict[str, np.ndarray] | None]:
         """The last step up to `step` with a snapshot, and its arrays; 0 and None where there is none."""
@@ -63,13 +64,14 @@ class Snapshots:
             The state's.
         """
         self._rows += n_rows
-        if self._rows < ROWS_BETWEEN:
+        if self._rows < ROWS_BETWEEN or self._is_too_large:
             return
         self._rows, path = 0, self._path(step)
         if path.exists():
             return
         arrays = to_arrays()
         if sum(array.nbytes for array in arrays.values()) > LARGEST_BYTES:
+            self._is_too_large = True  # states grow: the arrays of later ones are not even made
             return
         with suppress(OSError), new_file(path) as draft, draft.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)  # a cache: where nothing can be written the run goes on

@@ -118,9 +118,9 @@ class Society:
         live = self._after_swap(pieces)
         pieces += self._decisions(step, state, live)
         rows = self._assembled(pieces)
-        opined = self._opinions(step, state, rows)
-        answers = self._answers(step, self._assembled([*pieces, *opined]))
-        return self._assembled([*pieces, *opined, *answers])
+        pieces.clear()  # of a large society some hundred MB
+        rows = self._extended(rows, self._opinions(step, state, rows))
+        return self._extended(rows, self._answers(step, rows))
 
     def apply(self, rows: pl.DataFrame) -> None:
         """Apply the events of one round, from `play` or from the log; nothing else changes the state."""
@@ -136,6 +136,10 @@ class Society:
 
     def _assembled(self, pieces: Pieces) -> pl.DataFrame:
         return KINDS.assemble(self.step + 1, pieces, time=self.state.time)
+
+    def _extended(self, rows: pl.DataFrame, pieces: Pieces) -> pl.DataFrame:
+        """The rows with more pieces, which come last in the events of their agents."""
+        return self._assembled([rows.select(pieces[0].columns), *pieces]) if pieces else rows
 
     # --- decisions ---
 
