@@ -214,7 +214,7 @@ def _of_users(
     outside = source.dataset.user_map.to_outside(population.user_A)
     population = _of_known(population, outside, known)
     drawn = drawn_people(config.agents, source.tags, config.seed)
-    interest = _interests_of(population.histories, source.tags)
+    interest = interests_of(population.histories, source.tags)
     gender, status, age_A = list(drawn.gender), list(drawn.status), drawn.age_A
     made_from = f"{population.made_from}; names and traits are drawn, and age, gender and job"
     if table is not None:
@@ -233,7 +233,7 @@ def _of_known(population: Population, outside: pl.Series, known: Dataset) -> Pop
     return replace(population, user_A=known.user_map.to_dense(outside).astype(np.int64))
 
 
-def _interests_of(histories: Ragged, tags: list[tuple[str, ...]]) -> list[str]:
+def interests_of(histories: Ragged, tags: list[tuple[str, ...]]) -> list[str]:
     """The three most frequent tags of each history."""
     texts = []
     for items in histories:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from recgpt.cli.society.published import SETTINGS, USED, WITHOUT_MEANING
 from recgpt.simulate.worlds.society.kinds import KINDS
+from recgpt.simulate.worlds.society.minds.parameters import Parameters
 
 
 def page(repo: Path) -> str:
@@ -13,6 +14,10 @@ def page(repo: Path) -> str:
 
 def test_docs_hold_the_table_of_events(repo: Path) -> None:
     assert KINDS.markdown() in page(repo)
+
+
+def test_docs_hold_the_coefficients_with_their_sources(repo: Path) -> None:
+    assert Parameters.load().markdown() in (repo / "docs" / "society_minds.md").read_text(encoding="utf-8")
 
 
 def test_docs_hold_every_key_of_the_published_configuration(repo: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -303,6 +304,19 @@ def test_surveys_follow_opinions():
     np.testing.assert_array_equal(yes, opinion > 0)
     unclear = mind.answer(question(state, options=("red", "blue"), item=-1))
     assert np.isnan(unclear.value_R).all() and "need a question about an item" in unclear.failures[0]
+
+
+def test_a_survey_repeated_changes_only_with_the_opinion():
+    state = society()
+    mind = mind_of(state)
+    first, same = mind.answer(question(state)), mind.answer(replace(question(state), step=9))
+    np.testing.assert_array_equal(first.value_R, same.value_R)
+    other = mind.answer(question(state, question="Would you see it again?"))
+    assert (first.value_R != other.value_R).any()
+    state.apply(frame(1, KINDS.piece("opined", [0], item=[3], value=[-1.0])))
+    later = mind.answer(replace(question(state), step=10))
+    assert later.value_R[0] < first.value_R[0]
+    np.testing.assert_array_equal(later.value_R[1:], first.value_R[1:])
 
 
 def test_interviews_are_sentences_of_facts():

@@ -1,7 +1,8 @@
 """Answers of the scripted mind to surveys, polls and interviews.
 
-- Survey: 1 for the opinion -1, 10 for 1, with a little noise; of an item without an opinion by taste. A question about
-  no item is answered by the mean opinion of the last items watched.
+- Survey: 1 for the opinion -1, 10 for 1, and how far an agent reads the scale up or down: drawn once for an agent and a
+  question, so that an answer changes only with the opinion, by what was heard or watched since. Of an item without an
+  opinion by taste. A question about no item is answered by the mean opinion of the last items watched.
 - Poll: options `yes` and `no` by the sign of the opinion of the item, titles of items by the opinions of them; other
   options are ordered from the least to the most favourable, and an item is needed.
 - Interview: facts of the log in a sentence or two.
@@ -11,8 +12,8 @@ Shapes: R rows, K options, B items of a buffer.
 
 import numpy as np
 
+from recgpt.simulate import rng
 from recgpt.simulate.worlds.society.minds.base import Answers, Questions
-from recgpt.simulate.worlds.society.minds.draws import Draws
 from recgpt.simulate.worlds.society.minds.parameters import Answer
 from recgpt.simulate.worlds.society.minds.views import View
 
@@ -20,7 +21,7 @@ UNCLEAR = "unclear: options that are neither titles nor yes and no need a questi
 _YES_OR_NO = {"yes": 1.0, "no": -1.0}
 
 
-def answer(view: View, questions: Questions, model: Answer, draws: Draws) -> Answers:
+def answer(view: View, questions: Questions, model: Answer, seed: int) -> Answers:
     """Answers to one question. See `Mind.answer`."""
     if questions.in_words:
         texts = [_sentences(view, agent, questions.item) for agent in questions.agent_R.tolist()]
@@ -28,8 +29,8 @@ def answer(view: View, questions: Questions, model: Answer, draws: Draws) -> Ans
     if questions.options:
         return _poll(view, questions)
     stance_R = _stance(view, questions)
-    u_R2 = draws.uniform(questions.agent_R, f"survey {questions.item} {questions.question}", 2)
-    noise_R = np.sqrt(-2 * np.log(u_R2[:, 0])) * np.cos(2 * np.pi * u_R2[:, 1])
+    purpose = f"survey {questions.item} {questions.question}"
+    noise_R = rng.normal(seed, questions.agent_R, step=0, purpose=purpose)  # of no round: the same in every one
     points_R = np.clip(np.rint(5.5 + 4.5 * stance_R + model.noise * noise_R), 1, 10)
     return Answers(points_R.astype(np.float32))
 

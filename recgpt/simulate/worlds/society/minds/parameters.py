@@ -11,6 +11,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from recgpt.simulate.minds.parameters import Numbers, load_numbers
+from recgpt.simulate.worlds.feed.minds.parameters import Rating
 
 _FILE = "scripted.json"
 _REMEDY = "restore it from the package"
@@ -65,7 +66,7 @@ class Page(Numbers):
 
 
 class Stars(Numbers):
-    """Additions of the society to the feed's model of stars."""
+    """Additions of the society to the model of stars."""
 
     critic: float = Field(description="log odds of more stars, for a Critic")
 
@@ -142,6 +143,7 @@ class Parameters(Numbers):
     watch: Watch
     word: Word
     page: Page
+    rating: Rating
     stars: Stars
     socialise: Socialise
     react: React
@@ -169,3 +171,13 @@ class Parameters(Numbers):
         """
         source = path or Path(str(resources.files("recgpt.simulate.worlds.society.minds") / _FILE))
         return load_numbers(cls, source, _REMEDY)
+
+    def markdown(self) -> str:
+        """Table of all numbers with their sources, in the form of the docs."""
+        rows = [
+            f"| `{section}.{name}` | {value} | {self.sources[f'{section}.{name}']} |"
+            for section, numbers in self
+            if isinstance(numbers, Numbers)
+            for name, value in numbers
+        ]
+        return "\n".join(["| coefficient | value | source |", "|-|-|-|", *rows])

@@ -4,8 +4,8 @@
     choices = mind.choose(moment)
 
 Every decision is a draw among options by log weights, with named coefficients in `scripted.json`; each has a source
-there. The appeal of items and the stars use the feed's coefficients, fitted to real people; talk, posts, reactions and
-opinions are chosen, because no data have them. Parts: `tastes` (appeal of items, stars), `views` (word of mouth,
+there. The appeal of items and the stars are fitted to real people (`fitting`); talk, posts, reactions and opinions are
+chosen, because no data have them. Parts: `tastes` (appeal of items, stars), `views` (word of mouth,
 closeness, opinions), `dialogues` (chats), `influence` (opinions under social influence), `answers`.
 
 A decision never depends on the other rows: draws are keyed by (seed, agent, step, purpose).
@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recgpt.data.ragged import Ragged
-from recgpt.simulate.worlds.feed.minds.parameters import Parameters as FeedParameters
 from recgpt.simulate.worlds.society.minds import answers, dialogues, influence
 from recgpt.simulate.worlds.society.minds.base import (
     Action,
@@ -73,7 +72,6 @@ class ScriptedMind:
     ) -> None:
         self.parameters = parameters or Parameters.load()
         self._setting, self._seed = setting, seed
-        self._rating = FeedParameters.load().rating
         self._people = setting.people
         self._tastes = self._made_tastes(setting.people)
 
@@ -183,7 +181,7 @@ class ScriptedMind:
 
     def answer(self, questions: Questions) -> Answers:
         """See `Mind`."""
-        return answers.answer(self._view(questions), questions, self.parameters.answer, self._draws(questions))
+        return answers.answer(self._view(questions), questions, self.parameters.answer, self._seed)
 
     def estimate(self, n_agents: int, n_rounds: int) -> None:
         """No calls. See `Mind`."""
@@ -200,7 +198,7 @@ class ScriptedMind:
         facts = self._setting.facts
         population = with_interests(people, edited, facts) if edited else people.population
         taken = people.population.histories
-        return Tastes(population, facts, self.parameters.watch, self._rating, self._seed, taken)
+        return Tastes(population, facts, self.parameters.watch, self.parameters.rating, self._seed, taken)
 
     def _tastes_of(self, state: "SocietyState") -> Tastes:
         """Tastes of the people as edited; they are made again only after an edit."""

@@ -1,6 +1,6 @@
 """Tastes of agents: appeal of items, stars, and opinions of unknown items.
 
-Appeal uses the feed's coefficients of real users' choices, stars its ordinal model of real ratings. An
+Appeal and stars are fitted to real people's choices and ratings, see `fitting`. An
 agent whose interests were edited is treated as one that took the popular items of its new interests.
 
 Shapes: A agents of the society, R rows, S items of a row, N items, D text dimensions, B items of a buffer.

@@ -19,7 +19,7 @@ from recgpt.simulate.worlds.feed.minds.parameters import Preference, Rating
 MOST_EVENTS = 50  # of one user, so that frequent raters do not dominate
 
 
-def _negatives(source: Source, users: np.ndarray, items: np.ndarray, seed: int, *, as_popular: bool) -> np.ndarray:
+def negatives(source: Source, users: np.ndarray, items: np.ndarray, seed: int, *, as_popular: bool) -> np.ndarray:
     """An item for each event that its user never took: any, or one within 50 places of the event's by popularity."""
     generator = np.random.default_rng(seed)
     count_N, n_items = source.facts.count_N, source.dataset.n_items
@@ -62,8 +62,8 @@ def fit_people(source: Source, seed: int) -> tuple[Preference, Rating, dict[str,
         name: preference_features(source.affinities, agents, chosen)
         for name, chosen in {
             "taken": items,
-            "at random": _negatives(source, users, items, seed, as_popular=False),
-            "as popular": _negatives(source, users, items, seed + 1, as_popular=True),
+            "at random": negatives(source, users, items, seed, as_popular=False),
+            "as popular": negatives(source, users, items, seed + 1, as_popular=True),
         }.items()
     }
     # Events count twice, so that half of all rows are taken: the level is `align`'s to set.
@@ -78,13 +78,14 @@ def fit_people(source: Source, seed: int) -> tuple[Preference, Rating, dict[str,
         of_choice[f"auc against items {name}"] = against["auc"]
     interest, category, quality, popularity = map(float, weights)
     preference = Preference(interest=interest, category=category, quality=quality, popularity=popularity)
-    rating, of_rating = _fit_rating(source, agents, items, np.asarray(held.rating), test)
+    rating, of_rating = fit_rating(source, agents, items, np.asarray(held.rating), test)
     return preference, rating, {"preference": of_choice, "rating": of_rating}
 
 
-def _fit_rating(
+def fit_rating(
     source: Source, agents: np.ndarray, items: np.ndarray, rated: np.ndarray, test: np.ndarray
 ) -> tuple[Rating, dict[str, Any]]:
+    """Fit `rating` to events with stars, and judge it on those that `test` marks."""
     population, affinities = source.population, source.affinities
     fitted_means = population.mean_rating_A[np.unique(agents[~test])].astype(np.float64)
     center = float(fitted_means.mean())
