@@ -211,16 +211,34 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     """
     try:
         with Path(path).open("rb") as file:  # a device or a pipe has no size
-            text = file.read(MAX_YAML_BYTES + 1).decode()
-        content = _parsed_yaml(text)
+            return parse_yaml(file.read(MAX_YAML_BYTES + 1).decode(), str(path))
     except OSError as error:
         raise ConfigError(f"--config {path} cannot be read ({error.strerror}): name a YAML file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not readable YAML: {error}") from error
+
+
+def parse_yaml(text: str, where: str) -> dict[str, Any]:
+    """Parse the mapping in a YAML text.
+
+    Parameters
+    ----------
+    where
+        Place of the text, for the message.
+
+    Raises
+    ------
+    ConfigError
+        It is no YAML mapping, or too large.
+    """
+    try:
+        content = _parsed_yaml(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{where} is not readable YAML: {error}") from error
     if content is None:
         return {}
     if not isinstance(content, dict):
-        raise ConfigError(f"{path} holds a {type(content).__name__}: lines such as `seed: 0` are needed")
+        raise ConfigError(f"{where} holds a {type(content).__name__}: lines such as `seed: 0` are needed")
     return content
 
 

@@ -29,6 +29,8 @@ SHORTEST_TOKEN = 16
 MAX_BODY_BYTES = 1 << 20
 BODY_S = 20.0
 """Seconds in which the body of a request must arrive."""
+PER_SECOND, BURST = 100.0, 600.0
+"""Requests of an address: each second, and at once."""
 LOCAL = ("127.0.0.1", "localhost", "::1")
 _ANY = ("0.0.0.0", "::")  # noqa: S104  # compared with
 _SAFE = ("GET", "HEAD", "OPTIONS")
@@ -152,7 +154,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, access: Access, login_page: LoginPage) -> None:
         self._app, self._access, self._login_page = app, access, login_page
-        self.requests = Buckets(per_second=100, burst=600)
+        self.requests = Buckets(per_second=PER_SECOND, burst=BURST)
         self.wrong_tokens = Buckets(per_second=10 / 60, burst=10)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

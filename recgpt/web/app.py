@@ -60,10 +60,11 @@ def create_app(access: Access, *, run: str | None = None, plugin_names: Sequence
     _add_pages(app, access)
     _add_login(app, access, guard)
     _add_errors(app)
-    from recgpt.web import api, controls
+    from recgpt.web import api, controls, recagent
 
     app.include_router(api.router)
     app.include_router(controls.router)
+    app.include_router(recagent.router)
     return guard
 
 

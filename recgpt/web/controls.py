@@ -11,12 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from recgpt.errors import SimulationError
 from recgpt.simulate.store import Run
 from recgpt.simulate.store.file import run_path, taken
-from recgpt.web.config_forms import checked_config, schemas, yaml_of, yaml_settings
+from recgpt.web.config_forms import checked_config, overrides_of, schemas, settings_of_yaml, yaml_of
+from recgpt.web.permits import Permits
 from recgpt.web.players import BusyError, Player
 from recgpt.web.service import READY_S, Service, service_of
 
 router = APIRouter(prefix="/api")
-RunId = Annotated[str, Field(max_length=64)]
+RunId = Annotated[str, Field(min_length=1, max_length=64)]
 Speed = Annotated[float | None, Field(gt=0, le=1000)]
 MOST_YAML_CHARS, MOST_QUESTION_CHARS = 200_000, 1000
 
@@ -96,34 +97,38 @@ class Export(Body):
     config: dict[str, Any]
 
 
+def _permits(request: Request) -> Permits:
+    return Permits(service_of(request).plugin_names)
+
+
 @router.get("/worlds")
-async def worlds() -> list[dict[str, Any]]:
+async def worlds(request: Request) -> list[dict[str, Any]]:
     """Worlds with the schemas and defaults of their settings."""
-    return await asyncio.to_thread(schemas)
+    return await asyncio.to_thread(lambda: schemas(_permits(request)))
 
 
 @router.post("/config/import")
-async def import_config(body: Import) -> dict[str, Any]:
+async def import_config(request: Request, body: Import) -> dict[str, Any]:
     """Settings in a YAML text, checked."""
-    return {"config": await asyncio.to_thread(yaml_settings, body.world, body.yaml)}
+    return {"config": await asyncio.to_thread(lambda: settings_of_yaml(body.world, body.yaml, _permits(request)))}
 
 
 @router.post("/config/export")
-async def export_config(body: Export) -> dict[str, str]:
+async def export_config(request: Request, body: Export) -> dict[str, str]:
     """YAML text of settings, checked."""
-    return {"yaml": await asyncio.to_thread(yaml_of, body.world, body.config)}
+    return {"yaml": await asyncio.to_thread(lambda: yaml_of(body.world, body.config, _permits(request)))}
 
 
 @router.post("/runs")
 async def create(request: Request, body: NewRun) -> dict[str, Any]:
     """Create a run, paused before its first step or playing."""
     service = service_of(request)
-    config = await asyncio.to_thread(checked_config, body.world, body.config)
+    config = await asyncio.to_thread(lambda: checked_config(body.world, body.config, _permits(request)))
     if run_path(body.run).is_file() and not body.overwrite:
         with Run.open(body.run) as run:
             if not run.is_empty:
                 raise taken(body.run)
-    job = {"do": "create", "world": body.world, "config": config, "overwrite": body.overwrite}
+    job = {"do": "create", "world": body.world, "config": config.model_dump(mode="json"), "overwrite": body.overwrite}
     return await _started(service, body.run, job, plays=body.play, speed=body.speed)
 
 
@@ -173,21 +178,32 @@ async def _started(
 @router.post("/runs/{run}/fork")
 async def fork(request: Request, run: str, body: Fork) -> dict[str, Any]:
     """Fork a run, with changed settings."""
-    return await _forked(service_of(request), run, body.at, _overrides(body.set), new_id=body.run)
+    service = service_of(request)
+    service.check(run)
+
+    def overrides() -> list[str]:
+        with Run.open(run) as opened:
+            return overrides_of(opened, body.set, _permits(request))
+
+    changed = await asyncio.to_thread(overrides) if body.set else []
+    return await _forked(service, run, body.at, changed, new_id=body.run)
 
 
 @router.post("/runs/{run}/edit")
 async def edit(request: Request, run: str, body: Edit) -> dict[str, Any]:
     """Fork a run, with an edit of an agent's profile from the next step on."""
+    from recgpt.simulate.worlds.society.profiles import checked_values
+
+    checked_values(body.values, "edit")
     entry = {"kind": "profile", "round": body.at + 1, "agents": [body.agent], "values": body.values}
-    return await _scheduled(service_of(request), run, body.at, [entry])
+    return await scheduled(service_of(request), run, body.at, [entry])
 
 
 @router.post("/runs/{run}/take")
 async def take(request: Request, run: str, body: TakeOver) -> dict[str, Any]:
     """Fork a run, with an agent played by a person from the next step on."""
     entry = {"kind": "person", "round": body.at + 1, "agent": body.agent}
-    return await _scheduled(service_of(request), run, body.at, [entry])
+    return await scheduled(service_of(request), run, body.at, [entry])
 
 
 @router.post("/runs/{run}/give")
@@ -210,12 +226,22 @@ def _handed_back(body: TakeOver, entry: dict[str, Any]) -> dict[str, Any] | None
     return None if entry["round"] > body.at else {**entry, "until": body.at}
 
 
-async def _scheduled(service: Service, run_id: str, at: int, entries: list[dict[str, Any]]) -> dict[str, Any]:
+async def scheduled(service: Service, run_id: str, at: int, entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """Fork a run, with more entries of its schedule.
+
+    Raises
+    ------
+    SimulationError
+        Its world has no schedule.
+    """
     service.check(run_id)
     with Run.open(run_id) as run:
-        schedule = run.manifest.config.get("schedule")
+        config, schedule = run.manifest.config, run.manifest.config.get("schedule")
         if schedule is None:
             raise SimulationError(f"the world {run.manifest.world!r} has no schedule: its agents cannot be changed")
+    agents = [agent for entry in entries for agent in entry.get("agents", [entry.get("agent", 0)])]
+    if missing := [agent for agent in agents if agent >= config["agents"]]:
+        raise SimulationError(f"run {run_id} has no agent {missing[0]}: choose one from 0 to {config['agents'] - 1}")
     return await _forked(service, run_id, at, [f"schedule={json.dumps([*schedule, *entries])}"])
 
 
@@ -228,10 +254,6 @@ async def _forked(
         raise taken(new_id)
     job = {"do": "fork", "parent": run_id, "at": at, "overrides": overrides}
     return await _started(service, new_id, job, plays=False)
-
-
-def _overrides(settings: dict[str, Any]) -> list[str]:
-    return [f"{name}={json.dumps(value)}" for name, value in settings.items()]
 
 
 # --- a person, and interviews ---

@@ -26,6 +26,11 @@ class Buckets:
         self._per_second, self._burst, self._clock = per_second, burst, clock
         self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
+    @property
+    def n_addresses(self) -> int:
+        """Number of addresses with a count."""
+        return len(self._levels)
+
     def level(self, address: str) -> float:
         """Requests that the address has left."""
         now = self._clock()

@@ -4,13 +4,26 @@ with bound("127.0.0.1", 8000) as listener:
     serve(listener, Access("127.0.0.1", 8000))
 """
 
+import asyncio
 import os
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from recgpt.errors import ConfigError
 from recgpt.web.access import LOCAL, SHORTEST_TOKEN, TOKEN_ENV, Access
 from recgpt.web.pages import new_token
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+MOST_CONNECTIONS = 500
+FIRST_S = 10.0
+"""Seconds in which a connection must bring a request."""
 
 
 def bound(host: str, port: int) -> socket.socket:
@@ -22,8 +35,8 @@ def bound(host: str, port: int) -> socket.socket:
         The address or port cannot be used.
     """
     try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)  # with its protocol, asyncio sends small pieces at once
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(256)
@@ -53,17 +66,29 @@ def address_of(host: str, port: int) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
-def serve(listener: socket.socket, access: Access, *, run: str | None = None, plugin_names: Sequence[str] = ()) -> None:
-    """Serve until Ctrl-C or SIGTERM; players end after the step that they are in."""
-    import uvicorn
+class ImpatientProtocol(H11Protocol):
+    """HTTP that closes connections without a request after `FIRST_S` seconds, and those beyond `MOST_CONNECTIONS`."""
 
-    from recgpt.web.app import create_app
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Accept a connection."""
+        super().connection_made(transport)
+        if len(self.connections) > MOST_CONNECTIONS:
+            transport.abort()
+        else:
+            asyncio.get_running_loop().call_later(FIRST_S, self._close_idle)
 
-    app = create_app(access, run=run, plugin_names=plugin_names)
+    def _close_idle(self) -> None:
+        if self in self.connections and self.cycle is None:
+            self.transport.close()
+
+
+def server_of(app: "ASGIApp") -> uvicorn.Server:
+    """HTTP server of an application, to be run on sockets of `bound`."""
     config = uvicorn.Config(
         app,
-        http="h11",
+        http=ImpatientProtocol,
         ws="auto",
+        ws_max_size=16 << 10,
         log_level="error",
         access_log=False,
         server_header=False,
@@ -72,4 +97,22 @@ def serve(listener: socket.socket, access: Access, *, run: str | None = None, pl
         timeout_graceful_shutdown=2,
         h11_max_incomplete_event_size=16 << 10,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    return uvicorn.Server(config)
+
+
+def serve(listener: socket.socket, access: Access, *, run: str | None = None, plugin_names: Sequence[str] = ()) -> None:
+    """Serve until Ctrl-C or SIGTERM; players end after the step that they are in."""
+    from recgpt.web.app import create_app
+
+    _allow_connections()
+    server_of(create_app(access, run=run, plugin_names=plugin_names)).run(sockets=[listener])
+
+
+def _allow_connections() -> None:
+    """Raise the limit of open files of this process as far as it may, for `MOST_CONNECTIONS`."""
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = 4 * MOST_CONNECTIONS if hard == resource.RLIM_INFINITY else min(hard, 4 * MOST_CONNECTIONS)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))

@@ -1,24 +1,56 @@
 """What all calls share: followers, players and limits of one server."""
 
 import asyncio
+import threading
+from collections import OrderedDict
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
 from recgpt.errors import RecGPTError
-from recgpt.simulate.store import Run
 from recgpt.simulate.store.file import run_path
 from recgpt.web.access import Access
 from recgpt.web.followers import Follower, Followers, Reading
 from recgpt.web.limits import Slots
 from recgpt.web.players import BusyError, Players
 
+if TYPE_CHECKING:
+    from recgpt.web.published_state import PublishedState
+
+_MOST_STATES = 4
 READY_S = 20.0
 """Seconds that an answer waits for a new run."""
 
 
 class MissingError(RecGPTError):
     """There is no such run, step or agent."""
+
+
+class PublishedStates:
+    """States of the latest rounds that published calls asked for."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[str, int, int], PublishedState] = OrderedDict()
+        self._turn = threading.Lock()
+
+    def of(self, reading: Reading) -> "PublishedState":
+        """State after the last stored round of a run.
+
+        Raises
+        ------
+        SimulationError
+            The run is of another world.
+        """
+        from recgpt.web.published_state import PublishedState
+
+        key = (reading.run.run_id, reading.number, reading.run.n_steps)
+        with self._turn:
+            if key not in self._kept:
+                self._kept[key] = PublishedState(reading.run)
+                if len(self._kept) > _MOST_STATES:
+                    self._kept.popitem(last=False)
+            return self._kept[key]
 
 
 class Service:
@@ -31,9 +63,10 @@ class Service:
     """
 
     def __init__(self, access: Access, *, run: str | None = None, plugin_names: Sequence[str] = ()) -> None:
-        self.access, self.run = access, run
+        self.access, self.run, self.plugin_names = access, run, plugin_names
         self.followers = Followers()
         self.players = Players(self.followers.wake, plugin_names)
+        self.published = PublishedStates()
         self.streams = Slots(most=200, most_of_address=60)
         self.work = asyncio.Semaphore(16)
 
@@ -83,11 +116,6 @@ class Service:
         while _exists(f"{stem}-{count}") or self.players.of(f"{stem}-{count}") is not None:
             count += 1
         return f"{stem}-{count}"
-
-    @staticmethod
-    def opened(run_id: str) -> Run:
-        """The run, open for reading."""
-        return Run.open(run_id)
 
 
 def _exists(run_id: str) -> bool:
