@@ -277,6 +277,20 @@ def title_cell(title: str) -> Text:
     return Text(plain(title), no_wrap=True, overflow="ellipsis")
 
 
+def with_item_ids(value: Any, ids: Sequence[Any]) -> Any:
+    """JSON value of an explanation with an `item_id` beside every `row`.
+
+    Parameters
+    ----------
+    ids
+        (N,) outside ids of the rows.
+    """
+    if isinstance(value, dict):
+        more = {"item_id": ids[value["row"]]} if "row" in value else {}
+        return {**{name: with_item_ids(each, ids) for name, each in value.items()}, **more}
+    return [with_item_ids(each, ids) for each in value] if isinstance(value, list | tuple) else value
+
+
 def unread_note(reader: str, n_unread: int, n_read: int) -> str:
     """Sentence on the oldest history items, which an explanation leaves out."""
     return f"The oldest {n_unread} of {n_unread + n_read} items are not read: {reader} reads the last {n_read}."

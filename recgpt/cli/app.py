@@ -9,6 +9,7 @@ from recgpt.cli.llm import llm_app
 from recgpt.cli.models import convert, encode, finetune, loss, pretrain_app, tokenize, train_tokenizer_command
 from recgpt.cli.recommend import explain, rank, recommend
 from recgpt.cli.runs import runs_app
+from recgpt.cli.serve import serve
 from recgpt.cli.simulate import agent4rec, agents_app, experiment, simulate_app
 from recgpt.cli.society.interview import interview
 from recgpt.cli.society.recagent import recagent
@@ -64,5 +65,6 @@ app.command("recagent", rich_help_panel=SIMULATE)(recagent)
 app.command("experiment", rich_help_panel=SIMULATE)(experiment)
 app.add_typer(gym_app, name="gym", rich_help_panel=SIMULATE)
 app.add_typer(runs_app, name="runs", rich_help_panel=SIMULATE)
+app.command(rich_help_panel=SERVE)(serve)
 app.add_typer(llm_app, name="llm", rich_help_panel=SERVE)
 app.command(rich_help_panel=SERVE)(web)

@@ -1,7 +1,7 @@
 """Recommend from a catalogue, rank whole data sets, explain a score."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -186,6 +186,7 @@ def explain(
 
     Example: recgpt explain --model runs/demo/model/best --items items.csv --history "Heat (1995)" --item "Casino"
     """
+    from recgpt.catalogue import with_item_ids
     from recgpt.cli.sources import Source
     from recgpt.errors import DataError
     from recgpt.titles import find_titles
@@ -198,14 +199,6 @@ def explain(
     catalogue = source.indexed(model)
     found = catalogue.explain(rows, wanted, source.names, ids="rows")
     if as_json:
-        print_json(_with_item_ids(found.to_dict(), catalogue.item_ids.tolist()), indent=None)
+        print_json(with_item_ids(found.to_dict(), catalogue.item_ids.tolist()), indent=None)
     else:
         print_tables(found.render())
-
-
-def _with_item_ids(value: Any, ids: list[Any]) -> Any:
-    """The same JSON with an `item_id` beside every `row`."""
-    if isinstance(value, dict):
-        more = {"item_id": ids[value["row"]]} if "row" in value else {}
-        return {**{name: _with_item_ids(each, ids) for name, each in value.items()}, **more}
-    return [_with_item_ids(each, ids) for each in value] if isinstance(value, list | tuple) else value

@@ -13,7 +13,10 @@ from recgpt.errors import DataError
 from recgpt.titles import find_titles, split_escaped, split_titles
 
 if TYPE_CHECKING:
-    from recgpt.catalogue import Catalogue
+    import numpy as np
+
+    from recgpt.catalogue import Catalogue, Model
+    from recgpt.web.serving.service import Service
 
 
 class Source:
@@ -32,6 +35,7 @@ class Source:
     def __init__(
         self, items: Path, interactions: str | None, columns: Mapping[str, str | None], time_format: str | None = None
     ) -> None:
+        self._folder = items if items.is_dir() else None
         if items.is_dir():
             check_dataset(items)
             if interactions is None:
@@ -101,3 +105,32 @@ class Source:
         loaded = load_model(model)
         self.model = about_model(loaded)
         return loaded.index(self.items, interactions=past)
+
+    def service(self, model: str | None) -> "Service":
+        """Index the catalogue for `recgpt serve`; the embeddings of a data set folder are used, or made once.
+
+        A model that reads no interactions takes users' histories from them.
+        """
+        check_model(model)
+        past, users = self._past
+
+        from recgpt.models import load_model
+        from recgpt.progress import note
+        from recgpt.web.serving.service import index_service
+
+        loaded = load_model(model)
+        note(f"indexing {len(self.items):,} items{'' if past is None else f' and {len(past):,} interactions'}")
+        return index_service(loaded, self.items, past, users, self._embeddings(loaded))
+
+    def _embeddings(self, model: "Model") -> "np.ndarray | None":
+        """Embeddings of a data set folder by the model's encoder; None for a file, whose texts are encoded."""
+        if self._folder is None or "encoder" not in model.text_encoder:
+            return None
+        from recgpt.data.dataset import Dataset
+        from recgpt.encode import embeddings_for
+
+        dataset = Dataset.load(self._folder)
+        if not dataset.item_map.ids.equals(self._id_map.ids):
+            return None
+        encoder = model.text_encoder
+        return embeddings_for(dataset, encoder["encoder"], encoder.get("template", "fields"))
