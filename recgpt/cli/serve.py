@@ -20,6 +20,7 @@ from recgpt.cli.options import (
     typed,
 )
 from recgpt.cli.recommend import COLUMNS
+from recgpt.cli.web import check_extra
 
 
 def serve(
@@ -56,17 +57,20 @@ def serve(
 
     Example: recgpt serve --items shop.csv --item-column sku --title-column name
     """
+    check_extra("recgpt serve")
     from contextlib import ExitStack
 
     from recgpt.cli.sources import Source
     from recgpt.progress import note
-    from recgpt.web.serving.event_log import EventLog
-    from recgpt.web.serving.server import access_to, announce, bound, run
+    from recgpt.web.server import bound, token_for
 
+    token_for(host)
     with ExitStack() as stack:
-        holder = stack.enter_context(bound(host, port))
-        access = access_to(holder, host)
+        listener = stack.enter_context(bound(host, port, listens=False))
         source = Source(items, interactions, typed(ctx, COLUMNS), time_format)
+        from recgpt.web.serving.event_log import EventLog
+        from recgpt.web.serving.server import run
+
         kept = None if log is None else stack.enter_context(EventLog.open(log))
         service = source.service(model)
         if kept is not None:
@@ -74,5 +78,4 @@ def serve(
                 note(f"{log}: {kept.torn:,} bytes at its end, of a call that a kill had torn, were cut off", "yellow")
             service.keep_in(kept)
             note(f"{log}: {service.n_observed:,} observed events were taken in")
-        announce(service, access)
-        run(service, holder, access)
+        run(service, listener, host)

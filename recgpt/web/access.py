@@ -150,11 +150,28 @@ class Guard:
     ----------
     login_page
         Answer to a request for a page without a session; only used with a token.
+    calls
+        Beginnings of the paths of calls, which are never answered with a page and refuse other sites.
+    csrf
+        Whether a change needs the CSRF value of a page. Without, programs send no header of their own; other sites
+        are refused by Origin, Sec-Fetch-Site and the kind of the body.
+    requests
+        Limit of requests by address; `PER_SECOND` by default.
     """
 
-    def __init__(self, app: ASGIApp, access: Access, login_page: LoginPage) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        access: Access,
+        login_page: LoginPage,
+        *,
+        calls: tuple[str, ...] = _CALLS,
+        csrf: bool = True,
+        requests: Buckets | None = None,
+    ) -> None:
         self._app, self._access, self._login_page = app, access, login_page
-        self.requests = Buckets(per_second=PER_SECOND, burst=BURST)
+        self._calls, self._csrf = calls, csrf
+        self.requests = requests or Buckets(per_second=PER_SECOND, burst=BURST)
         self.wrong_tokens = Buckets(per_second=10 / 60, burst=10)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -179,7 +196,7 @@ class Guard:
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self._access.is_known_host(hosts[0]):
-            raise RefusedError(403, "this server has another address: open the one that `recgpt web` printed")
+            raise RefusedError(403, "this server has another address: open the one that it printed")
         address = network_of((scope.get("client") or ("", 0))[0])
         if not self.requests.take(address):
             raise RefusedError(429, "too many requests: wait a second", {"retry-after": "1"})
@@ -193,7 +210,7 @@ class Guard:
                 return page
         if scope["type"] == "http" and changes:
             given = headers.get(CSRF_HEADER, "")
-            if not bearer and not _equal(given, self._access.csrf(cookie)):
+            if self._csrf and not bearer and not _equal(given, self._access.csrf(cookie)):
                 raise RefusedError(403, f"the header {CSRF_HEADER} is missing or wrong: reload the page")
             _check_json(headers)
         return None
@@ -201,7 +218,7 @@ class Guard:
     def _check_site(self, scope: Scope, headers: Headers, host: str, *, changes: bool) -> None:
         """Refuse changes and calls of other sites."""
         origin = headers.get("origin")
-        is_call = changes or scope["path"].startswith(_CALLS)
+        is_call = changes or scope["path"].startswith(self._calls)
         if is_call and origin is not None and origin.partition("://")[2].lower() != host.lower():
             raise RefusedError(403, "requests of other sites are refused")
         if scope["type"] == "websocket" and origin is None:
@@ -229,7 +246,7 @@ class Guard:
         if scope["type"] == "http":
             if scope["path"].startswith(_OPEN):
                 return None
-            if scope["method"] == "GET" and not scope["path"].startswith(_CALLS):
+            if scope["method"] == "GET" and not scope["path"].startswith(self._calls):
                 return self._login_page(scope)
         raise RefusedError(401, "a token is needed: log in on the page, or send Authorization: Bearer", _ASK)
 

@@ -58,7 +58,7 @@ def create_app(access: Access, *, run: str | None = None, plugin_names: Sequence
     app = FastAPI(title="RecGPT", openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
     guard = Guard(app, access, lambda scope: pages.login_page(access, scope))
     _add_pages(app, access)
-    _add_login(app, access, guard)
+    add_login(app, access, guard)
     _add_errors(app)
     from recgpt.web import api, controls, recagent
 
@@ -85,8 +85,10 @@ def _add_pages(app: FastAPI, access: Access) -> None:
         return {"status": "ok"}
 
 
-def _add_login(app: FastAPI, access: Access, guard: Guard) -> None:
-    @app.post("/api/login")
+def add_login(app: FastAPI, access: Access, guard: Guard) -> None:
+    """Add the call of the login page."""
+
+    @app.post("/api/login", include_in_schema=False)
     async def login(request: Request, body: Login) -> Response:
         if access.token is not None:
             guard.check_token(body.token, network_of(pages.client_of(request)))

@@ -26,8 +26,13 @@ FIRST_S = 10.0
 """Seconds in which a connection must bring a request."""
 
 
-def bound(host: str, port: int) -> socket.socket:
-    """Socket that listens at an address.
+def bound(host: str, port: int, *, listens: bool = True) -> socket.socket:
+    """Socket at an address.
+
+    Parameters
+    ----------
+    listens
+        Whether it listens already; otherwise it only holds the port.
 
     Raises
     ------
@@ -39,7 +44,8 @@ def bound(host: str, port: int) -> socket.socket:
         listener = socket.socket(family, kind, protocol)  # with its protocol, asyncio sends small pieces at once
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-        listener.listen(256)
+        if listens:
+            listener.listen(256)
     except OSError as error:
         raise ConfigError(f"{host} port {port} cannot be used ({error.strerror}): choose another --port") from error
     return listener

@@ -5,7 +5,9 @@
 Each call is checked by `recgpt.web.access`, waits in one line (`recgpt.web.serving.waiting`) and is counted.
 """
 
+import sys
 import time
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
@@ -20,8 +22,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from recgpt.errors import RecGPTError, StorageError
 from recgpt.terminal import plain
 from recgpt.version import __version__
-from recgpt.web.access import Access, Guard, Refused
+from recgpt.web.access import Access, Guard, RefusedError
+from recgpt.web.app import add_login
 from recgpt.web.limits import Buckets
+from recgpt.web.pages import login_page
 from recgpt.web.serving import pages
 from recgpt.web.serving.event_log import Event
 from recgpt.web.serving.metrics import Metrics
@@ -86,17 +90,17 @@ def create_app(service: Service, access: Access, waiting: WaitingLine | None = N
         responses=_REFUSALS,
     )
     _add_calls(app, service, line, metrics)
-    pages.add_pages(app, access)
+    pages.add_pages(app)
     _add_errors(app)
     guard = Guard(
         Counted(app, metrics),
         access,
-        lambda scope: pages.login_page(access, scope),
+        lambda scope: login_page(access, scope),
         calls=CALLS,
         csrf=False,
         requests=Buckets(per_second=PER_SECOND, burst=BURST),
     )
-    app.state.guard = guard
+    add_login(app, access, guard)
     return guard
 
 
@@ -109,7 +113,7 @@ def _add_calls(app: FastAPI, service: Service, line: WaitingLine, metrics: Metri
 
     @app.post("/explain", response_model=Explanation)
     async def explain(body: ExplainBody) -> Response:
-        """Explain the score of an item: what each kind of evidence and each item of the history adds to it."""
+        """Explain the score of an item by kinds of evidence and by items of the history."""
         request = ExplainRequest(body.item, body.history, body.user)
         return _json(await line.call(service.explain, request))
 
@@ -161,7 +165,7 @@ def _add_errors(app: FastAPI) -> None:
         RecGPTError: _refused,
         StorageError: _not_stored,
         BusyError: _busy,
-        Refused: _not_let_in,
+        RefusedError: _not_let_in,
         RequestValidationError: _invalid,
         StarletteHTTPException: _http_problem,
         Exception: _fault,
@@ -187,7 +191,7 @@ async def _busy(_request: Request, error: BusyError) -> Response:
     return problem(str(error), 503, _LATER)
 
 
-async def _not_let_in(_request: Request, refused: Refused) -> Response:
+async def _not_let_in(_request: Request, refused: RefusedError) -> Response:
     return refused.response
 
 
@@ -212,7 +216,8 @@ async def _http_problem(request: Request, error: StarletteHTTPException) -> Resp
     return problem(texts.get(error.status_code, text), error.status_code)
 
 
-async def _fault(_request: Request, _error: Exception) -> Response:
+async def _fault(_request: Request, error: Exception) -> Response:
+    traceback.print_exception(error, file=sys.stderr)
     return problem("a fault of the service; its terminal shows the details", 500)
 
 

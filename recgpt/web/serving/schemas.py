@@ -36,7 +36,7 @@ class _After(_Body):
 
 
 class RecommendBody(_After):
-    """What to recommend after."""
+    """A request for recommendations."""
 
     k: Annotated[StrictInt, Field(ge=1, le=MOST_K, description="number of recommendations")] = 10
     exclude: Literal["history", "nothing"] = Field(
@@ -45,7 +45,7 @@ class RecommendBody(_After):
 
 
 class ExplainBody(_After):
-    """The item whose score is explained, and what it is scored after."""
+    """A request for the explanation of one item's score."""
 
     item: OutsideId = Field(description="id of the item", examples=[50])
 
@@ -74,7 +74,7 @@ class Item(BaseModel):
 
 
 class ItemDetails(Item):
-    """Item with its texts; those that the catalogue does not have are left out."""
+    """Item with the texts that the catalogue has."""
 
     categories: str = ""
     brand: str = ""

@@ -6,7 +6,7 @@
     service.explain([ExplainRequest(item=12, history=[1, 3])])
 
 Not for several threads at once: `recgpt.web.serving.waiting` lets one thread make all calls. `item` and `search` read
-only what never changes.
+only constant parts.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -131,7 +131,7 @@ class Service:
         return int(text) if is_number else text
 
     def search(self, text: str, limit: int) -> list[dict[str, Any]]:
-        """Items whose titles contain all words of `text`, in order of the catalogue; those that begin with it first."""
+        """Items whose titles contain all words of `text`, in order of the catalogue; beginnings first."""
         words, start = text.casefold().split(), text.casefold().strip()
         found = [row for row, title in enumerate(self._folded) if all(word in title for word in words)]
         found.sort(key=lambda row: not self._folded[row].startswith(start))

@@ -1,4 +1,4 @@
-"""Waiting line in front of a function that is faster on many arguments at once: what waits together is worked together.
+"""Waiting line in front of a function that is faster on many arguments at once: one call takes all that wait.
 
     line = WaitingLine(most_waiting=512)
     line.start()
@@ -6,7 +6,7 @@
     await line.close()                                  # after the last job
 
 All functions run on one thread, in the order of arrival, so that an update never meets a ranking. Nothing waits for
-others to come: a batch is what has arrived while the batch before it was worked.
+others to come: a batch has the jobs that arrived during the batch before it.
 """
 
 import asyncio
@@ -113,7 +113,7 @@ class WaitingLine:
                 await self._work(batch)
 
     def _next_batch(self) -> list[Job]:
-        """Jobs from the head of the line with the same function, without those that nobody waits for any longer."""
+        """Jobs from the head of the line with the same function, without cancelled ones."""
         batch: list[Job] = []
         while self._jobs and len(batch) < self._most_together:
             job = self._jobs[0]

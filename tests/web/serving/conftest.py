@@ -19,7 +19,8 @@ pytest.importorskip("fastapi", reason="needs the extra `web`")
 
 from recgpt.foundation.model import FoundationConfig, FoundationModel
 from recgpt.web.access import Access
-from recgpt.web.serving import server as serving
+from recgpt.web.server import bound
+from recgpt.web.serving.server import server_of
 from recgpt.web.serving.service import Service, create_service
 
 N, WIDTH = 40, 16
@@ -103,10 +104,10 @@ class Client:
 @contextlib.contextmanager
 def running(service: Service, **access: Any) -> Iterator[Client]:
     """A server in a thread."""
-    with serving.bound("127.0.0.1", 0) as holder:
-        port = holder.getsockname()[1]
-        server = serving.uvicorn_server(service, Access(access.pop("host", "127.0.0.1"), port, **access))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [holder]})
+    with bound("127.0.0.1", 0, listens=False) as listener:
+        port = listener.getsockname()[1]
+        server = server_of(service, Access(access.pop("host", "127.0.0.1"), port, **access))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
             while not server.started:
