@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from recgpt.simulate.worlds.society.socialising import ALREADY_CHATTING
 from recgpt.simulate.worlds.society.state import Setting
 from recgpt.simulate.worlds.society.words import posted, said
 
@@ -34,7 +35,10 @@ ACTIONS = {
     "rested": "LEAVE",
     "failed": "NO_ACTION",
 }
-"""Published action of each kind of event; events of the schedule are of `System`, all others are no messages."""
+"""Published action of each kind of event; events of the schedule are of `System`, all others are no messages.
+
+A chat that was missed because the two chat already is CHAT.
+"""
 SYSTEM = "System"
 _SYSTEM_KINDS = ("broadcast", "swapped", "removed", "edited", "tied", "untied", "taken", "returned")
 
@@ -58,7 +62,8 @@ def messages(rows: pl.DataFrame, setting: Setting) -> list[dict[str, Any]]:
             continue
         page = of_page
         name = setting.people.name[agent] if agent >= 0 else SYSTEM
-        action = ACTIONS.get(kind, SYSTEM)
+        is_chatting = kind == "missed" and row["text"] == ALREADY_CHATTING
+        action = "CHAT" if is_chatting else ACTIONS.get(kind, SYSTEM)
         agent_id = -1 if action == SYSTEM else agent
         found.append({"agent_id": agent_id, "action": action, "content": _content(row, name, title, setting)})
     return found
