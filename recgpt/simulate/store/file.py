@@ -32,7 +32,8 @@ _TABLES = f"""
     CREATE TABLE llm_calls (
         id INTEGER PRIMARY KEY, key TEXT NOT NULL, purpose TEXT NOT NULL, model TEXT NOT NULL, request TEXT NOT NULL,
         reply TEXT, failure TEXT, tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL, cost_usd REAL NOT NULL,
-        seconds REAL NOT NULL, attempts INTEGER NOT NULL, server TEXT NOT NULL, inherited INTEGER NOT NULL DEFAULT 0
+        seconds REAL NOT NULL, attempts INTEGER NOT NULL, server TEXT NOT NULL, inherited INTEGER NOT NULL DEFAULT 0,
+        step INTEGER
     );
     CREATE INDEX llm_calls_key ON llm_calls (key);
     CREATE TABLE metrics (name TEXT NOT NULL UNIQUE, value TEXT NOT NULL);
@@ -130,6 +131,8 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
                 )
             if write and found == 1:
                 raise old_format(path.parent.name)
+            if write and not counts_calls_by_step(connection):  # a run of an earlier version
+                connection.execute("ALTER TABLE llm_calls ADD COLUMN step INTEGER")
         except BaseException:
             connection.close()
             raise
@@ -147,6 +150,15 @@ def _check_schema(connection: sqlite3.Connection, path: Path) -> None:
         computed = next((column for column, hidden in columns if hidden), None)
         if computed is not None:
             raise StoreError(f"{path} computes the column {computed!r} of {name}, as no run does: do not use it")
+
+
+def counts_calls_by_step(connection: sqlite3.Connection) -> bool:
+    """Whether calls have a step, which earlier versions did not store."""
+    return "step" in _columns(connection, "main", "llm_calls")
+
+
+def _columns(connection: sqlite3.Connection, database: str, table: str) -> list[str]:
+    return [name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?, ?)", (table, database))]
 
 
 def old_format(run_id: str) -> StoreError:
@@ -251,7 +263,8 @@ def _take_over(connection: sqlite3.Connection, *, at_step: int) -> None:
             (at_step,),
         )
     connection.execute("INSERT INTO main.artifacts SELECT * FROM parent.artifacts")
-    connection.execute("INSERT INTO main.llm_calls SELECT * FROM parent.llm_calls")
+    columns = ", ".join(_columns(connection, "parent", "llm_calls"))
+    connection.execute(f"INSERT INTO main.llm_calls ({columns}) SELECT {columns} FROM parent.llm_calls")  # noqa: S608
     connection.execute("UPDATE main.llm_calls SET inherited = 1")
 
 

@@ -26,7 +26,8 @@ from recgpt.simulate.store.file import readable_errors
 from recgpt.simulate.store.manifest import Manifest, RunSummary
 
 _CALL_COLUMNS = ", ".join(LLMCall.model_fields)
-_KEEP_CALL = f"INSERT INTO llm_calls ({_CALL_COLUMNS}) VALUES (:{_CALL_COLUMNS.replace(', ', ', :')})"  # noqa: S608
+_NEXT_STEP = "(SELECT coalesce(max(step), 0) + 1 FROM steps)"
+_KEEP_CALL = f"INSERT INTO llm_calls ({_CALL_COLUMNS}, step) VALUES (:{_CALL_COLUMNS.replace(', ', ', :')}, {_NEXT_STEP})"  # noqa: S608
 _FIND_FAILED = f"SELECT {_CALL_COLUMNS} FROM llm_calls WHERE failure = ? AND reply <> '' ORDER BY id DESC LIMIT 1"  # noqa: S608
 _FIND_CALL = f"SELECT {_CALL_COLUMNS} FROM llm_calls WHERE key = ? ORDER BY id DESC LIMIT 1"  # noqa: S608
 
@@ -363,6 +364,22 @@ class Run:
         """The last call that failed in this way and has words of the server; None without one."""
         found = self._query(_FIND_FAILED, (failure,))
         return LLMCall(**dict(zip(LLMCall.model_fields, found[0], strict=True))) if found else None
+
+    def calls_after(self, number: int) -> pl.DataFrame | None:
+        """Calls of the run's own with a higher number, in order; None for a run that did not store their steps.
+
+        Columns: `id` (the number, from 1), `step` that was being played, `failed`, `tokens`, `cost_usd`.
+        """
+        with self._turn, readable_errors(self.path):
+            if not run_file.counts_calls_by_step(self._connection):
+                return None
+        found = self._query(
+            "SELECT id, step, failure IS NOT NULL, tokens_in + tokens_out, cost_usd FROM llm_calls"
+            " WHERE id > ? AND NOT inherited ORDER BY id",
+            (number,),
+        )
+        types = {"id": pl.Int64, "step": pl.Int64, "failed": pl.Int64, "tokens": pl.Int64, "cost_usd": pl.Float64}
+        return pl.DataFrame(found, schema=types, orient="row")
 
     def calls_summary(self) -> dict[str, Any]:
         """Totals of all calls: `n`, `failed`, `failures` by kind, `tokens_in`, `tokens_out`, `cost_usd`.

@@ -191,3 +191,29 @@ def test_threads_share_a_run(run: Run) -> None:
             each.result()
     assert run.calls_summary()["n"] == 40
     run.check()
+
+
+def test_calls_are_counted_by_the_step_that_was_played(run: Run) -> None:
+    run.record_call(a_call("k1", failure="timeout", reply=None))
+    run.append(step_rows(1))
+    run.record_call(a_call("k2"))
+    found = run.calls_after(0)
+    assert found.rows() == [(1, 1, 1, 13, 0.25), (2, 2, 0, 13, 0.25)]
+    assert run.calls_after(1).rows() == found.rows()[1:]
+    with run.fork("forked", 1) as forked:
+        assert forked.calls_after(0).is_empty()
+
+
+def test_calls_of_an_earlier_version_have_no_step_until_the_run_goes_on(run: Run, root: Path) -> None:
+    run.record_call(a_call("k1"))
+    run.append(step_rows(1))
+    run.close()
+    with raw(root) as file:
+        file.execute("ALTER TABLE llm_calls DROP COLUMN step")
+    with Run.open("demo") as old:
+        assert old.calls_after(0) is None and old.call("k1") == a_call("k1")
+        with old.fork("forked", 1) as forked:
+            assert forked.calls_summary()["inherited"] == 1
+    with Run.open("demo", write=True) as resumed:
+        resumed.record_call(a_call("k2"))
+        assert resumed.calls_after(0)["step"].to_list() == [None, 2]
