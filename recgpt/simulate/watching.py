@@ -192,6 +192,46 @@ class LogLines:
         )
 
 
+class CallCounts:
+    """Calls of a language model and their cost, by the step that was played; steps are asked for in order.
+
+    Values are None for a run of an earlier version, which did not store the steps of calls.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run, self._last = run, 0
+        self._totals: dict[str, float] = {"calls": 0, "failed_calls": 0, "tokens": 0, "cost_usd": 0.0}
+        self._later: list[dict[str, Any]] = []
+
+    def up_to(self, step: int) -> dict[str, float | None]:
+        """`calls`, of them `failed_calls`, `tokens` and `cost_usd` up to a step."""
+        new = self._run.calls_after(self._last)
+        if new is None:
+            return dict.fromkeys(self._totals)
+        calls = [*self._later, *new.iter_rows(named=True)]
+        self._last = new["id"].to_list()[-1] if len(new) else self._last
+        self._later = [call for call in calls if call["step"] is not None and call["step"] > step]
+        for call in calls:
+            if call["step"] is not None and call["step"] <= step:
+                for name, column in _OF_CALLS.items():
+                    self._totals[name] += call[column] if column else 1
+        return {name: finite(total) for name, total in self._totals.items()}
+
+
+_OF_CALLS = {"calls": "", "failed_calls": "failed", "tokens": "tokens", "cost_usd": "cost_usd"}
+CALL_FIGURES: list[Figure] = [
+    Figure(name="calls", label="calls", chart="calls", help="calls of the language model so far"),
+    Figure(name="cost_usd", label="cost, USD", chart="cost", help="cost of the calls so far"),
+]
+"""Figures of worlds whose minds may be a language model."""
+
+
+def calls_panel(counts: Mapping[str, float | None]) -> Panel:
+    """Panel of `CallCounts.up_to`."""
+    labels = {"calls": "calls", "failed_calls": "failed", "tokens": "tokens", "cost_usd": "cost, USD"}
+    return figures_panel("calls", "Language model", {label: counts[name] for name, label in labels.items()})
+
+
 def finite(value: float | None, digits: int = MAX_DIGITS) -> float | None:
     """A figure as JSON takes it: rounded; None for NaN and infinity."""
     return None if value is None or not math.isfinite(value) else round(float(value), digits)

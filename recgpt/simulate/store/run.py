@@ -27,7 +27,8 @@ from recgpt.simulate.store.manifest import Manifest, RunSummary
 
 _CALL_COLUMNS = ", ".join(LLMCall.model_fields)
 _NEXT_STEP = "(SELECT coalesce(max(step), 0) + 1 FROM steps)"
-_KEEP_CALL = f"INSERT INTO llm_calls ({_CALL_COLUMNS}, step) VALUES (:{_CALL_COLUMNS.replace(', ', ', :')}, {_NEXT_STEP})"  # noqa: S608
+_CALL_VALUES = f":{_CALL_COLUMNS.replace(', ', ', :')}, {_NEXT_STEP}"
+_KEEP_CALL = f"INSERT INTO llm_calls ({_CALL_COLUMNS}, step) VALUES ({_CALL_VALUES})"  # noqa: S608
 _FIND_FAILED = f"SELECT {_CALL_COLUMNS} FROM llm_calls WHERE failure = ? AND reply <> '' ORDER BY id DESC LIMIT 1"  # noqa: S608
 _FIND_CALL = f"SELECT {_CALL_COLUMNS} FROM llm_calls WHERE key = ? ORDER BY id DESC LIMIT 1"  # noqa: S608
 

@@ -17,11 +17,10 @@ from matplotlib.figure import Figure
 from pydantic import Field
 
 from recgpt.errors import SimulationError
-from recgpt.evaluate.beyond_accuracy import category_weights
+from recgpt.evaluate.beyond_accuracy import category_weights, entropies
 from recgpt.simulate.experiments.base import Experiment, difference, mean_of
 from recgpt.simulate.experiments.result import Estimate, Result, Row
 from recgpt.simulate.experiments.society.playing import LIMITS, SocietyLab, SocietySettings, society_lab
-from recgpt.simulate.worlds.society.measures import entropies
 from recgpt.simulate.worlds.society.sources import Source
 
 

@@ -36,4 +36,5 @@ WORLD = WorldSpec(
     summary=deferred("recgpt.simulate.worlds.feed.report:summary_table"),
     fixed=FIXED,
     export=deferred("recgpt.simulate.worlds.feed.export:export"),
+    watch=deferred("recgpt.simulate.worlds.feed.watch:FeedWatch"),
 )

@@ -19,6 +19,7 @@ from recgpt.config import MAX_SEED, Config
 from recgpt.data.dataset import Dataset
 from recgpt.data.ragged import Ragged, joined, offsets_from_lengths
 from recgpt.simulate.agents.memory import PRESETS, Kind, Memory
+from recgpt.simulate.agents.memory_stages import Draws
 from recgpt.simulate.agents.memory_texts import GRID, grid_rows
 from recgpt.simulate.agents.population import Population
 from recgpt.simulate.events import by_kind
@@ -83,6 +84,11 @@ class Setting:
 class FeedState:
     """State of all agents after the events so far.
 
+    Parameters
+    ----------
+    draws
+        Draws of the memory, see `Memory`; `restore` puts its own in their place.
+
     Attributes
     ----------
     active_A
@@ -97,7 +103,9 @@ class FeedState:
         Memory of all agents.
     """
 
-    def __init__(self, rules: FeedRules, population: Population, facts: ItemFacts) -> None:
+    def __init__(
+        self, rules: FeedRules, population: Population, facts: ItemFacts, *, draws: Draws | None = None
+    ) -> None:
         n_agents, most = len(population), rules.pages * rules.page_size
         self._population = population
         self._facts = facts
@@ -108,7 +116,9 @@ class FeedState:
         self.n_liked_A, self.n_rated_A = np.zeros((2, n_agents), dtype=np.int64)
         self.stars_A = np.zeros(n_agents)
         width = facts.unit_NE.shape[1]
-        self.memory = Memory(n_agents, MEMORY_CAPACITY, PRESETS[rules.memory], width=width, seed=rules.seed)
+        self.memory = Memory(
+            n_agents, MEMORY_CAPACITY, PRESETS[rules.memory], width=width, seed=rules.seed, draws=draws
+        )
         self._text_source_T = np.empty(0, dtype=np.int64)  # item of each memory text; -1 - agent for a thought
 
     def apply(self, rows: pl.DataFrame) -> None:

@@ -220,8 +220,8 @@ def _stories(
 ) -> list[dict[str, Any]]:
     """Stories of the chosen agents.
 
-    Each has `agent`, `why` it was chosen, `profile`, `latest` items before the run, `pages` (see `_page`), `interview`
-    (None, or `value` and `text`) and `memories` (see `Memory.describe`).
+    Each has `agent`, `why` it was chosen, `profile`, `latest` items before the run, `pages` (see `page_of`),
+    `interview` (None, or `value` and `text`) and `memories` (see `Memory.describe`).
     """
     chosen = story_agents(tally, population, n_steps=step)
     of_chosen = [rows.filter(pl.col("agent").is_in(list(chosen))) for rows in _steps(run, step)]
@@ -245,7 +245,7 @@ def _story(events: pl.DataFrame, facts: ItemFacts, *, is_numbered: bool) -> dict
     memories: list[str] = []
     pages = []
     for (step,), rows in events.partition_by("step", as_dict=True, maintain_order=True).items():
-        page = _page(int(step), rows, facts)
+        page = page_of(int(step), rows, facts)
         ids = page.pop("recalled_ids")
         page["recalled"] = [memories[number] for number in ids if number < len(memories)] if is_numbered else []
         page["n_recalled"] = len(ids)
@@ -268,7 +268,7 @@ def _memory(item: dict[str, Any]) -> str:
     return f"{item['title']}, {item['stars']:g} ★" + (f": “{item['words']}”" if item["words"] else "")
 
 
-def _page(step: int, rows: pl.DataFrame, facts: ItemFacts) -> dict[str, Any]:
+def page_of(step: int, rows: pl.DataFrame, facts: ItemFacts) -> dict[str, Any]:
     """One page of one agent, from its events."""
     of_kind: dict[str, list[dict[str, Any]]] = {}
     for row in rows.to_dicts():

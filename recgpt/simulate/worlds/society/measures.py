@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from recgpt.evaluate.beyond_accuracy import category_weights, gini_index
+from recgpt.evaluate.beyond_accuracy import category_weights, gini_index, mean_entropy
 from recgpt.evaluate.significance import bootstrap_ci
 from recgpt.simulate.events import by_kind
 from recgpt.simulate.store import Run
@@ -225,30 +225,6 @@ class Tally:
             }
             for name, (values, agent, item) in of.items()
         }
-
-
-def mean_entropy(agents: np.ndarray, items: np.ndarray, genres_NC: sparse.csr_array) -> float | None:
-    """Mean over agents of the entropy in bits of the genres of their items; items without a genre do not count.
-
-    Parameters
-    ----------
-    agents, items
-        Agent and item of each time that an item was shown.
-    """
-    return float(entropies(agents, items, genres_NC)[1].mean()) if len(agents) else None
-
-
-def entropies(groups: np.ndarray, items: np.ndarray, genres_NC: sparse.csr_array) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct groups, ascending, and the entropy in bits of the genres of the items of each."""
-    distinct, row = np.unique(groups, return_inverse=True)
-    shape = (len(distinct), genres_NC.shape[0])
-    counts = sparse.csr_array((np.ones(len(row)), (row, items)), shape=shape) @ (genres_NC > 0).astype(float)
-    counts = sparse.coo_array(counts)
-    total = np.bincount(counts.row, counts.data, minlength=len(distinct))
-    share = counts.data / total[counts.row]
-    known = share > 0
-    bits: np.ndarray = np.bincount(counts.row[known], -share[known] * np.log2(share[known]), minlength=len(distinct))
-    return distinct, bits
 
 
 def _mean_entropy(shown: pl.DataFrame, genres_NC: sparse.csr_array | None) -> float | None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from recgpt.simulate.worlds.society.measures import mean_entropy
+from recgpt.evaluate.beyond_accuracy import mean_entropy
 from recgpt.simulate.worlds.society.variance import variance_shares
 
 GOLDEN = Path(__file__).parents[4].parent / "shared/fixtures/recagent/golden.json"
