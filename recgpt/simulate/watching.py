@@ -13,7 +13,7 @@ Shapes: A agents.
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ import polars as pl
 
 from recgpt.errors import SimulationError
 from recgpt.simulate.events import EventKinds
-from recgpt.simulate.store import Run
+from recgpt.simulate.store import Run, Subject
 from recgpt.simulate.watch import (
     About,
     ActivityKind,
@@ -120,9 +120,16 @@ class Names:
             return ""
         return self._names[agent] if agent < len(self._names) else f"agent {agent}"
 
+    def containing(self, text: str) -> list[int]:
+        """Named agents whose name contains a text, in any case; an agent without a name by `agent` and its number."""
+        wanted = text.casefold()
+        number = wanted.removeprefix("agent ").strip()
+        unnamed = [int(number)] if number.isdecimal() and wanted.startswith("agent ") else []
+        return [agent for agent, name in enumerate(self._names) if wanted in name.casefold()] or unnamed
+
     def find(self, query: str, limit: int, n_agents: int) -> list[Found]:
         """Agents whose number begins with the query, or whose name contains it, by number."""
-        wanted, found = query.strip().casefold(), []
+        wanted, found = query.strip().casefold(), list[Found]()
         for agent in range(n_agents):
             name = self.of(agent)
             if str(agent).startswith(wanted) or wanted in name.casefold():
@@ -139,12 +146,16 @@ class LogLines:
     ----------
     words
         Text of a line.
+    titles
+        Titles of the items, for the search.
     quiet
         Kinds of events left out, unless they are asked for.
     """
 
-    def __init__(self, run: Run, words: Words, names: Names, quiet: Sequence[str] = ()) -> None:
-        self._run, self._words, self._names = run, words, names
+    def __init__(
+        self, run: Run, words: Words, names: Names, *, titles: Sequence[str] = (), quiet: Sequence[str] = ()
+    ) -> None:
+        self._run, self._words, self._names, self._titles = run, words, names, titles
         self.kinds = list(run.manifest.kinds)
         self._loud = [kind for kind in self.kinds if kind not in quiet]
 
@@ -156,26 +167,22 @@ class LogLines:
     def latest(
         self, step: int, *, agent: int | None = None, kind: str | None = None, text: str = "", limit: int = 200
     ) -> list[LogLine]:
-        """Latest lines up to a step that match, newest first."""
-        kinds, wanted = self._loud if kind is None else [kind], text.strip().casefold()
-        steps = range(1, step + 1)
-        if not wanted:
-            rows = self._run.newest_events(steps, limit, agent=agent, kinds=kinds)
-            return [self._line(row) for row in rows.iter_rows(named=True)]
-        found = []
-        for row in self._newest_first(steps, agent, kinds):
-            line = self._line(row)
-            if wanted in f"{line['name']} {line['text']}".casefold():
-                found.append(line)
-                if len(found) == limit:
-                    break
-        return found
+        """Latest lines up to a step that match, newest first.
 
-    def _newest_first(self, steps: range, agent: int | None, kinds: Sequence[str]) -> Iterator[dict[str, Any]]:
-        for step in reversed(steps):
-            one = range(step, step + 1)
-            rows = self._run.events_of(agent, one, kinds) if agent is not None else self._run.events(step)
-            yield from rows.filter(pl.col("kind").is_in(kinds)).reverse().iter_rows(named=True)
+        Parameters
+        ----------
+        text
+            Part of an event's text, of the title of its item, or of the name of an agent of it.
+        """
+        kinds = self._loud if kind is None else [kind]
+        about = self._subject(text.strip()) if text.strip() else None
+        rows = self._run.newest_events(range(1, step + 1), limit, agent=agent, kinds=kinds, about=about)
+        return [self._line(row) for row in rows.iter_rows(named=True)]
+
+    def _subject(self, text: str) -> Subject:
+        folded = text.casefold()
+        items = [item for item, title in enumerate(self._titles) if folded in title.casefold()]
+        return Subject(text, items, self._names.containing(text))
 
     def text(self, row: dict[str, Any]) -> str:
         """Text of one line."""
@@ -298,6 +305,8 @@ class EventWatch:
         Names of the agents.
     words
         Text of log lines.
+    titles
+        Titles of the items.
     quiet
         Kinds of events whose lines are shown only where they are asked for.
     n_agents
@@ -306,8 +315,7 @@ class EventWatch:
 
     figures: Sequence[Figure] = ()
     activities: Sequence[ActivityKind] = _ACTIVITIES
-    people = ""
-    n_items = 0
+    people = "agents"
 
     def __init__(
         self,
@@ -315,13 +323,15 @@ class EventWatch:
         *,
         names: Sequence[str] = (),
         words: Words | None = None,
+        titles: Sequence[str] = (),
         quiet: Sequence[str] = (),
         n_agents: int | None = None,
     ) -> None:
         self.run, self.spec = run, world_of(run.manifest.world)
         self.kinds = EventKinds.from_dict(run.manifest.kinds)
         self.names = Names(names)
-        self.lines = LogLines(run, words or generic_words(self.kinds), self.names, quiet)
+        self.n_items = len(titles)
+        self.lines = LogLines(run, words or generic_words(self.kinds), self.names, titles=titles, quiet=quiet)
         self.n_agents = n_agents or run.manifest.config.get("agents") or 0
         self.step, self.time = 0, 0
         self._moments: list[Moment] = []

@@ -44,11 +44,12 @@ from recgpt.simulate.llm.servers import Server
 from recgpt.simulate.worlds.feed.config import FeedConfig
 from recgpt.simulate.worlds.feed.inputs import load_setting
 from recgpt.simulate.worlds.feed.measures import Tally
+from recgpt.simulate.worlds.feed.memory import MEMORY_CAPACITY
 from recgpt.simulate.worlds.feed.minds.base import Mind, Pages
 from recgpt.simulate.worlds.feed.minds.llm import LLMMind
 from recgpt.simulate.worlds.feed.minds.parameters import Parameters
 from recgpt.simulate.worlds.feed.minds.scripted import ScriptedMind
-from recgpt.simulate.worlds.feed.world import MEMORY_CAPACITY, Feed, FeedRules, Setting
+from recgpt.simulate.worlds.feed.world import Feed, FeedRules, Setting
 
 RESAMPLES = 2000
 K = 10  # of the offline metrics

@@ -6,6 +6,6 @@ Run.open("demo").events(step=1, kind="watched")
 """
 
 from recgpt.simulate.store.manifest import Manifest, RunSummary
-from recgpt.simulate.store.run import Run, list_runs
+from recgpt.simulate.store.run import Run, Subject, list_runs
 
-__all__ = ["Manifest", "Run", "RunSummary", "list_runs"]
+__all__ = ["Manifest", "Run", "RunSummary", "Subject", "list_runs"]

@@ -6,9 +6,10 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import polars as pl
 from pydantic import ValidationError
@@ -31,6 +32,25 @@ _CALL_VALUES = f":{_CALL_COLUMNS.replace(', ', ', :')}, {_NEXT_STEP}"
 _KEEP_CALL = f"INSERT INTO llm_calls ({_CALL_COLUMNS}, step) VALUES ({_CALL_VALUES})"  # noqa: S608
 _FIND_FAILED = f"SELECT {_CALL_COLUMNS} FROM llm_calls WHERE failure = ? AND reply <> '' ORDER BY id DESC LIMIT 1"  # noqa: S608
 _FIND_CALL = f"SELECT {_CALL_COLUMNS} FROM llm_calls WHERE key = ? ORDER BY id DESC LIMIT 1"  # noqa: S608
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Subject of events: a text that theirs contains, in any case, or one of some items, or one of some agents."""
+
+    text: str
+    items: Sequence[int] = ()
+    agents: Sequence[int] = ()
+
+    CONDITION: ClassVar = (
+        "(instr(lower(text), lower(?)) OR instr(text, ?) OR item IN (SELECT value FROM json_each(?))"
+        " OR agent IN (SELECT value FROM json_each(?)) OR other IN (SELECT value FROM json_each(?)))"
+    )
+
+    def values(self) -> list[str]:
+        """Values of `CONDITION`; lower-casing in SQLite is of ASCII letters only."""
+        items, agents = json.dumps(list(self.items)), json.dumps(list(self.agents))
+        return [self.text, self.text, items, agents, agents]
 
 
 class Run:
@@ -210,20 +230,27 @@ class Run:
         kinds
             Kinds of events; by default all.
         """
-        where, values = _among(steps, agent, kinds)
-        return self._select(where, values)
+        return self._select(*_among(steps, agent, kinds))
 
     def newest_events(
-        self, steps: range, n: int, *, agent: int | None = None, kinds: Sequence[str] = ()
+        self,
+        steps: range,
+        n: int,
+        *,
+        agent: int | None = None,
+        kinds: Sequence[str] = (),
+        about: "Subject | None" = None,
     ) -> pl.DataFrame:
         """The last `n` events of a range of consecutive steps, the newest first.
 
         Parameters
         ----------
-        agent, kinds
-            One agent, kinds of events; by default all.
+        agent, kinds, about
+            One agent, kinds of events, a subject; by default all.
         """
         where, values = _among(steps, agent, kinds)
+        if about is not None:
+            where, values = f"{where} AND {about.CONDITION}", [*values, *about.values()]
         return self._select(where, values, newest=n)
 
     def iter_steps(self) -> Iterator[pl.DataFrame]:

@@ -14,7 +14,7 @@ from store_rows import KINDS, at, canonical, frames, int64, manifest, raw, step_
 
 from recgpt.errors import StoreError
 from recgpt.simulate.events import SCHEMA, chained_hash
-from recgpt.simulate.store import Run
+from recgpt.simulate.store import Run, Subject
 
 properties = settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -178,3 +178,13 @@ def test_newest_events_come_first(run: Run, agent: int | None) -> None:
     known = run.events(range(1, 3)) if agent is None else run.events_of(agent, range(1, 3))
     newest = run.newest_events(range(1, 3), 5, agent=agent, kinds=["rated", "satisfied"])
     assert_frame_equal(newest, known.filter(pl.col("kind") != "shown").reverse().head(5))
+
+
+def test_newest_events_about_a_subject(run: Run) -> None:
+    for step in (1, 2):
+        run.append(step_rows(step))
+    known, item = run.events().reverse(), run.events()["item"].drop_nulls()[0]
+    said = known.filter(pl.col("text").str.to_lowercase().str.contains("page 2 was fine, said 9", literal=True))
+    assert_frame_equal(run.newest_events(range(1, 3), 99, about=Subject("PAGE 2 was fine, SAID 9")), said)
+    found = run.newest_events(range(1, 3), 999, about=Subject("no such text", [item], [3]))
+    assert_frame_equal(found, known.filter((pl.col("item") == item) | (pl.col("agent") == 3)))

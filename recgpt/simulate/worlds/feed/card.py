@@ -66,11 +66,11 @@ class CardMaker:
     def _memory_panels(self, agent: int, by_page: list[pl.DataFrame]) -> list[Panel]:
         if not by_page:
             return []
-        memory = MemoryOfAgent(self._rules, self._population, self._facts, agent)
+        memory = MemoryOfAgent(self._rules, self._population, self._facts, agent, pl.concat(by_page))
         for rows in by_page[:-1]:
-            memory.apply(rows)
+            memory.apply(int(rows["step"][0]))
         used = self._used(memory, by_page[-1])
-        memory.apply(by_page[-1])
+        memory.apply(int(by_page[-1]["step"][0]))
         held = [
             [
                 entry.id,

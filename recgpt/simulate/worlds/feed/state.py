@@ -14,20 +14,17 @@ import numpy as np
 import polars as pl
 from pydantic import Field, field_validator
 
-from recgpt.bounds import parse_json
 from recgpt.config import MAX_SEED, Config
 from recgpt.data.dataset import Dataset
 from recgpt.data.ragged import Ragged, joined, offsets_from_lengths
-from recgpt.simulate.agents.memory import PRESETS, Kind, Memory
-from recgpt.simulate.agents.memory_stages import Draws
-from recgpt.simulate.agents.memory_texts import GRID, grid_rows
+from recgpt.simulate.agents.memory import PRESETS, Memory
 from recgpt.simulate.agents.population import Population
 from recgpt.simulate.events import by_kind
 from recgpt.simulate.items import ItemFacts
+from recgpt.simulate.worlds.feed.memory import FeedMemory, seen_items
 
 Advert = Literal["none", "all", "pop_high", "pop_low", "unpop_high", "unpop_low"]
 LIKED = 4.0  # stars from which an item was liked
-MEMORY_CAPACITY = 50  # entries of one agent
 _ARRAYS = (
     "active_A",
     "shown_AP",
@@ -39,8 +36,6 @@ _ARRAYS = (
     "n_rated_A",
     "stars_A",
 )
-_TEXT_EMBEDDINGS = "texts_embeddings"
-_UNFIT = -0.5  # valence of the memory of an item that did not fit, as in the fit of the scripted mind
 
 
 class FeedRules(Config):
@@ -84,11 +79,6 @@ class Setting:
 class FeedState:
     """State of all agents after the events so far.
 
-    Parameters
-    ----------
-    draws
-        Draws of the memory, see `Memory`; `restore` puts its own in their place.
-
     Attributes
     ----------
     active_A
@@ -99,13 +89,9 @@ class FeedState:
         (A,) int64 counts.
     stars_A
         (A,) float64 sums of the stars given.
-    memory
-        Memory of all agents.
     """
 
-    def __init__(
-        self, rules: FeedRules, population: Population, facts: ItemFacts, *, draws: Draws | None = None
-    ) -> None:
+    def __init__(self, rules: FeedRules, population: Population, facts: ItemFacts) -> None:
         n_agents, most = len(population), rules.pages * rules.page_size
         self._population = population
         self._facts = facts
@@ -115,11 +101,12 @@ class FeedState:
         self.n_shown_A, self.n_aligned_A, self.n_watched_A = np.zeros((3, n_agents), dtype=np.int64)
         self.n_liked_A, self.n_rated_A = np.zeros((2, n_agents), dtype=np.int64)
         self.stars_A = np.zeros(n_agents)
-        width = facts.unit_NE.shape[1]
-        self.memory = Memory(
-            n_agents, MEMORY_CAPACITY, PRESETS[rules.memory], width=width, seed=rules.seed, draws=draws
-        )
-        self._text_source_T = np.empty(0, dtype=np.int64)  # item of each memory text; -1 - agent for a thought
+        self._in_mind = FeedMemory(rules.memory, rules.seed, population, facts)
+
+    @property
+    def memory(self) -> Memory:
+        """Memory of all agents."""
+        return self._in_mind.memory
 
     def apply(self, rows: pl.DataFrame) -> None:
         """Update the state with the events of one step."""
@@ -136,108 +123,20 @@ class FeedState:
         for count_A, part in ((self.n_aligned_A, aligned), (self.n_liked_A, liked), (self.n_rated_A, stars)):
             count_A += np.bincount(part["agent"].to_numpy(), minlength=len(count_A))
         self.stars_A += np.bincount(stars["agent"].to_numpy(), stars["value"].to_numpy(), minlength=len(self.stars_A))
-        self._recall(of_kind.get("retrieved", none), step)  # before new entries may displace old ones
-        self._conclude(
-            of_kind.get("thought", none), step
-        )  # reflections cover earlier pages; this page counts for the next one
-        self._remember(shown, aligned, watched, rated, of_kind.get("felt", none), step)
+        retrieved, thoughts = of_kind.get("retrieved", none), of_kind.get("thought", none)
+        self._in_mind.take_in(step, retrieved, thoughts, seen_items(of_kind, self._facts))
         for kind in ("exited", "failed"):
             self.active_A[of_kind.get(kind, none)["agent"].to_numpy()] = False
 
-    def _recall(self, retrieved: pl.DataFrame, step: int) -> None:
-        if len(retrieved) and self.memory.preset.reading_renews:
-            read = [parse_json(text, "an event of the run")["ids"] for text in retrieved["text"]]
-            agents = np.repeat(retrieved["agent"].to_numpy(), [len(ids) for ids in read])
-            self.memory.touch(agents, np.array([number for ids in read for number in ids], dtype=np.int64), step)
-
-    def _remember(
-        self,
-        shown: pl.DataFrame,
-        aligned: pl.DataFrame,
-        watched: pl.DataFrame,
-        rated: pl.DataFrame,
-        felt: pl.DataFrame,
-        step: int,
-    ) -> None:
-        """Add memories of watched items (title, stars, the agent's words if any) and of items that did not fit."""
-        key = ["agent", "item"]
-        seen = shown.select(key)
-        for part in (
-            aligned.select(*key, fits=pl.lit(True)),
-            watched.select(*key, watched=pl.lit(True)),
-            rated.select(*key, stars="value"),
-            felt.select(*key, feeling="value", words="text"),
-        ):
-            seen = seen.join(part, on=key, how="left", maintain_order="left")
-        seen = seen.filter(pl.col("watched").is_not_null() | pl.col("fits").is_null())
-        if not len(seen):
-            return
-        is_watched = pl.col("watched").is_not_null()
-        item_R = seen["item"].to_numpy()
-        felt_then = pl.when(is_watched).then(pl.col("feeling").fill_null(0)).otherwise(_UNFIT)
-        valence_R = seen.select(felt_then).to_series().to_numpy()
-        title = self._facts.items["title"].gather(item_R)
-        stars = pl.format(" and gave it {} stars", pl.col("stars").cast(pl.Int64)).fill_null("")
-        words = pl.format(" {}", "words").fill_null("")
-        said = seen.select(
-            text=pl.when(is_watched)
-            .then(pl.format("I watched {}{}.{}", title, stars, words))
-            .otherwise(pl.format("{} was not for me.", title)),
-            item="item",
-        )
-        different = said.unique("text", keep="first", maintain_order=True)
-        numbers = self._numbered(different["text"].to_list(), different["item"].to_numpy())
-        numbered = different.select("text", number=numbers)
-        self.memory.add(
-            seen["agent"].to_numpy(),
-            Kind.EVENT,
-            said.join(numbered, on="text", how="left", maintain_order="left")["number"].to_numpy(),
-            created=float(step),
-            importance=1 + 9 * np.abs(valence_R),
-            valence=valence_R,
-            item=item_R,
-        )
-
-    def _conclude(self, thoughts: pl.DataFrame, step: int) -> None:
-        if len(thoughts):
-            agents = thoughts["agent"].to_numpy()
-            numbers = self._numbered(thoughts["text"].to_list(), -1 - agents)
-            self.memory.add(agents, Kind.THOUGHT, numbers, created=float(step), importance=8.0)
-            self.memory.reflected(agents)
-
-    def _numbered(self, texts: list[str], source_R: np.ndarray) -> np.ndarray:
-        """(R,) numbers of texts in the memory's table; `source_R` as `_text_source_T`."""
-        first_new = len(self.memory.texts)
-        numbers_R = self.memory.texts.ids_of(texts, self._embeddings(source_R))
-        first_R = np.unique(numbers_R, return_index=True)[1]
-        new_R = first_R[numbers_R[first_R] >= first_new]
-        self._text_source_T = np.concatenate([self._text_source_T, source_R[new_R]])
-        return numbers_R
-
-    def _embeddings(self, source_R: np.ndarray) -> np.ndarray:
-        """(R, E) embedding of each text: of its item, or for a thought the taste of its agent."""
-        taste_AE, unit_NE = self._population.taste_AE, self._facts.unit_NE
-        is_thought_R = source_R < 0
-        if is_thought_R.all():
-            return taste_AE[-1 - source_R]
-        embeddings_RE = unit_NE[np.maximum(source_R, 0)]
-        embeddings_RE[is_thought_R] = taste_AE[-1 - source_R[is_thought_R]]
-        return embeddings_RE
-
     def to_arrays(self) -> dict[str, np.ndarray]:
         """The whole state as arrays, without text embeddings, which `restore` recomputes."""
-        own = {name: getattr(self, name) for name in _ARRAYS} | {"text_source_T": self._text_source_T}
-        memory = {name: array for name, array in self.memory.to_arrays().items() if name != _TEXT_EMBEDDINGS}
-        return own | memory
+        return {name: getattr(self, name) for name in _ARRAYS} | self._in_mind.to_arrays()
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Load the arrays of `to_arrays`, from a state with the same rules, agents and catalogue."""
         for name in _ARRAYS:
             getattr(self, name)[...] = arrays[name]
-        self._text_source_T = arrays["text_source_T"]
-        rows_TE = grid_rows(self._embeddings(self._text_source_T)) * GRID
-        memory = arrays | {_TEXT_EMBEDDINGS: rows_TE.astype(np.int16)}
-        self.memory = Memory.from_arrays(memory, self.memory.preset, seed=self.memory.seed)
+        self._in_mind.restore(arrays)
 
     def histories(self, agents: np.ndarray) -> Ragged:
         """Items that each of these agents has taken, before the run and in it."""

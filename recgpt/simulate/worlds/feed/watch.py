@@ -83,8 +83,7 @@ class FeedWatch(EventWatch):
         config = config_of(run)
         self._facts, self._population = stored_facts(run), stored_population(run)
         titles = self._facts.items["title"].to_list()
-        super().__init__(run, words=words_of(titles), quiet=QUIET, n_agents=len(self._population))
-        self.n_items = len(self._facts)
+        super().__init__(run, words=words_of(titles), titles=titles, quiet=QUIET, n_agents=len(self._population))
         self._titles, self._pages = titles, config.pages
         self._most = config.pages * config.page_size
         self._cards = CardMaker(config.part(FeedRules), self._population, self._facts)

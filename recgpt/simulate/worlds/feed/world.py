@@ -31,13 +31,13 @@ from recgpt.simulate.worlds.feed.config import FeedConfig
 from recgpt.simulate.worlds.feed.kinds import CLOCK, KINDS
 from recgpt.simulate.worlds.feed.minds import make_mind
 from recgpt.simulate.worlds.feed.minds.base import Decisions, Interviews, Mind, Pages
-from recgpt.simulate.worlds.feed.state import LIKED, MEMORY_CAPACITY, Advert, FeedRules, FeedState, Setting
+from recgpt.simulate.worlds.feed.state import LIKED, Advert, FeedRules, FeedState, Setting
 from recgpt.simulate.worlds.online import LiveRecommender, first_usable
 
 if TYPE_CHECKING:
     from recgpt.simulate.worlds.feed.inputs import Inputs
 
-__all__ = ["MEMORY_CAPACITY", "Advert", "Feed", "FeedRules", "FeedState", "Setting"]
+__all__ = ["Advert", "Feed", "FeedRules", "FeedState", "Setting"]
 
 AGENTS_AT_A_TIME = 1024  # agents per call of a mind
 _RANKED_AT_A_TIME = 4096

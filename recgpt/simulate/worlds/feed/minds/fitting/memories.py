@@ -8,11 +8,11 @@ import numpy as np
 from recgpt.simulate.agents.memory import PRESETS, Kind, Memory
 from recgpt.simulate.agents.memory_texts import grid_rows
 from recgpt.simulate.items import ItemFacts
+from recgpt.simulate.worlds.feed.memory import MEMORY_CAPACITY
 from recgpt.simulate.worlds.feed.minds.base import Decisions, Pages
 from recgpt.simulate.worlds.feed.minds.fitting.sources import Source
 from recgpt.simulate.worlds.feed.minds.fitting.trace import Trace
 from recgpt.simulate.worlds.feed.minds.scripted import recalled
-from recgpt.simulate.worlds.feed.state import MEMORY_CAPACITY
 
 DISLIKED_VALENCE = -0.5  # of a memory of an item that did not fit; of a watched one it is the feeling
 
