@@ -366,6 +366,10 @@ class EventWatch:
         """Panels after the step counted last."""
         return [table_panel("events", "Events so far", ["kind", "events"], list(self._count_by_kind.items()))]
 
+    def log_of(self, rows: pl.DataFrame) -> tuple[list[LogLine], int]:
+        """Up to `FRAME_LINES` log lines of the step counted last, and the number of all."""
+        return self.lines.of_step(rows)
+
     # --- Watch ---
 
     def about(self) -> About:
@@ -418,7 +422,7 @@ class EventWatch:
         self._moments[self.step :] = [moment]
         self._activity_A = self.activity(rows)
         numbers = np.bincount(self._activity_A, minlength=len(self.activities)).tolist()
-        log, n_log = self.lines.of_step(rows)
+        log, n_log = self.log_of(rows)
         return Frame(
             step=self.step,
             time=self.time,
@@ -488,6 +492,13 @@ class EventWatch:
         if not 0 <= step <= self.step or not self._moments:
             raise SimulationError(f"run {self.run.run_id} has no step {step}: choose one from 0 to {self.step}")
 
+    def check_agent(self, agent: int) -> None:
+        """Raise SimulationError if the run has no such agent."""
+        if not 0 <= agent < self.n_agents:
+            raise SimulationError(
+                f"run {self.run.run_id} has no agent {agent}: its agents are 0 to {max(self.n_agents - 1, 0)}"
+            )
+
     def events_of(self, agent: int, step: int) -> pl.DataFrame:
         """Events of an agent up to a step.
 
@@ -497,10 +508,7 @@ class EventWatch:
             The run has no such agent, or no such step was added.
         """
         self.check_step(step)
-        if not 0 <= agent < self.n_agents:
-            raise SimulationError(
-                f"run {self.run.run_id} has no agent {agent}: its agents are 0 to {max(self.n_agents - 1, 0)}"
-            )
+        self.check_agent(agent)
         return self.run.events_of(agent, range(1, step + 1))
 
     def card(

@@ -10,6 +10,7 @@ Shapes: A agents, P pairs of agents that chat.
 """
 
 from enum import IntEnum
+from typing import Self
 
 import numpy as np
 import polars as pl
@@ -70,6 +71,16 @@ class Activity(ArrayPart):
 
     def apply(self, of_kind: dict[str, pl.DataFrame], rows: pl.DataFrame, step: int) -> None:
         """Update with the events of a round, and advance to the next one."""
+        self._begin(of_kind, rows, step)
+        self._release(seconds_of_round(self._rules, step + 1))
+
+    def during(self, of_kind: dict[str, pl.DataFrame], rows: pl.DataFrame, step: int) -> Self:
+        """Activities in the round itself, before agents become idle: a copy."""
+        copied = self.copy()
+        copied._begin(of_kind, rows, step)
+        return copied
+
+    def _begin(self, of_kind: dict[str, pl.DataFrame], rows: pl.DataFrame, step: int) -> None:
         now = seconds_of_round(self._rules, step)
         acted = rows.filter(pl.col("kind").is_in(ACTED))["agent"].to_numpy()
         self.idle_rounds_A = np.where(self.kind_A == Busy.WATCHING, self.idle_rounds_A, self.idle_rounds_A + 1)
@@ -82,7 +93,6 @@ class Activity(ArrayPart):
             agents, n_watched = np.unique(of_kind["watched"]["agent"].to_numpy(), return_counts=True)
             self.kind_A[agents], self.since_A[agents] = Busy.WATCHING, now
             self.until_A[agents] = now + n_watched * WATCHING_S
-        self._release(seconds_of_round(self._rules, step + 1))
 
     def _post(self, agents: np.ndarray, now: int) -> None:
         agents = distinct(agents)  # the schedule may post in the name of the busy, and of one agent several times

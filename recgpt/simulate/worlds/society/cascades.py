@@ -43,9 +43,9 @@ class Forest:
     watched_V: np.ndarray
 
     @classmethod
-    def of(cls, provenance: Provenance) -> Self:
-        """The forest of a run."""
-        nodes = provenance.first_active()
+    def of(cls, provenance: Provenance, step: int | None = None) -> Self:
+        """The forest of a run, up to a step."""
+        nodes = provenance.first_active(step)
         agent_V, item_V = nodes["agent"].to_numpy(), nodes["item"].to_numpy()
         other_V, heard_V = provenance.first_heard(agent_V, item_V)
         is_informed_V = (other_V >= 0) & (heard_V < nodes["order"].to_numpy())

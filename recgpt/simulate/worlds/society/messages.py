@@ -1,16 +1,21 @@
-"""Messages of a round in RecAgent's vocabulary: who did what, in a sentence.
+"""Messages of a round: sentences on what agents did, also in RecAgent's vocabulary.
 
+    lines(run.events(3), names, titles)        # step, agent, seq, kind, text: "watches Heat"
     messages(run.events(3), setting)           # [{"agent_id": 4, "action": "RECOMMENDER", "content": ...}, ...]
 
-The actions are as in the published log: RECOMMENDER, SOCIAL, CHAT, POST, LEAVE, NO_ACTION, WATCH, System.
+The actions are as in the published log: RECOMMENDER, SOCIAL, CHAT, POST, LEAVE, NO_ACTION, System. WATCH stands in the
+live log only: for agents that are still watching, see `still_watching`.
 """
 
+import re
 from typing import Any
 
+import numpy as np
 import polars as pl
 
+from recgpt.simulate.events import SCHEMA, by_kind
+from recgpt.simulate.worlds.society.setting import Setting
 from recgpt.simulate.worlds.society.socialising import ALREADY_CHATTING
-from recgpt.simulate.worlds.society.state import Setting
 from recgpt.simulate.worlds.society.words import posted, said
 
 ACTIONS = {
@@ -34,80 +39,139 @@ ACTIONS = {
     "missed": "LEAVE",
     "rested": "LEAVE",
     "failed": "NO_ACTION",
+    "watching": "WATCH",
 }
 """Published action of each kind of event; events of the schedule are of `System`, all others are no messages.
 
 A chat that was missed because the two chat already is CHAT.
 """
 SYSTEM = "System"
+WATCHING = "watching"
+"""Kind of a line that is no event: the agent still watches what it began in an earlier round."""
+LINES = pl.Schema({"step": pl.Int64, "agent": pl.Int64, "seq": pl.Int64, "kind": pl.String, "text": pl.String})
+"""Columns of `lines`."""
 _SYSTEM_KINDS = ("broadcast", "swapped", "removed", "edited", "tied", "untied", "taken", "returned")
+_SENTENCES = {
+    "intervened": "starts an entry of the schedule",
+    "broadcast": "sends a message to the agents",
+    "told": "receives the message",
+    "edited": "has another profile",
+    "tied": "is tied to {other}",
+    "untied": "is no longer tied to {other}",
+    "swapped": "replaces the recommender",
+    "removed": "removes post {post}",
+    "taken": "is played by a person",
+    "returned": "decides again",
+    "retrieved": "remembers",
+    "failed": "makes no decision",
+    "rested": "does nothing",
+    "entered": "opens the recommender",
+    "shown": "is shown {title}",
+    "turned": "goes to the next page",
+    "searched": "searches",
+    "watched": "watches {title}",
+    "rated": "gives {title} {value} stars",
+    "felt": "felt, watching {title}, {value}",
+    "left": "leaves the recommender",
+    "went": "turns to friends",
+    "read": "reads post {post}",
+    "liked": "likes post {post}",
+    "commented": "comments on post {post}",
+    "followed": "follows {other}",
+    "muted": "mutes {other}",
+    "chatted": "chats with {other}",
+    "missed": "finds {other} busy",
+    "said": "says",
+    "posted": "posts",
+    "opined": "now has the opinion {value} of {title}",
+    "thought": "concludes",
+    "answered": "answers {value}",
+    "interviewed": "answers in an interview",
+    "remembered": "remembers",
+    WATCHING: "is still watching {title}",
+}
+_WORDS = {"said": said, "posted": posted}
+_WITHOUT_TEXT = ("intervened", "retrieved")  # their text is JSON
+
+
+def lines(rows: pl.DataFrame, names: pl.Series, titles: pl.Series) -> pl.DataFrame:
+    """Sentences, without their subject, in the order of the rows; slots of one page make one line.
+
+    Parameters
+    ----------
+    rows
+        Events of any steps.
+    names, titles
+        Names of agents by number, and titles of items.
+
+    Returns
+    -------
+    pl.DataFrame
+        Columns of `LINES`.
+    """
+    numbered = rows.with_row_index("row")
+    parts = [_of_kind(kind, part, names, titles) for kind, part in by_kind(numbered).items()]
+    joined = pl.concat([pl.DataFrame(schema={"row": pl.UInt32, **LINES}), *parts])
+    return joined.sort("row").drop("row")
+
+
+def _of_kind(kind: str, part: pl.DataFrame, names: pl.Series, titles: pl.Series) -> pl.DataFrame:
+    fields = {"title": _looked_up(titles, part["item"]), "other": _looked_up(names, part["other"])}
+    named = part.with_columns(
+        **fields,
+        post=pl.col("place").cast(pl.String).fill_null(""),
+        number=pl.col("value").round(2).cast(pl.String).str.strip_suffix(".0").fill_null(""),
+    )
+    if kind == "shown":
+        named = named.group_by("step", "agent", "value", maintain_order=True).agg(
+            pl.col("row", "seq", "kind", "text", "other", "post", "number").first(), pl.col("title").str.join("; ")
+        )
+    words = pl.lit(None, dtype=pl.String) if kind in _WITHOUT_TEXT else _words(kind, named)
+    sentence = _filled(_SENTENCES[kind])
+    text = (
+        pl.when(words.is_null() | (words == "")).then(sentence).otherwise(pl.concat_str(sentence, pl.lit(": "), words))
+    )
+    return named.select("row", "step", "agent", "seq", "kind", text.alias("text"))
+
+
+def _looked_up(texts: pl.Series, numbers: pl.Series) -> pl.Series:
+    """Texts by number; "" for none and for the schedule."""
+    return texts.gather(numbers.set(numbers < 0, None)).fill_null("")
+
+
+def _words(kind: str, part: pl.DataFrame) -> pl.Expr:
+    """Text of the events; chats and posts of scripted minds get words from item and opinion."""
+    if kind not in _WORDS:
+        return pl.col("text")
+    of_scripted = _WORDS[kind]
+    columns = part.select("text", "item", "title", "value").iter_rows()
+    found = [text or of_scripted(None if item is None else title, value) for text, item, title, value in columns]
+    return pl.lit(pl.Series("words", found, dtype=pl.String))
+
+
+def _filled(sentence: str) -> pl.Expr:
+    """A sentence with its `{fields}` filled in."""
+    columns = {"{title}": "title", "{other}": "other", "{value}": "number", "{post}": "post"}
+    pieces = [piece for piece in re.split(r"(\{\w+\})", sentence) if piece]
+    return pl.concat_str([pl.col(columns[piece]) if piece in columns else pl.lit(piece) for piece in pieces])
+
+
+def still_watching(step: int, agents: np.ndarray, items: np.ndarray) -> pl.DataFrame:
+    """Rows for `lines` of agents that are still watching these items, before all others of their step."""
+    columns = {"step": [step] * len(agents), "agent": agents, "kind": [WATCHING] * len(agents), "item": items}
+    rows = pl.DataFrame(columns, schema_overrides={name: SCHEMA[name] for name in columns})
+    others = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in SCHEMA.items() if name not in columns]
+    return rows.with_columns(*others).with_columns(seq=pl.lit(-1, dtype=pl.Int64)).select(SCHEMA.names())
 
 
 def messages(rows: pl.DataFrame, setting: Setting) -> list[dict[str, Any]]:
-    """Messages of one step in the order of the log: `agent_id`, `action`, `content`.
-
-    Slots of one page make one message.
-    """
-    titles = setting.facts.items["title"]
-    found: list[dict[str, Any]] = []
-    page: tuple[Any, ...] = ()
-    for row in rows.iter_rows(named=True):
-        kind, agent = row["kind"], row["agent"]
-        if kind not in ACTIONS and kind not in _SYSTEM_KINDS:
-            continue
-        title = None if row["item"] is None else titles[row["item"]]
-        of_page = (agent, row["value"]) if kind == "shown" else ()
-        if of_page and of_page == page:
-            found[-1]["content"] += f"; {title}"
-            continue
-        page = of_page
-        name = setting.people.name[agent] if agent >= 0 else SYSTEM
-        is_chatting = kind == "missed" and row["text"] == ALREADY_CHATTING
-        action = "CHAT" if is_chatting else ACTIONS.get(kind, SYSTEM)
-        agent_id = -1 if action == SYSTEM else agent
-        found.append({"agent_id": agent_id, "action": action, "content": _content(row, name, title, setting)})
+    """Messages of one step in the order of the log: `agent_id`, `action`, `content`."""
+    told = rows.filter(pl.col("kind").is_in([*ACTIONS, *_SYSTEM_KINDS]))
+    is_chatting = (pl.col("kind") == "missed") & (pl.col("text") == ALREADY_CHATTING)
+    chatting = set(told.filter(is_chatting).select("agent", "seq").rows())
+    names, found = setting.people.name, []
+    for _, agent, seq, kind, text in lines(told, pl.Series(names), setting.facts.items["title"]).iter_rows():
+        action = "CHAT" if (agent, seq) in chatting else ACTIONS.get(kind, SYSTEM)
+        subject = names[agent] if agent >= 0 else SYSTEM
+        found.append({"agent_id": -1 if action == SYSTEM else agent, "action": action, "content": f"{subject} {text}"})
     return found
-
-
-def _content(row: dict[str, Any], name: str, title: str | None, setting: Setting) -> str:
-    kind, text, value = row["kind"], row["text"], row["value"]
-    other = "" if row["other"] is None or row["other"] < 0 else setting.people.name[row["other"]]
-    opinion = None if value is None or value != value else float(value)
-    if kind == "said":
-        return f"{name} says: {text or said(title, opinion)}"
-    if kind == "posted":
-        return f"{name} posts: {text or posted(title, opinion)}"
-    sentence = _SENTENCES[kind].format(
-        name=name, title=title, other=other, value="" if value is None else f"{value:g}", post=row["place"]
-    )
-    return sentence + (f": {text}" if text else "")
-
-
-_SENTENCES = {
-    "entered": "{name} opens the recommender",
-    "shown": "{name} is shown {title}",
-    "turned": "{name} goes to the next page",
-    "searched": "{name} searches",
-    "watched": "{name} watches {title}",
-    "felt": "{name} felt, watching {title}, {value}",
-    "rated": "{name} gives {title} {value} stars",
-    "left": "{name} leaves the recommender",
-    "went": "{name} turns to friends",
-    "read": "{name} reads post {post}",
-    "liked": "{name} likes post {post}",
-    "commented": "{name} comments on post {post}",
-    "followed": "{name} follows {other}",
-    "muted": "{name} mutes {other}",
-    "chatted": "{name} chats with {other}",
-    "missed": "{name} finds {other} busy",
-    "rested": "{name} does nothing",
-    "failed": "{name} makes no decision",
-    "broadcast": "Message to the agents",
-    "swapped": "Another recommender serves",
-    "removed": "Post {post} is removed",
-    "edited": "The profile of {name} is changed",
-    "tied": "{name} and {other} are tied",
-    "untied": "{name} and {other} are no longer tied",
-    "taken": "A person plays {name}",
-    "returned": "{name} decides again",
-}

@@ -141,13 +141,17 @@ class Provenance:
         found = self._known.first(agents * self.n_items + items)
         return np.where(found.is_known_R, found.other_R, -1), np.where(found.is_known_R, found.order_R, -1)
 
-    def first_active(self) -> pl.DataFrame:
-        """First watch or mention of each agent and item: agent, item, step, order, watched."""
-        watched = self.adoptions().select(
-            "step", "agent", "item", ((pl.col("step") * (1 << _STEP_BITS)) + _WATCH).alias("order")
+    def first_active(self, step: int | None = None) -> pl.DataFrame:
+        """First watch or mention of each agent and item, up to a step: agent, item, step, order, watched."""
+        until = pl.lit(value=True) if step is None else pl.col("step") <= step
+        watched = (
+            self.adoptions()
+            .filter(until)
+            .select("step", "agent", "item", ((pl.col("step") * (1 << _STEP_BITS)) + _WATCH).alias("order"))
         )
         none = pl.DataFrame(schema=dict.fromkeys(("step", "agent", "item", "order"), pl.Int64))
-        whole = pl.concat([none, watched, *(each.select(none.columns).cast(pl.Int64) for each in self._mentions)])
+        mentions = pl.concat([none, *(each.select(none.columns).cast(pl.Int64) for each in self._mentions)])
+        whole = pl.concat([watched, mentions.filter(until)])
         seen = watched.select("agent", "item").unique().with_columns(watched=pl.lit(value=True))
         first = whole.sort("order", maintain_order=True).unique(["agent", "item"], keep="first", maintain_order=True)
         joined = first.join(seen, on=["agent", "item"], how="left", maintain_order="left")

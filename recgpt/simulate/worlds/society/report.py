@@ -18,8 +18,9 @@ from recgpt.simulate.store import Run
 from recgpt.simulate.worlds.html import html_environment, value_text
 from recgpt.simulate.worlds.society.graph_plot import COLORS, social_svg
 from recgpt.simulate.worlds.society.measures import SOURCES, measures
+from recgpt.simulate.worlds.society.reader import config_of
 from recgpt.simulate.worlds.society.report_plots import round_plots
-from recgpt.simulate.worlds.society.view import config_of, view
+from recgpt.simulate.worlds.society.view import view
 from recgpt.terminal import plain
 
 FILE_NAME = "report.html"

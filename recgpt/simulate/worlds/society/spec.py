@@ -34,5 +34,6 @@ WORLD = WorldSpec(
     report=deferred("recgpt.simulate.worlds.society.report:write_report"),
     summary=deferred("recgpt.simulate.worlds.society.report:summary_table"),
     fixed=FIXED,
+    watch=deferred("recgpt.simulate.worlds.society.watch:SocietyWatch"),
     export=deferred("recgpt.simulate.worlds.society.export:export"),
 )

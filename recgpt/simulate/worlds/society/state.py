@@ -18,7 +18,7 @@ import polars as pl
 from recgpt.simulate.events import by_kind
 from recgpt.simulate.worlds.society.activity import Activity, seconds_of_round
 from recgpt.simulate.worlds.society.config import SocietyRules
-from recgpt.simulate.worlds.society.hearing import hearings
+from recgpt.simulate.worlds.society.hearing import Hearings, hearings
 from recgpt.simulate.worlds.society.memory import SocietyMemory
 from recgpt.simulate.worlds.society.people import People
 from recgpt.simulate.worlds.society.profiles import Profiles
@@ -72,15 +72,26 @@ class SocietyState:
 
     def apply(self, rows: pl.DataFrame) -> None:
         """Update with the events of one round, and advance the clock to the next one."""
-        of_kind, step = by_kind(rows), self.step + 1
-        heard = hearings(rows, self)
-        self.profiles.apply(of_kind, rows, step)
+        of_kind, heard = by_kind(rows), hearings(rows, self)
+        self.profiles.apply(of_kind, rows, self.step + 1)
+        self.social.apply(of_kind, rows, self.step + 1)
+        self.apply_own(of_kind, rows, heard)
+
+    def apply_own(self, of_kind: dict[str, pl.DataFrame], rows: pl.DataFrame, heard: Hearings) -> None:
+        """Update all parts but `profiles` and `social`, which another reader of the events has updated, and the clock.
+
+        Parameters
+        ----------
+        of_kind
+            The rows by kind.
+        heard
+            Their hearings on the state before them.
+        """
         self.viewing.apply(of_kind, heard)
         if self.memory is not None:
             self.memory.apply(of_kind, rows, heard, hours=self.time / 3600)
-        self.social.apply(of_kind, rows, step)
-        self.activity.apply(of_kind, rows, step)
-        self.step = step
+        self.step += 1
+        self.activity.apply(of_kind, rows, self.step)
 
     def after_start(self, rows: pl.DataFrame) -> Self:
         """Copy of the state with the effects of the schedule at the start of a round, in which agents then decide."""

@@ -7,18 +7,22 @@ import numpy as np
 import pytest
 from small_society import setting
 
-from recgpt.simulate.worlds.society import view as views
-from recgpt.simulate.worlds.society.config import SocietyConfig
+from recgpt.simulate.worlds.society import reader
+from recgpt.simulate.worlds.society.config import SocietyConfig, SocietyRules
 from recgpt.simulate.worlds.society.kinds import KINDS
 from recgpt.simulate.worlds.society.report import render
+from recgpt.simulate.worlds.society.state import SocietyState
 from recgpt.simulate.worlds.society.ties import Ties
+from recgpt.simulate.worlds.society.view import view
+from recgpt.simulate.worlds.society.view_graph import connected_sample
 
 
 @pytest.fixture
 def seen(monkeypatch):
     people = ["<script>x</script>", "Ann", "Ben", "Ann"]
     friends = Ties.from_edges(4, np.array([0, 1, 1, 2]), np.array([1, 0, 2, 1]))
-    monkeypatch.setattr(views, "stored", lambda run: setting(4, 8, names=people, friends=friends))
+    before = SocietyState(SocietyRules(), setting(4, 8, names=people, friends=friends), 0)
+    monkeypatch.setattr(reader, "States", lambda run: SimpleNamespace(at=lambda step: before))
     pieces = [
         KINDS.piece("watched", np.array([0]), item=[3], place=[0], slot=[0]),
         KINDS.piece("chatted", np.array([1]), other=[2], value=[1.0]),
@@ -37,7 +41,7 @@ def seen(monkeypatch):
         summary=lambda: SimpleNamespace(model_dump=lambda: {"run": "demo", "hash": ""}),
         calls_summary=lambda: {"n": 0, "failed": 0},
     )
-    return views.view(run, 1)
+    return view(run, 1)
 
 
 def test_view_is_plain_json_with_events_and_hearings(seen):
@@ -62,6 +66,6 @@ def test_report_escapes_texts(seen):
 def test_sample_of_a_large_graph_is_connected():
     ring = np.arange(50)
     ties = Ties.from_edges(50, np.tile(ring, 2), np.concatenate([np.roll(ring, 1), np.roll(ring, -1)]))
-    chosen = views.connected_sample(ties, 11)
+    chosen = connected_sample(ties, 11)
     assert len(chosen) == 11
     assert 0 in chosen
