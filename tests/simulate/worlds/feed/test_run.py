@@ -145,6 +145,19 @@ def test_damaged_snapshot_is_passed_over(feed_config: Config) -> None:
         assert States(run).at(run.n_steps).n_watched_A.tolist() == expected
 
 
+def test_states_after_a_too_large_one_are_not_copied(feed_config: Config) -> None:
+    with start("feed", "demo", feed_config()) as run, patch.object(snapshots, "LARGEST_BYTES", 10):
+        kept, made = snapshots.Snapshots(run), []
+
+        def to_arrays() -> dict[str, np.ndarray]:
+            made.append(1)
+            return {"values": np.zeros(100)}
+
+        for step in (1, 2):
+            kept.applied(step, snapshots.ROWS_BETWEEN, to_arrays)
+        assert len(made) == 1 and kept.latest(2) == (0, None)
+
+
 def test_a_fork_takes_another_way_only_if_its_config_does(feed_config: Config) -> None:
     with start("feed", "parent", feed_config(pages=4)) as parent, parent.fork("child", 2) as child:
         resume(child)
