@@ -46,6 +46,7 @@ def run(lab: SocietyLab, settings: ConformitySettings) -> Result:
     friends_A = lab.inputs.setting.friends.degree_A
     found = {name: _arm(lab, name, options, settings, item) for name, options in arms().items()}
     rows: list[Row] = []
+    base_A = changes(found["base"])
     for name, scores_MTA in found.items():
         scores_TA, away_TA, changed_A = scores_MTA.mean(axis=0), distances(scores_MTA), changes(scores_MTA)
         rows.append(
@@ -55,6 +56,7 @@ def run(lab: SocietyLab, settings: ConformitySettings) -> Result:
                 "last score": mean_of(scores_TA[-1]),
                 "distance from the mean, last less first": difference(away_TA[-1], away_TA[0]),
                 "share of rounds with a change": mean_of(changed_A),
+                "more changes than base": None if name == "base" else difference(changed_A, base_A),
                 "rank correlation with friends": _correlation(changed_A, friends_A),
             }
         )
@@ -139,6 +141,10 @@ def _findings(rows: list[Row]) -> list[str]:
                 f"{row['arm']}: scores go from {row['first score']} to {row['last score']} and"
                 f" {words[change.sign]} ({change})."
             )
+        told.append(
+            f"{row['arm']}: {row['share of rounds with a change']} of the scores change from one round to the next;"
+            f" rank correlation with friends {row['rank correlation with friends'] or 'unknown'}."
+        )
     return told
 
 

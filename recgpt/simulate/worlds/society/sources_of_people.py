@@ -158,6 +158,11 @@ def _with_tastes(rows: Rows, source: Source, known: Dataset, facts: ItemFacts, m
     return _people(rows, population, made_from)
 
 
+def without_past(people: People, source: Source, known: Dataset, facts: ItemFacts, seed: int) -> People:
+    """The same people without their past, whose tastes follow from their interests."""
+    return _with_tastes(_rows_of(people), source, known, facts, f"{people.made_from}, without their past", seed)
+
+
 def tastes_of_interests(interests: list[str], tags: list[tuple[str, ...]], facts: ItemFacts, seed: int) -> np.ndarray:
     """(A, E) float32 unit rows: the sum of the mean vectors of the genres that the interests name.
 

@@ -1,5 +1,6 @@
 """Believability: candidates are as stated, chance is where it must be, and tastes are found where people have any."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import polars as pl
 import pytest
 
 from recgpt.data.dataset import Dataset
-from recgpt.errors import ConfigError, SimulationError
+from recgpt.errors import ConfigError, DataError, SimulationError
 from recgpt.simulate.experiments import Estimate, run_experiment
 from recgpt.simulate.experiments.society import believability, past
 from recgpt.simulate.experiments.society.believability import (
@@ -60,9 +61,10 @@ def _lab(folder: Path) -> past.PastLab:
 def test_the_last_items_are_hidden_from_everything_that_is_known(folder: Path) -> None:
     whole, lab = Dataset.load(folder), _lab(folder)
     assert lab.known.n_interactions == N_USERS * (N_TAKEN - 3)
-    for person, user in enumerate(lab.people.user_A):
+    population = lab.people.population
+    for person, user in enumerate(population.user_A):
         taken = whole.sequences[int(user)].tolist()
-        assert lab.people.histories[person].tolist() == taken[:-3]
+        assert population.histories[person].tolist() == taken[:-3]
         assert lab.hidden[person].tolist() == taken[-3:]
 
 
@@ -74,7 +76,7 @@ def test_candidates_are_the_last_items_and_items_never_taken(folder: Path, negat
     for person, items, taken in zip(task.person_A.tolist(), task.items_AS, task.taken_AS, strict=True):
         assert sorted(items[taken].tolist()) == sorted(lab.hidden[person].tolist())
         assert len(set(items.tolist())) == 9
-        assert not set(items[~taken].tolist()) & set(lab.people.histories[person].tolist())
+        assert not set(items[~taken].tolist()) & set(lab.people.population.histories[person].tolist())
         if negatives == "as popular":
             assert sorted(stratum_N[items[~taken]]) == sorted(np.repeat(stratum_N[items[taken]], 2))
     assert 0.2 < task.taken_AS[:, 0].mean() < 0.5  # the order gives nothing away
@@ -108,9 +110,29 @@ def test_tastes_are_recognised_and_matched_negatives_take_popularity_away(folder
     for negatives in believability.NEGATIVES:
         assert of(negatives, "chance").low < chance < of(negatives, "chance").high
         assert of(negatives, "genre profile").low > 0.5
-        assert of(negatives, "scripted person").low > chance
+        assert of(negatives, "person by past").low > chance
+        assert of(negatives, "person by interests").low > chance
+        assert (negatives, "age, gender, job") not in found  # there is no table of the users
     assert (tmp_path / "believability-films.svg").is_file()
     assert result.to_dict() == run_experiment("believability", folder, None, options).to_dict()
+
+
+def test_age_gender_and_job_of_a_table_are_used(folder: Path, tmp_path: Path) -> None:
+    jobs = [f"job {user % len(GENRES)}" for user in range(N_USERS)]  # people of one job love one genre
+    users = pl.DataFrame({"user_id": np.arange(N_USERS), "occupation": jobs})
+    users = users.with_columns(gender=pl.lit("female"), age=pl.lit("25-34"))
+    told = shutil.copytree(folder, tmp_path / "films")
+    users.write_parquet(told / "users.parquet")
+    options = {"agents": 60, "tasks": ("3+6",), "strata": 6, "recommenders": ()}
+    result = run_experiment("believability", told, None, options)
+    found = {(row["negatives"], row["who chooses"]): row["recognised"] for row in result.rows}
+    by_job, by_interests = found["as popular", "age, gender, job"], found["as popular", "person by interests"]
+    both = found["as popular", "person by interests, age, gender, job"]
+    assert isinstance(by_job, Estimate) and isinstance(both, Estimate) and isinstance(by_interests, Estimate)
+    assert by_job.low > 1 / 3 and both.mean > by_interests.mean
+    users.drop("age").write_parquet(told / "users.parquet")
+    with pytest.raises(DataError, match="no column 'age'"):
+        run_experiment("believability", told, None, options)
 
 
 def test_refusals(folder: Path) -> None:

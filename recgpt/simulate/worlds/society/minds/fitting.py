@@ -10,7 +10,7 @@ of whom a society knows only interests and what it watched in the run. Users are
 `recgpt.simulate.worlds.feed.minds.fitting`. Whether a page is left, turned or searched from cannot be fitted: no data
 have the pages that people saw.
 
-Shapes: R pages, S items of a page (the taken one first), F features, U users, N items, B latest items, G groups.
+Shapes: R pages, S items of a page (the taken one first), F features, U users, N items, B latest items.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -35,14 +35,14 @@ from recgpt.simulate.worlds.gym.domains.texts import tags_in, text_vectors
 from recgpt.simulate.worlds.society.catalogue import demographics, load_catalogue
 from recgpt.simulate.worlds.society.config import SocietyConfig
 from recgpt.simulate.worlds.society.minds.tastes import RECENT, recent_vectors
+from recgpt.simulate.worlds.society.profile_lifts import group_lifts, groups_of
 from recgpt.simulate.worlds.society.sources_of_people import interests_of, tastes_of_interests
 
 FEATURES = ("interest", "recent", "category", "quality", "popularity")
 """Features of a page's items: the coefficients of `Watch` that data have."""
 PROFILE = ("age and gender", "job")
-"""Features beyond the mind's: log of how much more people of the same group take of the item than others do."""
+"""Features beyond the mind's, see `profile_lifts`."""
 _OTHERS = 2  # items of each kind that were not taken, on a page
-_PRIOR = 5.0  # interactions with an item, added to those of a group and to the expected ones
 
 
 @dataclass(frozen=True)
@@ -176,10 +176,7 @@ def _items_before(dataset: Dataset, user_R: np.ndarray, row_R: np.ndarray) -> np
 
 
 def profile_features(people: RealPeople, pages: Pages) -> FloatArray:
-    """(R, S, 2) features of `PROFILE`.
-
-    Each is the log of how much more often the other people of the user's group took the item before than everybody did,
-    with 5 interactions added on both sides.
+    """(R, S, 2) features of `PROFILE`: lifts by the known part of the pasts, which has no taken item of a page.
 
     Raises
     ------
@@ -189,28 +186,18 @@ def profile_features(people: RealPeople, pages: Pages) -> FloatArray:
     if people.users is None:
         raise DataError("age, gender and job need a table of the users, such as ml1m_users.csv beside item.csv")
     source = people.source
-    ids = source.dataset.user_map.to_outside(np.arange(source.dataset.n_users)).cast(pl.String)
-    users = pl.DataFrame({"user_id": ids}).join(
-        people.users.with_columns(pl.col("user_id").cast(pl.String)), on="user_id", how="left", maintain_order="left"
+    events, facts = source.known.interactions, source.facts
+    row_of_user = source.dataset.user_map.to_dense(source.known.user_map.ids)
+    of_known_U = np.empty(source.dataset.n_users, dtype=np.int64)
+    of_known_U[row_of_user] = np.arange(len(row_of_user))
+    user_R1 = of_known_U[pages.user_R][:, None]
+    return np.stack(
+        [
+            group_lifts(group_U, events.user, events.item, facts.count_N)[group_U[user_R1], pages.items_RS]
+            for group_U in groups_of(source.known, people.users)
+        ],
+        axis=2,
     )
-    labels = (users["age"] + " " + users["gender"], users["occupation"])
-    return np.stack([_lifts(source, each)[pages.user_R[:, None], pages.items_RS] for each in labels], axis=2)
-
-
-def _lifts(source: Source, labels_U: pl.Series) -> FloatArray:
-    group_U = labels_U.cast(pl.Categorical).to_physical().to_numpy().astype(np.int64)
-    n_groups, n_items = int(group_U.max()) + 1, source.dataset.n_items
-    known = source.known
-    user = source.dataset.user_map.to_dense(known.user_map.ids)[known.interactions.user]
-    item = known.interactions.item.astype(np.int64)
-    count_GN = np.bincount(group_U[user] * n_items + item, minlength=n_groups * n_items).reshape(n_groups, n_items)
-    usual_N = source.facts.count_N.astype(np.float64) / source.facts.count_N.sum()
-    own_UN = np.zeros((source.dataset.n_users, n_items), dtype=np.float32)
-    own_UN[user, item] = 1
-    others_UN = count_GN[group_U] - own_UN
-    expected_UN = others_UN.sum(axis=1, keepdims=True) * usual_N
-    lift_UN: FloatArray = np.log((others_UN + _PRIOR) / (expected_UN + _PRIOR)).astype(np.float32)
-    return lift_UN
 
 
 def fit_watch(pages: Pages, newcomers: Pages) -> FloatArray:
