@@ -58,7 +58,9 @@ export class ChatView {
     const name = card ? card.name : `agent ${agent}`;
     const asks = `You ask ${name} as of ${about.step_name} ${step}. The question leaves no trace in the run.`;
     const missing = source.writable ? "Agents of this world give no interviews." : "Interviews need the run's server (recgpt web).";
-    setText(this.who, offered ? (agent === null ? "Choose an agent to interview it." : asks) : missing);
+    if (card && card.role === "user" && !this.model.prompt) {
+      setText(this.who, `A person decides for ${name}: press play, and its prompts appear here.`);
+    } else setText(this.who, offered ? (agent === null ? "Choose an agent to interview it." : asks) : missing);
     if (agent !== this.shownAgent) this.showTalks();
   }
 

@@ -58,6 +58,11 @@ export function iconButton(name, label, click, attributes = {}) {
   return el("button", { type: "button", class: "icon-button", title: label, "aria-label": label, click, ...attributes }, icon(name));
 }
 
+/** Link with an icon; the label is its name and tooltip. */
+export function iconLink(name, label, href) {
+  return el("a", { class: "icon-button", title: label, "aria-label": label, href }, icon(name));
+}
+
 /** Change a text only where it differs, which spares the layout. */
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;

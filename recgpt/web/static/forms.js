@@ -43,7 +43,7 @@ class ValueField {
     this.input = this.makeInput(id);
     this.error = el("p", { class: "field-error", id: `${id}-error`, role: "alert" });
     const label = el("label", { for: id }, wordsOf(key.split(".").pop()), required ? el("span", { class: "needed" }, " needed") : null);
-    const help = el("p", { class: "field-help", id: `${id}-help` }, helpOf(schema));
+    const help = el("p", { class: "field-help", id: `${id}-help` }, helpOf(schema, key));
     this.reset = el("button", { type: "button", class: "link field-reset", title: "Back to the default", click: () => this.write(schema.default) }, "default");
     this.node = el("div", { class: `field kind-${schema.type}`, "data-key": key }, el("div", { class: "field-head" }, label, this.reset), this.input, help, this.error);
     this.input.setAttribute("aria-describedby", `${id}-help ${id}-error`);
@@ -197,9 +197,12 @@ class KindsField {
   }
 }
 
+const FIELD_HINTS = { mind: "how agents decide: scripted (fitted models), llm, replay, person, or module:Class", llm: "the language model of the mind llm" };
+
 /** What a setting means and allows, in one line. */
-function helpOf(schema) {
-  const parts = schema.description ? [schema.description] : [];
+function helpOf(schema, key) {
+  const description = schema.description || FIELD_HINTS[key];
+  const parts = description ? [description] : [];
   const limits = [];
   if (schema.minimum !== undefined) limits.push(`at least ${schema.minimum}`);
   if (schema.exclusiveMinimum !== undefined) limits.push(`more than ${schema.exclusiveMinimum}`);

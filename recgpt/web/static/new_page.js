@@ -52,7 +52,9 @@ class NewPage {
   submitBar() {
     const start = el("button", { class: "button primary", value: "play" }, "Start");
     const paused = el("button", { class: "button", value: "paused" }, "Create, paused");
-    return el("div", { class: "submit-bar" }, start, paused);
+    this.submitButtons = [start, paused];
+    this.progress = el("span", { class: "changed-count", role: "status" });
+    return el("div", { class: "submit-bar" }, start, paused, this.progress);
   }
 
   showWorld(world, config) {
@@ -96,14 +98,19 @@ class NewPage {
     if (!this.form.check()) return;
     if (!rightName) return this.name.focus();
     const play = !event.submitter || event.submitter.value === "play";
-    for (const button of event.target.querySelectorAll(".submit-bar button")) button.disabled = true;
+    this.setBusy(true);
     try {
       await postJson("/api/runs", { run: this.name.value, world: this.world.name, config: this.form.read(), play });
       openRun(this.name.value);
     } catch (error) {
       this.showError(error.message);
     }
-    for (const button of event.target.querySelectorAll(".submit-bar button")) button.disabled = false;
+    this.setBusy(false);
+  }
+
+  setBusy(busy) {
+    for (const button of this.submitButtons) button.disabled = busy;
+    setText(this.progress, busy ? "Loading data and recommender …" : "");
   }
 
   async importFile() {

@@ -26,6 +26,7 @@ export class RunModel {
     this.moments = new RecentValues(KEPT_MOMENTS);
     Object.assign(this, { step: 0, following: true, agent: null, tab: null, hover: null });
     Object.assign(this, { frame: null, moment: null, card: null, connected: false, reading: null, prompt: null, follower: null });
+    this.names = new Map();
     this.listeners = new Map();
     this.dirty = new Set();
     this.flush = () => this.tell();
@@ -140,10 +141,16 @@ export class RunModel {
     if (this.following) this.goTo(this.last, true);
   }
 
+  /** Keep a frame, and the names that its log tells. */
+  keepFrame(frame) {
+    this.frames.set(frame.step, frame);
+    for (const line of frame.log) if (line.agent >= 0) this.names.set(line.agent, line.name);
+  }
+
   addFrame(frame) {
     if (frame.step > this.known + 1) this.seriesRequest.ask(0, true);
     else this.appendValues(frame);
-    this.frames.set(frame.step, frame);
+    this.keepFrame(frame);
     if (this.following && frame.step >= this.step) this.goTo(frame.step, true);
     else if (frame.step === this.step && !this.frame) this.set("frame", { frame });
   }
@@ -187,7 +194,7 @@ export class RunModel {
 
   takeFrame(step, frame, error) {
     if (error) return;
-    this.frames.set(step, frame);
+    this.keepFrame(frame);
     if (step === this.step) this.set("frame", { frame });
   }
 

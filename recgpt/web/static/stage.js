@@ -105,9 +105,9 @@ export class Stage {
   showTip(agent, event) {
     this.tip.hidden = agent === null || !event;
     if (this.tip.hidden) return;
-    const { frame, about } = this.model;
+    const { frame, about, names } = this.model;
     const activity = frame && frame.activity ? about.activities[frame.activity[agent]] : null;
-    setText(this.tip, `Number ${agent}${activity ? ` · ${activity.label}` : ""}`);
+    setText(this.tip, `${names.get(agent) || "Number"} ${agent}${activity ? ` · ${activity.label}` : ""}`);
     const box = this.node.getBoundingClientRect();
     this.tip.style.left = `${Math.min(box.width - 150, event.clientX - box.left + 12)}px`;
     this.tip.style.top = `${event.clientY - box.top + 14}px`;

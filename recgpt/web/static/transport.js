@@ -96,7 +96,7 @@ export class Transport {
   async fork() {
     if (this.controlBox.hidden) return;
     const { model } = this;
-    const name = el("input", { type: "text", value: `${model.about.run}-fork`, required: true, pattern: "[A-Za-z0-9][A-Za-z0-9._-]*" });
+    const name = el("input", { type: "text", value: `${model.about.run}-fork`, required: true, pattern: "[A-Za-z0-9][A-Za-z0-9._\\-]*" });
     const changes = el("textarea", { rows: 4, spellcheck: "false", placeholder: "active_prob: 0.5" });
     const content = el("div", {},
       el("p", {}, `The new run shares all until ${model.about.step_name} ${model.step}, and goes on from there on its own.`),
