@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from recgpt.simulate.events import SCHEMA, by_kind
+from recgpt.simulate.events import SCHEMA
 from recgpt.simulate.worlds.society.setting import Setting
 from recgpt.simulate.worlds.society.socialising import ALREADY_CHATTING
 from recgpt.simulate.worlds.society.words import posted, said
@@ -109,44 +109,35 @@ def lines(rows: pl.DataFrame, names: pl.Series, titles: pl.Series) -> pl.DataFra
     pl.DataFrame
         Columns of `LINES`.
     """
-    numbered = rows.with_row_index("row")
-    parts = [_of_kind(kind, part, names, titles) for kind, part in by_kind(numbered).items()]
-    joined = pl.concat([pl.DataFrame(schema={"row": pl.UInt32, **LINES}), *parts])
-    return joined.sort("row").drop("row")
-
-
-def _of_kind(kind: str, part: pl.DataFrame, names: pl.Series, titles: pl.Series) -> pl.DataFrame:
-    fields = {"title": _looked_up(titles, part["item"]), "other": _looked_up(names, part["other"])}
-    named = part.with_columns(
-        **fields,
+    known = rows.with_row_index("row").with_columns(
+        title=pl.lit(titles).gather(pl.col("item")).fill_null(""),
+        other=pl.lit(names).gather(pl.when(pl.col("other") >= 0).then("other")).fill_null(""),
         post=pl.col("place").cast(pl.String).fill_null(""),
         number=pl.col("value").round(2).cast(pl.String).str.strip_suffix(".0").fill_null(""),
     )
-    if kind == "shown":
-        named = named.group_by("step", "agent", "value", maintain_order=True).agg(
-            pl.col("row", "seq", "kind", "text", "other", "post", "number").first(), pl.col("title").str.join("; ")
-        )
-    words = pl.lit(None, dtype=pl.String) if kind in _WITHOUT_TEXT else _words(kind, named)
-    sentence = _filled(_SENTENCES[kind])
-    text = (
-        pl.when(words.is_null() | (words == "")).then(sentence).otherwise(pl.concat_str(sentence, pl.lit(": "), words))
-    )
-    return named.select("row", "step", "agent", "seq", "kind", text.alias("text"))
+    told = _with_words(_with_pages(known))
+    sentence, words = pl.lit(""), pl.when(~pl.col("kind").is_in(_WITHOUT_TEXT)).then("text").fill_null("")
+    for kind in told["kind"].unique().to_list():
+        sentence = pl.when(pl.col("kind") == kind).then(_filled(_SENTENCES[kind])).otherwise(sentence)
+    colon = pl.when(words == "").then(pl.lit("")).otherwise(pl.lit(": "))
+    return told.with_columns(text=pl.concat_str(sentence, colon, words)).sort("row").select(LINES.names())
 
 
-def _looked_up(texts: pl.Series, numbers: pl.Series) -> pl.Series:
-    """Texts by number; "" for none and for the schedule."""
-    return texts.gather(numbers.set(numbers < 0, None)).fill_null("")
+def _with_pages(known: pl.DataFrame) -> pl.DataFrame:
+    """Rows in which those of one page are one row, with all titles."""
+    is_shown = pl.col("kind") == "shown"
+    pages = known.filter(is_shown).group_by("step", "agent", "value", maintain_order=True)
+    kept = pl.exclude("step", "agent", "value", "title").first()
+    joined = pages.agg(kept, pl.col("title").str.join("; ")).select(known.columns)
+    return pl.concat([known.filter(~is_shown), joined])
 
 
-def _words(kind: str, part: pl.DataFrame) -> pl.Expr:
-    """Text of the events; chats and posts of scripted minds get words from item and opinion."""
-    if kind not in _WORDS:
-        return pl.col("text")
-    of_scripted = _WORDS[kind]
-    columns = part.select("text", "item", "title", "value").iter_rows()
-    found = [text or of_scripted(None if item is None else title, value) for text, item, title, value in columns]
-    return pl.lit(pl.Series("words", found, dtype=pl.String))
+def _with_words(known: pl.DataFrame) -> pl.DataFrame:
+    """Rows with words for chats and posts of scripted minds, from item and opinion."""
+    silent = known.filter(pl.col("kind").is_in(list(_WORDS)) & (pl.col("text").fill_null("") == ""))
+    columns = silent.select("kind", "item", "title", "value").iter_rows()
+    found = [_WORDS[kind](None if item is None else title, value) for kind, item, title, value in columns]
+    return known.update(silent.select("row", text=pl.Series(found, dtype=pl.String)), on="row")
 
 
 def _filled(sentence: str) -> pl.Expr:
