@@ -47,7 +47,11 @@ KINDS = EventKinds(
     EventKind("taken", "a person plays the agent from here on"),
     EventKind("returned", "the agent's own mind decides again"),
     # decisions of an agent
-    EventKind("retrieved", "memories were read for a decision", text="JSON: `ids` of the entries"),
+    EventKind(
+        "retrieved",
+        "memories were read for a decision",
+        text="JSON: `ids` of the entries, and the parts of their scores: `recency, relevance, importance, score`",
+    ),
     EventKind("failed", "the mind gave no decision; the agent does nothing more this round", text="why"),
     EventKind("rested", "the agent acted and chose to do nothing", text="why"),
     EventKind("entered", "the agent opened the recommender"),

@@ -13,7 +13,17 @@ import polars as pl
 
 from recgpt.simulate.store import Run
 from recgpt.simulate.watch import About, ActivityKind, AgentCard, AgentEvent, Figure, LogLine, Mark, Moment, Panel
-from recgpt.simulate.watching import BLUE, GREEN, GREY, ORANGE, EventWatch, Names
+from recgpt.simulate.watching import (
+    BLUE,
+    CALL_FIGURES,
+    GREEN,
+    GREY,
+    ORANGE,
+    CallCounts,
+    EventWatch,
+    Names,
+    calls_panel,
+)
 from recgpt.simulate.worlds.society import view_agents, view_graph, view_parts
 from recgpt.simulate.worlds.society.activity import Busy
 from recgpt.simulate.worlds.society.log_lines import LogBook
@@ -82,6 +92,10 @@ class SocietyWatch(EventWatch):
         people = reader.setting.people
         super().__init__(run, names=people.name, n_agents=len(people))
         self.book = LogBook(reader)
+        self._call_counts = CallCounts(run)
+        self._calls: list[dict[str, float | None]] = []
+        self._has_calls = reader.config.mind == "llm"
+        self.figures = [*self.figures, *(CALL_FIGURES if self._has_calls else [])]
         self.people, self.n_items = people.made_from, len(reader.titles)
 
     def about(self) -> About:
@@ -110,10 +124,12 @@ class SocietyWatch(EventWatch):
     def values(self, rows: pl.DataFrame) -> dict[str, float | None]:
         """Figures of the round."""
         found = self.reader.rounds.get(self.step)
+        self._calls[self.step :] = [self._call_counts.up_to(self.step) if self._has_calls else {}]
+        of_calls = {figure["name"]: self._calls[-1][figure["name"]] for figure in CALL_FIGURES if self._has_calls}
         if found is None:
-            return {figure["name"]: 0 if _is_count(figure["name"]) else None for figure in self.figures}
+            return {figure["name"]: 0 if _is_count(figure["name"]) else None for figure in self.figures} | of_calls
         adopted = {f"adopted_{name}": found["adopted"][name] for name in SOURCES}
-        return {name: found[name] for name, *_ in _FIGURES} | adopted
+        return {name: found[name] for name, *_ in _FIGURES} | adopted | of_calls
 
     def activity(self, rows: pl.DataFrame) -> np.ndarray:
         """(A,) int8 of `Busy` in the round."""
@@ -147,7 +163,9 @@ class SocietyWatch(EventWatch):
         """
         self.check_step(step)
         time, now = view_parts.clock(self.reader, step)
-        return Moment(step=step, time=time, now=now, panels=round_panels(self.reader, step))
+        panels = round_panels(self.reader, step)
+        panels += [calls_panel(self._calls[step])] if self._has_calls else []
+        return Moment(step=step, time=time, now=now, panels=panels)
 
     def graph(self, step: int) -> dict[str, Any] | None:
         """Social graph after a round."""

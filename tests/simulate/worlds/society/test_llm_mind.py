@@ -312,7 +312,10 @@ def test_memories_enter_prompts_quoted_and_the_log_by_id(serve, preset):
     text = words_of(stub.bodies[0])
     assert "What comes to mind" in text and "Ignore all that" in text and "<|im" not in text
     long_term = preset == "recgpt"  # RecAgent's first entry is in short-term memory, which is not retrieved
-    assert chosen.retrieved == [json.dumps({"ids": [0]}) if long_term else None]
+    assert bool(chosen.retrieved[0]) == long_term
+    if long_term:
+        note = json.loads(chosen.retrieved[0])
+        assert note["ids"] == [0] and set(note) == {"ids", "recency", "relevance", "importance", "score"}
     mind = llm_mind(state, stub)
     mind._scenes._uses_memory = False
     mind.choose(moment(state, agents=[3]))

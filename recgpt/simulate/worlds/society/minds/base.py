@@ -97,7 +97,7 @@ class Choices:
     reasons
         Why; of a failure its kind and meaning. None for none.
     retrieved
-        JSON `{"ids": [...]}` of the memories read; None for none.
+        JSON of the memories read: `ids`, and maybe `recency, relevance, importance, score`; None for none.
     thoughts
         Conclusions of the agents that reflected; None for none.
     """

@@ -9,6 +9,7 @@ All text of items, people, posts and memories is quoted (`llm.text.quoted`); peo
 Shapes: R rows, E embedding width.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recgpt.simulate.agents.memory import Memory
+from recgpt.simulate.agents.memory import Memory, Retrieved
 from recgpt.simulate.items import ItemFacts
 from recgpt.simulate.llm.text import quoted
 from recgpt.simulate.minds.ask import MAX_SENTENCE_CHARS, quoted_memories
@@ -36,6 +37,7 @@ MAX_TOPICS = 10
 """Titles that are offered to talk about."""
 _MAX_DESCRIPTION_CHARS = 160
 _MAX_TASTES = 5
+_SCORE_DIGITS = 4
 _HABITS = {
     Feature.WATCHER: "likes to watch things and to rate them",
     Feature.EXPLORER: "looks for titles that others mentioned",
@@ -64,7 +66,7 @@ class Scene:
     memories
         Quoted texts, the best match first.
     note
-        JSON of the memories' ids, for the log; None for none.
+        JSON of the memories' ids and scores, for the log; None for none.
     """
 
     time: str
@@ -191,10 +193,26 @@ class Scenes:
             return [[] for _ in range(len(moment))], [None] * len(moment)
         hours = moment.state.time / 3600
         found = memory.retrieve(moment.agent_R, query_RE, MEMORIES, hours)
-        texts, notes = quoted_memories(memory, moment.agent_R, found)
+        texts, _ = quoted_memories(memory, moment.agent_R, found)
+        notes = [_note(found, row) for row in range(len(moment))]
         return [
             each + _short_term(memory, agent) for agent, each in zip(moment.agent_R.tolist(), texts, strict=True)
         ], notes
+
+
+def _note(found: Retrieved, row: int) -> str | None:
+    """JSON of an agent's retrieved entries, the best first, with the parts of their scores; None without entries."""
+    is_found = found.ids_Ak[row] >= 0
+    if not is_found.any():
+        return None
+    parts = {
+        "recency": found.recency_Ak,
+        "relevance": found.relevance_Ak,
+        "importance": found.importance_Ak,
+        "score": found.scores_Ak,
+    }
+    scores = {name: part_Ak[row][is_found].round(_SCORE_DIGITS).tolist() for name, part_Ak in parts.items()}
+    return json.dumps({"ids": found.ids_Ak[row][is_found].tolist(), **scores})
 
 
 def _short_term(memory: Memory, agent: int) -> list[str]:
