@@ -31,3 +31,18 @@ def _beyond(ratings: np.ndarray, threshold: float | None, default: np.ndarray, *
     if threshold is None:
         return default
     return ratings >= threshold if above else ratings <= threshold
+
+
+def thresholds(rules: GymRules, scale: Scale) -> dict[str, float]:
+    """Thresholds on the domain's scale: 7, 4, 8, 3 and 4 of 10 in proportion, where none are given."""
+    ninths = {
+        "valence_positive_threshold": 6,
+        "valence_negative_threshold": 3,
+        "arousal_high_threshold": 7,
+        "arousal_low_threshold": 2,
+        "churn_low_threshold": 3,
+    }
+    given = {name: getattr(rules, name) for name in ninths}
+    # Multiplied before it is divided: a threshold that a float can hold is exact, such as 7 of 10.
+    span = scale.highest - scale.lowest
+    return {name: scale.lowest + ninths[name] * span / 9 if value is None else value for name, value in given.items()}

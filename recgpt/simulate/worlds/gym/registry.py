@@ -14,6 +14,7 @@ from recgpt.errors import SimulationError
 from recgpt.simulate.worlds.gym import perturbation, shaping
 from recgpt.simulate.worlds.gym.config import GymRules
 from recgpt.simulate.worlds.gym.domain import Domain, domain_of
+from recgpt.simulate.worlds.gym.emotions import thresholds
 from recgpt.simulate.worlds.gym.retrieval import KINDS
 from recgpt.simulate.worlds.gym.scale import Scale
 from recgpt.simulate.worlds.gym.steps import Left
@@ -164,7 +165,7 @@ def check_rules(rules: GymRules) -> GymRules:
     _check_name("rater", rater, domain.raters)
     _check_users(users, domain)
     names = {"retrieval": retrieval, "users": users, "rater": rater}
-    found = rules.model_copy(update=names | _thresholds(rules, domain.scale))
+    found = rules.model_copy(update=names | thresholds(rules, domain.scale))
     _check_order(found)
     return found
 
@@ -180,21 +181,6 @@ def _check_users(name: str, domain: Domain) -> None:
         raise SimulationError(
             f"no user data set {name!r} of {domain.name}, and no such file: choose among {known}, or name a CSV file"
         )
-
-
-def _thresholds(rules: GymRules, scale: Scale) -> dict[str, float]:
-    """Thresholds on the domain's scale: 7, 4, 8, 3 and 4 of 10 in proportion, where none are given."""
-    ninths = {
-        "valence_positive_threshold": 6,
-        "valence_negative_threshold": 3,
-        "arousal_high_threshold": 7,
-        "arousal_low_threshold": 2,
-        "churn_low_threshold": 3,
-    }
-    given = {name: getattr(rules, name) for name in ninths}
-    # Multiplied before it is divided: a threshold that a float can hold is exact, such as 7 of 10.
-    span = scale.highest - scale.lowest
-    return {name: scale.lowest + ninths[name] * span / 9 if value is None else value for name, value in given.items()}
 
 
 def _check_order(rules: GymRules) -> None:

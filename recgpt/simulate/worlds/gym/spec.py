@@ -140,4 +140,5 @@ WORLD = WorldSpec(
     report=deferred("recgpt.simulate.worlds.gym.report:write_report"),
     summary=deferred("recgpt.simulate.worlds.gym.report:summary_table"),
     fixed=(*GymRules.model_fields, "model", "n_users"),
+    watch=deferred("recgpt.simulate.worlds.gym.watch:GymWatch"),
 )
