@@ -13,7 +13,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp
 
 from recgpt.errors import DataError, RecGPTError
 from recgpt.web import pages
@@ -34,7 +33,19 @@ class Login(BaseModel):
     token: str
 
 
-def create_app(access: Access, *, run: str | None = None, plugin_names: Sequence[str] = ()) -> ASGIApp:
+class GuardedApp(Guard):
+    """The application behind its guard."""
+
+    def __init__(self, app: FastAPI, access: Access) -> None:
+        super().__init__(app, access, lambda scope: pages.login_page(access, scope))
+        self._state = app.state
+
+    def end_streams(self) -> None:
+        """End all open streams."""
+        self._state.service.followers.close()
+
+
+def create_app(access: Access, *, run: str | None = None, plugin_names: Sequence[str] = ()) -> "GuardedApp":
     """Application of the page.
 
     Parameters
@@ -56,7 +67,7 @@ def create_app(access: Access, *, run: str | None = None, plugin_names: Sequence
             app.state.service.close()
 
     app = FastAPI(title="RecGPT", openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
-    guard = Guard(app, access, lambda scope: pages.login_page(access, scope))
+    guard = GuardedApp(app, access)
     _add_pages(app, access)
     add_login(app, access, guard)
     _add_errors(app)

@@ -139,7 +139,6 @@ class Follower:
         self.reading: Reading | None = None
         self.error: str | None = None
         self.used = time.monotonic()
-        self.n_listeners = 0
         self._listeners: set[Callable[[], None]] = set()
         self._nudged, self._closed = threading.Event(), threading.Event()
         self._number = 0
@@ -162,6 +161,11 @@ class Follower:
             yield event
         finally:
             self._listeners.discard(wake)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it reads no more."""
+        return self._closed.is_set()
 
     @property
     def is_watched(self) -> bool:

@@ -72,14 +72,15 @@ class Control:
 
     def __init__(self, channel: Channel, *, plays: bool, speed: float | None) -> None:
         self._channel, self._plays, self._speed = channel, plays, speed
-        self._single = self._stops = self._in_step = False
+        self._single = self._stops = self._in_step = self._ready = False
+        self._told: dict[str, Any] = {}
         self._begun = -float("inf")
         self._changed = threading.Condition()
         self.answers: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._listen, daemon=True).start()
 
-    def before_step(self, step: int) -> None:
-        """Wait until the step may be played; see `recgpt.simulate.runner.resume`.
+    def before_step(self, _step: int) -> None:
+        """Wait until the next step may be played; see `recgpt.simulate.runner.resume`.
 
         Raises
         ------
@@ -87,13 +88,13 @@ class Control:
             It is not to be played.
         """
         with self._changed:
-            self._in_step = False
+            self._in_step, self._ready = False, True
+            self._tell()
             while not self._may_begin():
                 self._changed.wait(self._pause() if self._plays else None)
             if self._stops:
                 raise StopError
-            if self._single:
-                self._single = self._plays = False
+            self._single = False
             self._in_step, self._begun = True, time.monotonic()
 
     def _may_begin(self) -> bool:
@@ -126,8 +127,15 @@ class Control:
                     if self._stops or not self._in_step:
                         self._leave()
                     self._stops = True
-            self._channel.say("state", plays=self._plays or self._single, speed=self._speed)
+            self._tell()
             self._changed.notify_all()
+
+    def _tell(self) -> None:
+        """Tell the server what has changed."""
+        state = {"ready": self._ready, "plays": self._plays or self._single, "speed": self._speed}
+        if state != self._told:
+            self._told = state
+            self._channel.say("state", **state)
 
     def _end(self) -> None:
         """End with the server: now, or after the step."""
@@ -175,10 +183,6 @@ def play(channel: Channel, job: dict[str, Any]) -> None:
     from recgpt.simulate.store import Run
     from recgpt.simulate.world import world_of
 
-    def before_step(step: int) -> None:
-        channel.say("ready", step=step - 1)
-        control.before_step(step)
-
     os.environ["COLUMNS"] = "100"
     sys.stdin = sys.stdout = Terminal(channel, control.answers)
     plugins.allow(job["plugins"])
@@ -186,14 +190,14 @@ def play(channel: Channel, job: dict[str, Any]) -> None:
     if job["do"] == "create":
         config = world_of(job["world"]).config(**job["config"])
         runner.start(
-            job["world"], run_id, config, overwrite=job["overwrite"], concurrency=8, before_step=before_step
+            job["world"], run_id, config, overwrite=job["overwrite"], concurrency=8, before_step=control.before_step
         ).close()
         return
     if job["do"] == "fork":
         with Run.open(job["parent"]) as parent:
             runner.fork(parent, run_id, job["at"], overrides=job["overrides"]).close()
     with Run.open(run_id, write=True) as run:
-        runner.resume(run, concurrency=8, before_step=before_step)
+        runner.resume(run, concurrency=8, before_step=control.before_step)
 
 
 def main() -> None:

@@ -48,7 +48,6 @@ class Player:
         self.speed: float | None = job["speed"]
         self.error: str | None = None
         self.prompt: str | None = None
-        self._plays: bool = job["plays"]
         self._changed = on_change
         self._settled = threading.Event()
         self._turn = threading.Lock()
@@ -145,13 +144,11 @@ class Player:
 
     def _heard(self, message: dict[str, Any]) -> None:
         match message["say"]:
-            case "ready":
-                self.state = "playing" if self._plays else "paused"
-                self._settled.set()
             case "state":
-                self._plays, self.speed = message["plays"], message["speed"]
-                if self.state != "starting":
-                    self.state = "playing" if self._plays else "paused"
+                self.speed = message["speed"]
+                if message["ready"]:
+                    self.state = "playing" if message["plays"] else "paused"
+                    self._settled.set()
             case "prompt":
                 with self._turn:
                     self.prompt = message["text"]

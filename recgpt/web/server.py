@@ -7,7 +7,7 @@ with bound("127.0.0.1", 8000) as listener:
 import asyncio
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -88,7 +88,26 @@ class ImpatientProtocol(H11Protocol):
             self.transport.close()
 
 
-def server_of(app: "ASGIApp") -> uvicorn.Server:
+class PageServer(uvicorn.Server):
+    """Server that ends streams before it waits for open connections.
+
+    Parameters
+    ----------
+    ending
+        Called when the server begins to end.
+    """
+
+    def __init__(self, config: uvicorn.Config, ending: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ending = ending
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End."""
+        self._ending()
+        await super().shutdown(sockets)
+
+
+def server_of(app: "ASGIApp", ending: Callable[[], None] = lambda: None) -> uvicorn.Server:
     """HTTP server of an application, to be run on sockets of `bound`."""
     config = uvicorn.Config(
         app,
@@ -103,7 +122,7 @@ def server_of(app: "ASGIApp") -> uvicorn.Server:
         timeout_graceful_shutdown=2,
         h11_max_incomplete_event_size=16 << 10,
     )
-    return uvicorn.Server(config)
+    return PageServer(config, ending)
 
 
 def serve(listener: socket.socket, access: Access, *, run: str | None = None, plugin_names: Sequence[str] = ()) -> None:
@@ -111,7 +130,8 @@ def serve(listener: socket.socket, access: Access, *, run: str | None = None, pl
     from recgpt.web.app import create_app
 
     _allow_connections()
-    server_of(create_app(access, run=run, plugin_names=plugin_names)).run(sockets=[listener])
+    app = create_app(access, run=run, plugin_names=plugin_names)
+    server_of(app, app.end_streams).run(sockets=[listener])
 
 
 def _allow_connections() -> None:

@@ -83,7 +83,7 @@ async def events_of(follower: Follower, status: Status, prompt: Callable[[], str
     yield b"retry: 1000\n\n"
     state = _Sent(after)
     with follower.listening() as changed:
-        while True:
+        while not follower.is_closed:
             changed.clear()
             pieces = await asyncio.to_thread(state.news, follower, status, prompt)
             for piece in pieces:

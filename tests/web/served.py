@@ -91,16 +91,14 @@ class Stream:
 
     def events(self) -> Iterator[tuple[str, str, int | None]]:
         """Name, data and id of each event."""
-        name, number = "", None
+        found: dict[str, str] = {}
         for line in self._file:
             key, _, value = line.decode().rstrip("\r\n").partition(": ")
-            if key == "event":
-                name, number = value, None if name != "" else number
-            elif key == "id":
-                number, name = int(value), "-"
-            elif key == "data":
-                yield name, value, number
-                name, number = "", None
+            if key in ("event", "id", "data"):
+                found[key] = value
+            if key == "data":
+                yield found["event"], value, int(found["id"]) if "id" in found else None
+                found = {}
 
     def close(self) -> None:
         """Leave."""
@@ -113,7 +111,8 @@ def served(token: str | None = None, run: str | None = None) -> Iterator[Client]
     """A running server; yields a client without a token."""
     listener = bound(HOST, 0)
     port = listener.getsockname()[1]
-    server = server_of(create_app(Access(HOST, port, token), run=run))
+    app = create_app(Access(HOST, port, token), run=run)
+    server = server_of(app, app.end_streams)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     while not server.started and thread.is_alive():
