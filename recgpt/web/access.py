@@ -35,7 +35,7 @@ LOCAL = ("127.0.0.1", "localhost", "::1")
 _ANY = ("0.0.0.0", "::")  # noqa: S104  # compared with
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _OPEN = ("/static/", "/api/login")
-_CALLS = ("/api/", "/recagent/")
+CALLS = ("/api/", "/recagent/")
 
 HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
@@ -165,7 +165,7 @@ class Guard:
         access: Access,
         login_page: LoginPage,
         *,
-        calls: tuple[str, ...] = _CALLS,
+        calls: tuple[str, ...] = CALLS,
         csrf: bool = True,
         requests: Buckets | None = None,
     ) -> None:

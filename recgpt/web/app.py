@@ -3,6 +3,7 @@
 app = create_app(Access(host="127.0.0.1", port=8000))
 """
 
+import asyncio
 import sys
 import traceback
 from collections.abc import AsyncIterator, Sequence
@@ -13,10 +14,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from recgpt.errors import DataError, RecGPTError
 from recgpt.web import pages
-from recgpt.web.access import Access, Guard, RefusedError
+from recgpt.web.access import CALLS, Access, Guard, RefusedError
 from recgpt.web.limits import network_of
 
 _PAGES = {
@@ -40,9 +42,16 @@ class GuardedApp(Guard):
         super().__init__(app, access, lambda scope: pages.login_page(access, scope))
         self._state = app.state
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request; calls wait until their modules are loaded."""
+        if scope["type"] != "lifespan" and scope["path"].startswith(CALLS):
+            await asyncio.shield(self._state.calls)
+        await super().__call__(scope, receive, send)
+
     def end_streams(self) -> None:
         """End all open streams."""
-        self._state.service.followers.close()
+        if hasattr(self._state, "service"):
+            self._state.service.followers.close()
 
 
 def create_app(access: Access, *, run: str | None = None, plugin_names: Sequence[str] = ()) -> "GuardedApp":
@@ -58,25 +67,29 @@ def create_app(access: Access, *, run: str | None = None, plugin_names: Sequence
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        from recgpt.web.service import Service
-
-        app.state.service = Service(access, run=run, plugin_names=plugin_names)
+        # The first page does not wait for the modules of runs.
+        app.state.calls = asyncio.ensure_future(asyncio.to_thread(_add_calls, app, access, run, plugin_names))
         try:
             yield
         finally:
-            app.state.service.close()
+            await app.state.calls
+            await asyncio.to_thread(app.state.service.close)
 
     app = FastAPI(title="RecGPT", openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
     guard = GuardedApp(app, access)
     _add_pages(app, access)
     add_login(app, access, guard)
     _add_errors(app)
-    from recgpt.web import api, controls, recagent
-
-    app.include_router(api.router)
-    app.include_router(controls.router)
-    app.include_router(recagent.router)
     return guard
+
+
+def _add_calls(app: FastAPI, access: Access, run: str | None, plugin_names: Sequence[str]) -> None:
+    from recgpt.web import api, controls, recagent
+    from recgpt.web.service import Service
+
+    app.state.service = Service(access, run=run, plugin_names=plugin_names)
+    for router in (api.router, controls.router, recagent.router):
+        app.include_router(router)
 
 
 def _add_pages(app: FastAPI, access: Access) -> None:

@@ -12,20 +12,20 @@ import numpy as np
 import polars as pl
 
 from recgpt.errors import SimulationError
+from recgpt.simulate.events import by_kind
 from recgpt.simulate.store import Run
 from recgpt.simulate.world import States, stored_config
+from recgpt.simulate.worlds.society.activity import Busy
 from recgpt.simulate.worlds.society.config import NAME, SocietyConfig
 from recgpt.simulate.worlds.society.messages import messages
 from recgpt.simulate.worlds.society.minds.scenes import newest_first
+from recgpt.simulate.worlds.society.reader import Doing
 from recgpt.simulate.worlds.society.state import SocietyState
-from recgpt.simulate.worlds.society.view import busy_at
+from recgpt.web.pictures import COLORS
 
 MOST_AGENTS, MOST_TIES, MOST_MESSAGES = 1000, 5, 400
 _TOP = 3
-_BUSY_ROUNDS = 50  # rounds in which an activity that still goes on may have begun
 _HOUR_S = 3600
-PICTURES = ("avatar", "idle", "watching", "chatting", "posting")
-"""Pictures of an agent: its own, and those of its activities."""
 
 
 class PublishedState:
@@ -41,10 +41,17 @@ class PublishedState:
         self._run = run
         self.config = stored_config(run, NAME, SocietyConfig)
         self.step = run.n_steps
-        self._state = cast("SocietyState", States(run).at(self.step))
+        states = States(run)
+        self._state = cast("SocietyState", states.at(self.step))
         self._titles = self._state.setting.facts.items["title"]
-        recent = run.events(range(max(1, self.step - _BUSY_ROUNDS), self.step + 1))
-        self._busy = busy_at(recent, int(recent["time"][-1]) if len(recent) else 0)
+        self._doing = self._doing_in(states)
+
+    def _doing_in(self, states: States) -> Doing:
+        """Activities in the last round."""
+        if not self.step:
+            return Doing.of(self._state.activity)
+        before, rows = cast("SocietyState", states.at(self.step - 1)), self._run.events(self.step)
+        return Doing.of(before.activity.during(by_kind(rows), rows, self.step))
 
     @property
     def n_agents(self) -> int:
@@ -77,21 +84,20 @@ class PublishedState:
             "feature": ", ".join(cast("list[str]", profile["feature"])),
             "role": "user" if self._state.profiles.played_A[agent] else "agent",
             "event": self._event(agent),
-            **{f"{name}_url": f"/recagent/asset/{name}.svg" for name in PICTURES},
+            **{f"{name}_url": f"/recagent/asset/{name}.svg" for name in COLORS},
         }
 
     def _event(self, agent: int) -> dict[str, Any]:
-        busy = self._busy.get(agent)
-        if busy is None:
+        kind, since, until = self._doing.of_agent(agent)
+        if since is None or until is None:
             return {"start_time": None, "end_time": None, "duration": 0.0, "target_agent": None, "action_type": "idle"}
-        people = self._state.people.name
-        targets = [people[other] for other in busy["targets"]] if busy["type"] == "chatting" else []
+        names = [self._state.people.name[other] for other in self._doing.partners_of(agent)]
         return {
-            "start_time": self._date(busy["start"]),
-            "end_time": self._date(busy["end"]),
-            "duration": busy["duration"] / _HOUR_S,
-            "target_agent": ", ".join(targets) or None,
-            "action_type": busy["type"],
+            "start_time": self._date(since),
+            "end_time": self._date(until),
+            "duration": (until - since) / _HOUR_S,
+            "target_agent": ", ".join(names) or None,
+            "action_type": kind.name.lower(),
         }
 
     def _date(self, seconds: int) -> str:
@@ -99,7 +105,7 @@ class PublishedState:
 
     def active_agents(self) -> list[dict[str, Any]]:
         """Agents that are busy."""
-        return [self.agent(agent) for agent in sorted(self._busy)[:MOST_AGENTS]]
+        return [self.agent(agent) for agent in self._doing.agent_B[:MOST_AGENTS].tolist()]
 
     def watched(self, agent: int) -> list[str]:
         """The last ten titles that an agent watched, the newest first."""
@@ -141,7 +147,7 @@ class PublishedState:
         """Figures of the tabs `recommender` and `social`."""
         now, counts = self._run.events(self.step), self._run.counts_by_kind()
         state = self._state
-        chatting = sum(busy["type"] == "chatting" for busy in self._busy.values())
+        chatting = int((self._doing.kind_B == Busy.CHATTING).sum())
         return {
             "recommender": {
                 "tot_user_num": self.n_agents,
@@ -168,15 +174,3 @@ class PublishedState:
         rows = pl.concat([self._run.events(kind=kind).select("item") for kind in kinds]).drop_nulls()
         counts = rows.group_by("item").len().sort(["len", "item"], descending=[True, False]).head(_TOP)
         return [self._titles[item] for item in counts["item"].to_list() if item >= 0]
-
-
-def picture(name: str) -> str | None:
-    """SVG picture of an agent or an activity; None for a name that has none."""
-    if name not in PICTURES:
-        return None
-    color = ("#2f7ed8", "#8a8f98", "#2a9d5c", "#d9822b", "#8e5cc4")[PICTURES.index(name)]
-    return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64">'
-        f'<circle cx="32" cy="32" r="32" fill="{color}"/><circle cx="32" cy="24" r="11" fill="#fff"/>'
-        '<path d="M12 56a20 18 0 0 1 40 0z" fill="#fff"/></svg>'
-    )

@@ -6,7 +6,7 @@ started with, and after a change of its fork.
 """
 
 import asyncio
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, WebSocket, WebSocketDisconnect
 from fastapi.responses import JSONResponse, Response
@@ -24,11 +24,14 @@ from recgpt.web.controls import (
     interviewed,
     scheduled,
 )
-from recgpt.web.published_state import PublishedState, picture
+from recgpt.web.pictures import picture
 from recgpt.web.service import MissingError, Service, service_of
 
+if TYPE_CHECKING:
+    from recgpt.web.published_state import PublishedState
+
 MAX_MESSAGE_CHARS = 1000
-_LOOK_S = 0.1
+
 
 router = APIRouter(prefix="/recagent")
 
@@ -36,7 +39,7 @@ router = APIRouter(prefix="/recagent")
 class Shown:
     """The run of a published call, and its state after the last stored round."""
 
-    def __init__(self, service: Service, run_id: str, state: PublishedState, *, is_default: bool) -> None:
+    def __init__(self, service: Service, run_id: str, state: "PublishedState", *, is_default: bool) -> None:
         self.service, self.run_id, self.state = service, run_id, state
         self.is_default = is_default
 
