@@ -6,6 +6,7 @@ Shapes: A agents, E embedding width.
 import io
 from dataclasses import dataclass
 from enum import IntFlag
+from functools import cache
 
 import numpy as np
 import polars as pl
@@ -21,6 +22,12 @@ class Feature(IntFlag):
     CRITIC = 4  # has high standards
     CHATTER = 8  # talks in private and trusts friends
     POSTER = 16  # shares in public
+
+
+@cache
+def feature_names(features: int) -> tuple[str, ...]:
+    """Names of a set of features, such as Watcher."""
+    return tuple(str(each.name).title() for each in Feature if features & each)
 
 
 _TEXTS = ("name", "gender", "traits", "status", "interest")
@@ -67,8 +74,8 @@ class People:
 
     def profile(self, agent: int) -> dict[str, str | int | list[str]]:
         """JSON values of one person: id, name, gender, age, traits, status, interest, feature."""
-        features = [each.name.title() for each in Feature if int(self.feature_A[agent]) & each and each.name]
         texts = {name: getattr(self, name)[agent] for name in _TEXTS}
+        features = list(feature_names(int(self.feature_A[agent])))
         return {"id": agent, **texts, "age": int(self.age_A[agent]), "feature": features}
 
     def to_parquet(self) -> bytes:
