@@ -17,7 +17,7 @@ export class AgentView {
     this.activity = el("p", { class: "card-activity words" });
     this.profile = el("div", { class: "card-profile" });
     this.panelBox = el("div");
-    this.panels = new PanelList(this.panelBox);
+    this.panels = new PanelList(this.panelBox, (agent) => model.select(agent));
     this.buttons = this.makeButtons();
     const close = iconButton("close", "Deselect the agent", () => model.select(null));
     const head = el("div", { class: "card-head" }, this.picture, el("div", { class: "card-title" }, this.name, this.detail), close);

@@ -34,6 +34,11 @@ export function durationText(seconds) {
   return `${seconds} s`;
 }
 
+/** Simulated time as worlds write it, without T and empty seconds. */
+export function clockText(now) {
+  return now.replace(/^(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(?::00)?/, "$1 $2");
+}
+
 /** "3 rounds", "1 round". */
 export function countText(count, noun) {
   return `${WHOLE_FORMAT.format(count)} ${noun}${count === 1 ? "" : "s"}`;

@@ -1,7 +1,7 @@
 // The header of all pages: where one is, state of the run, its clock, search, dark mode, help.
 
 import { el, iconButton, setAttribute, setText } from "./dom.js";
-import { numberText } from "./format.js";
+import { clockText, numberText } from "./format.js";
 import { switchTheme } from "./theme.js";
 
 /** Fill the header; `parts` stand between the name of the page and the buttons. */
@@ -40,7 +40,7 @@ export class RunStatus {
     const [text, kind] = stateOf(this.model);
     setText(this.text, text);
     setAttribute(this.badge, "data-kind", kind);
-    const now = frame && frame.now ? ` · ${frame.now}` : "";
+    const now = frame && frame.now ? ` · ${clockText(frame.now)}` : "";
     setText(this.clock, `${about.step_name} ${numberText(step)}${now}`);
     const origin = run.forked_from ? ` · fork of ${run.forked_from}` : "";
     this.world.title = `${numberText(about.n_agents)} ${about.people || "agents"} · ${numberText(about.n_items)} items · seed ${about.seed}${origin}`;

@@ -1,6 +1,6 @@
 // Panels of a moment or of an agent: rows of figures, and tables; changed cells are written in place.
 
-import { el, setText } from "./dom.js";
+import { el } from "./dom.js";
 import { numberText, wordsOf } from "./format.js";
 
 /** Columns of a table whose values are numbers, to be aligned on the right. */
@@ -12,14 +12,24 @@ function shapeOf(panel) {
   return JSON.stringify([panel.title, panel.kind, panel.columns, panel.rows.length, numericColumns(panel)]);
 }
 
+/** Number of the agent that a cell names, as "Ada (#7)" or in a column of agents; null if none. */
+function agentOfCell(value, column) {
+  if (column === "agent" && Number.isInteger(value)) return value;
+  const named = typeof value === "string" ? /\(#(\d+)\)$/.exec(value) : null;
+  return named ? Number(named[1]) : null;
+}
+
 /** One panel; `update` rewrites only the cells that differ. */
 class PanelView {
-  constructor(panel) {
+  constructor(panel, onAgent) {
+    this.onAgent = onAgent;
     this.shape = shapeOf(panel);
     this.cells = [];
-    const heading = el("h3", { title: panel.help }, panel.title);
-    const help = panel.help ? el("p", { class: "panel-help" }, panel.help) : null;
-    this.node = el("section", { class: "panel" }, heading, help, panel.kind === "figures" ? this.figures(panel) : this.table(panel));
+    const empty = panel.rows.length === 0;
+    const heading = el("h3", { title: panel.help }, panel.title, empty ? el("span", { class: "panel-none" }, " none yet") : null);
+    const help = panel.help && !empty ? el("p", { class: "panel-help" }, panel.help) : null;
+    const content = panel.kind === "figures" ? this.figures(panel) : this.table(panel);
+    this.node = el("section", { class: "panel" }, heading, help, empty ? null : content);
     this.update(panel);
   }
 
@@ -30,11 +40,10 @@ class PanelView {
       this.cells.push(cells);
       list.append(el("div", {}, ...cells));
     }
-    return panel.rows.length ? list : el("p", { class: "empty" }, "Nothing yet.");
+    return list;
   }
 
   table(panel) {
-    if (!panel.rows.length) return el("p", { class: "empty" }, "Nothing yet.");
     const numeric = numericColumns(panel);
     const kind = (index) => (numeric[index] ? "number" : "words");
     const head = el("tr", {}, ...panel.columns.map((name, index) => el("th", { scope: "col", class: kind(index) }, name)));
@@ -48,14 +57,23 @@ class PanelView {
   }
 
   update(panel) {
-    panel.rows.forEach((row, index) => this.cells[index].forEach((cell, column) => setText(cell, numberText(row[column]))));
+    panel.rows.forEach((row, index) => this.cells[index].forEach((cell, column) => this.write(cell, row[column], panel.columns[column])));
+  }
+
+  write(cell, value, column) {
+    const text = numberText(value);
+    if (cell.textContent === text) return;
+    const agent = this.onAgent ? agentOfCell(value, column) : null;
+    if (agent === null) cell.textContent = text;
+    else cell.replaceChildren(el("button", { type: "button", class: "link", title: "Show this agent", click: () => this.onAgent(agent) }, text));
   }
 }
 
-/** A list of panels, kept in step with the list given. */
+/** A list of panels, kept in step with the list given; `onAgent` is called where a cell that names an agent is chosen. */
 export class PanelList {
-  constructor(node) {
+  constructor(node, onAgent = null) {
     this.node = node;
+    this.onAgent = onAgent;
     this.views = [];
   }
 
@@ -70,7 +88,7 @@ export class PanelList {
       view.update(panel);
       return;
     }
-    const fresh = new PanelView(panel);
+    const fresh = new PanelView(panel, this.onAgent);
     if (view) view.node.replaceWith(fresh.node);
     else this.node.append(fresh.node);
     this.views[index] = fresh;

@@ -58,7 +58,7 @@ class RunPage {
   right() {
     this.tabs = new Tabs("Figures", (name) => this.model.selectTab(name));
     this.panelBox = el("div", { class: "panels" });
-    this.panels = new PanelList(this.panelBox);
+    this.panels = new PanelList(this.panelBox, (agent) => this.model.select(agent));
     this.tabPanel = el("div", { id: "figures", role: "tabpanel", class: "tab-panel", tabindex: 0 }, this.panelBox, this.log.node);
     return el("div", { class: "column right", "data-view": "numbers" }, this.tabs.list, this.tabPanel);
   }
