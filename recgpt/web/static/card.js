@@ -5,6 +5,8 @@ import { durationText, initialsOf, numberText } from "./format.js";
 import { el, iconButton, notify, setText } from "./dom.js";
 import { openRun } from "./links.js";
 
+const LONG_VALUE = 34; // characters that stand beside a label
+
 /** Left column: the selected agent after the shown step. */
 export class AgentView {
   constructor(model) {
@@ -114,5 +116,6 @@ function activityText(event, activity) {
 }
 
 function profileList(profile) {
-  return el("dl", { class: "figures" }, ...profile.map((entry) => el("div", {}, el("dt", {}, entry.label), el("dd", { class: "words" }, numberText(entry.value)))));
+  const isLong = (value) => typeof value === "string" && value.length > LONG_VALUE;
+  return el("dl", { class: "figures" }, ...profile.map((entry) => el("div", { class: isLong(entry.value) ? "long" : null }, el("dt", {}, entry.label), el("dd", { class: "words" }, numberText(entry.value)))));
 }

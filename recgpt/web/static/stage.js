@@ -43,7 +43,7 @@ export class Stage {
     const count = el("span", { class: "activity-count" });
     const swatch = el("span", { class: "swatch" });
     swatch.style.background = activity.color;
-    const button = el("button", { type: "button", "aria-pressed": "false", title: `Show only: ${activity.label}`, click: () => this.highlight(index) }, swatch, activity.label, count);
+    const button = el("button", { type: "button", "aria-pressed": "false", title: `Show only: ${activity.label}`, click: () => this.highlight(index) }, swatch, el("span", { class: "activity-label" }, activity.label), count);
     this.legend.append(button);
     return { button, count };
   }
@@ -92,7 +92,8 @@ export class Stage {
     if (error || !graph || !this.graph) return;
     this.graph.setGraph(graph);
     this.hasData = true;
-    setText(this.rule, graph.rule || "");
+    setText(this.rule, graph.nodes.length < graph.n_agents ? graph.rule : "");
+    this.rule.title = graph.rule;
     if (this.model.frame && this.model.frame.activity) this.graph.setActivity(this.model.frame.activity);
     this.graph.select(this.model.agent);
   }

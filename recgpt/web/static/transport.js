@@ -64,6 +64,7 @@ export class Transport {
     setText(this.place, text);
     this.place.title = `${numberText(last)} stored${most}`;
     setAttribute(this.live, "aria-pressed", model.following);
+    setText(this.live, ["playing", "paused", "starting"].includes(run.status) ? "Live" : "Latest");
     this.slider.update({ step, last, marks: model.marks, text });
   }
 
