@@ -14,6 +14,7 @@ from recgpt.cli.simulate import agent4rec, agents_app, experiment, simulate_app
 from recgpt.cli.society.interview import interview
 from recgpt.cli.society.recagent import recagent
 from recgpt.cli.society.simulate import society
+from recgpt.cli.society.variance import variance
 from recgpt.cli.web import web
 from recgpt.terminal import say
 from recgpt.version import __version__
@@ -58,6 +59,7 @@ app.command(rich_help_panel=EVALUATE)(compare)
 app.add_typer(benchmark_app, name="benchmark", rich_help_panel=EVALUATE)
 simulate_app.command()(society)
 runs_app.command()(interview)
+runs_app.command()(variance)
 app.add_typer(simulate_app, name="simulate", rich_help_panel=SIMULATE)
 app.add_typer(agents_app, name="agents", rich_help_panel=SIMULATE)
 app.command("agent4rec", rich_help_panel=SIMULATE)(agent4rec)

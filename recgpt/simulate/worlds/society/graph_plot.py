@@ -1,6 +1,7 @@
 """Social graph as inline SVG: agents by activity, ties of friendship, drawn without a browser.
 
     social_svg(nodes, links)
+    ego_svg(7, nodes, links)                   # agent 7 in the middle, its friends around it
 
 Shapes: V nodes, R links.
 """
@@ -10,8 +11,11 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from recgpt.terminal import plain
+
 COLORS = {"idle": "#9aa5b5", "watching": "#1f5fa8", "chatting": "#d98a2b", "posting": "#0a7a3d"}
 _SIZE, _MARGIN, _ITERATIONS = 1000, 20, 60
+_EGO_WIDTH, _EGO_HEIGHT, _NAME = 560, 420, 18
 
 
 def social_svg(nodes: list[dict[str, Any]], links: list[dict[str, Any]]) -> Markup:
@@ -39,6 +43,50 @@ def social_svg(nodes: list[dict[str, Any]], links: list[dict[str, Any]]) -> Mark
             )
         )
     return Markup("").join([*drawn, Markup("</svg>")])
+
+
+def ego_svg(agent: int, nodes: list[dict[str, Any]], links: list[dict[str, Any]]) -> Markup:
+    """An agent and its friends around it, the closer ones nearer; ties among friends are thin."""
+    others = [node for node in nodes if node["id"] != agent]
+    closeness = {link["target"]: link["closeness"] for link in links if link["source"] == agent}
+    at = {agent: (_EGO_WIDTH / 2, _EGO_HEIGHT / 2)}
+    for place, node in enumerate(sorted(others, key=lambda node: (node["cluster"], node["id"]))):
+        angle, apart = 2 * np.pi * place / len(others), 1 - 0.5 * closeness.get(node["id"], 0)
+        at[node["id"]] = (
+            _EGO_WIDTH / 2 + (_EGO_WIDTH / 2 - 110) * apart * np.cos(angle),
+            _EGO_HEIGHT / 2 + (_EGO_HEIGHT / 2 - 24) * apart * np.sin(angle),
+        )
+    drawn = [
+        Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="friends of agent {}">').format(
+            _EGO_WIDTH, _EGO_HEIGHT, agent
+        )
+    ]
+    for link in sorted(links, key=lambda link: agent in (link["source"], link["target"])):
+        own = agent in (link["source"], link["target"])
+        (x1, y1), (x2, y2) = at[link["source"]], at[link["target"]]
+        drawn.append(
+            Markup(
+                '<line x1="{:.0f}" y1="{:.0f}" x2="{:.0f}" y2="{:.0f}" stroke="{}" stroke-width="{:.1f}"'
+                ' stroke-opacity="{}"/>'
+            ).format(x1, y1, x2, y2, *(("#6f86a8", 0.6 + 2 * link["closeness"], 0.8) if own else ("#9aa5b5", 0.5, 0.3)))
+        )
+    drawn += [_ego_node(node, *at[node["id"]], is_ego=node["id"] == agent) for node in nodes]
+    return Markup("").join([*drawn, Markup("</svg>")])
+
+
+def _ego_node(node: dict[str, Any], x: float, y: float, *, is_ego: bool) -> Markup:
+    name = f"{plain(node['name'], _NAME)} (#{node['id']})"
+    circle = Markup(
+        '<circle cx="{:.0f}" cy="{:.0f}" r="{}" fill="{}" stroke="#fff" stroke-width="1">'
+        "<title>{}: {}, {} friends</title></circle>"
+    ).format(x, y, 11 if is_ego else 6, COLORS[node["activity"]], name, node["activity"], node["friends"])
+    side, anchor = (9, "start") if x >= _EGO_WIDTH / 2 else (-9, "end")
+    label = Markup(
+        '<text x="{:.0f}" y="{:.0f}" text-anchor="{}" font-size="11" font-weight="{}" fill="currentColor">{}</text>'
+    )
+    if is_ego:
+        return circle + label.format(x, y + 24, "middle", 700, name)
+    return circle + label.format(x + side, y + 4, anchor, 400, name)
 
 
 def layout(n_nodes: int, ends_R2: np.ndarray) -> np.ndarray:

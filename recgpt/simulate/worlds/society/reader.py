@@ -108,7 +108,8 @@ class Reader:
     took_effect, swaps
         Rounds and places in the schedule of its entries that took effect; rounds and names of other recommenders.
     answers
-        By round and entry: `entry, round, n, failed, mean`, and `options`, the number of answers of each.
+        By round and entry: `entry, round, n, failed`, `mean` and `spread` (standard deviation) of the values, and
+        `options`, the number of answers by value.
     diaries
         By agent: `round, kind` (retrieved or thought), `text`, and `memories` with their text and scores.
     names
@@ -263,8 +264,9 @@ def _read(memory: Memory | None, agent: int, text: str) -> list[dict[str, Any]]:
     scores = [note.get(name) or [None] * len(note["ids"]) for name in _SCORES]
     found = []
     for number, *parts in zip(note["ids"], *scores, strict=True):
-        slots = [] if memory is None else np.flatnonzero(memory.entries.id_AC[agent] == number)
-        words = memory.entry(agent, int(slots[0])).text if memory is not None and len(slots) else None
+        words = None
+        if memory is not None and len(slots := np.flatnonzero(memory.entries.id_AC[agent] == number)):
+            words = memory.entry(agent, int(slots[0])).text
         found.append({"id": number, "text": words, **dict(zip(_SCORES, parts, strict=True))})
     return found
 
@@ -282,5 +284,6 @@ def _answer(entry: int, step: int, part: pl.DataFrame) -> dict[str, Any]:
         "n": len(part),
         "failed": len(part) - len(values),
         "mean": values.mean(),
+        "spread": values.std(ddof=0),
         "options": {str(option): n for option, n in counts.iter_rows()},
     }

@@ -16,15 +16,15 @@ from rich.table import Table
 from recgpt.files import write_text
 from recgpt.simulate.store import Run
 from recgpt.simulate.worlds.html import html_environment, value_text
-from recgpt.simulate.worlds.society.graph_plot import COLORS, social_svg
+from recgpt.simulate.worlds.society.graph_plot import COLORS, ego_svg, social_svg
 from recgpt.simulate.worlds.society.measures import SOURCES, measures
 from recgpt.simulate.worlds.society.reader import config_of
-from recgpt.simulate.worlds.society.report_plots import round_plots
+from recgpt.simulate.worlds.society.report_plots import answer_plots, round_plots
 from recgpt.simulate.worlds.society.view import view
 from recgpt.terminal import plain
 
 FILE_NAME = "report.html"
-_DIARIES, _LOG_LINES = 4, 150
+_FRIENDS, _LOG_LINES = 8, 150
 _LATEST = {
     "entropy": "entropy of genres shown (bits)",
     "coverage": "share of the catalogue shown so far",
@@ -62,7 +62,7 @@ def html(run: Run) -> str:
 def render(seen: dict[str, Any]) -> str:
     """Render the HTML page from the result of `view`."""
     rounds, graph = seen["metrics"]["rounds"], seen["graph"]
-    lively = sorted(seen["agents"], key=lambda each: (-len(each["watched"]) - len(each["heard"]), each["id"]))
+    of_agent = {agent["id"]: agent for agent in seen["agents"]}
     return (
         html_environment()
         .get_template("society/report.html.j2")
@@ -72,7 +72,15 @@ def render(seen: dict[str, Any]) -> str:
             colors=COLORS,
             round_plots=round_plots(rounds) if rounds else [],
             social_plot=social_svg(graph["nodes"], graph["links"]),
-            diaries=lively[:_DIARIES],
+            answer_plots=answer_plots(seen["answers"], seen["schedule"]),
+            stories=[
+                {
+                    **of_agent[story["id"]],
+                    "friends": story["relations"]["friends"][:_FRIENDS],
+                    "plot": ego_svg(story["id"], story["ego"]["nodes"], story["ego"]["links"]),
+                }
+                for story in seen["stories"]
+            ],
             messages=seen["log"][:_LOG_LINES],
         )
     )

@@ -1,9 +1,11 @@
 """Plots of a run of a society, as SVG for the HTML report; they contain no text of agents or items.
 
 round_plots(metrics["rounds"])
+answer_plots(answers, schedule)
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -56,6 +58,31 @@ def round_plots(rounds: list[dict[str, Any]]) -> list[Markup]:
             axes.set_ylim(0, 1.5 * below.max())  # room for the legend above the bars
 
     return [_one(draw) for draw in (*map(drawn, _LINES), adopted)]
+
+
+def answer_plots(answers: list[dict[str, Any]], schedule: list[dict[str, Any]]) -> list[Markup]:
+    """Plots of surveys (mean answer, with one standard deviation) and polls (share of each option) over rounds."""
+    plots = []
+    for entry, asked in enumerate(schedule):
+        of_entry = [each for each in answers if each["entry"] == entry and each["n"] > each["failed"]]
+        if of_entry and asked["kind"] == "survey":
+            plots.append(_one(partial(_draw_answers, entry, of_entry, len(asked["options"]))))
+    return plots
+
+
+def _draw_answers(entry: int, answers: list[dict[str, Any]], n_options: int, axes: Axes) -> None:
+    number = np.array([each["round"] for each in answers])
+    if n_options:
+        given = np.array([[each["options"].get(str(option), 0) for option in range(n_options)] for each in answers])
+        for option, share in enumerate((given / given.sum(axis=1, keepdims=True)).T):
+            axes.plot(number, share, "o-", color=_COLORS[option % len(_COLORS)], ms=3, lw=1.5, label=f"option {option}")
+        axes.set(title=f"Poll, entry {entry}", ylabel="share of answers", ylim=(0, 1))
+        return
+    mean = np.array([each["mean"] for each in answers])
+    spread = np.array([each["spread"] for each in answers])
+    axes.fill_between(number, mean - spread, mean + spread, color=_COLORS[0], alpha=0.15, lw=0)
+    axes.plot(number, mean, "o-", color=_COLORS[0], ms=3, lw=1.5)
+    axes.set(title=f"Survey, entry {entry}", ylabel="answer, 1 to 10", ylim=(0, 10.5))
 
 
 def _one(draw: Callable[[Axes], None]) -> Markup:

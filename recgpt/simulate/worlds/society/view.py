@@ -8,15 +8,17 @@ societies it holds the agents of `view_graph.connected_sample`.
 
 from typing import Any
 
+import polars as pl
+
 from recgpt.errors import SimulationError
 from recgpt.simulate.store import Run
 from recgpt.simulate.worlds.society import view_parts as parts
 from recgpt.simulate.worlds.society.messages import messages
 from recgpt.simulate.worlds.society.reader import read
-from recgpt.simulate.worlds.society.view_agents import agents
-from recgpt.simulate.worlds.society.view_graph import graph
+from recgpt.simulate.worlds.society.view_agents import agents, liveliest, relations
+from recgpt.simulate.worlds.society.view_graph import ego, graph
 
-_MAX_MESSAGES = 400
+_MAX_MESSAGES, _STORIES = 400, 4
 
 
 def view(run: Run, step: int) -> dict[str, Any]:
@@ -28,7 +30,8 @@ def view(run: Run, step: int) -> dict[str, Any]:
         `run, manifest, config, step, time` (simulated seconds), `now` (date and time), `finished`.
         `metrics` : `society_measures` of the rounds so far. `calls` : `Run.calls_summary` of the whole run.
         `agents` : profile, role, event, last items watched and heard of, opinions, diary. `graph` : nodes, links,
-        clusters. `recommender, social` : figures of the two tabs. `log` : messages of the round.
+        clusters. `stories` : of the liveliest agents the number, the graph of its friends (`ego`), and `relations`.
+        `recommender, social` : figures of the two tabs. `log` : messages of the round.
         `posts` : the newest, with reactions. `schedule` : entries, and the rounds in which they took effect.
         `answers` : of surveys, polls and interviews by round. `cascades` : the largest trees.
 
@@ -42,9 +45,10 @@ def view(run: Run, step: int) -> dict[str, Any]:
     reader = read(run, step)
     is_end = step == reader.config.rounds
     metrics = run.metrics if is_end and run.finished else reader.tally.measures()
-    current = run.events(step) if step else run.events(0)
+    current = run.events(step)
     time, now = parts.clock(reader, step)
     drawn = graph(reader, step)
+    shown = agents(reader, step, [node["id"] for node in drawn["nodes"]])
     return {
         "run": run.summary().model_dump(),
         "manifest": run.manifest.model_dump(mode="json", exclude={"kinds"}),
@@ -56,11 +60,15 @@ def view(run: Run, step: int) -> dict[str, Any]:
         "people": reader.setting.people.made_from,
         "calls": run.calls_summary(),
         "metrics": metrics,
-        "agents": agents(reader, step, [node["id"] for node in drawn["nodes"]]),
+        "agents": shown,
         "graph": drawn,
+        "stories": [
+            {"id": agent, "ego": ego(reader, step, agent), "relations": relations(reader, step, agent)}
+            for agent in liveliest(shown, _STORIES)
+        ],
         "recommender": parts.recommender(reader, step),
         "social": parts.social(reader, step),
-        "log": messages(current.head(_MAX_MESSAGES), reader.setting),
+        "log": messages(pl.concat([reader.watching(step), current.head(_MAX_MESSAGES)]), reader.setting),
         "posts": parts.newest_posts(reader.at(step)),
         "schedule": parts.schedule(reader, step),
         "answers": parts.answers(reader, step),

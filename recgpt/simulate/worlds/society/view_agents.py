@@ -4,7 +4,7 @@ agents(reader, step, [7])[0]["heard"]
 relations(reader, step, 7)["friends"]
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,14 @@ def agents(reader: Reader, step: int, shown: Sequence[int]) -> list[dict[str, An
     ]
 
 
+def liveliest(shown: Sequence[Mapping[str, Any]], n: int) -> list[int]:
+    """Numbers of the agents that noted the most, then watched and heard of the most."""
+    ranked = sorted(
+        shown, key=lambda each: (-len(each["diary"]), -len(each["watched"]) - len(each["heard"]), each["id"])
+    )
+    return [each["id"] for each in ranked[:n]]
+
+
 def event(reader: Reader, step: int, agent: int) -> dict[str, Any]:
     """Activity of an agent in a round: type, start, duration, end (simulated seconds), targets (agents, or an item)."""
     kind, start, end = reader.doing(step).of_agent(agent)
@@ -49,8 +57,9 @@ def event(reader: Reader, step: int, agent: int) -> dict[str, Any]:
     elif kind != Busy.IDLE:
         state = reader.at(step)
         posts = state.social.posts
-        own = np.flatnonzero(posts.author_M == agent) if kind == Busy.POSTING else []
-        item = int(posts.item_M[own[-1]]) if len(own) else int(state.viewing.watched_AB[agent, -1])
+        own = np.flatnonzero(posts.author_M == agent)
+        is_posting = kind == Busy.POSTING and len(own)
+        item = int(posts.item_M[own[-1]]) if is_posting else int(state.viewing.watched_AB[agent, -1])
         targets = [item] if item >= 0 else []
     duration = 0 if start is None or end is None else end - start
     return {"type": kind.name.lower(), "start": start, "duration": duration, "end": end, "targets": targets}

@@ -14,7 +14,7 @@ from recgpt.simulate.worlds.society.people import People
 from recgpt.simulate.worlds.society.reader import Doing, Reader
 from recgpt.simulate.worlds.society.ties import Ties
 
-MAX_AGENTS, MAX_LINKS, MAX_NEIGHBOURS = 1000, 5000, 60
+MAX_AGENTS, MAX_LINKS, MAX_NEIGHBOURS = 1000, 5000, 30
 ACTIVITIES = tuple(each.name.lower() for each in Busy)
 """Names of activities by number of `Busy`."""
 _RULE = (

@@ -11,6 +11,7 @@ from recgpt.simulate.worlds.society import reader
 from recgpt.simulate.worlds.society.config import SocietyConfig, SocietyRules
 from recgpt.simulate.worlds.society.kinds import KINDS
 from recgpt.simulate.worlds.society.report import render
+from recgpt.simulate.worlds.society.report_plots import answer_plots
 from recgpt.simulate.worlds.society.state import SocietyState
 from recgpt.simulate.worlds.society.ties import Ties
 from recgpt.simulate.worlds.society.view import view
@@ -61,6 +62,19 @@ def test_report_escapes_texts(seen):
     assert "<script>" not in page
     assert "&lt;b&gt;see it" in page
     assert "social graph" in page
+    assert page.count('aria-label="friends of agent') == 4
+
+
+def test_plots_of_surveys_and_polls():
+    schedule = [{"kind": "survey", "options": []}, {"kind": "interview"}, {"kind": "survey", "options": ["a", "b"]}]
+    numbers = [
+        {"entry": entry, "round": round_, "n": 2, "failed": 0, "mean": 1.5, "spread": 0.5, "options": {"1": 1, "0": 1}}
+        for entry in (0, 1, 2)
+        for round_ in (1, 2)
+    ]
+    plots = answer_plots(numbers, schedule)
+    assert len(plots) == 2
+    assert all("<svg" in plot for plot in plots)
 
 
 def test_sample_of_a_large_graph_is_connected():
