@@ -76,9 +76,10 @@ export class SocialGraph {
   setGraph(graph) {
     const before = this.index;
     this.index = new GraphIndex(graph);
-    if (!before) this.mode = { kind: graph.n_agents > CLUSTERS_ABOVE ? "clusters" : "agents" };
+    if (!before) this.mode = this.wholeMode();
     const isSame = before && before.signature === this.index.signature;
     this.rebuild({ isSame });
+    if (!before) this.find(this.selectedId);
   }
 
   /** Activities by agent, indexes of `activities`; null leaves those of the graph. */
@@ -91,12 +92,21 @@ export class SocialGraph {
   select(id) {
     if (id === this.selectedId) return;
     this.selectedId = id;
-    if (id !== null && this.mode.kind !== "clusters" && !this.drawn.at.has(id) && this.index.nodes.has(id)) {
-      this.setMode({ kind: "ego", id });
-    }
+    if (!this.index) return;
+    this.find(id);
     this.describe();
     this.keepInView(this.selected);
     this.draw();
+  }
+
+  /** An agent that is not drawn, as in a view of clusters, is shown with its friends. */
+  find(id) {
+    const isDrawn = !this.showsClusters && this.drawn.at.has(id);
+    if (id !== null && !isDrawn && this.index.nodes.has(id)) this.setMode({ kind: "ego", id });
+  }
+
+  wholeMode() {
+    return { kind: this.index.graph.n_agents > CLUSTERS_ABOVE ? "clusters" : "agents" };
   }
 
   /** Only an agent, its friends and theirs; null: everything again. */
@@ -110,8 +120,7 @@ export class SocialGraph {
   }
 
   back() {
-    const isLarge = this.index && this.index.graph.n_agents > CLUSTERS_ABOVE;
-    if (this.mode.kind === "ego" || this.mode.kind === "cluster") this.setMode({ kind: isLarge ? "clusters" : "agents" });
+    if (this.mode.kind === "ego" || this.mode.kind === "cluster") this.setMode(this.wholeMode());
     else this.choose(null);
   }
 
@@ -227,6 +236,7 @@ export class SocialGraph {
       );
       overlay.announce(`${name} selected, ${graphCount(friends.length, "friend")} in the graph`);
     } else {
+      if (selectedId !== null) overlay.announce("The selected agent is not among the agents of the graph");
       const first = this.byFriends.slice(0, 50).map((at) => this.drawn.nodes[at]);
       overlay.setList(
         `Agents with the most friends (${first.length})`,
