@@ -5,6 +5,7 @@ app = create_app(Access(host="127.0.0.1", port=8000))
 
 import asyncio
 import sys
+import threading
 import traceback
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -90,6 +91,7 @@ def _add_calls(app: FastAPI, access: Access, run: str | None, plugin_names: Sequ
     app.state.service = Service(access, run=run, plugin_names=plugin_names)
     for router in (api.router, controls.router, recagent.router):
         app.include_router(router)
+    threading.Thread(target=app.state.service.warm, daemon=True).start()
 
 
 def _add_pages(app: FastAPI, access: Access) -> None:

@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from recgpt.errors import RecGPTError
 from recgpt.simulate.store.file import run_path
+from recgpt.simulate.world import WORLDS, world_of
 from recgpt.web.access import Access
 from recgpt.web.followers import Follower, Followers, Reading
 from recgpt.web.limits import Slots
@@ -69,6 +70,13 @@ class Service:
         self.published = PublishedStates()
         self.streams = Slots(most=200, most_of_address=60)
         self.work = asyncio.Semaphore(16)
+
+    def warm(self) -> None:
+        """Load all worlds, and begin to read the run of the server: the first view waits for neither."""
+        if self.run is not None:
+            self.followers.of(self.run)
+        for name in WORLDS:
+            world_of(name)
 
     def close(self) -> None:
         """End players and followers."""

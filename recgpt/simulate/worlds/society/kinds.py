@@ -13,6 +13,9 @@ CLOCK = Clock(seconds_per_step=5 * 3600)
 SCHEDULE = -1
 """Number in the column `agent` of events of the schedule that are no agent's own."""
 
+IS_WATCHING, ALREADY_CHATTING = "is watching", "the two are chatting already"
+"""Texts of `missed`."""
+
 _ITEM = "the item"
 _SLOT = "its place on the page, from 0"
 _SOURCE = "where it was met, a `Source`"

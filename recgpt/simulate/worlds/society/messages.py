@@ -14,8 +14,8 @@ import numpy as np
 import polars as pl
 
 from recgpt.simulate.events import SCHEMA
+from recgpt.simulate.worlds.society.kinds import ALREADY_CHATTING
 from recgpt.simulate.worlds.society.setting import Setting
-from recgpt.simulate.worlds.society.socialising import ALREADY_CHATTING
 from recgpt.simulate.worlds.society.words import posted, said
 
 ACTIONS = {

@@ -18,7 +18,7 @@ from recgpt.data.ragged import Ragged, offsets_from_lengths
 from recgpt.errors import SimulationError
 from recgpt.recommenders.base import Recommender
 from recgpt.simulate.worlds.society.config import SocietyRules
-from recgpt.simulate.worlds.society.kinds import KINDS
+from recgpt.simulate.worlds.society.kinds import ALREADY_CHATTING, IS_WATCHING, KINDS
 from recgpt.simulate.worlds.society.minds.base import (
     Company,
     Mind,
@@ -34,8 +34,6 @@ from recgpt.simulate.worlds.society.state import SocietyState
 from recgpt.simulate.worlds.society.ties import Ties
 
 NO_FRIENDS = "has no friends and nothing to read"
-IS_WATCHING = "is watching"
-ALREADY_CHATTING = "the two are chatting already"
 
 Pieces = list[pl.DataFrame]
 

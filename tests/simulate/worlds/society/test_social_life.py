@@ -15,7 +15,7 @@ from small_society import (
 )
 
 from recgpt.errors import SimulationError
-from recgpt.simulate.worlds.society import socialising
+from recgpt.simulate.worlds.society import kinds, socialising
 from recgpt.simulate.worlds.society.config import SocietyRules
 from recgpt.simulate.worlds.society.kinds import KINDS
 from recgpt.simulate.worlds.society.minds.base import Social
@@ -105,12 +105,12 @@ def test_a_friend_that_watches_or_chats_with_the_agent_is_missed():
     state, watching = State(made=setting(4, friends=pair)), np.array([False, False, False, True])
     rows = rows_of(state, 1, RandomMind(act=Social.CHAT), watching)
     missed = rows.filter(pl.col("kind") == "missed").select("agent", "other", "text").rows()
-    assert missed == [(1, 0, socialising.ALREADY_CHATTING), (2, 3, socialising.IS_WATCHING)]
+    assert missed == [(1, 0, kinds.ALREADY_CHATTING), (2, 3, kinds.IS_WATCHING)]
     assert rows.filter(pl.col("kind") == "chatted").select("agent", "other").rows() == [(0, 1)]
     said = rows.filter(pl.col("kind") == "said").select("agent", "other", "slot").rows()
     assert sorted(said, key=lambda row: row[2]) == [(0, 1, 0), (1, 0, 1)]
     rows = rows_of(state, 1, RandomMind(act=Social.CHAT), watching, lambda one, other: np.ones(len(one), dtype=bool))
-    assert set(rows.filter(pl.col("kind") == "missed")["text"]) >= {socialising.ALREADY_CHATTING}
+    assert set(rows.filter(pl.col("kind") == "missed")["text"]) >= {kinds.ALREADY_CHATTING}
     assert "chatted" not in rows["kind"].to_list()
 
 
