@@ -76,9 +76,9 @@ class Item(BaseModel):
 class ItemDetails(Item):
     """Item with the texts that the catalogue has."""
 
-    categories: str = ""
-    brand: str = ""
-    description: str = ""
+    categories: str | None = None
+    brand: str | None = None
+    description: str | None = None
 
 
 class Items(BaseModel):

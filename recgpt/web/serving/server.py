@@ -18,6 +18,8 @@ from recgpt.web.serving.service import Service
 GRACE_S = 30
 """Seconds in which requests in hand are answered after a stop."""
 MOST_CONNECTIONS = 1_024
+BACKLOG = 2_048
+"""Connections that may wait to be accepted."""
 IDLE_S = 75
 """Seconds of an idle connection: longer than common proxies keep theirs, so that none is reused while it closes."""
 
@@ -45,10 +47,12 @@ def run(service: Service, listener: socket.socket, host: str) -> None:
     """Print the address and, if it is new, the token; serve until Ctrl-C or SIGTERM."""
     port = int(listener.getsockname()[1])
     token, is_new = token_for(host)
+    server = server_of(service, Access(host, port, token))
+    listener.listen(BACKLOG)
     say(f"{len(service):,} items are served at {address_of(host, port)} until Ctrl-C")
     if is_new:
         say(f"token, for the login page or `Authorization: Bearer`: {token} (set {TOKEN_ENV} to choose it)")
-    server_of(service, Access(host, port, token)).run(sockets=[listener])
+    server.run(sockets=[listener])
 
 
 def server_of(service: Service, access: Access) -> uvicorn.Server:

@@ -12,6 +12,11 @@ const COMMANDS = {
   "/explain": '{"history": [IDS], "item": ID}',
 };
 
+/** Text whose parts between backticks are code. */
+function withCode(text) {
+  return (text || "").split("`").map((part, place) => (place % 2 ? el("code", {}, part) : part));
+}
+
 function schemaOf(description, content) {
   const schema = content?.["application/json"]?.schema;
   const name = schema?.$ref?.split("/").pop();
@@ -20,17 +25,18 @@ function schemaOf(description, content) {
 
 function typeText(description, schema) {
   if (schema.$ref) return schema.$ref.split("/").pop();
+  if (schema.anyOf?.some((each) => each.maximum !== undefined || each.exclusiveMaximum !== undefined)) return "id";
   if (schema.anyOf) return [...new Set(schema.anyOf.map((each) => typeText(description, each)))].filter((text) => text !== "null").join(" or ");
   if (schema.enum) return schema.enum.map((value) => `"${value}"`).join(" or ");
   if (schema.const) return `"${schema.const}"`;
-  if (schema.type === "array") return `list of ${typeText(description, schema.items)}`;
+  if (schema.type === "array") return `list of ${typeText(description, schema.items)}`.replace(/ id$/, " ids");
   return { integer: "whole number", string: "text", number: "number" }[schema.type] || schema.type || "any";
 }
 
-function fieldRows(description, schema) {
+function fieldRows(description, schema, isGiven = true) {
   const required = new Set(schema.required || []);
   return Object.entries(schema.properties || {}).map(([name, field]) =>
-    el("tr", {}, el("th", { scope: "row" }, el("code", {}, name)), el("td", {}, typeText(description, field)), el("td", {}, fieldText(field, required.has(name)))),
+    el("tr", {}, el("th", { scope: "row" }, el("code", {}, name)), el("td", {}, typeText(description, field)), el("td", {}, ...withCode(fieldText(field, isGiven && required.has(name))))),
   );
 }
 
@@ -45,7 +51,7 @@ function fieldTable(title, rows) {
 
 function parameterRows(description, call) {
   return (call.parameters || []).map((each) =>
-    el("tr", {}, el("th", { scope: "row" }, el("code", {}, each.name)), el("td", {}, typeText(description, each.schema)), el("td", {}, fieldText({ ...each.schema, description: each.description }, each.required))),
+    el("tr", {}, el("th", { scope: "row" }, el("code", {}, each.name)), el("td", {}, typeText(description, each.schema)), el("td", {}, ...withCode(fieldText({ ...each.schema, description: each.description }, each.required)))),
   );
 }
 
@@ -57,17 +63,17 @@ function callSection(description, method, path, call) {
     "section",
     { class: "panel-box call" },
     el("h2", {}, el("span", { class: `method ${method}` }, method.toUpperCase()), " ", el("code", {}, path)),
-    el("p", {}, call.description),
+    el("p", {}, ...withCode(call.description)),
     el("pre", { class: "command", tabindex: "0", "aria-label": "Command" }, command),
     fieldTable("In the address", parameterRows(description, call)),
     body ? fieldTable("Body", fieldRows(description, body)) : null,
-    answer ? fieldTable("Answer", fieldRows(description, answer)) : null,
+    answer ? fieldTable("Answer", fieldRows(description, answer, false)) : null,
   );
 }
 
 function schemaSection(description) {
-  const parts = ["Recommendation", "Item", "EventBody"].filter((name) => description.components.schemas[name]);
-  return el("section", { class: "panel-box call" }, el("h2", {}, "Parts of bodies and answers"), ...parts.map((name) => fieldTable(name, fieldRows(description, description.components.schemas[name]))));
+  const parts = ["EventBody", "Recommendation", "Item"].filter((name) => description.components.schemas[name]);
+  return el("section", { class: "panel-box call" }, el("h2", {}, "Parts of bodies and answers"), ...parts.map((name) => fieldTable(name, fieldRows(description, description.components.schemas[name], name.endsWith("Body")))));
 }
 
 async function startCalls() {
@@ -78,7 +84,7 @@ async function startCalls() {
   try {
     const description = await serviceCall("/openapi.json");
     const sections = Object.entries(description.paths).flatMap(([path, calls]) => Object.entries(calls).map(([method, call]) => callSection(description, method, path, call)));
-    const start = el("p", {}, `${description.info.description} The same for programs: `, el("a", { href: "/openapi.json" }, "openapi.json"), ".");
+    const start = el("p", {}, ...withCode(description.info.description), " The same for programs: ", el("a", { href: "/openapi.json" }, "openapi.json"), ".");
     main.replaceChildren(start, ...sections, schemaSection(description));
   } catch (error) {
     main.replaceChildren(el("p", { class: "failure", role: "alert" }, error.message));
