@@ -1,4 +1,4 @@
-"""`recgpt runs ...`: list, show, resume, fork, verify and export simulation runs."""
+"""`recgpt runs ...`: list, show, resume, fork, verify, export and bundle simulation runs."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from recgpt.simulate.store import Run, RunSummary
 
 runs_app = typer.Typer(
-    help="List, show, report, resume, fork, verify and export simulation runs.", no_args_is_help=True
+    help="List, show, report, resume, fork, verify, export and bundle simulation runs.", no_args_is_help=True
 )
 
 RunId = Annotated[
@@ -240,3 +240,33 @@ def export(
     dataset = Dataset.load(folder)
     say(f"{folder}: {dataset.n_interactions:,} interactions of {dataset.n_users:,} agents, {dataset.n_items:,} items")
     say(f"files: {', '.join(str(path.relative_to(out)) for path in paths)}")
+
+
+@runs_app.command()
+def bundle(
+    run_id: RunId,
+    out: Annotated[Path, typer.Option(help="folder for the site", file_okay=False)],
+    every: Annotated[
+        int | None,
+        typer.Option(min=1, help="panels of every N-th step; by default of so many that there are at most 101"),
+    ] = None,
+    plugin: Plugins = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing output.")] = False,
+) -> None:
+    """Write a run as a static site: the page of `recgpt web`, which opens from a file or from any web server.
+
+    Figures are of all steps, panels of some, cards of up to 200 agents as after the last step; the page says which.
+
+    Example: recgpt runs bundle demo --out demo-site
+
+    Example: recgpt runs bundle demo --out demo-site --every 1 --overwrite
+    """
+    allow_plugins(*(plugin or ()))
+    from recgpt.simulate.store import Run
+    from recgpt.web.bundle import write_bundle
+
+    with Run.open(run_id) as run:
+        made = write_bundle(run, out, every=every, overwrite=overwrite)
+    size = sum(path.stat().st_size for path in out.iterdir() if path.is_file())
+    say(f"{out / 'index.html'}: {made.n_steps:,} steps, {len(made.moments):,} with panels, {len(made.agents):,} cards")
+    say(f"{size / 1e6:,.1f} MB, open it in a browser")

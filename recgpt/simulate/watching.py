@@ -75,7 +75,7 @@ def watch_of(run: Run) -> Watch:
 
 
 class RecentStates:
-    """States of a run at steps, of which the last few are kept; read them only, they are shared.
+    """States of a run at any step; the last few are kept and shared, so read them only.
 
     Parameters
     ----------
@@ -293,11 +293,11 @@ def _short(value: float) -> str:
 
 
 class EventWatch:
-    """Watch of any world, from its events alone; `Watch` says what each method is for.
+    """Watch of any world, from its events alone; see `Watch` for the methods.
 
     Figures are the numbers of events by kind, an agent acts in a step in which it has an event. A world's own watch
     gives names and words, and overrides `figures`, `activities`, `values`, `activity`, `marks`, `panels` and `agent`.
-    A subclass counts what it needs of a step in `count`, which is called first.
+    A subclass counts the events of a step in `count`, which is called first.
 
     Parameters
     ----------

@@ -4,6 +4,7 @@ cleaned_text("there is no run x in /home/ada/runs")  # "there is no run x in run
 """
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +21,28 @@ def cleaned_text(text: str) -> str:
 
 def cleaned_value(value: Any) -> Any:
     """JSON value with all strings in it as of `cleaned_text`."""
-    return _each(Redactor.with_environment({}).value(value))
+    return _each(Redactor.with_environment({}).value(value), _without_places)
 
 
-def _each(value: Any) -> Any:
+def content_value(value: Any) -> Any:
+    """JSON value of texts of items and agents: without secrets and the user's own folders, other slashes stay."""
+    folders = [str(Path.cwd()), str(Path.home())]
+    return _each(Redactor.with_environment({}).value(value), lambda text: _without_folders(text, folders))
+
+
+def _each(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, str):
-        return _without_places(value)
+        return change(value)
     if isinstance(value, dict):
-        return {name: _each(each) for name, each in value.items()}
-    return [_each(each) for each in value] if isinstance(value, list | tuple) else value
+        return {name: _each(each, change) for name, each in value.items()}
+    return [_each(each, change) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _without_places(text: str) -> str:
-    for folder in (str(Path.cwd()), str(Path.home())):  # with spaces, perhaps
+    return _ABSOLUTE.sub("", _PASSWORD.sub("", _without_folders(text, [str(Path.cwd()), str(Path.home())])))
+
+
+def _without_folders(text: str, folders: list[str]) -> str:
+    for folder in folders:  # with spaces, perhaps
         text = text.replace(f"{folder}/", "").replace(folder, ".") if len(folder) > 1 else text
-    return _ABSOLUTE.sub("", _PASSWORD.sub("", text))
+    return text

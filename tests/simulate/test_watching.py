@@ -21,7 +21,8 @@ from recgpt.testing.world import check_watch
 def run(feed_folder: Path, runs: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """A finished feed, as of a world without a watch."""
     monkeypatch.setitem(WORLDS, "feed", replace(WORLD, watch=None))
-    config = FeedConfig(dataset=str(feed_folder), recommender="popularity", agents=12, pages=3)
+    model = str(feed_folder / "model")
+    config = FeedConfig(dataset=str(feed_folder), model=model, recommender="popularity", agents=12, pages=3)
     with runner.start("feed", "watched", config):
         pass
     return Run.open("watched")
