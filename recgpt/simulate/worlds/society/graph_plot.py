@@ -15,7 +15,7 @@ from recgpt.terminal import plain
 
 COLORS = {"idle": "#9aa5b5", "watching": "#1f5fa8", "chatting": "#d98a2b", "posting": "#0a7a3d"}
 _SIZE, _MARGIN, _ITERATIONS = 1000, 20, 60
-_EGO_WIDTH, _EGO_HEIGHT, _NAME = 560, 420, 18
+_EGO_WIDTH, _EGO_HEIGHT, _NAME, _NAME_WIDTH = 560, 420, 18, 120
 
 
 def social_svg(nodes: list[dict[str, Any]], links: list[dict[str, Any]]) -> Markup:
@@ -50,12 +50,15 @@ def ego_svg(agent: int, nodes: list[dict[str, Any]], links: list[dict[str, Any]]
     others = [node for node in nodes if node["id"] != agent]
     closeness = {link["target"]: link["closeness"] for link in links if link["source"] == agent}
     at = {agent: (_EGO_WIDTH / 2, _EGO_HEIGHT / 2)}
-    for place, node in enumerate(sorted(others, key=lambda node: (node["cluster"], node["id"]))):
-        angle, apart = 2 * np.pi * place / len(others), 1 - 0.5 * closeness.get(node["id"], 0)
-        at[node["id"]] = (
-            _EGO_WIDTH / 2 + (_EGO_WIDTH / 2 - 110) * apart * np.cos(angle),
-            _EGO_HEIGHT / 2 + (_EGO_HEIGHT / 2 - 24) * apart * np.sin(angle),
-        )
+    ordered = sorted(others, key=lambda node: (node["cluster"], node["id"]))
+    for side, on_side in ((1, ordered[: (len(ordered) + 1) // 2]), (-1, ordered[(len(ordered) + 1) // 2 :])):
+        for place, node in enumerate(on_side):
+            height = (2 * place + 1) / len(on_side) - 1  # evenly from top to bottom, so that names do not overlap
+            apart = (1 - 0.4 * closeness.get(node["id"], 0)) * np.sqrt(1 - 0.6 * height**2)
+            at[node["id"]] = (
+                _EGO_WIDTH / 2 + side * (_EGO_WIDTH / 2 - _NAME_WIDTH) * apart,
+                _EGO_HEIGHT / 2 + height * (_EGO_HEIGHT / 2 - 8),
+            )
     drawn = [
         Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="friends of agent {}">').format(
             _EGO_WIDTH, _EGO_HEIGHT, agent
