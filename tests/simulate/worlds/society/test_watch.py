@@ -11,6 +11,8 @@ from recgpt.simulate.store import Run
 from recgpt.simulate.watching import watch_of
 from recgpt.simulate.world import States
 from recgpt.simulate.worlds.society.config import SocietyConfig
+from recgpt.simulate.worlds.society.messages import messages
+from recgpt.simulate.worlds.society.view import view
 from recgpt.testing.world import check_watch
 
 
@@ -103,12 +105,17 @@ def test_activity_of_a_card_is_that_of_the_frame(run, watch):
     assert node["activity"] == "watching" and node["id"] == busy[0]
 
 
-def test_agents_that_still_watch_have_a_line(watch):
+def test_agents_that_still_watch_have_a_line(run, watch):
     lines = watch.log(4, kind="watching")
     assert lines and all(line["text"].startswith("is still watching ") for line in lines)
     frame = watch.frames[3]
     of_step = [line["agent"] for line in lines if line["step"] == 4]
     assert of_step and all(frame["activity"][agent] == 1 for agent in of_step)
+    told = messages(watch.reader.watching(4), watch.reader.setting)
+    assert {message["action"] for message in told} == {"WATCH"}
+    assert [message["agent_id"] for message in told] == sorted(of_step)
+    assert {"agent_id", "action", "content"} == set(told[0])
+    assert view(run, 4)["log"][: len(told)] == told
 
 
 def test_log_finds_texts_and_agents(watch):
