@@ -40,7 +40,7 @@ function rangeOf(lines) {
 class Chart {
   constructor(title, figures, grid) {
     Object.assign(this, { title, figures, grid, hidden: new Set(), width: 0, height: 0, visible: false });
-    this.canvas = el("canvas", { class: "chart-canvas", role: "img" });
+    this.canvas = el("canvas", { class: "chart-canvas", role: "img", "aria-label": wordsOf(title) });
     this.legend = el("div", { class: "chart-legend" });
     this.entries = figures.map((figure, index) => this.legendEntry(figure, index));
     const caption = figures.length === 1 ? null : el("figcaption", {}, wordsOf(title));
