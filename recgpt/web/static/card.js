@@ -88,20 +88,20 @@ export class AgentView {
       const changed = [...inputs].filter(([entry, input]) => input.value !== String(entry.value ?? ""));
       if (!changed.length) return setText(error, "Nothing was changed.");
       const values = Object.fromEntries(changed.map(([entry, input]) => [entry.name, input.type === "number" ? Number(input.value) : input.value]));
-      await this.branch("edit", { values }, error);
+      await this.branch("edit", card, { values }, error);
     };
     return el("form", { class: "edit-form", submit: save }, ...rows, el("p", { class: "panel-help" }, text), error, el("button", { class: "button primary" }, "Save as a new run"));
   }
 
   takeOver() {
-    return this.branch(this.model.card.role === "user" ? "give" : "take", {}, null);
+    const { card } = this.model;
+    return this.branch(card.role === "user" ? "give" : "take", card, {}, null);
   }
 
   /** Start the branch of the run with the change, and go there. */
-  async branch(action, values, error) {
-    const { card, source } = this.model;
+  async branch(action, card, values, error) {
     try {
-      const { run } = await source.post(action, { at: card.step, agent: card.id, ...values });
+      const { run } = await this.model.source.post(action, { at: card.step, agent: card.id, ...values });
       openRun(run, { agent: card.id });
     } catch (failure) {
       if (error) setText(error, failure.message);

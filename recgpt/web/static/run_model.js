@@ -12,6 +12,7 @@ const MOMENT_PAUSE_MS = 400;
 const CARD_PAUSE_MS = 800;
 const SERIES_PAUSE_MS = 1000;
 const START_PAUSE_MS = 300;
+const AGAIN_PAUSE_MS = 1000;
 
 /** One run as one tab sees it. */
 export class RunModel {
@@ -66,11 +67,23 @@ export class RunModel {
       reset: () => this.restart(),
       reading: (reading) => this.set("run", { reading: reading.done < reading.total ? reading : null }),
       prompt: (prompt) => this.set("prompt", { prompt: prompt.text ? prompt : null }),
-      connected: (connected) => this.set("connection", { connected }),
+      connected: (connected) => this.setConnected(connected),
     });
   }
 
+  setConnected(connected) {
+    if (connected && !this.connected) this.loadStep(true);
+    this.set("connection", { connected });
+  }
+
+  /** Ask again in a moment for the shown step, where a request failed. */
+  loadAgain() {
+    clearTimeout(this.again);
+    this.again = setTimeout(() => this.loadStep(true), AGAIN_PAUSE_MS);
+  }
+
   close() {
+    clearTimeout(this.again);
     if (this.follower) this.follower.close();
     for (const request of [this.frameRequest, this.momentRequest, this.cardRequest, this.seriesRequest]) request.cancel();
   }
@@ -168,7 +181,7 @@ export class RunModel {
   /** Show a step; with `following` the newest as they come. */
   goTo(step, following = null) {
     this.step = Math.max(0, Math.min(step, this.last));
-    this.following = following === null ? this.step === this.last && (this.following || step > this.last) : following;
+    this.following = following === null ? step >= this.last : following;
     this.changed("step");
     this.loadStep(this.following);
   }
@@ -193,13 +206,13 @@ export class RunModel {
   }
 
   takeFrame(step, frame, error) {
-    if (error) return;
+    if (error) return this.loadAgain();
     this.keepFrame(frame);
     if (step === this.step) this.set("frame", { frame });
   }
 
   takeMoment(step, moment, error) {
-    if (error) return;
+    if (error) return this.loadAgain();
     this.moments.set(step, moment);
     if (step === this.step || this.following) this.set("moment", { moment });
   }
