@@ -209,7 +209,7 @@ def agent_panels(reader: Reader, step: int, agent: int, history: Sequence[Sequen
         _heard(seen["heard"][::-1]),
         _table("films", "Opinions, the strongest first", {"title": "film", "opinion": "opinion"}, seen["opinions"]),
         _diary(seen["diary"]),
-        _memory(view_agents.memories(state, agent)),
+        _memory(view_agents.memories(reader, step, agent)),
         table_panel("history", "History, the latest first", ["round", "kind", "text"], history),
         _posts("history", "Own posts", view_parts.newest_posts(state, agent)),
         *_relations(view_agents.relations(reader, step, agent)),

@@ -33,6 +33,7 @@ from recgpt.simulate.worlds.society.state import SocietyState
 from recgpt.simulate.worlds.society.ties import are_among
 
 _KEPT_STATES = 8
+_READING_MINDS = ("llm", "replay")  # whose decisions note the memories that they read
 _SCORES = ("recency", "relevance", "importance", "score")
 HEARD = pl.Schema(dict.fromkeys(("step", "agent", "item", "source", "other"), pl.Int32))
 """Columns of `Reader.heard`: round, who hears of the item, its `Source`, from whom (-1: the schedule)."""
@@ -130,6 +131,8 @@ class Reader:
         self.tally = Tally(self.setting, self.config.part(SocietyRules))
         # The tally follows ties, posts, opinions and profiles: the state reads them from there.
         self._state.social, self._state.profiles = self.tally.provenance.social, self.tally.provenance.profiles
+        if self.config.mind not in _READING_MINDS:
+            self._state.memory = None  # costs more than all the rest, and only cards show it: see `memory`
         self.n_steps = 0
         self.rounds: dict[int, dict[str, Any]] = {}
         self.tops: list[tuple[list[dict[str, int]], list[dict[str, int]]]] = [([], [])]
@@ -203,8 +206,14 @@ class Reader:
 
     def at(self, step: int) -> SocietyState:
         """The state after a step that was added; not to be changed, and valid until the next one is added."""
-        if step == self.n_steps:
-            return self._state
+        return self._state if step == self.n_steps else self._stored(step)
+
+    def memory(self, step: int) -> Memory | None:
+        """The memories of the agents after a step; None in a society without."""
+        held = self.at(step).memory or (self._stored(step).memory if self.config.rules().memory != "none" else None)
+        return None if held is None else held.entries
+
+    def _stored(self, step: int) -> SocietyState:
         if step not in self._past:
             self._past[step] = cast(SocietyState, self._states.at(step))
             if len(self._past) > _KEPT_STATES:

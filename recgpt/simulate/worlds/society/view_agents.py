@@ -131,9 +131,10 @@ def diary(reader: Reader, step: int, agent: int) -> list[dict[str, Any]]:
     return [note for note in reader.diaries.get(agent, []) if note["round"] <= step][-MAX_DIARY:]
 
 
-def memories(state: SocietyState, agent: int) -> list[dict[str, Any]]:
+def memories(reader: Reader, step: int, agent: int) -> list[dict[str, Any]]:
     """Entries of an agent's memory, the newest first: store, kind, text, importance, created, read (hours)."""
-    if state.memory is None:
+    memory = reader.memory(step)
+    if memory is None:
         return []
     return [
         {
@@ -144,7 +145,7 @@ def memories(state: SocietyState, agent: int) -> list[dict[str, Any]]:
             "created": round(entry.created, 1),
             "read": round(entry.last_accessed, 1),
         }
-        for entry in reversed(state.memory.entries.describe(agent))
+        for entry in reversed(memory.describe(agent))
     ]
 
 
