@@ -83,6 +83,15 @@ def asked(client: LLMClient, lab: PastLab, task: Task) -> dict[str, Any]:
     }
 
 
+def tasks_of(lab: PastLab, settings: BelievabilitySettings) -> dict[str, Task]:
+    """Candidates of all tasks with both kinds of negatives."""
+    return {
+        f"{name}, {kind}": draw_task(lab, n_taken, n_others, kind, settings)
+        for name, (n_taken, n_others) in zip(settings.tasks, settings.sizes(), strict=True)
+        for kind in NEGATIVES
+    }
+
+
 def main() -> None:
     """Estimate, ask, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -101,12 +110,9 @@ def main() -> None:
     address = args.base_url or "http://127.0.0.1"
     options = LLMOptions(base_urls=(address,), key_env=None, model=args.model, max_tokens=100, concurrency=2)
     client = client_from_options(options.model_copy(update={"timeout_s": 900}), seed=0, run=None)
-    tasks = {
-        f"{name}, {kind}": draw_task(lab, n_taken, n_others, kind, settings)
-        for name, (n_taken, n_others) in zip(settings.tasks, settings.sizes(), strict=True)
-        for kind in NEGATIVES
-    }
-    samples = [request_of(lab, task, row) for task in tasks.values() for row in range(min(5, len(task.person_A)))]
+    tasks = tasks_of(lab, settings)
+    published = tasks_of(lab, BelievabilitySettings())
+    samples = [request_of(lab, task, row) for task in published.values() for row in range(min(5, len(task.person_A)))]
     costs: dict[str, Any] = {}
     for size, n_calls in SIZES.items():
         use = client.estimate(samples, n_calls)
