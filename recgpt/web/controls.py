@@ -144,6 +144,9 @@ async def control(request: Request, run: str, body: Control) -> dict[str, Any]:
         player.order(body.action, body.speed)
         return {"run": run}
     if body.action in ("play", "step"):
+        with Run.open(run) as opened:
+            if opened.finished:
+                raise BusyError(f"run {run} is finished: fork it at one of its steps, or reset it")
         found = await _started(service, run, {"do": "resume"}, plays=body.action == "play", speed=body.speed)
         if body.action == "step" and (player := service.players.of(run)) is not None:
             player.order("step")

@@ -61,7 +61,7 @@ class Player:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._log,
-                start_new_session=True,  # Ctrl-C in the terminal is for the server, which lets steps end
+                process_group=0,  # Ctrl-C in the terminal is for the server, which lets steps end
             )
         self._send(job)
         threading.Thread(target=self._listen, name=f"player of {self.run_id}", daemon=True).start()
