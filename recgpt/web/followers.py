@@ -141,7 +141,7 @@ class Follower:
         self.used = time.monotonic()
         self._listeners: set[Callable[[], None]] = set()
         self._nudged, self._closed = threading.Event(), threading.Event()
-        self._number = 0
+        self._number = self._n_failures = 0
         threading.Thread(target=self._follow, name=f"follower of {run_id}", daemon=True).start()
 
     # --- for the server's loop ---
@@ -184,17 +184,18 @@ class Follower:
         """
         self.used = time.monotonic()
         with self.listening() as event:
+            known_failures = self._n_failures
             async with asyncio.timeout(seconds):
                 while True:
                     event.clear()
-                    if (reading := self._with(step)) is not None:
+                    if (reading := self._with(step, known_failures)) is not None:
                         return reading
                     await event.wait()
 
-    def _with(self, step: int | None) -> Reading | None:
+    def _with(self, step: int | None, known_failures: int) -> Reading | None:
         reading = self.reading
         if reading is None:
-            if self.error is not None:
+            if self.error is not None and self._n_failures > known_failures:  # the run may be there by now
                 raise SimulationError(self.error)
             return None
         if step is None or 0 <= step <= reading.last:
@@ -223,6 +224,7 @@ class Follower:
                     self._read(run)
             except RecGPTError as error:
                 self.reading, self.error = None, cleaned_text(str(error))
+                self._n_failures += 1
                 self.wake()
                 self._rest(_QUIET_S)
 
@@ -247,8 +249,8 @@ class Follower:
             self._rest(_QUIET_S if quiet else _LIVE_S)
 
     def _rest(self, seconds: float) -> None:
-        self._nudged.clear()
         self._nudged.wait(seconds if self._listeners else 10 * seconds)
+        self._nudged.clear()
 
 
 def _identity(run: Run) -> tuple[int, int] | None:
