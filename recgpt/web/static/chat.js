@@ -4,12 +4,14 @@ import { el, setText } from "./dom.js";
 import { countText } from "./format.js";
 
 const KEPT_TALKS = 50;
+const KEPT_PROMPTS = 20; // prompts and answers
 
 /** Chat below the agent card. */
 export class ChatView {
   constructor(model) {
     this.model = model;
     this.talks = [];
+    this.turns = [];
     this.messages = el("ol", { class: "chat-lines", "aria-live": "polite", "aria-label": "Talk" });
     this.who = el("p", { class: "panel-help" });
     this.question = el("input", { type: "text", maxlength: 1000, placeholder: "Ask a question", "aria-label": "Question to the agent" });
@@ -24,7 +26,7 @@ export class ChatView {
   }
 
   makePrompt() {
-    this.promptText = el("pre", { class: "prompt-text words" });
+    this.promptText = el("pre", { class: "prompt-text words", tabindex: 0, "aria-label": "Prompts and answers" });
     this.answer = el("input", { type: "text", maxlength: 1000, "aria-label": "Your answer" });
     this.promptError = el("p", { class: "field-error", role: "alert" });
     const form = el("form", { class: "chat-form", submit: (event) => this.sendAnswer(event) }, this.answer, el("button", { class: "button primary" }, "Answer"));
@@ -35,8 +37,16 @@ export class ChatView {
     const { prompt } = this.model;
     const appeared = prompt && this.prompt.hidden;
     this.prompt.hidden = !prompt;
-    setText(this.promptText, prompt ? prompt.text : "");
+    if (prompt) this.showTurn(prompt.text);
     if (appeared && (document.activeElement === document.body || document.activeElement === null)) this.answer.focus();
+  }
+
+  /** Add a prompt or an answer to what was said before. */
+  showTurn(text) {
+    if (this.turns[this.turns.length - 1] === text) return;
+    this.turns = [...this.turns, text].slice(-KEPT_PROMPTS);
+    setText(this.promptText, this.turns.join("\n"));
+    this.promptText.scrollTop = this.promptText.scrollHeight;
   }
 
   async sendAnswer(event) {
@@ -44,6 +54,7 @@ export class ChatView {
     const text = this.answer.value;
     try {
       await this.model.source.post("answer", { text });
+      this.showTurn(`› ${text}`);
       this.answer.value = "";
       setText(this.promptError, "");
     } catch (error) {

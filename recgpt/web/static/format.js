@@ -29,9 +29,9 @@ function trimmedDigits(value) {
 /** Seconds as the largest unit that fits: 5 h, 90 min, 2 d. */
 export function durationText(seconds) {
   for (const [unit, name] of DURATIONS) {
-    if (seconds >= unit && (seconds % unit === 0 || seconds >= 2 * unit)) return `${numberText(Math.round((seconds / unit) * 10) / 10)} ${name}`;
+    if (seconds >= unit && (seconds % unit === 0 || seconds >= 2 * unit)) return `${numberText(Math.round((seconds / unit) * 10) / 10)}\u00a0${name}`;
   }
-  return `${seconds} s`;
+  return `${seconds}\u00a0s`;
 }
 
 /** Simulated time as worlds write it, without T and empty seconds. */

@@ -282,6 +282,8 @@ export class SchemaForm {
   showError(text) {
     const fields = this.children.flatMap((child) => child.fields());
     const names = [...text.matchAll(/(?:^|[\s:'"(-])([a-z][a-z0-9_]*(?:\.[a-z0-9_]+)*)(?==|'| is needed|:)/g)].map((match) => match[1]);
+    const unknown = /\bunknown ([a-z_]+)/.exec(text);
+    if (unknown) names.push(unknown[1]);
     for (const name of names) {
       const field = fields.find((one) => one.key === name) || fields.find((one) => one.key.split(".").pop() === name.split(".").pop() && one.key.split(".")[0] === name.split(".")[0]);
       if (!field) continue;

@@ -18,6 +18,7 @@ export function stateOf(model) {
   if (!connected) return ["Connection lost, trying again", "lost"];
   if (reading) return [`Reading ${numberText(reading.done)} of ${numberText(reading.total)}`, "reading"];
   if (!following) return [`Replay · ${about.step_name} ${numberText(step)}`, "replay"];
+  if (model.prompt) return ["Your turn", "paused"];
   if (!source.writable) return ["Recorded", "finished"];
   const texts = { starting: "Starting", playing: "Live", paused: "Paused", stopped: "Stopped", finished: "Finished", failed: "Failed" };
   return [run.controllable || run.status !== "playing" ? texts[run.status] : "Live, played elsewhere", run.status];
@@ -30,8 +31,10 @@ export class RunStatus {
     this.text = el("span", {});
     this.badge = el("span", { class: "badge", role: "status" }, el("span", { class: "dot", "aria-hidden": "true" }), this.text);
     this.world = el("span", { class: "world" }, model.about.world);
-    this.clock = el("span", { class: "clock" });
-    model.on("run step frame connection", () => this.update());
+    this.round = el("span", { class: "clock-step" });
+    this.now = el("span", {});
+    this.clock = el("span", { class: "clock" }, this.round, this.now);
+    model.on("run step frame connection prompt", () => this.update());
     this.update();
   }
 
@@ -40,8 +43,8 @@ export class RunStatus {
     const [text, kind] = stateOf(this.model);
     setText(this.text, text);
     setAttribute(this.badge, "data-kind", kind);
-    const now = frame && frame.now ? ` · ${clockText(frame.now)}` : "";
-    setText(this.clock, `${about.step_name} ${numberText(step)}${now}`);
+    setText(this.round, `${about.step_name} ${numberText(step)}`);
+    setText(this.now, frame && frame.now ? clockText(frame.now) : "");
     const origin = run.forked_from ? ` · fork of ${run.forked_from}` : "";
     this.world.title = `${numberText(about.n_agents)} ${about.people || "agents"} · ${numberText(about.n_items)} items · seed ${about.seed}${origin}`;
   }
