@@ -1,5 +1,6 @@
 """Attacks on the page, on loopback: each is refused, and the page still answers."""
 
+import asyncio
 import http.client
 import json
 import socket
@@ -8,7 +9,7 @@ import time
 import pytest
 from served import TOKEN, served
 
-from recgpt.web import access, limits, server
+from recgpt.web import access, limits, server, stream
 from recgpt.web.players import Players
 
 HOSTILE = "<img src=x onerror=alert(1)></script><script>alert(1)</script>\"'&"
@@ -319,3 +320,32 @@ def test_faults_show_no_path(client, monkeypatch, capfd):
     assert "Traceback" not in answer.text
     assert "/" not in answer.json["error"].replace("`recgpt web`", "")
     assert "ZeroDivisionError" in capfd.readouterr().err
+
+
+def test_a_slow_reader_gets_the_latest_frames(client, monkeypatch):
+    monkeypatch.setattr(stream, "MOST_BEHIND", 3)
+    client.json("/api/runs/town/frames/6")
+    slow = client.stream("town", 0)
+    frames = (number for name, _, number in slow.events() if name == "frame")
+    assert [next(frames) for _ in range(3)] == [4, 5, 6]
+    slow.close()
+
+
+def test_a_reader_that_takes_nothing_is_closed(monkeypatch):
+    monkeypatch.setattr(stream, "SEND_S", 0.1)
+    ended = []
+
+    async def pieces():
+        while True:
+            yield b"x"
+
+    async def send(message):
+        if message["type"] == "http.response.body":
+            await asyncio.sleep(60)
+
+    async def receive():
+        await asyncio.sleep(60)
+
+    answer = stream.EventStream(pieces(), lambda: ended.append(1))
+    asyncio.run(asyncio.wait_for(answer({"type": "http"}, receive, send), 5))
+    assert ended == [1]
