@@ -54,12 +54,12 @@ class FeedWatch(EventWatch):
 
     people = "agents"
     activities: Sequence[ActivityKind] = [
-        {"name": "waiting", "label": "waits for its first page", "color": GREY},
-        {"name": "browsing", "label": "looked at a page, watched nothing", "color": BLUE},
-        {"name": "watching", "label": "watched items of the page", "color": GREEN},
-        {"name": "leaving", "label": "leaves after this page", "color": ORANGE},
-        {"name": "left", "label": "left on an earlier page", "color": PURPLE},
-        {"name": "failed", "label": "its mind failed", "color": RED},
+        {"name": "waiting", "label": "waiting", "color": GREY},
+        {"name": "browsing", "label": "browsing", "color": BLUE},
+        {"name": "watching", "label": "watching", "color": GREEN},
+        {"name": "leaving", "label": "leaving", "color": ORANGE},
+        {"name": "left", "label": "left", "color": PURPLE},
+        {"name": "failed", "label": "mind failed", "color": RED},
     ]
     figures: Sequence[Figure] = [
         Figure(name="active", label="active agents", chart="agents", help="agents that go on to the next page"),
@@ -211,9 +211,19 @@ class FeedWatch(EventWatch):
             activity,
             profile=self._cards.profile(agent),
             panels=self._cards.panels(agent, events),
+            text=_DOING[activity],
         )
 
 
+_DOING = (
+    "waits for its first page",
+    "looked at the page and watched nothing",
+    "watched items of the page",
+    "leaves after this page",
+    "left on an earlier page",
+    "its mind failed",
+)
+"""Activities in words, for cards."""
 _ACTIVITY_OF = {"shown": BROWSING, "watched": WATCHING, "exited": LEAVING, "failed": FAILED}
 """Activity by kind of event; of several the last counts."""
 

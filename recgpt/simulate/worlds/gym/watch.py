@@ -58,12 +58,12 @@ class GymWatch(EventWatch):
 
     people = "users"
     activities: Sequence[ActivityKind] = (
-        {"name": "waiting", "label": "waits for an item", "color": GREY},
-        {"name": "pleased", "label": "pleased by the item", "color": GREEN},
-        {"name": "neutral", "label": "neither pleased nor displeased", "color": BLUE},
-        {"name": "displeased", "label": "displeased by the item", "color": ORANGE},
-        {"name": "left", "label": "the episode has ended", "color": PURPLE},
-        {"name": "failed", "label": "the mind gave no rating", "color": RED},
+        {"name": "waiting", "label": "waiting", "color": GREY},
+        {"name": "pleased", "label": "pleased", "color": GREEN},
+        {"name": "neutral", "label": "neutral", "color": BLUE},
+        {"name": "displeased", "label": "displeased", "color": ORANGE},
+        {"name": "left", "label": "ended", "color": PURPLE},
+        {"name": "failed", "label": "mind failed", "color": RED},
     )
     figures: Sequence[Figure] = (
         Figure(name="rating", label="rating", chart="rating", help="mean rating of the step"),
@@ -247,10 +247,22 @@ class GymWatch(EventWatch):
             activity,
             profile=profile_of(agent, self._users.row(agent, named=True)),
             panels=panels_of(episode),
+            text=_DOING[activity],
         )
 
     def _is_full(self, events: pl.DataFrame) -> bool:
         return int((events["kind"] == "rated").sum()) >= self._state.item_UT.shape[1]
+
+
+_DOING = (
+    "waits for an item",
+    "pleased by the item",
+    "neither pleased nor displeased by the item",
+    "displeased by the item",
+    "the episode has ended",
+    "the mind gave no rating",
+)
+"""Activities in words, for cards."""
 
 
 def words_of(titles: list[str], highest: float) -> Words:
