@@ -70,7 +70,7 @@ def create_app(service: Service, access: Access, waiting: WaitingLine | None = N
     """
     metrics = Metrics()
     metrics.items.set(len(service))
-    line = waiting or WaitingLine()
+    line = WaitingLine() if waiting is None else waiting
     line.on_batch = metrics.batches.observe
     metrics.waiting.set_function(lambda: len(line))
 

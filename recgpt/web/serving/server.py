@@ -6,6 +6,7 @@
 """
 
 import socket
+import sys
 
 import uvicorn
 
@@ -20,6 +21,8 @@ GRACE_S = 30
 MOST_CONNECTIONS = 1_024
 BACKLOG = 2_048
 """Connections that may wait to be accepted."""
+SWITCH_S = 0.0005
+"""Python's switch interval: each answer is a system call, after which the loop waits so long for the ranking thread."""
 IDLE_S = 75
 """Seconds of an idle connection: longer than common proxies keep theirs, so that none is reused while it closes."""
 
@@ -49,6 +52,7 @@ def run(service: Service, listener: socket.socket, host: str) -> None:
     token, is_new = token_for(host)
     server = server_of(service, Access(host, port, token))
     listener.listen(BACKLOG)
+    sys.setswitchinterval(SWITCH_S)
     say(f"{len(service):,} items are served at {address_of(host, port)} until Ctrl-C")
     if is_new:
         say(f"token, for the login page or `Authorization: Bearer`: {token} (set {TOKEN_ENV} to choose it)")

@@ -44,8 +44,8 @@ class Shop:
         )
 
 
-@pytest.fixture(scope="session")
-def shop() -> Shop:
+def new_shop() -> Shop:
+    """The catalogue of all tests of the service."""
     rng = np.random.default_rng(3)
     titles = [f"Film {number}" for number in range(N - 1)] + [HOSTILE]
     titles[4], titles[5] = "Heat (1995)", "The Heat (2013)"
@@ -64,6 +64,12 @@ def shop() -> Shop:
         torch.manual_seed(0)
         model = FoundationModel(FoundationConfig(text_encoder=encoder))
     return Shop(items, past, rng.standard_normal((N, WIDTH)).astype(np.float32), model)
+
+
+@pytest.fixture(scope="session")
+def shop() -> Shop:
+    """The catalogue, which no test changes."""
+    return new_shop()
 
 
 @dataclass(frozen=True)

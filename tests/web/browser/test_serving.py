@@ -1,36 +1,24 @@
-"""The try-out page in a real browser: pick, rank, explain; keyboard alone; hostile titles; narrow; accessible."""
-
-from pathlib import Path
+"""The try-out page of `recgpt serve`: pick, rank, explain; keys alone; hostile titles; narrow and dark; accessible."""
 
 import pytest
 
-from tests.web.serving.conftest import HOSTILE
+from tests.web.serving.conftest import HOSTILE, new_shop, running
 
-CHROMIUM = Path("/usr/bin/chromium")
-playwright = pytest.importorskip("playwright.sync_api", reason="needs the extra `dev`")
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs Chromium at {CHROMIUM}")
+sync_api = pytest.importorskip("playwright.sync_api", reason="needs the extra `dev`")
 
 
 @pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield browser
-        browser.close()
+def client():
+    """Client of a service that runs in a thread."""
+    with running(new_shop().service()) as client:
+        yield client
 
 
 @pytest.fixture
-def page(browser, client):
-    """The page at 1,280 pixels; a refusal by the CSP, or an error, fails the test."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, base_url=f"http://127.0.0.1:{client.port}")
-    page, problems = context.new_page(), []
-    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.goto("/")
+def page(open_tab, client):
+    page = open_tab(f"http://127.0.0.1:{client.port}/")
     page.wait_for_selector(".ranked")
-    yield page
-    context.close()
-    assert problems == []
+    return page
 
 
 def pick(page, words: str) -> None:
@@ -45,10 +33,10 @@ def test_keyboard_alone_picks_ranks_explains_and_a_reload_keeps_the_history(page
     page.keyboard.press("Escape")
     page.locator("h1").click()
     pick(page, "Film 12")
-    page.wait_for_function("document.querySelectorAll('.picked li').length == 2")
+    sync_api.expect(page.locator(".picked li")).to_have_count(2)
     expected = client("/recommend", {"history": ["sku-04", "sku-12"]}).json["recommendations"]
     titles = page.locator(".ranked-title")
-    playwright.expect(titles.first).to_have_text(expected[0]["title"])
+    sync_api.expect(titles.first).to_have_text(expected[0]["title"])
     assert titles.all_inner_texts() == [each["title"] for each in expected]
     page.locator(".ranked button").first.focus()
     page.keyboard.press("Enter")
@@ -59,7 +47,7 @@ def test_keyboard_alone_picks_ranks_explains_and_a_reload_keeps_the_history(page
     assert page.locator(".picked .words").all_inner_texts() == ["Heat (1995)", "Film 12"]
     page.locator("h1").click()
     page.keyboard.press("c")
-    playwright.expect(page.locator(".picked li")).to_have_count(0)
+    sync_api.expect(page.locator(".picked li")).to_have_count(0)
 
 
 def test_a_title_is_text_wherever_it_stands(page):
@@ -84,16 +72,16 @@ def test_it_is_readable_at_390_pixels_and_in_the_dark(page):
 
 
 @pytest.mark.parametrize("path", ["/", "/docs"])
-def test_axe_finds_nothing_serious(page, path):
+def test_axe_finds_nothing_serious(page, client, path):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs the extra `dev`").Axe()
-    page.goto(path)
+    page.goto(f"http://127.0.0.1:{client.port}{path}")
     page.wait_for_selector(".ranked, .call")
     page.evaluate("document.querySelector('.ranked button')?.click()")
     found = axe.run(page).response["violations"]
     assert [(each["id"], each["impact"]) for each in found if each["impact"] in ("serious", "critical")] == []
 
 
-def test_the_list_of_calls_comes_from_the_description(page):
-    page.goto("/docs")
+def test_the_list_of_calls_comes_from_the_description(page, client):
+    page.goto(f"http://127.0.0.1:{client.port}/docs")
     page.wait_for_selector(".call")
     assert page.locator(".call h2 code").all_inner_texts()[:3] == ["/recommend", "/explain", "/observe"]
