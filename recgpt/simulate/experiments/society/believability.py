@@ -313,7 +313,7 @@ def _findings(rows: Sequence[Row]) -> list[str]:
 
 def _draw(figure: Figure, rows: Sequence[Row], tasks: Sequence[str]) -> None:
     figure.set_size_inches(3 * len(tasks), 5.5)
-    grid = figure.subplots(len(NEGATIVES), len(tasks), squeeze=False, sharex=True)
+    grid = figure.subplots(len(NEGATIVES), len(tasks), squeeze=False, sharex=True, sharey="row")
     for negatives, of_kind in zip(NEGATIVES, grid, strict=True):
         for task, axes in zip(tasks, of_kind, strict=True):
             of_these = [row for row in rows if row["task"] == task and row["negatives"] == negatives]

@@ -137,14 +137,14 @@ def _findings(rows: list[Row]) -> list[str]:
 
 
 def _draw(figure: Figure, series: Mapping[str, np.ndarray], starts: int) -> None:
-    figure.set_size_inches(7, 4)
+    figure.set_size_inches(8, 4)
     axes = figure.subplots()
     for name, values in series.items():
         axes.plot(range(1, len(values) + 1), values, label=name, lw=2 if name == "base" else 1)
     axes.axvline(starts - 0.5, color="0.5", ls=":", lw=1)
     axes.set_xlabel("round")
     axes.set_ylabel("entropy of genres shown, bits")
-    axes.legend(fontsize=7, ncols=2)
+    axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))  # beside the lines, not on them
 
 
 EXPERIMENT = Experiment(
