@@ -11,9 +11,9 @@ const PAD = { left: 38, right: 10, top: 8, bottom: 16 };
 
 /** Round numbers that span a range: at most five. */
 export function niceTicks(low, high) {
-  const rough = (high - low) / 3 || 1;
+  const rough = (high - low) / 4 || 1;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const unit = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough);
+  const unit = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((size) => size >= rough);
   const ticks = [];
   for (let tick = Math.ceil(low / unit - 1e-9) * unit; tick <= high + unit * 1e-9; tick += unit) ticks.push(Number(tick.toPrecision(12)));
   return ticks;
@@ -82,7 +82,7 @@ class Chart {
       this.figures.forEach((figure, index) => {
         const values = series.values[figure.name];
         const color = this.grid.colors[(this.grid.byRun ? which : index) % CHART_COLORS];
-        if (values && !this.hidden.has(figure.name)) lines.push({ values, color });
+        if (values && !this.hidden.has(figure.name)) lines.push({ values, color, wide: this.grid.byRun && which === 0 });
       });
     });
     return lines;
@@ -177,9 +177,9 @@ function drawUpright(context, left, height, color, dash) {
 }
 
 /** Draw a line with gaps where values are missing; of many values in one column of pixels, the extremes. */
-function drawLine(context, { values, color }, x, y, wide) {
+function drawLine(context, { values, color, wide: isWide }, x, y, wide) {
   context.strokeStyle = color;
-  context.lineWidth = 1.5;
+  context.lineWidth = isWide ? 3.5 : 1.5; // the second of two equal lines leaves the first to be seen
   context.lineJoin = "round";
   context.beginPath();
   const stride = Math.max(1, Math.floor(values.length / (2 * Math.max(1, wide))));

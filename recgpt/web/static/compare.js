@@ -33,7 +33,7 @@ class ComparePage {
     const bar = el("section", { class: "transport", "aria-label": "Time" }, this.slider.node, el("div", { class: "transport-row" }, this.place, legend));
     this.tabPanel = el("div", { id: "compared", role: "tabpanel", class: "compare-sides" }, ...this.sides.map((side) => side.node));
     main.className = "compare-page";
-    main.replaceChildren(pickers, bar, this.charts, this.table.node, this.tabs.list, this.tabPanel);
+    main.replaceChildren(pickers, bar, this.charts, el("h2", { class: "hidden-text" }, "Figures"), this.table.node, this.tabs.list, this.tabPanel);
     for (const model of models) model.on("run series step frame moment connection", () => this.update());
     this.update();
   }

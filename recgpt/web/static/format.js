@@ -11,7 +11,7 @@ export function numberText(value) {
   const size = Math.abs(value);
   if (Number.isInteger(value) || size >= 1000) return WHOLE_FORMAT.format(value);
   if (size < 0.001) return value.toExponential(1);
-  return value.toFixed(size >= 100 ? 1 : size >= 10 ? 2 : 3);
+  return value.toFixed(size >= 100 ? 1 : size >= 1 ? 2 : 3);
 }
 
 /** Short number for axes. */

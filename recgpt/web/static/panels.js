@@ -53,7 +53,7 @@ class PanelView {
       this.cells.push(cells);
       body.append(el("tr", {}, ...cells));
     }
-    return el("div", { class: "table-box", tabindex: 0, role: "region", "aria-label": panel.title }, el("table", {}, el("thead", {}, head), body));
+    return el("div", { class: "table-box", tabindex: 0, role: "group", "aria-label": panel.title }, el("table", {}, el("thead", {}, head), body));
   }
 
   update(panel) {
