@@ -2,7 +2,7 @@
 
 import numpy as np
 import polars as pl
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_society import frame, setting
 
@@ -30,6 +30,7 @@ def rows_of(step, lines, watched, told):
     return frame(step, *pieces)
 
 
+@settings(max_examples=30)
 @given(_rounds)
 def test_adoptions_have_the_first_and_the_last_hearing_before(rounds):
     provenance = Provenance(setting(N_AGENTS, N_ITEMS, mean_friends=0), SocietyRules())
