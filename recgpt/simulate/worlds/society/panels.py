@@ -7,6 +7,8 @@ agent_panels(reader, step, agent)
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import polars as pl
+
 from recgpt.simulate.watch import Panel, ProfileEntry
 from recgpt.simulate.watching import figures_panel, table_panel
 from recgpt.simulate.worlds.society import view_agents, view_parts
@@ -36,6 +38,7 @@ _PROFILE = {
     "feature": "feature",
 }
 _HEARD = {"none": "not heard of (algorithm alone)"}
+_LEFT_OUT, _IN_WORDS = ("kind", "round", "took_effect"), ("name", "text", "question", "values")
 _SCORES = ("recency", "relevance", "importance", "score")
 _SCORES_HELP = (
     "Recency, relevance and importance as the memory's preset defines them, neither scaled nor weighted; score: their"
@@ -129,7 +132,7 @@ def _cascades(reader: Reader, step: int) -> Panel:
 
 def _schedule(reader: Reader, step: int) -> Panel:
     rows = [
-        {**entry, "entry": number, "details": details(entry)}
+        {**entry, "entry": number, "details": details(entry, reader.titles)}
         for number, entry in enumerate(view_parts.schedule(reader, step))
     ]
     columns = {
@@ -142,13 +145,17 @@ def _schedule(reader: Reader, step: int) -> Panel:
     return _table("schedule", "Schedule", columns, rows)
 
 
-def details(entry: Mapping[str, Any]) -> str:
-    """Settings of an entry of the schedule that differ from none, for reading."""
-    left_out = ("kind", "round", "took_effect")
-    shown = {key: value for key, value in entry.items() if key not in left_out and value not in (None, "", [], False)}
-    return ", ".join(
-        f"{key} {_cell(value) if not isinstance(value, dict) else _pairs(value)}" for key, value in shown.items()
-    )
+def details(entry: Mapping[str, Any], titles: Sequence[str] | pl.Series) -> str:
+    """Settings of an entry of the schedule, for reading; those that are not set are left out."""
+    shown = {key: value for key, value in entry.items() if key not in _LEFT_OUT and value not in (None, "", [], False)}
+    words = [_said(shown.pop(key)) for key in _IN_WORDS if key in shown]
+    if "item" in shown:
+        shown["item"] = titles[shown["item"]]
+    return ", ".join(words + [f"{key} {_cell(value)}" for key, value in shown.items()])
+
+
+def _said(value: Any) -> str:
+    return _pairs(value) if isinstance(value, dict) else str(value)
 
 
 def _pairs(values: Mapping[str, Any]) -> str:

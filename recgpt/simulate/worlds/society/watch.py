@@ -141,7 +141,10 @@ class SocietyWatch(EventWatch):
         before = {slot for step, slot in took if step == self.step - 1}
         schedule = self.reader.config.schedule
         slots = [slot for step, slot in took if step == self.step and slot not in before]
-        return [Mark(step=self.step, label=_label(schedule[slot].model_dump(mode="json"))) for slot in slots]
+        return [
+            Mark(step=self.step, label=_label(schedule[slot].model_dump(mode="json"), self.reader.titles))
+            for slot in slots
+        ]
 
     def panels(self, rows: pl.DataFrame) -> list[Panel]:
         """None: `moment` makes them when they are wanted."""
@@ -220,7 +223,7 @@ def _is_count(figure: str) -> bool:
     return figure in _COUNTED or figure.startswith("adopted_")
 
 
-def _label(entry: dict[str, Any]) -> str:
+def _label(entry: dict[str, Any], titles: pl.Series) -> str:
     """Kind and details of an entry of the schedule."""
-    found = details(entry)
+    found = details(entry, titles)
     return f"{entry['kind']}: {found}" if found else entry["kind"]

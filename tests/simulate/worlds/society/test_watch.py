@@ -60,7 +60,9 @@ def test_interventions_are_marked_where_they_begin(watch):
     labels = [mark["label"].partition(":")[0] for frame in watch.frames for mark in frame["marks"]]
     assert labels.count("survey") == 2
     assert labels.count("random_items") == 1
-    assert [mark for mark in watch.frames[3]["marks"] if mark["label"] == "recommender: name item_knn"]
+    assert [mark for mark in watch.frames[3]["marks"] if mark["label"] == "recommender: item_knn"]
+    title = watch.reader.titles[3]
+    assert f"broadcast: Everybody talks about it., item {title}" in {each["label"] for each in watch.frames[2]["marks"]}
 
 
 def test_panels_count_up_to_their_round(run, watch):
