@@ -1,0 +1,100 @@
+"""Pictures of the page's views, for its guide: 1,280 and 390 pixels wide, light and dark.
+
+    python benchmarks/web/screenshots.py ../shared/data/simulate/movielens_small
+
+Plays a society, a fork of it, a feed on the data set and a gym, serves them, and writes `docs/images/web/*.png`, at
+most 150 kB each.
+"""
+
+import argparse
+import io
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from page import CHROMIUM, server
+from PIL import Image
+
+from recgpt.errors import RecGPTError
+from recgpt.program import run
+
+OUT = Path(__file__).parents[2] / "docs" / "images" / "web"
+MOST_BYTES, COLORS = 150_000, (256, 128, 64, 32)
+SIZES = {1280: 800, 390: 844}
+SETTLED_MS = 6000  # the layout of the graph, without motion
+VIEWS = {
+    "society": "/runs/people#agent=12",
+    "feed": "/runs/films#agent=3",
+    "gym": "/runs/gym#agent=3",
+    "compare": "/compare?left=people&right=people-active",
+    "new": "/new",
+    "runs": "/",
+}
+SHOWN = [("society", 1280, "light"), ("society", 1280, "dark"), ("society", 390, "light"), ("society", 390, "dark")]
+SHOWN += [("feed", 1280, "light"), ("feed", 390, "dark"), ("gym", 1280, "dark"), ("gym", 390, "light")]
+SHOWN += [("compare", 1280, "light"), ("compare", 390, "dark"), ("new", 1280, "dark"), ("new", 390, "light")]
+SHOWN += [("runs", 1280, "light"), ("runs", 390, "dark")]
+
+
+def play(dataset: Path) -> None:
+    """Play the runs."""
+    from recgpt.simulate import runner
+    from recgpt.simulate.worlds.feed.config import FeedConfig
+    from recgpt.simulate.worlds.gym.config import GymConfig
+    from recgpt.simulate.worlds.society.config import SocietyConfig
+
+    told: Any = {"kind": "broadcast", "round": 12, "item": 3}
+    society = SocietyConfig(agents=150, rounds=30, recommender="item_knn", schedule=[told])
+    with runner.start("society", "people", society) as parent:
+        fork = runner.fork(parent, "people-active", 10, overrides=["active_prob=0.9"])
+    runner.resume(fork).close()
+    runner.start("feed", "films", FeedConfig(dataset=str(dataset), agents=100, recommender="item_knn")).close()
+    runner.start("gym", "gym", GymConfig(policy="linucb", n_users=100, steps=30)).close()
+
+
+def compressed(png: bytes) -> bytes:
+    """The picture with as many colours as the limit of bytes allows."""
+    picture = Image.open(io.BytesIO(png)).convert("RGB")
+    for n_colors in COLORS:
+        small = io.BytesIO()
+        picture.quantize(n_colors, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+        if small.tell() <= MOST_BYTES:
+            return small.getvalue()
+    raise RecGPTError(f"a picture has {small.tell():,} bytes with {COLORS[-1]} colours: the limit is {MOST_BYTES:,}")
+
+
+def take(browser: Any, address: str, name: str, width: int, theme: str) -> None:
+    """Picture of a view."""
+    size = {"width": width, "height": SIZES[width]}
+    page = browser.new_page(viewport=size, color_scheme=theme, reduced_motion="reduce")
+    page.goto(address + VIEWS[name])
+    page.locator("main[class]").wait_for()
+    page.wait_for_timeout(SETTLED_MS)
+    (OUT / f"{name}-{width}-{theme}.png").write_bytes(compressed(page.screenshot()))
+    page.close()
+
+
+def main() -> None:
+    """Play, serve and take the pictures."""
+    from playwright.sync_api import sync_playwright
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", type=Path, help="data set folder of the feed")
+    dataset: Path = parser.parse_args().dataset
+    OUT.mkdir(parents=True, exist_ok=True)
+    path = next(filter(None, map(shutil.which, CHROMIUM)))
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["RECGPT_RUNS"] = folder
+        play(dataset)
+        with sync_playwright() as playwright, server() as (address, _):
+            browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+            for name, width, theme in SHOWN:
+                take(browser, address, name, width, theme)
+            browser.close()
+    print(f"{len(SHOWN)} pictures, {sum(each.stat().st_size for each in OUT.glob('*.png')) / 1000:,.0f} kB")
+
+
+if __name__ == "__main__":
+    run(main, "screenshots.py")
