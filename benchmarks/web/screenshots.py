@@ -45,11 +45,11 @@ def play(dataset: Path) -> None:
     from recgpt.simulate.worlds.gym.config import GymConfig
     from recgpt.simulate.worlds.society.config import SocietyConfig
 
-    told: Any = {"kind": "broadcast", "round": 12, "item": 3}
+    told: Any = {"kind": "broadcast", "round": 12, "item": 3, "text": "Everyone talks of this film"}
     society = SocietyConfig(agents=150, rounds=30, recommender="item_knn", schedule=[told])
-    with runner.start("society", "people", society) as parent:
-        fork = runner.fork(parent, "people-active", 10, overrides=["active_prob=0.9"])
-    runner.resume(fork).close()
+    parent = runner.start("society", "people", society)
+    with parent, runner.fork(parent, "people-active", 10, overrides=["active_prob=0.9"]) as fork:
+        runner.resume(fork)
     runner.start("feed", "films", FeedConfig(dataset=str(dataset), agents=100, recommender="item_knn")).close()
     runner.start("gym", "gym", GymConfig(policy="linucb", n_users=100, steps=30)).close()
 

@@ -12,7 +12,8 @@ import { GraphPainter, nodeZoom } from "./graph_draw.js";
 import { GraphSettler } from "./graph_settle.js";
 
 const CLUSTERS_ABOVE = 2000; // agents of a society that is shown by clusters at first
-const GRAPH_MARGIN = 34;
+const GRAPH_MARGIN = 18;
+const GRAPH_BAR = 40; // height of the buttons above
 const GLIDE_MS = 220;
 const GRAPH_HELP =
   "Arrow keys go to the next agent, with Shift they move the view; plus and minus zoom, 0 fits, Enter opens, Escape goes back.";
@@ -305,11 +306,11 @@ export class SocialGraph {
       bottom = Math.max(bottom, y[index] + radius[index]);
     }
     const { width, height } = this.painter;
-    const scale = Math.min((width - 2 * GRAPH_MARGIN) / (right - left), (height - 2 * GRAPH_MARGIN - 20) / (bottom - top), 3);
+    const scale = Math.min((width - 2 * GRAPH_MARGIN) / (right - left), (height - GRAPH_BAR - GRAPH_MARGIN) / (bottom - top), 3);
     const wanted = Math.max(scale, 0.02);
+    const middle = (GRAPH_BAR + height - GRAPH_MARGIN) / 2;
     this.moveTo(
-      { scale: wanted, x: width / 2 - ((left + right) / 2) * wanted, y: height / 2 + 10 - ((top + bottom) / 2) * wanted },
-      glides,
+      { scale: wanted, x: width / 2 - ((left + right) / 2) * wanted, y: middle - ((top + bottom) / 2) * wanted }, glides,
     );
   }
 

@@ -1,5 +1,7 @@
 // Draws a graph on a canvas: links once on a layer of their own, nodes as small pictures that are drawn beforehand.
 
+import { cssColor } from "./theme.js";
+
 const SPRITE_STEPS = 4;
 const IDLE_SHARE = 0.55; // radius of an idle node, as a share of an active one's
 const SHARP_AFTER_MS = 90; // links are drawn anew once the view has kept still that long
@@ -64,7 +66,7 @@ export class GraphPainter {
         break;
       }
     }
-    this.accent = getComputedStyle(document.documentElement).getPropertyValue("--accent").trim() || "#2f6fed";
+    this.accent = cssColor("--accent");
     this.sprites.clear();
     this.linkView = null;
   }
@@ -121,7 +123,7 @@ export class GraphPainter {
     pen.strokeStyle = this.ink;
     const { pairs, counts } = drawn;
     const most = showsClusters ? Math.max(...counts, 1) : 1;
-    pen.globalAlpha = showsClusters ? 0.14 : Math.max(0.06, Math.min(0.3, 8 / Math.sqrt(pairs.length + 1)));
+    pen.globalAlpha = showsClusters ? 0.14 : Math.max(0.06, Math.min(0.3, (8 * Math.min(1, view.scale)) / Math.sqrt(pairs.length + 1)));
     pen.beginPath();
     for (let at = 0; at < pairs.length; at += 2) {
       this.line(pen, drawn, view, pairs[at], pairs[at + 1]);

@@ -25,12 +25,12 @@ export class GraphOverlay {
     this.bar = overlayElement("div", "graph-bar");
     Object.assign(this.bar.style, {
       position: "absolute", top: "8px", left: "8px", right: "8px", display: "flex", gap: "6px", alignItems: "center",
-      flexWrap: "wrap", pointerEvents: "none",
+      pointerEvents: "none",
     });
     this.back = overlayButton("← Back", "Back to the whole graph (Escape)", actions.back);
     this.toggle = overlayButton("", "", actions.toggle);
     this.where = overlayElement("span", "graph-where");
-    this.where.style.flex = "1 1 auto";
+    Object.assign(this.where.style, { flex: "1 1 0", overflow: "hidden", textOverflow: "ellipsis", whiteSpace: "nowrap" });
     this.bar.append(
       this.back, this.toggle, this.where, overlayButton("+", "Zoom in (+)", actions.zoomIn),
       overlayButton("−", "Zoom out (-)", actions.zoomOut), overlayButton("Fit", "Fit the graph into view (0)", actions.fit),
