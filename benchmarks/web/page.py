@@ -12,7 +12,7 @@ Chromium without a window on this machine, 1,280 x 800. Measured:
 - `slider`: from the slider's movement to any past step until its frame and panels are there and drawn;
 - `start`: `recgpt web` from its start to the first answer.
 
-Writes `benchmarks/results/web/page.json` and page.md. On a machine that others use, the figures are upper limits: the
+Writes `benchmarks/results/web/page.json` and page.md. On a machine that others use, all is slower: the
 load is in the result.
 """
 
@@ -246,7 +246,9 @@ def table_of(result: dict[str, Any]) -> str:
         ("`recgpt web` to its first answer", f"{result['start']['start_s']:.2f} s", f"≤ {TARGETS['start_s']} s"),
     ]
     head = f"`{result['command']}`, {result['date']}, {result['hardware']}, load {result['load']['before']:.0f}"
-    head += f" to {result['load']['after']:.0f} (other work; figures are upper limits), Chromium {result['chromium']}"
+    head += (
+        f" to {result['load']['after']:.0f} (beside other work, which slows everything), Chromium {result['chromium']}"
+    )
     lines = [f"| {name} | {figure} | {target} |" for name, figure, target in rows]
     size = f"A society of {result['agents']:,} agents, {result['rounds']} rounds, seed {result['seed']}."
     return "\n".join([head, "", size, "", "| | | target |", "|-|-:|-|", *lines, ""])

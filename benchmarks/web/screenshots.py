@@ -45,8 +45,8 @@ def play(dataset: Path) -> None:
     from recgpt.simulate.worlds.gym.config import GymConfig
     from recgpt.simulate.worlds.society.config import SocietyConfig
 
-    told: Any = {"kind": "broadcast", "round": 12, "item": 3, "text": "Everyone talks of this film"}
-    society = SocietyConfig(agents=150, rounds=30, recommender="item_knn", schedule=[told])
+    schedule: Any = [{"kind": "broadcast", "round": 12, "item": 3, "text": "Everyone talks of this film"}]
+    society = SocietyConfig(agents=150, rounds=30, recommender="item_knn", schedule=schedule)
     parent = runner.start("society", "people", society)
     with parent, runner.fork(parent, "people-active", 10, overrides=["active_prob=0.9"]) as fork:
         runner.resume(fork)
