@@ -19,6 +19,7 @@ export class ChatView {
     this.form = el("form", { class: "chat-form", submit: (event) => this.interview(event) }, this.question, this.ask);
     this.prompt = this.makePrompt();
     this.node = el("section", { class: "chat", "aria-label": "Chat" }, this.prompt, el("h2", {}, "Interview"), this.who, this.messages, this.form);
+    this.node.hidden = !model.source.writable; // a recorded run answers nothing
     model.on("agent step card", () => this.update());
     model.on("prompt", () => this.updatePrompt());
     this.update();
@@ -68,10 +69,9 @@ export class ChatView {
     for (const node of [this.form, this.messages]) node.hidden = !offered || agent === null;
     const name = card ? card.name : `agent ${agent}`;
     const asks = `You ask ${name} as of ${about.step_name} ${step}. The question leaves no trace in the run.`;
-    const missing = source.writable ? "Agents of this world give no interviews." : "Interviews need the run's server (recgpt web).";
     if (card && card.role === "user" && !this.model.prompt) {
       setText(this.who, `A person decides for ${name}: press play, and its prompts appear here.`);
-    } else setText(this.who, offered ? (agent === null ? "Choose an agent to interview it." : asks) : missing);
+    } else setText(this.who, offered ? (agent === null ? "Choose an agent to interview it." : asks) : "Agents of this world give no interviews.");
     if (agent !== this.shownAgent) this.showTalks();
   }
 
