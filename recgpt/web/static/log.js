@@ -21,7 +21,7 @@ export class LogView {
     this.onlyBox = el("label", { class: "check" }, this.only, this.onlyLabel);
     this.list = el("ol", { class: "log-lines" });
     this.note = el("p", { class: "empty", role: "status" });
-    this.node = el("div", { class: "log" }, el("div", { class: "log-filters" }, this.kind, this.text, this.onlyBox), this.note, this.list);
+    this.node = el("div", { class: "log", hidden: true }, el("div", { class: "log-filters" }, this.kind, this.text, this.onlyBox), this.note, this.list);
     model.on("step agent", () => this.refresh(true));
   }
 
