@@ -23,6 +23,14 @@ def wait_for_step(page, step):
         page.wait_for_timeout(30)
 
 
+def resting_step(page):
+    """Step shown once no late frame follows."""
+    before = None
+    while before != (before := step_shown(page)):
+        page.wait_for_timeout(1000)
+    return before
+
+
 def badge(page, text):
     page.locator("header .badge", has_text=re.compile(f"^{text}")).wait_for()
 
@@ -64,7 +72,7 @@ def test_a_run_is_watched_live_paused_and_stepped_back(open_tab, run_address):
     wait_for_step(page, before + 3)
     page.keyboard.press("Space")
     badge(page, "Paused")
-    last = step_shown(page)
+    last = resting_step(page)
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("ArrowLeft")
     badge(page, f"Replay · round {last - 2}")
@@ -82,7 +90,7 @@ def test_a_run_is_watched_live_paused_and_stepped_back(open_tab, run_address):
 def test_an_agent_is_found_asked_and_edited_in_a_fork(open_tab, run_address):
     page = open_tab(run_address)
     badge(page, "Paused")
-    at = step_shown(page)
+    at = resting_step(page)
     select_agent(page, 3)
     page.get_by_label("Question to the agent").fill("What do you like?")
     page.get_by_role("button", name="Ask", exact=True).click()
@@ -131,7 +139,7 @@ def test_a_reload_goes_on_and_two_tabs_are_two_views_of_one_run(open_tab, run_ad
     wait_until(two, "document.querySelector('.place').textContent.startsWith('round')")
     one.keyboard.press("End")
     two.keyboard.press("End")
-    assert step_shown(one) == step_shown(two)
+    assert resting_step(one) == resting_step(two)
 
 
 def test_three_tabs_go_on_after_the_run_was_killed_and_resumed(open_tab, served, run_address):
