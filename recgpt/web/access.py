@@ -266,9 +266,8 @@ async def _bounded(scope: Scope, receive: Receive) -> Receive:
     if scope["method"] in _SAFE:
         return receive
     length = Headers(scope=scope).get("content-length", "0")
-    too_large = RefusedError(413, f"the body is larger than {MAX_BODY_BYTES:,} bytes", {"connection": "close"})
     if length.isdecimal() and int(length[:12]) > MAX_BODY_BYTES:
-        raise too_large
+        raise _too_large()
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_S):
@@ -276,12 +275,16 @@ async def _bounded(scope: Scope, receive: Receive) -> Receive:
                 message = await receive()
                 body += message.get("body", b"")
                 if len(body) > MAX_BODY_BYTES:
-                    raise too_large
+                    raise _too_large()
                 if message["type"] == "http.disconnect" or not message.get("more_body"):
                     break
     except TimeoutError as error:
         raise RefusedError(408, "the body did not arrive in time", {"connection": "close"}) from error
     return _replayed(bytes(body), receive)
+
+
+def _too_large() -> RefusedError:
+    return RefusedError(413, f"the body is larger than {MAX_BODY_BYTES:,} bytes", {"connection": "close"})
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
