@@ -8,6 +8,7 @@
 import socket
 import sys
 
+import torch
 import uvicorn
 
 from recgpt.terminal import say
@@ -53,6 +54,7 @@ def run(service: Service, listener: socket.socket, host: str) -> None:
     server = server_of(service, Access(host, port, token))
     listener.listen(BACKLOG)
     sys.setswitchinterval(SWITCH_S)
+    torch.set_num_threads(max(1, torch.get_num_threads() - 1))  # a core is left for HTTP
     say(f"{len(service):,} items are served at {address_of(host, port)} until Ctrl-C")
     if is_new:
         say(f"token, for the login page or `Authorization: Bearer`: {token} (set {TOKEN_ENV} to choose it)")
