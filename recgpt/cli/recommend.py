@@ -186,7 +186,6 @@ def explain(
 
     Example: recgpt explain --model runs/demo/model/best --items items.csv --history "Heat (1995)" --item "Casino"
     """
-    from recgpt.catalogue import with_item_ids
     from recgpt.cli.sources import Source
     from recgpt.errors import DataError
     from recgpt.titles import find_titles
@@ -199,6 +198,8 @@ def explain(
     catalogue = source.indexed(model)
     found = catalogue.explain(rows, wanted, source.names, ids="rows")
     if as_json:
+        from recgpt.catalogue import with_item_ids
+
         print_json(with_item_ids(found.to_dict(), catalogue.item_ids.tolist()), indent=None)
     else:
         print_tables(found.render())
