@@ -6,6 +6,7 @@ hashed and stored.
 
 import sqlite3
 from collections.abc import Sequence
+from typing import Any
 
 import polars as pl
 
@@ -13,6 +14,7 @@ from recgpt.errors import StoreError
 from recgpt.simulate.events import FORMAT_1_COLUMNS, SCHEMA
 
 ROWS_PER_BLOCK = 1 << 15
+_ROWS_PER_FETCH = 128  # freed before the garbage collector would look at them again and again
 _INSERT = f"INSERT INTO events ({', '.join(SCHEMA)}) VALUES ({', '.join('?' * len(SCHEMA))})"  # noqa: S608
 _SELECTED = {
     1: ", ".join(name if name in FORMAT_1_COLUMNS else f"NULL AS {name}" for name in SCHEMA),
@@ -79,11 +81,21 @@ def select(
     bound = values if newest is None else [*values, newest]
     cursor = connection.execute(f"SELECT {selected} FROM events WHERE {where} ORDER BY {order}", bound)  # noqa: S608
     blocks = [pl.DataFrame(schema=SCHEMA)]
-    while rows := cursor.fetchmany(ROWS_PER_BLOCK):
+    while (columns := _next_block(cursor))[0]:
         try:
-            blocks.append(pl.DataFrame(rows, schema=SCHEMA, orient="row"))
+            named = zip(SCHEMA.items(), columns, strict=True)
+            blocks.append(pl.DataFrame([pl.Series(name, column, dtype=dtype) for (name, dtype), column in named]))
         except (TypeError, OverflowError, pl.exceptions.PolarsError) as error:
             raise StoreError(
-                f"the log is damaged in or after step {rows[0][0]}: restore it from a copy ({error})"
+                f"the log is damaged in or after step {columns[0][0]}: restore it from a copy ({error})"
             ) from error
     return pl.concat(blocks)
+
+
+def _next_block(cursor: sqlite3.Cursor) -> list[list[Any]]:
+    """Values of each column in up to `ROWS_PER_BLOCK` rows; empty after the last."""
+    columns: list[list[Any]] = [[] for _ in SCHEMA]
+    while len(columns[0]) < ROWS_PER_BLOCK and (rows := cursor.fetchmany(_ROWS_PER_FETCH)):
+        for column, values in zip(columns, zip(*rows, strict=True), strict=True):
+            column.extend(values)
+    return columns

@@ -75,6 +75,7 @@ def test_a_changed_or_missing_row_is_found(root: Path, rows: pl.DataFrame, data:
     ("damage", "message"),
     [
         ("UPDATE events SET item = 'x' WHERE step = 2", "damaged in or after step 2"),
+        ("UPDATE events SET item = 1.5 WHERE step = 2", "damaged in or after step 2"),
         ("UPDATE events SET text = '' WHERE step = 2 AND text IS NULL", "step 2"),
         ("UPDATE events SET slot = 0 WHERE step = 3 AND slot IS NULL", "step 3"),
         ("UPDATE events SET seq = seq + 100 WHERE step = 1 AND agent = 5", "step 1"),
