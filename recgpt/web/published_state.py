@@ -51,7 +51,7 @@ class PublishedState:
         if not self.step:
             return Doing.of(self._state.activity)
         before, rows = cast("SocietyState", states.at(self.step - 1)), self._run.events(self.step)
-        return Doing.of(before.activity.during(by_kind(rows), rows, self.step))
+        return Doing.of(before.activity.during(by_kind(rows), self.step))
 
     @property
     def n_agents(self) -> int:

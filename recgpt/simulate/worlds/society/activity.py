@@ -69,22 +69,23 @@ class Activity(ArrayPart):
         first, last = np.searchsorted(self.partners_P, [agent * n_agents, (agent + 1) * n_agents])
         return [int(key % n_agents) for key in self.partners_P[first:last]]
 
-    def apply(self, of_kind: dict[str, pl.DataFrame], rows: pl.DataFrame, step: int) -> None:
+    def apply(self, of_kind: dict[str, pl.DataFrame], step: int) -> None:
         """Update with the events of a round, and advance to the next one."""
-        self._begin(of_kind, rows, step)
+        self._begin(of_kind, step)
         self._release(seconds_of_round(self._rules, step + 1))
 
-    def during(self, of_kind: dict[str, pl.DataFrame], rows: pl.DataFrame, step: int) -> Self:
+    def during(self, of_kind: dict[str, pl.DataFrame], step: int) -> Self:
         """Activities in the round itself, before agents become idle: a copy."""
         copied = self.copy()
-        copied._begin(of_kind, rows, step)
+        copied._begin(of_kind, step)
         return copied
 
-    def _begin(self, of_kind: dict[str, pl.DataFrame], rows: pl.DataFrame, step: int) -> None:
+    def _begin(self, of_kind: dict[str, pl.DataFrame], step: int) -> None:
         now = seconds_of_round(self._rules, step)
-        acted = rows.filter(pl.col("kind").is_in(ACTED))["agent"].to_numpy()
         self.idle_rounds_A = np.where(self.kind_A == Busy.WATCHING, self.idle_rounds_A, self.idle_rounds_A + 1)
-        self.idle_rounds_A[acted] = 0
+        for kind in ACTED:
+            if kind in of_kind:
+                self.idle_rounds_A[of_kind[kind]["agent"].to_numpy()] = 0
         if "posted" in of_kind:
             self._post(of_kind["posted"]["agent"].to_numpy(), now)
         if "chatted" in of_kind:

@@ -16,7 +16,7 @@ import polars as pl
 
 from recgpt.simulate.events import by_kind
 from recgpt.simulate.worlds.society.kinds import SCHEDULE
-from recgpt.simulate.worlds.society.social import FRIENDS, SocialState, ties_after
+from recgpt.simulate.worlds.society.social import CHANGES_OF_TIES, FRIENDS, SocialState, ties_after
 from recgpt.simulate.worlds.society.sources import Source
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def hearings(rows: pl.DataFrame, state: "SocietyState") -> Hearings:
     state
         State before the step; or with the events of the schedule of this step applied, which makes no difference.
     """
-    table = rows.with_row_index("event").filter(pl.col("kind").is_in(_REACHING))
+    table = rows.with_row_index("event").filter(pl.col("kind").is_in((*_REACHING, *CHANGES_OF_TIES)))
     if not len(table):
         return _joined([])
     of_kind = by_kind(table)
@@ -81,7 +81,7 @@ def hearings(rows: pl.DataFrame, state: "SocietyState") -> Hearings:
     if "read" in of_kind:
         parts.append(_of_feeds(of_kind["read"], state.social))
     if "posted" in of_kind and state.rules.posts_reach_friends:
-        parts.append(_of_posts(of_kind["posted"], rows, state.social))
+        parts.append(_of_posts(of_kind, state.social))
     return _joined(parts)
 
 
@@ -110,10 +110,11 @@ def _of_feeds(read: pl.DataFrame, social: SocialState) -> Hearings:
     return _hearings(agent, posts.author_M[post], posts.item_M[post], Source.FEED, post, posts.opinion_M[post], event)
 
 
-def _of_posts(posted: pl.DataFrame, rows: pl.DataFrame, social: SocialState) -> Hearings:
+def _of_posts(of_kind: dict[str, pl.DataFrame], social: SocialState) -> Hearings:
+    posted = of_kind["posted"]
     author, columns = posted["agent"].to_numpy(), _columns(posted)
-    number = social.posts.n_before(int(rows["step"][0])) + np.arange(len(posted))
-    readers = ties_after(rows, social.friends, FRIENDS).of(author)
+    number = social.posts.n_before(int(posted["step"][0])) + np.arange(len(posted))
+    readers = ties_after(of_kind, social.friends, FRIENDS).of(author)
     of_post = np.repeat(np.arange(len(posted)), readers.lengths)
     agent = readers.values.astype(np.int64)
     if len(social.mutes):

@@ -22,6 +22,7 @@ from recgpt.evaluate.significance import bootstrap_ci
 from recgpt.simulate.events import by_kind
 from recgpt.simulate.store import Run
 from recgpt.simulate.world import States
+from recgpt.simulate.worlds.society.activity import ACTED
 from recgpt.simulate.worlds.society.cascades import Forest
 from recgpt.simulate.worlds.society.config import SocietyConfig, SocietyRules
 from recgpt.simulate.worlds.society.provenance import ALONE, Provenance
@@ -106,7 +107,7 @@ class Tally:
         self._by_source = {name: np.zeros(len(Source), dtype=np.int64) for name in ("shown", "watched")}
         self._rated: list[pl.DataFrame] = []
 
-    def add(self, rows: pl.DataFrame) -> None:
+    def add(self, rows: pl.DataFrame, of_kind: dict[str, pl.DataFrame] | None = None) -> None:
         """Count one step.
 
         A round has `round`, `time`; numbers of events by `_COUNTED`; `acted` agents; shares `by_source` of items
@@ -114,10 +115,15 @@ class Tally:
         `opinion` mean, `spread` (standard deviation) and `polarisation`: twice the smaller of the shares of opinions
         of .5 and more and of -.5 and less; `adopted` by source first heard; `links`, `density` of friendship, `follows`
         after the round.
+
+        Parameters
+        ----------
+        of_kind
+            The rows by kind, where they are known.
         """
         if not len(rows):
             return
-        of_kind = by_kind(rows)
+        of_kind = by_kind(rows) if of_kind is None else of_kind
         none = rows.clear()
         shown, watched, rated = (of_kind.get(kind, none) for kind in ("shown", "watched", "rated"))
         named = pl.concat([of_kind.get(kind, none) for kind in ("said", "posted")]).drop_nulls("item")
@@ -127,13 +133,13 @@ class Tally:
             self._by_source[name] += np.bincount(part["place"].to_numpy(), minlength=len(Source))
         self.failures.update((text or "unknown").partition(":")[0] for text in of_kind.get("failed", none)["text"])
         self._rated.append(rated.drop_nulls("value").select("agent", "item", "value"))
-        self.provenance.add(rows)
-        acts = pl.col("kind").is_in(["entered", "went", "rested", "failed"])
+        self.provenance.add(rows, of_kind)
+        acted = np.concatenate([of_kind.get(kind, none)["agent"].to_numpy() for kind in ACTED])
         self.rounds.append(
             {
                 "round": int(rows["step"][0]),
                 "time": int(rows["time"][0]),
-                "acted": rows.filter(acts & (pl.col("agent") >= 0))["agent"].n_unique(),
+                "acted": len(np.unique(acted[acted >= 0])),
                 **{name: len(of_kind.get(kind, none)) for name, kind in _COUNTED.items()},
                 "shown": len(shown),
                 "by_source": _counts(watched["place"].to_numpy()),

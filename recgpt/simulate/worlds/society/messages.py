@@ -151,8 +151,8 @@ def still_watching(step: int, agents: np.ndarray, items: np.ndarray) -> pl.DataF
     """Rows for `lines` of agents that are still watching these items, before all others of their step."""
     columns = {"step": [step] * len(agents), "agent": agents, "kind": [WATCHING] * len(agents), "item": items}
     rows = pl.DataFrame(columns, schema_overrides={name: SCHEMA[name] for name in columns})
-    others = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in SCHEMA.items() if name not in columns]
-    return rows.with_columns(*others).with_columns(seq=pl.lit(-1, dtype=pl.Int64)).select(SCHEMA.names())
+    filled = {name: pl.col(name) for name in columns} | {"seq": pl.lit(-1, dtype=pl.Int64)}
+    return rows.select(**{name: filled.get(name, pl.lit(None, dtype=dtype)) for name, dtype in SCHEMA.items()})
 
 
 def messages(rows: pl.DataFrame, setting: Setting) -> list[dict[str, Any]]:

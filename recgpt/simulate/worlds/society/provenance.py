@@ -75,12 +75,18 @@ class Provenance:
         self._adoptions: list[pl.DataFrame] = []
         self._mentions: list[pl.DataFrame] = []
 
-    def add(self, rows: pl.DataFrame) -> None:
-        """Add the events of one step."""
+    def add(self, rows: pl.DataFrame, of_kind: dict[str, pl.DataFrame] | None = None) -> None:
+        """Add the events of one step.
+
+        Parameters
+        ----------
+        of_kind
+            The rows by kind, where they are known.
+        """
         if not len(rows):
             return
         step = int(rows["step"][0])
-        of_kind = by_kind(rows)
+        of_kind = by_kind(rows) if of_kind is None else of_kind
         self.heard = hearings(rows, cast("SocietyState", self._public))
         self._step, self._order_H = step, _orders(self.heard, rows, step)
         is_told_H = self.heard.source_H == Source.INTERVENTION
@@ -89,7 +95,7 @@ class Provenance:
         self._adoptions.append(self.adopted)
         self._remember(~is_told_H)
         self._mention(of_kind, step)
-        self.social.apply(of_kind, rows, step)
+        self.social.apply(of_kind)
         self.profiles.apply(of_kind, rows, step)
 
     def _remember(self, chosen_H: np.ndarray) -> None:

@@ -157,10 +157,10 @@ class Reader:
         """Read the next step."""
         step, state, of_kind = self.n_steps + 1, self._state, by_kind(rows)
         self._write_diaries(of_kind, step)
-        self._doing.append(Doing.of(state.activity.during(of_kind, rows, step)))
+        self._doing.append(Doing.of(state.activity.during(of_kind, step)))
         self._watching.append(self._still_watching(step))
         heard = hearings(rows, state) if not len(rows) else None
-        self.tally.add(rows)
+        self.tally.add(rows, of_kind)
         state.apply_own(of_kind, rows, self.tally.provenance.heard if heard is None else heard)
         if len(rows):
             self.rounds[step] = self.tally.rounds[-1]

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 FRIENDS, FOLLOWS = 0, 1
 """Values of the column `place` of the events `tied` and `untied`."""
+CHANGES_OF_TIES = ("tied", "untied")
+"""Kinds of events that make and end ties."""
 _FOLLOWER = "follower"
 _NONE = pl.DataFrame(schema=SCHEMA)
 _POST_BITS = 32  # of a key `reader << 32 | post`
@@ -57,19 +59,10 @@ class SocialState:
         """Whether each post was in the agent's feed before; arrays of one shape."""
         return are_among((np.asarray(agents, dtype=np.int64) << _POST_BITS) | posts, self._read)
 
-    def apply(self, of_kind: dict[str, pl.DataFrame], rows: pl.DataFrame, step: int) -> None:
-        """Update with the events of one step.
-
-        Parameters
-        ----------
-        of_kind
-            Rows by kind, in the order of the log.
-        rows
-            All rows of the step.
-        step
-            Number of the step.
-        """
-        self.friends, self.follows = ties_after(rows, self.friends, FRIENDS), ties_after(rows, self.follows, FOLLOWS)
+    def apply(self, of_kind: dict[str, pl.DataFrame]) -> None:
+        """Update with the events of one step, by kind in the order of the log."""
+        self.friends = ties_after(of_kind, self.friends, FRIENDS)
+        self.follows = ties_after(of_kind, self.follows, FOLLOWS)
         self.follows = _met(self.follows, of_kind.get("followed", _NONE), _FOLLOWER)
         self.mutes = _met(self.mutes, of_kind.get("muted", _NONE), "muted")
         self._apply_posts(of_kind)
@@ -117,16 +110,21 @@ class SocialState:
         self._read = arrays["social_read"]
 
 
-def ties_after(rows: pl.DataFrame, ties: Ties, graph: int) -> Ties:
+def ties_after(of_kind: dict[str, pl.DataFrame], ties: Ties, graph: int) -> Ties:
     """Ties of one graph after the `tied` and `untied` rows of a step; of several on one tie the last counts.
 
     Parameters
     ----------
+    of_kind
+        Rows of the step by kind, in the order of the log.
     graph
         `FRIENDS` or `FOLLOWS`.
     """
-    is_of_graph = pl.col("kind").is_in(["tied", "untied"]) & (pl.col("place") == graph)
-    changed = rows.filter(is_of_graph).unique(["agent", "other"], keep="last", maintain_order=True)
+    parts = [of_kind[kind] for kind in CHANGES_OF_TIES if kind in of_kind]
+    if not parts:
+        return ties
+    of_graph = pl.concat(parts).filter(pl.col("place") == graph).sort("agent", "seq")
+    changed = of_graph.unique(["agent", "other"], keep="last", maintain_order=True)
     made, ended = changed.filter(pl.col("kind") == "tied"), changed.filter(pl.col("kind") == "untied")
     if len(ended):
         ties = ties.without(ended["agent"].to_numpy(), ended["other"].to_numpy())

@@ -74,7 +74,7 @@ class SocietyState:
         """Update with the events of one round, and advance the clock to the next one."""
         of_kind, heard = by_kind(rows), hearings(rows, self)
         self.profiles.apply(of_kind, rows, self.step + 1)
-        self.social.apply(of_kind, rows, self.step + 1)
+        self.social.apply(of_kind)
         self.apply_own(of_kind, rows, heard)
 
     def apply_own(self, of_kind: dict[str, pl.DataFrame], rows: pl.DataFrame, heard: Hearings) -> None:
@@ -91,14 +91,14 @@ class SocietyState:
         if self.memory is not None:
             self.memory.apply(of_kind, rows, heard, hours=self.time / 3600)
         self.step += 1
-        self.activity.apply(of_kind, rows, self.step)
+        self.activity.apply(of_kind, self.step)
 
     def after_start(self, rows: pl.DataFrame) -> Self:
         """Copy of the state with the effects of the schedule at the start of a round, in which agents then decide."""
         state, of_kind = self.copy(), by_kind(rows)
         state.viewing.apply(of_kind, hearings(rows, self))
         state.profiles.apply(of_kind, rows, self.step + 1)
-        state.social.apply(of_kind, rows, self.step + 1)
+        state.social.apply(of_kind)
         return state
 
     def copy(self) -> Self:

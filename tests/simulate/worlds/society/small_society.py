@@ -101,7 +101,7 @@ class State:
         of_kind = {kind: part for (kind,), part in rows.partition_by("kind", as_dict=True).items()}
         step = int(rows["step"][0]) if len(rows) else 0
         self.profiles.apply(of_kind, rows, step)
-        self.social.apply(of_kind, rows, step)
+        self.social.apply(of_kind)
 
     def hear(self, rows):
         return hearings(rows, self)

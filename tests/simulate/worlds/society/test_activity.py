@@ -23,7 +23,7 @@ def golden(shared):
 
 def applied(activity, *pieces, step=1):
     rows = KINDS.assemble(step, list(pieces), time=0)
-    activity.apply({kind: part for (kind,), part in rows.partition_by("kind", as_dict=True).items()}, rows, step)
+    activity.apply({kind: part for (kind,), part in rows.partition_by("kind", as_dict=True).items()}, step)
     return activity
 
 
