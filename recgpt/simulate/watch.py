@@ -180,7 +180,20 @@ class Watch(Protocol):
         ...
 
     def log(
-        self, step: int, *, agent: int | None = None, kind: str | None = None, text: str = "", limit: int = 200
+        self,
+        step: int,
+        *,
+        agent: int | None = None,
+        kind: str | None = None,
+        text: str = "",
+        limit: int = 200,
+        since: int = 1,
     ) -> list[LogLine]:
-        """Latest log lines up to a step that match, newest first."""
+        """Latest log lines up to a step that match, newest first.
+
+        Parameters
+        ----------
+        since
+            First step that is searched.
+        """
         ...

@@ -165,7 +165,14 @@ class LogLines:
         return [self._line(row) for row in loud.head(FRAME_LINES).iter_rows(named=True)], len(loud)
 
     def latest(
-        self, step: int, *, agent: int | None = None, kind: str | None = None, text: str = "", limit: int = 200
+        self,
+        step: int,
+        *,
+        agent: int | None = None,
+        kind: str | None = None,
+        text: str = "",
+        limit: int = 200,
+        since: int = 1,
     ) -> list[LogLine]:
         """Latest lines up to a step that match, newest first.
 
@@ -173,10 +180,12 @@ class LogLines:
         ----------
         text
             Part of an event's text, of the title of its item, or of the name of an agent of it.
+        since
+            First step that is searched.
         """
         kinds = self._loud if kind is None else [kind]
         about = self._subject(text.strip()) if text.strip() else None
-        rows = self._run.newest_events(range(1, step + 1), limit, agent=agent, kinds=kinds, about=about)
+        rows = self._run.newest_events(range(since, step + 1), limit, agent=agent, kinds=kinds, about=about)
         return [self._line(row) for row in rows.iter_rows(named=True)]
 
     def _subject(self, text: str) -> Subject:
@@ -479,11 +488,18 @@ class EventWatch:
         )
 
     def log(
-        self, step: int, *, agent: int | None = None, kind: str | None = None, text: str = "", limit: int = 200
+        self,
+        step: int,
+        *,
+        agent: int | None = None,
+        kind: str | None = None,
+        text: str = "",
+        limit: int = 200,
+        since: int = 1,
     ) -> list[LogLine]:
-        """Latest log lines up to a step that match, newest first."""
+        """Latest log lines from step `since` up to a step that match, newest first."""
         self.check_step(step)
-        return self.lines.latest(step, agent=agent, kind=kind, text=text, limit=limit)
+        return self.lines.latest(step, agent=agent, kind=kind, text=text, limit=limit, since=since)
 
     # --- for subclasses ---
 

@@ -1,12 +1,14 @@
 """Calls that read: runs, frames, moments, graphs, agents, log lines, and the stream."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
+from recgpt.simulate.watch import LogLine
 from recgpt.web.access import RefusedError
 from recgpt.web.followers import Reading
 from recgpt.web.limits import network_of
@@ -17,6 +19,7 @@ from recgpt.web.stream import EventStream, events_of
 
 T = TypeVar("T")
 MOST_LINES, MOST_FOUND, MOST_CHARS = 1000, 200, 200
+_PIECE_S, _PAUSE_S = 0.05, 0.003  # of a search of the log, about; for the reading of steps in between
 
 router = APIRouter(prefix="/api")
 Lines = Annotated[int, Query(ge=1, le=MOST_LINES)]
@@ -113,12 +116,32 @@ async def log(
 ) -> Any:
     """Latest log lines up to a step."""
     reading = await service_of(request).reading(run, step)
-    lines = await asked(
-        request,
-        reading,
-        lambda: reading.watch.log(step, agent=agent, kind=kind or None, text=text, limit=limit),
-    )
-    return JSONResponse(lines)
+
+    def search(since: int, last: int, n: int) -> list[LogLine]:
+        return reading.watch.log(last, agent=agent, kind=kind or None, text=text, limit=n, since=since)
+
+    return JSONResponse(await _in_pieces(request, reading, search, step, limit))
+
+
+async def _in_pieces(
+    request: Request, reading: Reading, search: Callable[[int, int, int], list[LogLine]], step: int, limit: int
+) -> list[LogLine]:
+    """Lines found from the newest step back, a few steps at a time, with other turns at the watch in between."""
+    found: list[LogLine] = []
+    last, n_steps = step, 1
+    while True:
+        since, n_wanted = max(last - n_steps + 1, 1), limit - len(found)
+
+        def piece(since: int = since, last: int = last, n: int = n_wanted) -> tuple[list[LogLine], float]:
+            began = time.perf_counter()
+            return search(since, last, n), time.perf_counter() - began
+
+        lines, seconds = await asked(request, reading, piece)
+        found, last = found + lines, since - 1
+        if last < 1 or len(found) >= limit or await request.is_disconnected():
+            return found
+        n_steps = 2 * n_steps if seconds < _PIECE_S / 2 else max(n_steps // 2, 1) if seconds > _PIECE_S else n_steps
+        await asyncio.sleep(_PAUSE_S)
 
 
 @router.get("/runs/{run}/stream")

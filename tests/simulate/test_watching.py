@@ -67,6 +67,7 @@ def test_log_is_filtered_newest_first(run: Run) -> None:
     named = watch.log(3, text="Agent 11")
     assert named and {line["agent"] for line in named} == {11}
     assert watch.log(3, text="agent 11", limit=2) == named[:2]
+    assert [line for step in (3, 2, 1) for line in watch.log(step, text="agent 11", since=step)] == named
     assert watch.log(0) == []
 
 

@@ -56,11 +56,24 @@ class LogBook:
             self._n_rows -= len(self._rows.popitem(last=False)[1])
 
     def latest(
-        self, step: int, *, agent: int | None = None, kind: str | None = None, text: str = "", limit: int = 200
+        self,
+        step: int,
+        *,
+        agent: int | None = None,
+        kind: str | None = None,
+        text: str = "",
+        limit: int = 200,
+        since: int = 1,
     ) -> list[LogLine]:
-        """Latest lines up to a step that match, the newest first; the text may be anywhere in name and line."""
+        """Latest lines up to a step that match, the newest first; the text may be anywhere in name and line.
+
+        Parameters
+        ----------
+        since
+            First step that is searched.
+        """
         found: list[LogLine] = []
-        for rows in self._parts(step, agent, kind):
+        for rows in self._parts(range(since, step + 1), agent, kind):
             matching = self._lines(rows)
             if text.strip():
                 whole = pl.concat_str("name", pl.lit(" "), "text").str.to_lowercase()
@@ -70,12 +83,11 @@ class LogBook:
                 break
         return found
 
-    def _parts(self, step: int, agent: int | None, kind: str | None) -> Iterator[pl.DataFrame]:
+    def _parts(self, steps: range, agent: int | None, kind: str | None) -> Iterator[pl.DataFrame]:
         """Rows of all steps of an agent; or of all agents step by step, the newest first."""
         if agent is None:
-            yield from (self._of_step(number, kind) for number in range(step, 0, -1))
+            yield from (self._of_step(number, kind) for number in reversed(steps))
             return
-        steps = range(1, step + 1)
         still = [self._reader.watching(each).filter(pl.col("agent") == agent) for each in steps]
         events = self._reader.run.events_of(agent, steps)
         rows = pl.concat([*still, events]).sort("step", "seq", maintain_order=True)

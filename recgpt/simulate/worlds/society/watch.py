@@ -176,11 +176,18 @@ class SocietyWatch(EventWatch):
         return view_graph.graph(self.reader, step)
 
     def log(
-        self, step: int, *, agent: int | None = None, kind: str | None = None, text: str = "", limit: int = 200
+        self,
+        step: int,
+        *,
+        agent: int | None = None,
+        kind: str | None = None,
+        text: str = "",
+        limit: int = 200,
+        since: int = 1,
     ) -> list[LogLine]:
-        """Latest log lines up to a step that match, newest first."""
+        """Latest log lines from step `since` up to a step that match, newest first."""
         self.check_step(step)
-        return self.book.latest(step, agent=agent, kind=kind, text=text, limit=limit)
+        return self.book.latest(step, agent=agent, kind=kind, text=text, limit=limit, since=since)
 
     def agent(self, step: int, agent: int) -> AgentCard:
         """Card of an agent after a round.

@@ -126,6 +126,8 @@ def test_log_finds_texts_and_agents(watch):
     of_agent = watch.log(4, agent=0)
     assert {line["agent"] for line in of_agent} == {0}
     assert [line["step"] for line in of_agent] == sorted((line["step"] for line in of_agent), reverse=True)
+    assert [line for since, step in ((3, 4), (1, 2)) for line in watch.log(step, text="horror", since=since)] == lines
+    assert [line for since, step in ((2, 4), (1, 1)) for line in watch.log(step, agent=0, since=since)] == of_agent
     assert len(watch.log(4, limit=3)) == 3
     assert watch.log(0) == []
 
