@@ -354,6 +354,8 @@ class EventWatch:
 
     def count(self, rows: pl.DataFrame) -> None:
         """Count the events of the next step."""
+        for kind, count in _counts(rows).items():
+            self._count_by_kind[kind] += count
 
     def values(self, rows: pl.DataFrame) -> dict[str, float | None]:
         """Figures of the step counted last; before the first, `rows` is empty."""
@@ -415,8 +417,6 @@ class EventWatch:
         self.step += 1
         self.time = max(self.spec.clock.at(self.step) if rows.is_empty() else int(rows["time"].to_numpy().max()), 0)
         self._grow(rows)
-        for kind, count in _counts(rows).items():
-            self._count_by_kind[kind] += count
         self.count(rows)
         return self._frame(rows)
 

@@ -134,10 +134,12 @@ def _with_pages(known: pl.DataFrame) -> pl.DataFrame:
 
 def _with_words(known: pl.DataFrame) -> pl.DataFrame:
     """Rows with words for chats and posts of scripted minds, from item and opinion."""
-    silent = known.filter(pl.col("kind").is_in(list(_WORDS)) & (pl.col("text").fill_null("") == ""))
-    columns = silent.select("kind", "item", "title", "value").iter_rows()
+    is_silent = known.select(pl.col("kind").is_in(list(_WORDS)) & (pl.col("text").fill_null("") == "")).to_series()
+    columns = known.filter(is_silent).select("kind", "item", "title", "value").iter_rows()
     found = [_WORDS[kind](None if item is None else title, value) for kind, item, title, value in columns]
-    return known.update(silent.select("row", text=pl.Series(found, dtype=pl.String)), on="row")
+    return known.with_columns(
+        text=known["text"].clone().scatter(is_silent.arg_true(), pl.Series(found, dtype=pl.String))
+    )
 
 
 def _filled(sentence: str) -> pl.Expr:

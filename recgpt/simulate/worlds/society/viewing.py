@@ -73,9 +73,10 @@ class Viewing(ArrayPart):
         """Update with the events of a step and the hearings that follow from them."""
         if "shown" in of_kind:
             shown = of_kind["shown"]
-            keys = shown["agent"].to_numpy() * self._n_items + shown["item"].to_numpy()
-            self._shown_keys = distinct(np.concatenate([self._shown_keys, keys]))
-            self.n_shown_A = np.bincount(self._shown_keys // self._n_items, minlength=len(self.n_shown_A))
+            keys = distinct(shown["agent"].to_numpy() * self._n_items + shown["item"].to_numpy())
+            new = keys[~are_among(keys, self._shown_keys)]
+            self._shown_keys = np.insert(self._shown_keys, np.searchsorted(self._shown_keys, new), new)
+            self.n_shown_A += np.bincount(new // self._n_items, minlength=len(self.n_shown_A))
         if "watched" in of_kind:
             agents, items = (of_kind["watched"][name].to_numpy() for name in ("agent", "item"))
             push(agents, (self.watched_AB, items))
@@ -105,7 +106,8 @@ def push(agents: np.ndarray, *columns: tuple[np.ndarray, np.ndarray]) -> None:
     """
     order = np.argsort(agents, kind="stable")
     sorted_R = agents[order]
-    there, first, count = np.unique(sorted_R, return_index=True, return_counts=True)
+    first = np.flatnonzero(np.diff(sorted_R, prepend=-1))
+    there, count = sorted_R[first], np.diff(first, append=len(sorted_R))
     from_end_R = np.repeat(first + count, count) - 1 - np.arange(len(sorted_R))
     for buffer_AB, values_R in columns:
         size = buffer_AB.shape[1]
