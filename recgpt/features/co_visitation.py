@@ -116,7 +116,8 @@ def together(sequences: Ragged, n_items: int) -> sparse.csr_array:
     """(N, N) number of users with both items among their last 100; zero diagonal."""
     latest = sequences.tail(LONG_ITEMS)
     taken_UN = sparse.csr_array(
-        (np.ones(len(latest.values)), latest.values, latest.offsets), shape=(len(latest), n_items)
+        (np.ones(len(latest.values)), latest.values.astype(np.int32), latest.offsets.astype(np.int32)),
+        shape=(len(latest), n_items),
     )
     taken_UN.sum_duplicates()
     taken_UN.data[:] = 1

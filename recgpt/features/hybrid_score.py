@@ -10,7 +10,6 @@ from typing import NamedTuple, Self
 
 import numpy as np
 import torch
-from scipy import sparse
 
 from recgpt.data.ragged import Ragged
 from recgpt.data.splits.base import sample
@@ -40,6 +39,7 @@ LONG_DECAY = 0.9
 RATE_SCALE = 300
 COSINE_SCALE = 30
 ROWS = 64  # histories whose features are computed at a time
+_ROWS_IN_CACHE = 16  # histories whose sums of counts, in float64, are held at a time
 
 
 @dataclass(frozen=True)
@@ -74,27 +74,31 @@ class HybridIndex:
         """(B, N) float32 for each feature; histories must not be empty."""
         past = self.past
         query_BE = quantize_rows(pooled(histories, self.unit_NE))
-        recent_BN = recent_items(histories, self.n_items)
-        long_BN = decayed(histories, LONG_DECAY, LONG_ITEMS, self.n_items)
+        text_BN = _product(query_BE, self.quantized_NE)
+        popularity_N = _standardised(np.log1p(past.count_N))
+        co_visitation_BN, cosine_BN, co_occurrence_BN = (np.empty_like(text_BN) for _ in range(3))
         rate_N = 1 / (past.near_sum_N / UNITS + SHRINKAGE) / UNITS
         damping_N = 1 / np.sqrt(past.count_N + COUNT_DAMPING)
-        cosines_BN = past.near.product(_columns_scaled(recent_BN, damping_N / UNITS))
-        together_BN = past.together.product(_columns_scaled(long_BN, damping_N))
-        popularity_N = _standardised(np.log1p(past.count_N))
-        return HybridFeatures(
-            text=_standardised(_product(query_BE, self.quantized_NE)),
-            popularity=np.broadcast_to(popularity_N, (len(histories), self.n_items)),
-            co_visitation=_log1p(RATE_SCALE, past.near.product(_columns_scaled(recent_BN, rate_N))),
-            cosine_co_visitation=_log1p(COSINE_SCALE, _columns_scaled(cosines_BN, damping_N)),
-            co_occurrence=_log1p(COSINE_SCALE, _columns_scaled(together_BN, damping_N)),
-        )
+        near_damping_N = damping_N / UNITS
+        for start in range(0, len(histories), _ROWS_IN_CACHE):
+            rows = slice(start, start + _ROWS_IN_CACHE)
+            text_BN[rows] = _standardised(text_BN[rows])
+            recent_BN = recent_items(histories[rows], self.n_items)
+            long_BN = decayed(histories[rows], LONG_DECAY, LONG_ITEMS, self.n_items)
+            rates_BN, near_BN = past.near.products(recent_BN, rate_N, near_damping_N)
+            (together_BN,) = past.together.products(long_BN, damping_N)
+            co_visitation_BN[rows] = np.log1p(RATE_SCALE * rates_BN)
+            cosine_BN[rows] = np.log1p(COSINE_SCALE * (near_BN * damping_N))
+            co_occurrence_BN[rows] = np.log1p(COSINE_SCALE * (together_BN * damping_N))
+        popularity_BN = np.broadcast_to(popularity_N, text_BN.shape)
+        return HybridFeatures(text_BN, popularity_BN, co_visitation_BN, cosine_BN, co_occurrence_BN)
 
 
 def weighted_sum(features: Sequence[np.ndarray], weights_F: np.ndarray) -> np.ndarray:
     """(B, N) float32 hybrid score: the sum of the features, each (B, N) times its weight."""
-    score_BN = np.zeros(features[0].shape, dtype=np.float32)
+    score_BN, term_BN = np.zeros_like(features[0]), np.empty_like(features[0])
     for weight, feature_BN in zip(weights_F, features, strict=True):
-        score_BN += np.float32(weight) * feature_BN
+        score_BN += np.multiply(np.float32(weight), feature_BN, out=term_BN)
     return score_BN
 
 
@@ -140,17 +144,11 @@ def _standardised(values_N: np.ndarray) -> np.ndarray:
     Both are summed in float64 and then rounded: NumPy's order of summation depends on the processor, and the
     difference would be visible in float32.
     """
-    mean = values_N.mean(axis=-1, keepdims=True, dtype=np.float64).astype(np.float32)
-    spread = values_N.std(axis=-1, keepdims=True, dtype=np.float64).astype(np.float32)
-    return (values_N.astype(np.float32) - mean) / np.where(spread > 0, spread, np.float32(1))
-
-
-def _log1p(scale: float, scores_BN: sparse.csr_array) -> np.ndarray:
-    """(B, N) float32 log(1 + scale x score) of a sparse product (without duplicate entries)."""
-    logs = np.log1p(scale * scores_BN.data).astype(np.float32)
-    return sparse.csr_array((logs, scores_BN.indices, scores_BN.indptr), shape=scores_BN.shape).toarray()
-
-
-def _columns_scaled(weights_BN: sparse.csr_array, scale_N: np.ndarray) -> sparse.csr_array:
-    data = weights_BN.data * scale_N[weights_BN.indices]
-    return sparse.csr_array((data, weights_BN.indices, weights_BN.indptr), shape=weights_BN.shape)
+    mean = values_N.mean(axis=-1, keepdims=True, dtype=np.float64)
+    squares = values_N - mean
+    squares *= squares
+    spread = np.sqrt(squares.mean(axis=-1, keepdims=True)).astype(np.float32)
+    standard_N = values_N.astype(np.float32)
+    standard_N -= mean.astype(np.float32)
+    standard_N /= np.where(spread > 0, spread, np.float32(1))
+    return standard_N

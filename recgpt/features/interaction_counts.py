@@ -38,7 +38,8 @@ class GrowingCounts:
         if self._pending:
             rows, columns, values = (np.concatenate(parts) for parts in zip(*self._pending, strict=True))
             self._pending = []
-            added_NN = sparse.coo_array((values, (rows, columns)), shape=self._main_NN.shape).tocsr()
+            places = (rows.astype(np.int32), columns.astype(np.int32))
+            added_NN = sparse.coo_array((values, places), shape=self._main_NN.shape).tocsr()
             self._extra_NN = added_NN if self._extra_NN is None else self._extra_NN + added_NN
             if self._extra_NN.nnz > 10_000 + self._main_NN.nnz // 8:
                 self._main_NN, self._extra_NN = self._main_NN + self._extra_NN, None
@@ -49,41 +50,45 @@ class GrowingCounts:
         first, *others = self.parts
         self._main_NN, self._extra_NN = sum(others, start=first), None
 
-    def product(self, weights_BN: sparse.csr_array) -> sparse.csr_array:
-        """(B, N) weights @ counts."""
-        first, *others = self.parts
-        product_BN = weights_BN @ first
-        for other in others:
-            product_BN = product_BN + weights_BN @ other
-        return product_BN
+    def products(self, weights_BN: sparse.csr_array, *scales_N: np.ndarray) -> list[np.ndarray]:
+        """(B, N) float64 (weights x scale) @ counts, for each (N,) scale of the items; the counts are read once."""
+        items_R, shape = weights_BN.indices, weights_BN.shape
+        case_R = np.repeat(np.arange(shape[0]), np.diff(weights_BN.indptr))
+        products = [np.zeros(shape) for _ in scales_N]
+        for part_NN in self.parts:
+            # One row a weight, one column an item of a history: the products of all histories are a single vector.
+            rows_RC = _side_by_side(part_NN[items_R], case_R, shape)
+            for product_BN, scale_N in zip(products, scales_N, strict=True):
+                product_BN += ((weights_BN.data * scale_N[items_R]) @ rows_RC).reshape(shape)
+        return products
 
     def looked_up(self, items_BS: np.ndarray, place_BN: np.ndarray, n_places: int) -> np.ndarray:
         """(B, S, M) float32 counts C[items_BS, candidate]; `place_BN` maps items to candidate index (-1: no candidate).
 
         Rows of `items_BS` = -1 (padding) are 0.
         """
-        found_BSM = np.zeros((*items_BS.shape, n_places), dtype=np.float32)
-        case, position = np.nonzero(items_BS >= 0)
-        items = items_BS[case, position]
+        width, n_cells = n_places + 1, items_BS.size * (n_places + 1)  # the first cell takes what is no candidate's
+        row_R = np.flatnonzero(items_BS >= 0)
+        items_R, case_R = items_BS.reshape(-1)[row_R], row_R // items_BS.shape[1]
+        found = np.zeros(n_cells)
         for part_NN in self.parts:
-            entry, owner = row_entries(part_NN, items)
-            place = place_BN[case[owner], part_NN.indices[entry]]
-            is_candidate = place >= 0
-            owner, place, entry = owner[is_candidate], place[is_candidate], entry[is_candidate]
-            found_BSM[case[owner], position[owner], place] += part_NN.data[entry]
-        return found_BSM
+            rows_RN = part_NN[items_R]
+            lengths_R = np.diff(rows_RN.indptr)
+            place = place_BN.reshape(-1)[rows_RN.indices + np.repeat(case_R * place_BN.shape[1], lengths_R)]
+            found += np.bincount(place + np.repeat(row_R * width + 1, lengths_R), rows_RN.data, minlength=n_cells)
+        return found.reshape(*items_BS.shape, width)[..., 1:].astype(np.float32)
 
     def row_sums(self) -> np.ndarray:
         """(N,) float64."""
         return np.sum([part_NN.sum(axis=1) for part_NN in self.parts], axis=0)
 
 
-def row_entries(matrix: sparse.csr_array, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Indices into `matrix.indices` and `.data` of the entries of `rows`, and the index in `rows` of each entry."""
-    starts = matrix.indptr[rows].astype(np.int64)
-    lengths = matrix.indptr[rows + 1] - starts
-    entry = np.arange(lengths.sum()) + np.repeat(starts - offsets_from_lengths(lengths)[:-1], lengths)
-    return entry, np.repeat(np.arange(len(rows)), lengths)
+def _side_by_side(rows_RN: sparse.csr_array, case_R: np.ndarray, shape: tuple[int, int]) -> sparse.csr_array:
+    """(R, B N) `rows_RN`, each moved to the columns of its history `case_R`; shape is (B, N)."""
+    n_columns = shape[0] * shape[1]
+    first_R = (case_R * shape[1]).astype(np.int32 if n_columns <= np.iinfo(np.int32).max else np.int64)
+    columns = rows_RN.indices + np.repeat(first_R, np.diff(rows_RN.indptr))
+    return sparse.csr_array((rows_RN.data, columns, rows_RN.indptr), shape=(len(case_R), n_columns))
 
 
 class InteractionCounts:
@@ -125,7 +130,7 @@ class InteractionCounts:
         self._n_appended = 0
         self.count_N = np.bincount(sequences.values, minlength=self.n_items)
         user = np.repeat(np.arange(len(sequences)), sequences.lengths)
-        item = np.asarray(sequences.values, dtype=np.int64)
+        item = np.asarray(sequences.values, dtype=np.int32)  # half the size, so that the counts are read faster
         earlier, later, units = near_pairs(user, item, np.ones(len(item), dtype=bool))
         after_NN = sparse.coo_array((units, (earlier, later)), shape=(self.n_items, self.n_items)).tocsr()
         before_NN = after_NN.T.tocsr()

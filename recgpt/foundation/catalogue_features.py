@@ -331,15 +331,18 @@ class CatalogueFeatures:
         mean_year_N, last_year_N = self.past.years()
         score_BN = scores.score_BN
         # The scale of hybrid scores differs between catalogues: z = (score - mean) / standard deviation over the items.
-        spread_B1 = score_BN.std(axis=1, keepdims=True)
-        z_score_BN = (score_BN - score_BN.mean(axis=1, keepdims=True)) / np.where(spread_B1 > 0, spread_B1, 1)
+        mean_B1 = score_BN.mean(axis=1, keepdims=True)
+        spread_B1 = score_BN.std(axis=1, keepdims=True, mean=mean_B1)
+        score_BM = np.take_along_axis(score_BN, candidates_BM, axis=1)
+        z_score_BM = (score_BM - mean_B1) / np.where(spread_B1 > 0, spread_B1, 1)
         latest_year_B1 = mean_year_N[items_BS[:, 0]][:, None]
         since_mean_BM = np.clip(mean_year_N[candidates_BM] - latest_year_B1, -_MAX_YEARS, _MAX_YEARS)
         since_last_BM = np.clip(last_year_N[candidates_BM] - latest_year_B1, -_MAX_YEARS, _MAX_YEARS)
         by_name = {
             name: np.take_along_axis(each_BN, candidates_BM, axis=1)
-            for name, each_BN in zip((*FEATURES, "hybrid_score"), (*scores.features, z_score_BN), strict=True)
+            for name, each_BN in zip(FEATURES, scores.features, strict=True)
         } | {
+            "hybrid_score": z_score_BM,
             "log_count": log_count_N[candidates_BM],
             "log_recent_count": np.log1p(self.past.recent_count_N)[candidates_BM],
             "years_after_latest": since_mean_BM,

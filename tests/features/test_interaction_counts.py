@@ -208,9 +208,12 @@ def test_looked_up_is_indexing(grown):
         assert found_BSM.dtype == np.float32
 
 
-def test_product_is_that_of_dense_matrices(grown):
-    weights_BN = sparse.random_array((5, N_ITEMS), density=0.1, rng=np.random.default_rng(2)).tocsr()
+def test_products_are_those_of_dense_matrices(grown):
+    rng = np.random.default_rng(2)
+    weights_BN = sparse.random_array((5, N_ITEMS), density=0.1, rng=rng).tocsr()
+    scales = rng.random((2, N_ITEMS))
     for name in COUNTS:
         counts = getattr(grown, name)
-        np.testing.assert_allclose(counts.product(weights_BN).toarray(), weights_BN.toarray() @ dense(counts))
+        for product_BN, scale_N in zip(counts.products(weights_BN, *scales), scales, strict=True):
+            np.testing.assert_allclose(product_BN, (weights_BN.toarray() * scale_N) @ dense(counts))
         np.testing.assert_allclose(counts.row_sums(), dense(counts).sum(axis=1))
