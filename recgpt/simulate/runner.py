@@ -179,12 +179,16 @@ def fork(run: Run, new_id: str, at_step: int, *, config_file: Path | None = None
     return run.fork(new_id, at_step, made_with=versions(), changes={**parts, "changed": changed})
 
 
+def changeable(spec: WorldSpec) -> list[str]:
+    """Names of the settings that a fork may change."""
+    return [name for name in spec.config.model_fields if spec.fixed is not None and name not in ("seed", *spec.fixed)]
+
+
 def _check_changeable(run: Run, spec: WorldSpec, names: list[str]) -> None:
     """Raise SimulationError if one of the settings is fixed."""
-    settings = list(spec.config.model_fields)
-    fixed = settings if spec.fixed is None else ["seed", *spec.fixed]
-    if refused := [name for name in names if name in fixed]:
-        free = ", ".join(name for name in settings if name not in fixed)
+    allowed = changeable(spec)
+    if refused := [name for name in names if name in spec.config.model_fields and name not in allowed]:
+        free = ", ".join(allowed)
         raise SimulationError(
             f"run {run.run_id}: a fork cannot change {', '.join(refused)}, which shaped the steps that it shares:"
             + (f" change {free}, or start a new run" if free else " fork it unchanged, or start a new run")

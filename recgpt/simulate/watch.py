@@ -124,7 +124,7 @@ class AgentEvent(TypedDict):
 
 
 class AgentCard(TypedDict):
-    """An agent as it was after a step; `role` is agent or, where a person decides for it, user."""
+    """An agent as it was after a step; `role` is agent or, where a person decides for it in the next step, user."""
 
     step: int
     id: int
@@ -161,8 +161,16 @@ class Watch(Protocol):
         """Panels after a step."""
         ...
 
-    def graph(self, step: int) -> dict[str, Any] | None:
-        """Social graph after a step: nodes, links, clusters, cluster_links, rule; None without one."""
+    def graph(self, step: int, ego: int | None = None) -> dict[str, Any] | None:
+        """Social graph after a step: nodes, links, clusters, cluster_links, rule; None without one.
+
+        With `ego` the nodes are that agent and its friends, for agents left out of a large graph.
+
+        Raises
+        ------
+        SimulationError
+            The run has no agent `ego`.
+        """
         ...
 
     def find(self, query: str, limit: int) -> list[Found]:

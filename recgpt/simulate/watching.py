@@ -459,7 +459,7 @@ class EventWatch:
         self.check_step(step)
         return self._moments[step]
 
-    def graph(self, step: int) -> dict[str, Any] | None:  # no graph
+    def graph(self, step: int, ego: int | None = None) -> dict[str, Any] | None:  # no graph
         """No graph."""
         return None
 

@@ -80,19 +80,25 @@ async def moment(request: Request, run: str, step: int) -> Any:
 
 
 @router.get("/runs/{run}/steps/{step}/graph")
-async def graph(request: Request, run: str, step: int) -> Any:
-    """Social graph as it was after a step; null without one."""
+async def graph(request: Request, run: str, step: int, ego: int | None = None) -> Any:
+    """Social graph as it was after a step, or of one agent and its friends; null without one."""
     reading = await service_of(request).reading(run, step)
-    return JSONResponse(await asked(request, reading, lambda: reading.watch.graph(step)))
+    if ego is not None:
+        _check_agent(reading, run, ego)
+    return JSONResponse(await asked(request, reading, lambda: reading.watch.graph(step, ego)))
 
 
 @router.get("/runs/{run}/steps/{step}/agents/{agent}")
 async def agent(request: Request, run: str, step: int, agent: int) -> Any:
     """Card of an agent as it was after a step."""
     reading = await service_of(request).reading(run, step)
+    _check_agent(reading, run, agent)
+    return JSONResponse(await asked(request, reading, lambda: reading.watch.agent(step, agent)))
+
+
+def _check_agent(reading: Reading, run: str, agent: int) -> None:
     if not 0 <= agent < reading.about["n_agents"]:
         raise MissingError(f"run {run} has no agent {agent}: choose one from 0 to {reading.about['n_agents'] - 1}")
-    return JSONResponse(await asked(request, reading, lambda: reading.watch.agent(step, agent)))
 
 
 @router.get("/runs/{run}/agents")

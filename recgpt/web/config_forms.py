@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from recgpt.config import config_error, parse_yaml
 from recgpt.errors import SimulationError
+from recgpt.recommenders import REGISTRY
 from recgpt.simulate.store import Run
 from recgpt.simulate.world import WORLDS, WorldConfig, WorldSpec, world_of
 from recgpt.web.cleaning import cleaned_value
@@ -37,6 +38,9 @@ def _described(spec: WorldSpec, permits: Permits) -> dict[str, Any]:
     for name in PATHS:
         if name in schema["properties"]:
             schema["properties"][name]["examples"] = sorted(permits.paths[name])
+    for name, names in _names_of(spec.name).items():
+        field = schema["properties"][name]
+        field["examples"] = [*names, *field.get("examples", ())]
     return {
         "name": spec.name,
         "step_name": spec.step_name,
@@ -44,6 +48,15 @@ def _described(spec: WorldSpec, permits: Permits) -> dict[str, Any]:
         "schema": schema,
         "defaults": {name: known[name] for name in defaults},
     }
+
+
+def _names_of(world: str) -> dict[str, list[str]]:
+    """Registered names for the settings that are texts."""
+    if world == "gym":
+        from recgpt.simulate.worlds.gym.policies import policy_names
+
+        return {"policy": policy_names()}
+    return {"recommender": list(REGISTRY)} if world in ("feed", "society") else {}
 
 
 def checked_config(world: str, settings: dict[str, Any], permits: Permits) -> WorldConfig:

@@ -155,12 +155,19 @@ async def control(request: Request, run: str, body: Control) -> dict[str, Any]:
 
 
 async def _reset(service: Service, run_id: str) -> dict[str, Any]:
-    """Make the run anew, paused before its first step."""
+    """Make the run anew, paused before its first step, at the same speed."""
+    speed = _speed_of(service, run_id)
     await asyncio.to_thread(service.players.end, run_id)
     with Run.open(run_id) as run:
         manifest = run.manifest
     job = {"do": "create", "world": manifest.world, "config": manifest.config, "overwrite": True}
-    return await _started(service, run_id, job, plays=False)
+    return await _started(service, run_id, job, plays=False, speed=speed)
+
+
+def _speed_of(service: Service, run_id: str) -> float | None:
+    """Steps a second at which a run was played here last."""
+    player = service.players.of(run_id)
+    return None if player is None else player.speed
 
 
 async def _started(
@@ -256,7 +263,7 @@ async def _forked(
     if run_path(new_id).is_file():
         raise taken(new_id)
     job = {"do": "fork", "parent": run_id, "at": at, "overrides": overrides}
-    return await _started(service, new_id, job, plays=False)
+    return await _started(service, new_id, job, plays=False, speed=_speed_of(service, run_id))
 
 
 # --- a person, and interviews ---

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from recgpt.simulate.runner import changeable
 from recgpt.simulate.store import Run, list_runs
 from recgpt.simulate.store.file import is_being_written
+from recgpt.simulate.world import world_of
 from recgpt.web.cleaning import cleaned_value
 from recgpt.web.followers import Reading
 from recgpt.web.players import Player, Players
@@ -26,6 +28,7 @@ def status_of(run_id: str, reading: Reading | None, error: str | None, players: 
         "error": failure,
         "prompt": None if player is None else player.prompt,
         "forked_from": None if run is None else run.manifest.forked_from,
+        "changeable": [] if run is None else changeable(world_of(run.manifest.world)),
         "manifest": None if reading is None else reading.manifest,
     }
 

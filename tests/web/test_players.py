@@ -127,6 +127,7 @@ def test_a_reader_that_connects_again_gets_the_next_id(client):
 
 def test_reset_fork_and_a_taken_id(client):
     create(client, "again")
+    assert control(client, "again", "speed", speed=500) == 200  # kept by resets and forks
     control(client, "again", "play")
     until(lambda: status(client, "again") == "finished")
     first = Run.open("again").hash
@@ -143,6 +144,7 @@ def test_reset_fork_and_a_taken_id(client):
     assert forked.json["run"] == "again-2"
     until(lambda: status(client, "again-2") == "paused")
     assert client.json("/api/runs/again-2")["forked_from"] == "again@4"
+    assert client.json("/api/runs/again-2")["speed"] == 500
     taken = client.post("/api/runs", {"run": "again", "world": "gym", "config": GYM})
     assert taken.status == 422
     assert "exists already" in taken.json["error"]

@@ -51,11 +51,17 @@ def test_edit_take_answer_and_give(client):
         time.sleep(0.1)
     assert "What do you do?" in prompts[0]
     assert client.json("/recagent/" + taken + "/role-play") == 3
+    assert [client.json(f"/api/runs/{taken}/steps/{step}/agents/3")["role"] for step in (1, 2, 3)] == [
+        "agent",
+        "user",
+        "user",
+    ]
     assert "drama" in client.json(f"/recagent/{taken}/agents/1")["interest"]
 
     given = client.post(f"/api/runs/{taken}/give", {"at": 3, "agent": 3}).json["run"]
     until_settled(client, given)
     assert schedule_of(given)[-1] == {**schedule_of(taken)[-1], "until": 3}
+    assert client.json(f"/api/runs/{given}/steps/3/agents/3")["role"] == "agent"
     client.post(f"/api/runs/{given}/control", {"action": "play"})
     while (found := client.json(f"/api/runs/{given}"))["status"] == "playing":
         assert time.monotonic() < end
@@ -80,6 +86,26 @@ def test_impossible_changes_are_one_line(client):
         answer = client.post(f"/api/runs/town/{path}", body)
         assert answer.status == 422, (path, answer)
         assert "\n" not in answer.json["error"]
+
+
+def test_the_graph_around_an_agent_holds_the_agent_and_its_friends(client):
+    whole = client.json("/api/runs/town/steps/3/graph")
+    friends = {link["target"] for link in whole["links"] if link["source"] == 7}
+    around = client.json("/api/runs/town/steps/3/graph?ego=7")
+    assert {node["id"] for node in around["nodes"]} == {7, *friends}
+    assert (around["n_agents"], around["clusters"]) == (AGENTS, whole["clusters"])
+    missing = client.get(f"/api/runs/town/steps/3/graph?ego={AGENTS}")
+    assert (missing.status, missing.json["error"].count("no agent")) == (404, 1)
+
+
+def test_the_form_offers_names_and_a_fork_knows_its_settings(client):
+    schemas = {world["name"]: world["schema"]["properties"] for world in client.json("/api/worlds")}
+    for world in ("feed", "society"):
+        assert {"recgpt", "item_knn"} <= set(schemas[world]["recommender"]["examples"])
+    assert {"linucb", "item_knn"} <= set(schemas["gym"]["policy"]["examples"])
+    changeable = client.json("/api/runs/town")["changeable"]
+    assert "active_prob" in changeable
+    assert "seed" not in changeable
 
 
 def test_settings_as_yaml_and_back(client):

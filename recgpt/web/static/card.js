@@ -16,6 +16,7 @@ export class AgentView {
     this.picture = el("div", { class: "picture", "aria-hidden": "true" });
     this.name = el("h2", { class: "words" });
     this.detail = el("p", { class: "card-detail" });
+    this.only = el("p", { class: "panel-help" });
     this.activity = el("p", { class: "card-activity words" });
     this.profile = el("div", { class: "card-profile" });
     this.panelBox = el("div");
@@ -23,10 +24,10 @@ export class AgentView {
     this.buttons = this.makeButtons();
     const close = iconButton("close", "Deselect the agent", () => model.select(null));
     const head = el("div", { class: "card-head" }, this.picture, el("div", { class: "card-title" }, this.name, this.detail), close);
-    this.body = el("div", { class: "card-body", hidden: true }, head, this.activity, this.buttons, this.profile, this.panelBox);
+    this.body = el("div", { class: "card-body", hidden: true }, head, this.only, this.activity, this.buttons, this.profile, this.panelBox);
     this.hint = el("p", { class: "empty" });
     this.node = el("section", { class: "card", "aria-label": "Selected agent" }, this.hint, this.body);
-    model.on("card agent run", () => this.update());
+    model.on("card agent run step", () => this.update());
     this.update();
   }
 
@@ -52,6 +53,8 @@ export class AgentView {
     this.picture.style.setProperty("--activity", activity ? activity.color : "");
     setText(this.name, card.name);
     setText(this.detail, `Number ${card.id}${card.role === "user" ? " · a person decides" : ""} · after ${about.step_name} ${card.step}`);
+    this.only.hidden = this.model.source.writable || card.step === this.model.step;
+    setText(this.only, `This recording holds agents only as they were after ${about.step_name} ${numberText(card.step)}.`);
     setText(this.activity, activityText(card.event, activity));
     if (this.take) setText(this.take, card.role === "user" ? "Give back" : "Take over");
     this.updateProfile(card);

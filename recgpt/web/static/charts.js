@@ -7,7 +7,7 @@ import { el, fittedContext, nextFrame, setAttribute, setText } from "./dom.js";
 const CHART_COLORS = 8;
 const MOST_ENTRIES = 6;
 const MOST_MARKS = 60; // more would hide the lines
-const PAD = { left: 38, right: 10, top: 8, bottom: 16 };
+const PAD = { left: 44, right: 10, top: 8, bottom: 16 };
 
 /** Round numbers that span a range: at most five. */
 export function niceTicks(low, high) {

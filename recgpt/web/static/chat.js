@@ -18,9 +18,9 @@ export class ChatView {
     this.ask = el("button", { class: "button primary" }, "Ask");
     this.form = el("form", { class: "chat-form", submit: (event) => this.interview(event) }, this.question, this.ask);
     this.prompt = this.makePrompt();
-    this.node = el("section", { class: "chat", "aria-label": "Chat" }, this.prompt, el("h2", {}, "Interview"), this.who, this.messages, this.form);
-    this.node.hidden = !model.source.writable; // a recorded run answers nothing
-    model.on("agent step card", () => this.update());
+    this.title = el("h2", {}, "Interview");
+    this.node = el("section", { class: "chat", "aria-label": "Chat" }, this.prompt, this.title, this.who, this.messages, this.form);
+    model.on("agent step card prompt", () => this.update());
     model.on("prompt", () => this.updatePrompt());
     this.update();
     this.updatePrompt();
@@ -53,12 +53,14 @@ export class ChatView {
   async sendAnswer(event) {
     event.preventDefault();
     const text = this.answer.value;
+    const before = this.turns;
+    this.showTurn(`› ${text}`); // the next prompt may come before the server's reply to this answer
     try {
       await this.model.source.post("answer", { text });
-      this.showTurn(`› ${text}`);
       this.answer.value = "";
       setText(this.promptError, "");
     } catch (error) {
+      this.turns = before;
       setText(this.promptError, error.message);
     }
   }
@@ -66,12 +68,15 @@ export class ChatView {
   update() {
     const { about, agent, step, card, source } = this.model;
     const offered = source.writable && about.can.includes("interview");
+    const isPlayed = Boolean(this.model.prompt) || (card && card.role === "user");
+    this.node.hidden = !source.writable || !(offered || isPlayed); // a recorded run answers nothing
+    this.title.hidden = !offered;
     for (const node of [this.form, this.messages]) node.hidden = !offered || agent === null;
     const name = card ? card.name : `agent ${agent}`;
     const asks = `You ask ${name} as of ${about.step_name} ${step}. The question leaves no trace in the run.`;
     if (card && card.role === "user" && !this.model.prompt) {
       setText(this.who, `A person decides for ${name}: press play, and its prompts appear here.`);
-    } else setText(this.who, offered ? (agent === null ? "Choose an agent to interview it." : asks) : "Agents of this world give no interviews.");
+    } else setText(this.who, offered ? (agent === null ? "Choose an agent to interview it." : asks) : "");
     if (agent !== this.shownAgent) this.showTalks();
   }
 

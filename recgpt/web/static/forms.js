@@ -1,7 +1,7 @@
 // A form from a JSON schema: settings with their limits and help, nested settings, and lists of settings by kind.
 
 import { el, icon, setText } from "./dom.js";
-import { valueOfText, wordsOf } from "./format.js";
+import { countText, valueOfText, wordsOf } from "./format.js";
 
 /** Schema behind references and without the alternative null; `optional` where null is allowed. */
 function plainSchema(schema, definitions) {
@@ -45,7 +45,7 @@ class ValueField {
     const label = el("label", { for: id }, wordsOf(key.split(".").pop()), required ? el("span", { class: "needed" }, " needed") : null);
     const help = el("p", { class: "field-help", id: `${id}-help` }, helpOf(schema, key));
     this.reset = el("button", { type: "button", class: "link field-reset", title: "Back to the default", click: () => this.write(schema.default) }, "default");
-    this.node = el("div", { class: `field kind-${schema.type}`, "data-key": key }, el("div", { class: "field-head" }, label, this.reset), this.input, help, this.error);
+    this.node = el("div", { class: `field kind-${schema.type}`, "data-key": key }, el("div", { class: "field-head" }, label, this.reset), this.input, this.names(id), help, this.error);
     this.input.setAttribute("aria-describedby", `${id}-help ${id}-error`);
     this.input.addEventListener("input", () => this.edited());
     this.write(this.initial);
@@ -56,8 +56,14 @@ class ValueField {
     if (schema.enum) return el("select", { id }, ...schema.enum.map((value) => el("option", { value }, String(value))));
     if (schema.type === "boolean") return el("input", { id, type: "checkbox", class: "switch", role: "switch" });
     if (schema.type === "integer" || schema.type === "number") return el("input", { id, type: "number", step: schema.type === "integer" ? 1 : "any", inputmode: "decimal", placeholder: schema.optional ? "none" : "" });
-    if (schema.type === "string") return el("input", { id, type: "text", spellcheck: "false", placeholder: schema.optional ? "none" : "" });
+    if (schema.type === "string") return el("input", { id, type: "text", spellcheck: "false", placeholder: schema.optional ? "none" : "", list: namesOf(schema).length ? `${id}-names` : null });
     return el("textarea", { id, rows: 2, spellcheck: "false", placeholder: schema.optional ? "none" : "[]" });
+  }
+
+  /** Names that the server offers, as suggestions below the field. */
+  names(id) {
+    const names = this.input.hasAttribute("list") ? namesOf(this.schema) : [];
+    return names.length ? el("datalist", { id: `${id}-names` }, ...names.map((value) => el("option", { value }))) : null;
   }
 
   edited() {
@@ -197,6 +203,10 @@ class KindsField {
   }
 }
 
+function namesOf(schema) {
+  return schema.examples || [];
+}
+
 const FIELD_HINTS = { mind: "how agents decide: scripted (fitted models), llm, replay, person, or module:Class", llm: "the language model of the mind llm" };
 
 /** What a setting means and allows, in one line. */
@@ -208,6 +218,7 @@ function helpOf(schema, key) {
   if (schema.exclusiveMinimum !== undefined) limits.push(`more than ${schema.exclusiveMinimum}`);
   if (schema.maximum !== undefined && schema.maximum < 4e9) limits.push(`at most ${schema.maximum}`);
   if (limits.length) parts.push(limits.join(", "));
+  if (namesOf(schema).length) parts.push(`${countText(namesOf(schema).length, "name")} offered${schema.default ? ": clear the field to see them" : ""}`);
   return parts.join(" · ");
 }
 

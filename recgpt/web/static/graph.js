@@ -40,6 +40,7 @@ export class SocialGraph {
     });
     this.painter = new GraphPainter(canvas, activities);
     this.overlay.setPaper(this.painter.paper);
+    this.overlay.setWhere({ text: "Loading …", canGoBack: false, toggle: "" });
     this.settler = new GraphSettler((x, y, done) => this.settled(x, y, done));
     this.input = new GraphInput(canvas, this);
     this.watchSurroundings();
@@ -147,7 +148,7 @@ export class SocialGraph {
   rebuild({ isSame }) {
     const { index, mode } = this;
     if ((mode.kind === "ego" && !index.nodes.has(mode.id)) || (mode.kind === "cluster" && !index.clusters.has(mode.id))) {
-      this.mode = { kind: "agents" };
+      this.mode = this.wholeMode();
     }
     this.drawn.remember(this.positions);
     const members = {

@@ -9,7 +9,7 @@ function typesHere(target) {
 }
 
 function ownsKey(target, key) {
-  if (target.type === "range" && ["ArrowLeft", "ArrowRight", "Home", "End"].includes(key)) return true;
+  if (target.type === "range" && ["ArrowLeft", "ArrowRight", "Home"].includes(key)) return true;
   return key === " " && (target.tagName === "BUTTON" || target.tagName === "SUMMARY" || target.type === "checkbox" || target.tagName === "A");
 }
 

@@ -4,6 +4,7 @@ import { SchemaForm } from "./forms.js";
 import { buildHeader } from "./header.js";
 import { el, notify, setAttribute, setText } from "./dom.js";
 import { getJson, postJson } from "./source.js";
+import { SPEEDS } from "./transport.js";
 import { openRun } from "./links.js";
 import { startKeys } from "./keys.js";
 import { switchTheme } from "./theme.js";
@@ -52,9 +53,11 @@ class NewPage {
   submitBar() {
     const start = el("button", { class: "button primary", value: "play" }, "Start");
     const paused = el("button", { class: "button", value: "paused" }, "Create, paused");
+    this.speed = el("select", {}, ...SPEEDS.map(([value, label]) => el("option", { value }, label)));
+    this.speed.value = "";
     this.submitButtons = [start, paused];
     this.progress = el("span", { class: "changed-count", role: "status" });
-    return el("div", { class: "submit-bar" }, start, paused, this.progress);
+    return el("div", { class: "submit-bar" }, start, paused, el("label", { class: "check" }, "Speed", this.speed), this.progress);
   }
 
   showWorld(world, config) {
@@ -100,7 +103,7 @@ class NewPage {
     const play = !event.submitter || event.submitter.value === "play";
     this.setBusy(true);
     try {
-      await postJson("/api/runs", { run: this.name.value, world: this.world.name, config: this.form.read(), play });
+      await postJson("/api/runs", { run: this.name.value, world: this.world.name, config: this.form.read(), play, speed: this.speed.value === "" ? null : Number(this.speed.value) });
       openRun(this.name.value);
     } catch (error) {
       this.showError(error.message);

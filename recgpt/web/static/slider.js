@@ -8,7 +8,7 @@ export class TimeSlider {
   constructor({ noun, onStep }) {
     this.noun = noun;
     this.state = { step: 0, last: 0, marks: [], text: "" };
-    this.input = el("input", { type: "range", class: "slider", min: 0, max: 0, step: 1, value: 0, "aria-label": "Time", input: () => onStep(Number(this.input.value)) });
+    this.input = el("input", { type: "range", class: "slider", min: 0, max: 0, step: 1, value: 0, "aria-label": "Time", input: () => onStep(this.chosenStep) });
     this.canvas = el("canvas", { class: "slider-marks", "aria-hidden": "true" });
     this.tip = el("div", { class: "slider-tip", hidden: true });
     this.node = el("div", { class: "slider-box" }, this.canvas, this.input, this.tip);
@@ -20,6 +20,12 @@ export class TimeSlider {
       nextFrame(this.draw);
     }).observe(this.node);
     onTheme(this.draw);
+  }
+
+  /** Step of the handle; at the right end the newest step, though more came since the range was drawn. */
+  get chosenStep() {
+    const step = Number(this.input.value);
+    return step < this.state.last ? step : Infinity;
   }
 
   update(state) {

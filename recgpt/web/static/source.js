@@ -59,8 +59,9 @@ export class HttpSource {
     return getJson(`${this.base}/steps/${step}`, signal);
   }
 
-  graph(step, signal) {
-    return getJson(`${this.base}/steps/${step}/graph`, signal);
+  /** Social graph, or of the agent `ego` and its friends. */
+  graph(step, ego, signal) {
+    return getJson(`${this.base}/steps/${step}/graph?${queryOf({ ego })}`, signal);
   }
 
   agent(step, agent, signal) {

@@ -15,6 +15,7 @@ export class Stage {
     const { about } = model;
     this.graph = null;
     this.hasData = false;
+    this.shown = this.wanted = null; // graph on the canvas; agent whose friends are to be shown once they are there
     this.tip = el("div", { class: "stage-tip words", hidden: true });
     const handlers = { onSelect: (agent) => model.select(agent), onHover: (agent, event) => this.showTip(agent, event) };
     this.handlers = handlers;
@@ -27,7 +28,7 @@ export class Stage {
     this.rule = el("span", { class: "stage-rule" });
     this.head = el("div", { class: "stage-head" }, this.legend, this.rule, this.toggle);
     this.node = el("section", { class: "stage", "aria-label": wordsOfStage(about) }, this.head, this.grid.node, this.graphBox, this.tip);
-    this.graphRequest = new NewestRequest((step, signal) => model.source.graph(step, signal), (step, graph, error) => this.takeGraph(graph, error), GRAPH_PAUSE_MS);
+    this.graphRequest = new NewestRequest((key, signal) => this.loadGraph(key, signal), (key, graph, error) => this.takeGraph(graph, error), GRAPH_PAUSE_MS);
     model.on("frame", () => this.update());
     model.on("agent", () => this.select());
     new ResizeObserver(() => this.graph && this.graph.resize()).observe(this.graphBox);
@@ -78,8 +79,20 @@ export class Stage {
       this.grid.setActivity(frame.activity);
       return;
     }
-    this.graphRequest.ask(this.model.step, following && playing);
+    this.askGraph(following && playing);
     if (frame.activity && this.hasData) this.graph.setActivity(frame.activity);
+  }
+
+  askGraph(patient) {
+    this.graphRequest.ask([this.model.step, this.model.agent], patient);
+  }
+
+  /** Graph of a step; a selected agent that a large graph leaves out comes with its friends. */
+  async loadGraph([step, agent], signal) {
+    const { source } = this.model;
+    const graph = await source.graph(step, null, signal);
+    if (!graph || agent === null || !leavesOut(graph, agent)) return graph;
+    return withEgo(graph, await source.graph(step, agent, signal), agent);
   }
 
   countActivities({ activity }) {
@@ -91,16 +104,23 @@ export class Stage {
   takeGraph(graph, error) {
     if (error || !graph || !this.graph) return;
     this.graph.setGraph(graph);
+    this.shown = graph;
     this.hasData = true;
     setText(this.rule, graph.nodes.length < graph.n_agents ? graph.rule : "");
     this.rule.title = graph.rule;
     if (this.model.frame && this.model.frame.activity) this.graph.setActivity(this.model.frame.activity);
     this.graph.select(this.model.agent);
+    if (this.wanted !== null && graph.ego === this.wanted) this.graph.setEgo(graph.ego);
+    this.wanted = null;
   }
 
   select() {
-    this.grid.select(this.model.agent);
-    if (this.hasData) this.graph.select(this.model.agent);
+    const { agent, source } = this.model;
+    this.grid.select(agent);
+    if (!this.hasData || this.graphBox.hidden) return;
+    this.graph.select(agent);
+    this.wanted = agent !== null && source.writable && leavesOut(this.shown, agent) ? agent : null;
+    if (this.wanted !== null) this.askGraph(false);
   }
 
   showTip(agent, event) {
@@ -113,6 +133,18 @@ export class Stage {
     this.tip.style.left = `${Math.min(box.width - 150, event.clientX - box.left + 12)}px`;
     this.tip.style.top = `${event.clientY - box.top + 14}px`;
   }
+}
+
+/** Whether a graph of some of the agents is without an agent. */
+function leavesOut(graph, agent) {
+  return graph.nodes.length < graph.n_agents && !graph.nodes.some((node) => node.id === agent);
+}
+
+/** A graph with the nodes and links of an agent and its friends added. */
+function withEgo(graph, around, ego) {
+  const nodes = new Map([...graph.nodes, ...around.nodes].map((node) => [node.id, node]));
+  const links = new Map([...graph.links, ...around.links].map((link) => [`${link.source} ${link.target}`, link]));
+  return { ...graph, nodes: [...nodes.values()], links: [...links.values()], ego };
 }
 
 function wordsOfStage(about) {

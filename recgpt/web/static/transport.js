@@ -5,7 +5,8 @@ import { confirmed, el, icon, iconButton, notify, setAttribute, setIcon, setText
 import { numberText, valueOfText, wordsOf } from "./format.js";
 import { openRun } from "./links.js";
 
-const SPEEDS = [[0.5, "0.5 / s"], [1, "1 / s"], [2, "2 / s"], [5, "5 / s"], [10, "10 / s"], ["", "fastest"]];
+/** Steps a second with their labels; empty: as many as possible. */
+export const SPEEDS = [[0.5, "0.5 / s"], [1, "1 / s"], [2, "2 / s"], [5, "5 / s"], [10, "10 / s"], ["", "fastest"]];
 
 /** Bar of controls of one run. */
 export class Transport {
@@ -40,6 +41,7 @@ export class Transport {
     this.resetButton = iconButton("reset", "Reset: begin the run anew", () => this.reset());
     this.forkButton = iconButton("fork", "Fork: a new run from this step (f)", () => this.fork());
     this.speed = el("select", { "aria-label": "Speed", title: `${wordsOf(this.model.about.step_name)}s a second`, change: () => this.setSpeed() }, ...SPEEDS.map(([value, label]) => el("option", { value }, label)));
+    this.speed.value = this.model.run.speed ?? "";
     const parts = [this.playButton, this.stepButton, this.stopButton, this.speed, this.resetButton, this.forkButton];
     this.controlBox = el("div", { class: "controls", role: "group", "aria-label": "Run" }, ...parts);
     if (!this.model.source.writable) this.controlBox.hidden = true;
@@ -55,10 +57,10 @@ export class Transport {
     const label = model.playing ? "Pause (space)" : "Play (space)";
     setAttribute(this.playButton, "aria-label", label);
     setAttribute(this.playButton, "title", locked ? "This run is played elsewhere: it is only watched here" : label);
-    for (const button of [this.playButton, this.stepButton]) setAttribute(button, "disabled", locked || finished ? "" : null);
+    for (const button of [this.playButton, this.stepButton, this.speed]) setAttribute(button, "disabled", locked || finished ? "" : null);
     setAttribute(this.stopButton, "disabled", locked || !["playing", "paused"].includes(run.status) ? "" : null);
-    for (const button of [this.resetButton, this.speed]) setAttribute(button, "disabled", locked ? "" : null);
-    if (document.activeElement !== this.speed) this.speed.value = run.speed ?? "";
+    setAttribute(this.resetButton, "disabled", locked ? "" : null);
+    if (document.activeElement !== this.speed && this.isPlayed) this.speed.value = run.speed ?? "";
     const most = about.n_steps > last && !finished ? ` of at most ${numberText(about.n_steps)}` : "";
     const text = `${about.step_name} ${numberText(step)} / ${numberText(last)}`;
     setText(this.place, text);
@@ -71,7 +73,16 @@ export class Transport {
   toggle() {
     if (this.playButton.disabled || this.controlBox.hidden) return;
     if (!this.model.playing) this.model.goLive();
-    this.control(this.model.playing ? "pause" : "play");
+    this.control(this.model.playing ? "pause" : "play", this.model.playing || this.isPlayed ? {} : { speed: this.chosenSpeed });
+  }
+
+  /** Whether a process holds the run and knows its speed; else the chosen speed goes with the next play. */
+  get isPlayed() {
+    return ["playing", "paused", "starting"].includes(this.model.run.status);
+  }
+
+  get chosenSpeed() {
+    return this.speed.value === "" ? null : Number(this.speed.value);
   }
 
   async control(action, values = {}) {
@@ -85,7 +96,7 @@ export class Transport {
   }
 
   setSpeed() {
-    return this.control("speed", { speed: this.speed.value === "" ? null : Number(this.speed.value) });
+    return this.isPlayed ? this.control("speed", { speed: this.chosenSpeed }) : null;
   }
 
   async reset() {
@@ -98,20 +109,28 @@ export class Transport {
     if (this.controlBox.hidden) return;
     const { model } = this;
     const name = el("input", { type: "text", value: `${model.about.run}-fork`, required: true, pattern: "[A-Za-z0-9][A-Za-z0-9._\\-]*" });
-    const changes = el("textarea", { rows: 4, spellcheck: "false", placeholder: "active_prob: 0.5" });
+    const changes = el("textarea", { rows: 4, spellcheck: "false", "aria-describedby": "changeable", placeholder: (model.run.changeable || []).length ? "name: value" : "" });
+    const error = el("p", { class: "field-error", role: "alert" });
     const content = el("div", {},
       el("p", {}, `The new run shares all until ${model.about.step_name} ${model.step}, and goes on from there on its own.`),
       el("label", { class: "field" }, el("span", {}, "Name"), name),
-      el("label", { class: "field" }, el("span", {}, "Changed settings, one a line as key: value (may be empty)"), changes));
+      el("label", { class: "field" }, el("span", {}, "Changed settings, one a line as name: value (may be empty)"), changes),
+      el("p", { class: "panel-help", id: "changeable" }, changeableText(model.run.changeable || [])), error);
     const buttons = [el("button", { value: "", class: "button", formnovalidate: true }, "Cancel"), el("button", { value: "yes", class: "button primary" }, icon("fork"), "Fork")];
-    if ((await showDialog("Fork the run", content, buttons)) !== "yes") return;
-    try {
-      const answer = await model.source.post("fork", { run: name.value, at: model.step, set: settingsOf(changes.value) });
-      openRun(answer.run || name.value, { agent: model.agent });
-    } catch (error) {
-      notify(error.message, "error");
+    const at = model.step;
+    while ((await showDialog("Fork the run", content, buttons)) === "yes") {
+      try {
+        const answer = await model.source.post("fork", { run: name.value, at, set: settingsOf(changes.value) });
+        return openRun(answer.run || name.value, { agent: model.agent });
+      } catch (failure) {
+        setText(error, failure.message); // and what was typed is shown again
+      }
     }
   }
+}
+
+function changeableText(names) {
+  return names.length ? `Can be changed: ${names.join(", ")}.` : "No setting of this world can be changed in a fork.";
 }
 
 /** Settings of lines "key: value"; values are JSON where they can be read as such, else texts. */

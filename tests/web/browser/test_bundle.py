@@ -38,6 +38,7 @@ def test_a_bundle_opens_from_its_file(site: Path, open_tab: Callable[..., Any]) 
     page.get_by_text(HOSTILE.split("\u2028")[0]).first.wait_for()
     assert page.locator("img").count() == 0
     assert page.locator(".clock").inner_text().startswith("page 2")
+    page.get_by_text("holds agents only as they were after page 4").wait_for()
     page.keyboard.press("ArrowRight")
     page.locator(".clock").get_by_text("page 3").wait_for()
     assert "cards of all 12 agents as after page 4" in page.locator(".bundle-note").inner_text()

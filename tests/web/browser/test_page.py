@@ -51,11 +51,12 @@ def run_address(browser, served):
     page.goto(f"{served.address}/new")
     page.get_by_role("radio", name=re.compile("Society")).check()
     page.get_by_label("Name of the run").fill(RUN)
-    for name, value in {"agents": "30", "rounds": "400", "recommender": "popularity"}.items():
+    assert page.locator("#field-recommender-names option[value=item_knn]").count() == 1
+    for name, value in {"agents": "30", "rounds": "2000", "recommender": "popularity"}.items():
         page.locator(f"#field-{name}").fill(value)
+    page.get_by_role("combobox", name="Speed").select_option("5")  # with 2,000 rounds it ends after all tests
     page.get_by_role("button", name="Start").click()
     page.wait_for_url(f"**/runs/{RUN}*")
-    page.get_by_role("combobox", name="Speed").select_option("10")
     wait_for_step(page, 6)
     page.keyboard.press("Space")
     badge(page, "Paused")
@@ -81,8 +82,10 @@ def test_a_run_is_watched_live_paused_and_stepped_back(open_tab, run_address):
     slider.fill("1")
     badge(page, "Replay · round 1")
     wait_until(page, "location.hash.includes('step=1')")
-    page.get_by_role("button", name="Live").click()
+    slider.focus()
+    page.keyboard.press("End")  # the newest step, and those to come
     badge(page, "Paused")
+    page.evaluate("document.activeElement.blur()")
     page.keyboard.press("n")
     wait_for_step(page, last + 1)
 
@@ -112,7 +115,7 @@ def test_a_fork_has_a_name_and_changed_settings(open_tab, run_address):
     badge(page, "Replay")
     page.keyboard.press("f")
     dialog = page.get_by_role("dialog", name="Fork the run")
-    dialog.get_by_label("Name").fill("other")
+    dialog.get_by_label("Name", exact=True).fill("other")
     dialog.get_by_label("Changed settings", exact=False).fill("active_prob: 0.9")
     dialog.get_by_role("button", name="Fork").click()
     page.wait_for_url("**/runs/other*")

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from recgpt.bounds import parse_json
 from recgpt.evaluate.beyond_accuracy import gini_index
 from recgpt.simulate.store import Run
 from recgpt.simulate.watch import ActivityKind, AgentCard, Figure, Panel
@@ -281,6 +282,8 @@ def words_of(titles: list[str], highest: float) -> Words:
                 return f"{title} gives the reward {value:g}"
             case "left":
                 return f"after {value:g} items{why}"
+            case "recalled":
+                return ", ".join(f"“{titles[item]}”" for item in parse_json(text, "an event of the run")["items"])
         return f"{title}{why}" if title else text or kind
 
     return words

@@ -170,10 +170,19 @@ class SocietyWatch(EventWatch):
         panels += [calls_panel(self._calls[step])] if self._has_calls else []
         return Moment(step=step, time=time, now=now, panels=panels)
 
-    def graph(self, step: int) -> dict[str, Any] | None:
-        """Social graph after a round."""
+    def graph(self, step: int, ego: int | None = None) -> dict[str, Any] | None:
+        """Social graph after a round, or of one agent and its friends.
+
+        Raises
+        ------
+        SimulationError
+            The run has no agent `ego`, or no such step was added.
+        """
         self.check_step(step)
-        return view_graph.graph(self.reader, step)
+        if ego is None:
+            return view_graph.graph(self.reader, step)
+        self.check_agent(ego)
+        return view_graph.ego(self.reader, step, ego)
 
     def log(
         self,
@@ -205,10 +214,19 @@ class SocietyWatch(EventWatch):
             step=step,
             id=agent,
             name=state.people.name[agent],
-            role="user" if state.profiles.played_A[agent] else "agent",
+            role="user" if self._is_played(step + 1, agent) else "agent",
             event=self._event(step, agent),
             profile=profile_entries(self.reader, step, agent),
             panels=agent_panels(self.reader, step, agent, history),
+        )
+
+    def _is_played(self, step: int, agent: int) -> bool:
+        """Whether a person decides for the agent in a round, or in the last one if that is earlier."""
+        config = self.reader.config
+        step = min(step, config.rounds)
+        return any(
+            entry.kind == "person" and entry.agent == agent and entry.round <= step <= (entry.until or config.rounds)
+            for entry in config.schedule
         )
 
     def _event(self, step: int, agent: int) -> AgentEvent:

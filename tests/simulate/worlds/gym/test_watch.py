@@ -49,6 +49,14 @@ def panel(card: AgentCard, title: str) -> Panel:
     return next(each for each in card["panels"] if each["title"].startswith(title))
 
 
+def test_log_lines_hold_titles_and_no_json(run: Run) -> None:
+    watch, frames = read(run)
+    titles = stored_items(run)["title"]
+    line = watch.log(len(frames) - 1, kind="recalled", limit=1)[0]
+    assert "{" not in line["text"]
+    assert any(f"“{title}”" in line["text"] for title in titles)
+
+
 def test_figures_of_a_step_follow_from_its_events(run: Run) -> None:
     watch, frames = read(run)
     assert {figure["name"] for figure in watch.about()["figures"]} == set(frames[1]["values"])
