@@ -41,7 +41,7 @@ def open_tab(browser: Any) -> Iterator[Callable[..., Any]]:
     def open_at(address: str, **options: Any) -> Any:
         contexts.append(browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options}))
         page = contexts[-1].new_page()
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(120_000)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
         page.on("dialog", lambda dialog: (errors.append(dialog.message), dialog.dismiss()))
@@ -54,7 +54,7 @@ def open_tab(browser: Any) -> Iterator[Callable[..., Any]]:
     assert errors == []
 
 
-def wait_until(page: Any, condition: str, timeout_s: float = 60) -> None:
+def wait_until(page: Any, condition: str, timeout_s: float = 120) -> None:
     """Wait for a JavaScript condition; `page.wait_for_function` needs eval, which the page's policy forbids."""
     end = time.monotonic() + timeout_s
     while not page.evaluate(f"Boolean({condition})"):

@@ -182,6 +182,7 @@ def test_reduced_motion_shows_only_the_last_positions(open_page):
     assert page.evaluate("seen") <= 2
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_frames_a_second_with_a_thousand_agents(open_page):
     page = open_page()

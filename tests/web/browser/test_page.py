@@ -47,7 +47,7 @@ def select_agent(page, number):
 def run_address(browser, served):
     """A run that was started in the form of the page, paused after a few rounds."""
     page = browser.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(120_000)
     page.goto(f"{served.address}/new")
     page.get_by_role("radio", name=re.compile("Society")).check()
     page.get_by_label("Name of the run").fill(RUN)
