@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,20 +26,21 @@ PATHS = [
 
 
 @pytest.fixture(scope="module")
-def leaky(runs: Path) -> Path:
+def leaky(runs: Path) -> Iterator[Path]:
     """A run whose configuration names folders of the machine, a password, and a key that a server repeated."""
     with Run.open("town") as run:
         config = {**run.manifest.config, "past": f"{Path.home()}/secret data/past", "users": "/srv/people/users.csv"}
         config["llm"] = {**config["llm"], "base_urls": ["http://ada:pass-word-1234@models.example/v1"]}
         forked = run.fork("leaky", 2, changes={"config": config})
-    os.environ["LEAKY_API_KEY"] = KEY
     fields = {"key": "k", "purpose": "p", "model": "m", "request": "{}", "reply": f"your key is {KEY}", "failure": None}
     numbers = {"tokens_in": 1, "tokens_out": 1, "cost_usd": 0.0, "seconds": 0.1, "attempts": 1, "server": "s"}
-    forked.record_call(LLMCall(**fields, **numbers))
-    forked.close()
     (runs / "broken").mkdir()
     (runs / "broken" / "run.sqlite").write_bytes(b"no database")
-    return runs
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LEAKY_API_KEY", KEY)
+        forked.record_call(LLMCall(**fields, **numbers))
+        forked.close()
+        yield runs
 
 
 def secrets_in(text: str, runs: Path) -> list[str]:
