@@ -149,7 +149,7 @@ class LogLines:
     titles
         Titles of the items, for the search.
     quiet
-        Kinds of events left out, unless they are asked for.
+        Kinds of events left out unless a filter names them.
     """
 
     def __init__(
@@ -209,7 +209,7 @@ class LogLines:
 
 
 class CallCounts:
-    """Calls of a language model and their cost, by the step that was played; steps are asked for in order.
+    """Calls of a language model and their cost, by the step that was played; steps are read in order.
 
     Values are None for a run of an earlier version, which did not store the steps of calls.
     """
@@ -317,7 +317,7 @@ class EventWatch:
     titles
         Titles of the items.
     quiet
-        Kinds of events whose lines are shown only where they are asked for.
+        Kinds of events whose lines are shown only where a filter names them.
     n_agents
         Number of agents; by default that of the configuration, else the agents met so far.
     """

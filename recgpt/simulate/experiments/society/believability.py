@@ -159,7 +159,7 @@ def _drawn(
 
 
 def choosers_of(lab: PastLab, settings: BelievabilitySettings) -> dict[str, Chooser]:
-    """All choosers by name: controls, persons of a society by what is known of them, and recommenders."""
+    """All choosers by name: controls, the society's mind by its inputs, and recommenders."""
     found: dict[str, Chooser] = {
         CHANCE: lambda person_A, items_AS: np.zeros(items_AS.shape),
         POPULARITY: lambda person_A, items_AS: lab.facts.count_N[items_AS],

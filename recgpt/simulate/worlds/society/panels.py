@@ -146,7 +146,7 @@ def _schedule(reader: Reader, step: int) -> Panel:
 
 
 def details(entry: Mapping[str, Any], titles: Sequence[str] | pl.Series) -> str:
-    """Settings of an entry of the schedule, for reading; those that are not set are left out."""
+    """Settings of an entry of the schedule as text, without empty ones."""
     shown = {key: value for key, value in entry.items() if key not in _LEFT_OUT and value not in (None, "", [], False)}
     words = [_said(shown.pop(key)) for key in _IN_WORDS if key in shown]
     if "item" in shown:

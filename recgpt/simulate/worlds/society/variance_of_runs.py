@@ -3,7 +3,7 @@
 variance_of_runs([Run.open("seed-1"), Run.open("seed-2")])["stars"]["run"]
 
 A persona is a person of one name, gender, age, job, and of the same traits, interests and features, in any run; an item
-is one of the same id and title. Where runs share no persona, the run is told from personas as a group of them.
+is one of the same id and title. Where runs share no persona, personas are nested in runs.
 """
 
 from collections.abc import Mapping, Sequence

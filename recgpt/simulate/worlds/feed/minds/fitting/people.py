@@ -85,7 +85,7 @@ def fit_people(source: Source, seed: int) -> tuple[Preference, Rating, dict[str,
 def fit_rating(
     source: Source, agents: np.ndarray, items: np.ndarray, rated: np.ndarray, test: np.ndarray
 ) -> tuple[Rating, dict[str, Any]]:
-    """Fit `rating` to events with stars, and judge it on those that `test` marks."""
+    """Fit `rating` to events with stars; `test` marks the held-out ones, for the evaluation."""
     population, affinities = source.population, source.affinities
     fitted_means = population.mean_rating_A[np.unique(agents[~test])].astype(np.float64)
     center = float(fitted_means.mean())
