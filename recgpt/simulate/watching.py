@@ -14,7 +14,7 @@ Shapes: A agents.
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
@@ -137,6 +137,20 @@ class Names:
                 if len(found) == limit:
                     break
         return found
+
+
+class Book(Protocol):
+    """Log lines of a run, as a watch shows them; a world may have a book of its own."""
+
+    def of_step(self, rows: pl.DataFrame) -> tuple[list[LogLine], int]:
+        """The first lines of a step, and their number in all."""
+        ...
+
+    def latest(
+        self, step: int, *, agent: int | None, kind: str | None, text: str, limit: int, since: int
+    ) -> list[LogLine]:
+        """Latest lines from step `since` up to a step that match, newest first."""
+        ...
 
 
 class LogLines:
@@ -341,6 +355,7 @@ class EventWatch:
         self.names = Names(names)
         self.n_items = len(titles)
         self.lines = LogLines(run, words or generic_words(self.kinds), self.names, titles=titles, quiet=quiet)
+        self.book: Book = self.lines
         self.n_agents = n_agents or run.manifest.config.get("agents") or 0
         self.step, self.time = 0, 0
         self._moments: list[Moment] = []
@@ -379,7 +394,7 @@ class EventWatch:
 
     def log_of(self, rows: pl.DataFrame) -> tuple[list[LogLine], int]:
         """Up to `FRAME_LINES` log lines of the step counted last, and the number of all."""
-        return self.lines.of_step(rows)
+        return self.book.of_step(rows)
 
     # --- Watch ---
 
@@ -499,7 +514,7 @@ class EventWatch:
     ) -> list[LogLine]:
         """Latest log lines from step `since` up to a step that match, newest first."""
         self.check_step(step)
-        return self.lines.latest(step, agent=agent, kind=kind, text=text, limit=limit, since=since)
+        return self.book.latest(step, agent=agent, kind=kind, text=text, limit=limit, since=since)
 
     # --- for subclasses ---
 

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from recgpt.simulate.store import Run
-from recgpt.simulate.watch import About, ActivityKind, AgentCard, AgentEvent, Figure, LogLine, Mark, Moment, Panel
+from recgpt.simulate.watch import About, ActivityKind, AgentCard, AgentEvent, Figure, Mark, Moment, Panel
 from recgpt.simulate.watching import (
     BLUE,
     CALL_FIGURES,
@@ -150,10 +150,6 @@ class SocietyWatch(EventWatch):
         """None: `moment` makes them when they are wanted."""
         return []
 
-    def log_of(self, rows: pl.DataFrame) -> tuple[list[LogLine], int]:
-        """Some log lines of the round, and the number of all."""
-        return self.book.of_step(rows)
-
     # --- any step ---
 
     def moment(self, step: int) -> Moment:
@@ -183,20 +179,6 @@ class SocietyWatch(EventWatch):
             return view_graph.graph(self.reader, step)
         self.check_agent(ego)
         return view_graph.ego(self.reader, step, ego)
-
-    def log(
-        self,
-        step: int,
-        *,
-        agent: int | None = None,
-        kind: str | None = None,
-        text: str = "",
-        limit: int = 200,
-        since: int = 1,
-    ) -> list[LogLine]:
-        """Latest log lines from step `since` up to a step that match, newest first."""
-        self.check_step(step)
-        return self.book.latest(step, agent=agent, kind=kind, text=text, limit=limit, since=since)
 
     def agent(self, step: int, agent: int) -> AgentCard:
         """Card of an agent after a round.
