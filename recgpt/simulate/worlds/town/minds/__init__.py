@@ -1,0 +1,1 @@
+"""Minds of residents: scripted, language model, replay."""

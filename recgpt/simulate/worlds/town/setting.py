@@ -1,0 +1,25 @@
+"""Setting of a town before its first tick: map, people, catalogue."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from recgpt.simulate.worlds.town.places import TownMap
+from recgpt.simulate.worlds.town.residents import People
+
+if TYPE_CHECKING:
+    from recgpt.simulate.worlds.town.catalogue import TownCatalogue
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Map, people and catalogue of a town.
+
+    Attributes
+    ----------
+    catalogue
+        Films, books and dishes with their venues; None: a town without items.
+    """
+
+    map: TownMap
+    people: People
+    catalogue: "TownCatalogue | None" = None
