@@ -57,49 +57,55 @@ _DAMAGE += (SyntaxError, TokenError)  # of the parser of Python, which reads the
 # --- JSON ---
 
 
-def read_json(path: Path, error: type[RecGPTError] = DataError) -> dict[str, Any]:
+def read_json(path: Path, error: type[RecGPTError] = DataError, *, most_bytes: int = MAX_JSON_BYTES) -> dict[str, Any]:
     """Read a JSON object from a file.
 
     Parameters
     ----------
     error
         Kind of the error.
+    most_bytes
+        Largest file that is read.
 
     Raises
     ------
     RecGPTError
-        The file is missing, larger than `MAX_JSON_BYTES`, or holds no JSON object.
+        The file is missing, larger than `most_bytes`, or holds no JSON object.
     """
     try:
         n_bytes = path.stat().st_size
-        if n_bytes > MAX_JSON_BYTES:
-            raise error(f"{path} has {n_bytes:,} bytes, a JSON file has at most {MAX_JSON_BYTES:,}: make it again")
+        if n_bytes > most_bytes:
+            raise error(f"{path} has {n_bytes:,} bytes, a JSON file has at most {most_bytes:,}: make it again")
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as problem:
         raise error(f"{path} is not readable JSON ({problem}): restore it or delete it and make it again") from problem
     except OSError as problem:
         raise error(f"{path} cannot be read ({problem.strerror}): restore it or make it again") from problem
-    content = parse_json(text, str(path), error)
+    content = parse_json(text, str(path), error, most_bytes=most_bytes)
     if not isinstance(content, dict):
         raise error(f"{path} holds a JSON {type(content).__name__}, an object is needed")
     return content
 
 
-def parse_json(text: str | bytes, where: str, error: type[RecGPTError] = DataError) -> Any:
+def parse_json(
+    text: str | bytes, where: str, error: type[RecGPTError] = DataError, *, most_bytes: int = MAX_JSON_BYTES
+) -> Any:
     """Parse JSON of a file within the limits.
 
     Parameters
     ----------
     where
         Place of the text, for the message.
+    most_bytes
+        Longest text that is read.
 
     Raises
     ------
     RecGPTError
         It is no JSON, too long, too deep, or a number has too many digits.
     """
-    if len(text) > MAX_JSON_BYTES:
-        raise error(f"{where} has {len(text):,} characters of JSON, at most {MAX_JSON_BYTES:,} are read")
+    if len(text) > most_bytes:
+        raise error(f"{where} has {len(text):,} characters of JSON, at most {most_bytes:,} are read")
     try:
         return json.loads(text, parse_int=_integer)
     except RecursionError as problem:
