@@ -13,7 +13,7 @@ from recgpt.simulate.world import WorldConfig
 from recgpt.simulate.worlds.town.schedule import Edit
 
 NAME = "town"
-FIXED = ("town", "people", "seconds_per_tick", "start_time", "dataset", "model", "memory", "behaviour")
+FIXED = ("town", "people", "seconds_per_tick", "start_time", "dataset", "dataset_kind", "model", "memory", "behaviour")
 """Settings that a fork may not change; see `TownConfig.check_fork` for the schedule."""
 BLOCK_SECONDS = 600
 """Simulated seconds of a block, a step of the log."""
@@ -90,7 +90,10 @@ class TownConfig(TownRules, MindOptions, WorldConfig):
         default=None, description="folder of the published map (`matrix/`), for the folder of a published simulation"
     )
     dataset: str | None = Field(
-        default=None, description="data set folder of films and books; by default a made-up catalogue"
+        default=None, description="data set folder of films or books; by default a made-up catalogue"
+    )
+    dataset_kind: Literal["film", "book"] = Field(
+        default="film", description="kind of the data set's items; the other kinds stay made up"
     )
     recommender: str | None = Field(default=None, description="registered name of the recommender; None: no pages")
     model: str | None = Field(default=None, description="model folder, for recommenders that use one")

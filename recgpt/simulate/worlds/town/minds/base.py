@@ -221,12 +221,18 @@ class Talk:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """An item that a resident wants or takes; `stars` of an adopted one, `review` maybe empty."""
+    """An item that a resident wants or takes, with its first source and the friend that named it."""
 
     item: int
     source: Source
     other: int = -1
-    stars: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """Opinion on an adopted item: stars from 1 to 5; the review may be empty."""
+
+    stars: int
     review: str = ""
 
 
@@ -271,6 +277,10 @@ class Mind(Protocol):
 
     def choose(self, scene: Scene, place: int, items: Sequence[int], notes: Notes) -> Chosen | None:
         """Item that the resident takes at a venue, of those on offer; None: nothing."""
+        ...
+
+    def rate(self, scene: Scene, item: int, notes: Notes) -> Rating:
+        """Opinion on an adopted item, once the film, the meal or the first day with the book is over."""
         ...
 
     def estimate(self, n_agents: int, n_blocks: int) -> CostEstimate | None:
