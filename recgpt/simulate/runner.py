@@ -58,8 +58,9 @@ def start(
     overwrite: bool = False,
     concurrency: int = 1,
     before_step: BeforeStep | None = None,
+    until: int | None = None,
 ) -> Run:
-    """Create a run and play it to its end.
+    """Create a run and play it, by default to its end.
 
     Parameters
     ----------
@@ -69,6 +70,8 @@ def start(
         Blocks of agents processed at the same time; the log does not depend on it.
     before_step
         Called before each step with its number. It may wait; an exception ends the run after the last whole step.
+    until
+        Last step that is played now; 0: none. `resume` continues.
 
     Raises
     ------
@@ -89,7 +92,7 @@ def start(
     run = Run.create(run_id, manifest, overwrite=overwrite)
     try:
         _keep(run, inputs)
-        _play(run, spec, config, inputs, concurrency, before_step)
+        _play(run, spec, config, inputs, concurrency, before_step, until)
     except BaseException:
         run.close()
         raise
@@ -104,14 +107,15 @@ def resume(
     max_usd: float | None = None,
     max_failed: float | None = None,
     before_step: BeforeStep | None = None,
+    until: int | None = None,
 ) -> None:
-    """Continue a run after the last step in its log, to its end.
+    """Continue a run after the last step in its log, by default to its end.
 
     Parameters
     ----------
     run
         Open for writing.
-    concurrency, before_step
+    concurrency, before_step, until
         See `start`.
     max_calls, max_usd
         New upper limits over the whole run, in place of those in its configuration.
@@ -134,7 +138,7 @@ def resume(
     inputs = spec.load_inputs(config)
     _check_same_data(run, run.manifest.dataset, inputs.fingerprint)
     _keep(run, inputs)  # the run may have been killed before they were stored
-    _play(run, spec, config, inputs, concurrency, before_step)
+    _play(run, spec, config, inputs, concurrency, before_step, until)
 
 
 def fork(run: Run, new_id: str, at_step: int, *, config_file: Path | None = None, overrides: Sequence[str] = ()) -> Run:
@@ -358,15 +362,30 @@ def _keep(run: Run, inputs: Inputs) -> None:
 
 
 def _play(
-    run: Run, spec: WorldSpec, config: WorldConfig, inputs: Inputs, concurrency: int, before_step: BeforeStep | None
+    run: Run,
+    spec: WorldSpec,
+    config: WorldConfig,
+    inputs: Inputs,
+    concurrency: int,
+    before_step: BeforeStep | None,
+    until: int | None,
 ) -> None:
     with _how_to_go_on(run, spec):
-        _play_all(run, spec, config, inputs, concurrency, before_step)
+        _play_steps(run, spec, config, inputs, concurrency, before_step, until)
 
 
-def _play_all(
-    run: Run, spec: WorldSpec, config: WorldConfig, inputs: Inputs, concurrency: int, before_step: BeforeStep | None
+def _play_steps(
+    run: Run,
+    spec: WorldSpec,
+    config: WorldConfig,
+    inputs: Inputs,
+    concurrency: int,
+    before_step: BeforeStep | None,
+    until: int | None,
 ) -> None:
+    """Play the steps up to `until`; a run at its end gets its metrics and is finished."""
+    if until is not None and until <= run.n_steps:
+        return
     world = spec.make_world(config, inputs, run, concurrency)
     for rows in run.iter_steps():
         world.apply(rows)
@@ -375,13 +394,15 @@ def _play_all(
     snapshots = Snapshots(run)
     # A progress bar would overwrite the prompts of the person mind.
     is_person = isinstance(config, MindOptions) and config.mind == "person"
-    with Meter(f"{run.run_id}: {spec.step_name}s", world.n_steps, done=world.step, disable=is_person) as meter:
-        while not world.over:
+    last = world.n_steps if until is None else min(until, world.n_steps)
+    with Meter(f"{run.run_id}: {spec.step_name}s", last, done=world.step, disable=is_person) as meter:
+        while not world.over and world.step < last:
             if before_step is not None:
                 before_step(world.step + 1)
             meter.update(1, note=_play_step(run, spec, world, snapshots))
-    run.set_metrics(spec.measures(run))
-    run.finish()
+    if world.over:
+        run.set_metrics(spec.measures(run))
+        run.finish()
 
 
 def _play_step(run: Run, spec: WorldSpec, world: World, snapshots: Snapshots) -> str:

@@ -63,6 +63,22 @@ def test_a_run_goes_on_with_everything_as_it_was(stopped):
         runner.verify(run)
 
 
+def test_a_run_stops_where_it_is_meant_to_and_goes_on(folder):
+    config = FeedConfig(
+        dataset=str(folder), model=str(folder / "model"), recommender="popularity", agents=20, pages=3, page_size=2
+    )
+    with runner.start("feed", "whole", config) as run:
+        whole = run.hash
+    with runner.start("feed", "parts", config, until=0) as run:
+        assert (run.n_steps, run.finished) == (0, False)
+        runner.resume(run, until=2)
+        assert (run.n_steps, run.finished, run.metrics) == (2, False, {})
+        runner.resume(run, until=1)
+        assert run.n_steps == 2
+        runner.resume(run)
+        assert (run.finished, run.hash) == (True, whole)
+
+
 @pytest.mark.parametrize(
     "columns", [{"rating": pl.lit(1.0)}, {"timestamp": pl.col("timestamp") + 1}], ids=["ratings", "times"]
 )

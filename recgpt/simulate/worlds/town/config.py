@@ -13,7 +13,18 @@ from recgpt.simulate.world import WorldConfig
 from recgpt.simulate.worlds.town.schedule import Edit
 
 NAME = "town"
-FIXED = ("town", "people", "seconds_per_tick", "start_time", "dataset", "dataset_kind", "model", "memory", "behaviour")
+FIXED = (
+    "town",
+    "people",
+    "history",
+    "seconds_per_tick",
+    "start_time",
+    "dataset",
+    "dataset_kind",
+    "model",
+    "memory",
+    "behaviour",
+)
 """Settings that a fork may not change; see `TownConfig.check_fork` for the schedule."""
 BLOCK_SECONDS = 600
 """Simulated seconds of a block, a step of the log."""
@@ -88,6 +99,9 @@ class TownConfig(TownRules, MindOptions, WorldConfig):
     people: int = Field(default=25, ge=1, le=10_000, description="number of residents; the first ones of a given town")
     map_folder: str | None = Field(
         default=None, description="folder of the published map (`matrix/`), for the folder of a published simulation"
+    )
+    history: str | None = Field(
+        default=None, description="CSV file of sentences that residents know from the start (Name,Whisper)"
     )
     dataset: str | None = Field(
         default=None, description="data set folder of films or books; by default a made-up catalogue"
