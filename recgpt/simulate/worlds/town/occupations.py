@@ -159,6 +159,11 @@ _CODE = (
     *_tasks(a.MEETING, "planning the week with colleagues @ table"),
     *_tasks(a.WORKING, "looking for an error in a program @ computer desk", "testing a program @ computer desk"),
 )
+_SURVEY = (
+    *_tasks(a.WORKING, "reading the gauges @ desk computer", "drawing a map @ desk table"),
+    *_tasks(a.MEETING, "going through plans with colleagues @ table"),
+    *_tasks(a.WORKING, "calculating loads @ computer desk", "writing a report @ desk computer"),
+)
 _PRINT = _tasks(
     a.CRAFTING,
     "setting type @ type table bench",
@@ -248,7 +253,8 @@ _ALL = (
     Occupation(
         "journalist", ("office", "workshop"), (540, 1050), WEEKDAYS, _PRESS, ("journalist", "reporter", "editor")
     ),
-    Occupation("programmer", ("office",), (540, 1050), WEEKDAYS, _CODE, ("programmer", "engineer", "developer")),
+    Occupation("programmer", ("office",), (540, 1050), WEEKDAYS, _CODE, ("programmer", "developer")),
+    Occupation("engineer", ("office", "workshop"), (480, 1020), WEEKDAYS, _SURVEY, ("engineer", "surveyor")),
     Occupation("printer", ("workshop",), (450, 960), WEEKDAYS, _PRINT, ("printer", "typesetter", "bookbinder")),
     Occupation("carpenter", ("workshop",), (450, 960), WEEKDAYS, _WOOD, ("carpenter", "joiner", "mechanic")),
     Occupation("doctor", ("clinic",), (510, 1020), WEEKDAYS, _CLINIC, ("doctor", "physician", "dentist")),

@@ -7,6 +7,7 @@ import pytest
 from small_town import BEDS, PUBLIC, hazelbrook, map_in_a_row
 
 from recgpt.errors import SimulationError
+from recgpt.simulate.worlds.town.occupations import OCCUPATIONS
 from recgpt.simulate.worlds.town.people import beds_of, load_people
 from recgpt.simulate.worlds.town.residents import People
 
@@ -41,6 +42,13 @@ def test_profiles_are_whole_and_name_no_other_resident(people):
         assert 240 <= resident.wakes < 600
         asleep = (resident.wakes - resident.sleeps) % 1440
         assert 6 * 60 <= asleep <= 11 * 60, resident.name
+
+
+def test_work_is_at_a_place_of_the_occupations_kind(people, town_map):
+    for resident in people.residents:
+        occupation = OCCUPATIONS[resident.occupation]
+        if resident.work >= 0 and resident.name != "Dario Marchetti":  # a cook at a bar
+            assert town_map.places[resident.work].kind in occupation.kinds, resident.name
 
 
 def test_texts_about_sleep_agree_with_the_minutes(people):
