@@ -23,6 +23,8 @@ KINDS_OF_SECTORS = (
     *("office", "workshop", "park", "hall", "clinic", "gym", "other"),
 )
 """What a sector is for; the activities of residents name them."""
+GROUNDS = ("grass", "road", "floor", "door", "wall", "tree", "water", "fence")
+"""What a tile looks like, for pictures; walls, trees, water and fences are not entered."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ class TownMap:
         (H, W) int32 number of the place of each level, -1 for none.
     places
         By number.
+    ground_HW
+        (H, W) uint8 index of `GROUNDS`; by default grass, floors of sectors, and walls.
     spawns
         Tiles by name of spawning location (published maps).
     """
@@ -89,7 +93,14 @@ class TownMap:
     arena_HW: np.ndarray
     object_HW: np.ndarray
     places: tuple[Place, ...]
+    ground_HW: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), dtype=np.uint8))
     spawns: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.ground_HW.size:
+            grass, floor, wall = (GROUNDS.index(name) for name in ("grass", "floor", "wall"))
+            ground_HW = np.where(self.walls_HW, wall, np.where(self.sector_HW >= 0, floor, grass))
+            object.__setattr__(self, "ground_HW", ground_HW.astype(np.uint8))
 
     @property
     def height(self) -> int:
