@@ -29,7 +29,7 @@ from recgpt.simulate.items import ItemFacts
 from recgpt.simulate.store import Run
 from recgpt.simulate.worlds.feed.artifacts import FACTS, ITEMS, POPULATION, stored_facts, stored_population
 from recgpt.simulate.worlds.feed.artifacts import artifacts_of as feed_artifacts
-from recgpt.simulate.worlds.feed.minds.affinities import Affinities
+from recgpt.simulate.worlds.feed.minds.scripted import ScriptedMind
 from recgpt.simulate.worlds.gym.domains import books
 from recgpt.simulate.worlds.gym.domains.loading import on_scale
 from recgpt.simulate.worlds.gym.domains.made_up import catalogue as made_up_items
@@ -88,9 +88,9 @@ class TownCatalogue:
         return kinds
 
     @cached_property
-    def affinities(self) -> Affinities:
-        """Features of residents and items for the feed's models."""
-        return Affinities(self.population, self.facts)
+    def models(self) -> ScriptedMind:
+        """The feed's fitted models of choices and stars, for the residents and these items."""
+        return ScriptedMind(self.population, self.facts, seed=self.programme.seed, uses_memory=False)
 
     def artifacts(self) -> dict[str, bytes]:
         """Files stored with a run, so that it can be read without its data set."""

@@ -108,7 +108,7 @@ class Life:
     page
         Items that the recommender offered at the last barrier, best first.
     heard
-        Items that others recommended: opinions by resident.
+        Items that others recommended: pairs of resident and opinion, in order.
     recent
         Texts of the last things perceived, `retention` at most.
     emoji
@@ -126,7 +126,7 @@ class Life:
     facts: dict[int, Known] = field(default_factory=dict)
     appointments: dict[int, bool] = field(default_factory=dict)
     page: tuple[int, ...] = ()
-    heard: dict[int, dict[int, float]] = field(default_factory=dict)
+    heard: dict[int, tuple[tuple[int, float], ...]] = field(default_factory=dict)
     wishes: dict[int, Wish] = field(default_factory=dict)
     adopted: dict[int, Adoption] = field(default_factory=dict)
     recent: tuple[str, ...] = ()

@@ -214,14 +214,20 @@ class ScriptedMind:
         recalled_AS = recalled(memory, pages, self._text_NE)[0] if self._text_NE is not None else None
         return self._align(pages, np.maximum(pages.items_AS, 0), recalled_AS)
 
-    def _align(self, pages: Pages, items_AS: np.ndarray, recalled_AS: np.ndarray | None) -> np.ndarray:
+    def fit_log_odds(self, agent_A: np.ndarray, items_AS: np.ndarray) -> np.ndarray:
+        """(A, S) float32 log odds that each item fits wherever it is met, without place on a page and memories."""
         align, preference = self.parameters.align, self.parameters.preference
-        interest_AS = self._affinities.interest(pages.agent_A, items_AS)
+        interest_AS = self._affinities.interest(agent_A, items_AS)
         logit_AS = interest_AS * np.float32(align.preference * preference.interest)
-        category_AS = self._affinities.category(pages.agent_A, items_AS)
+        category_AS = self._affinities.category(agent_A, items_AS)
         logit_AS += category_AS * np.float32(align.preference * preference.category)
         logit_AS += self._align_item_N[items_AS]
-        logit_AS += self._align_agent_P[pages.agent_A][:, None]
+        logit_AS += self._align_agent_P[agent_A][:, None]
+        return logit_AS
+
+    def _align(self, pages: Pages, items_AS: np.ndarray, recalled_AS: np.ndarray | None) -> np.ndarray:
+        align = self.parameters.align
+        logit_AS = self.fit_log_odds(pages.agent_A, items_AS)
         logit_AS[:, :1] += np.float32(align.first_slot)
         if recalled_AS is not None:
             logit_AS += recalled_AS * np.float32(align.memory)
@@ -267,20 +273,30 @@ class ScriptedMind:
 
     def _rate(self, pages: Pages, items_AS: np.ndarray, watched_AS: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(A, S) stars of watched items, and feelings: half their distance from the agent's mean; NaN elsewhere."""
-        model = self.parameters.rating
         rating_AS = np.full(items_AS.shape, np.nan, dtype=np.float32)
         feeling_AS = rating_AS.copy()
         row, slot = np.nonzero(watched_AS)
         agent, item = pages.agent_A[row], items_AS[row, slot]
-        own_mean = self._own_mean_P[agent]
-        center = model.own_mean * (own_mean - model.mean_of_agents) + self._rating_item_N[item]
-        center += model.taste * self._affinities.taste(agent, item)
         drawn_AS = self._logits(pages.agent_A, pages.step, "rate", items_AS.shape[1])
-        reached = center + self._spread_P[agent] * drawn_AS[row, slot]
-        stars = np.searchsorted(model.thresholds, reached) + 1.0
+        stars = self.stars(agent, item, drawn_AS[row, slot])
         rating_AS[row, slot] = stars
-        feeling_AS[row, slot] = np.clip((stars - own_mean) / 2, -1, 1)
+        feeling_AS[row, slot] = np.clip((stars - self._own_mean_P[agent]) / 2, -1, 1)
         return rating_AS, feeling_AS
+
+    def stars(self, agent_R: np.ndarray, item_R: np.ndarray, drawn_R: np.ndarray) -> np.ndarray:
+        """(R,) float64 stars from 1 to 5 for pairs of agent and item.
+
+        Parameters
+        ----------
+        drawn_R
+            (R,) draws of the standard logistic distribution.
+        """
+        model = self.parameters.rating
+        center_R = model.own_mean * (self._own_mean_P[agent_R] - model.mean_of_agents) + self._rating_item_N[item_R]
+        center_R += model.taste * self._affinities.taste(agent_R, item_R)
+        reached_R = center_R + self._spread_P[agent_R] * drawn_R
+        stars_R: np.ndarray = np.searchsorted(model.thresholds, reached_R) + 1.0
+        return stars_R
 
     def _logits(self, agent_A: np.ndarray, step: int, purpose: str, n: int) -> np.ndarray:
         """(A, n) float64 draws of the standard logistic distribution: below x with probability 1 / (1 + e^-x)."""
