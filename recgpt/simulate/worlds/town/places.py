@@ -76,7 +76,7 @@ class TownMap:
     name
         Name of the world, the first part of every address.
     walls_HW
-        (H, W) bool, tiles that nobody enters.
+        (H, W) bool, tiles that cannot be entered.
     sector_HW, arena_HW, object_HW
         (H, W) int32 number of the place of each level, -1 for none.
     places

@@ -1,4 +1,4 @@
-"""A plan, the readable text of a town, and the compiler that turns it into a `TownMap` or says what is wrong where.
+"""A plan, the readable text of a town, and the compiler to a `TownMap`, with errors by row and column.
 
     town_map = load_plan(Path("my.plan"))
     town_map = load_default_map()                        # towns/default.plan, which also explains the format
@@ -29,7 +29,7 @@ def load_plan(path: Path) -> TownMap:
     Raises
     ------
     SimulationError
-        There is no such file, or the plan is wrong; the message says in which row and column.
+        There is no such file, or the plan is wrong; the message has row and column.
     """
     try:
         text = path.read_text(encoding="utf-8")
