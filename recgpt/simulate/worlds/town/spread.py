@@ -1,0 +1,223 @@
+"""Spread of facts and acquaintance in a town, from its log alone.
+
+    spread = Spread(people)
+    for rows in run.iter_steps():
+        spread.add(rows)
+    spread.knowers[2][7]                 # how resident 7 came to know fact 2
+    spread.density                       # of mutual acquaintance, now
+
+Every telling is checked against the log: its teller knew the fact by then, and the two were in a talk.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from recgpt.bounds import parse_json
+from recgpt.simulate.worlds.town.residents import People
+
+_SECONDS_PER_MINUTE = 60
+_START = -1
+_FOLLOWED = ("edited", "talked", "said", "told", "invited", "perceived", "thought")
+
+
+_RANKS = {"talked": 0, "said": 2, "thought": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """How a resident came to know a fact.
+
+    Attributes
+    ----------
+    source
+        Its teller; -1: known from the start, or by a whisper.
+    second
+        Second of the run; -1: before it.
+    supported
+        Whether the log supports it: the teller knew the fact, and the two were in a talk.
+    """
+
+    source: int
+    second: int
+    trust: float
+    supported: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """An invitation to a gathering."""
+
+    host: int
+    second: int
+    accepted: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownName:
+    """A resident named in words of another to whom it was unknown by then."""
+
+    agent: int
+    named: int
+    second: int
+    text: str
+
+
+class Spread:
+    """Knowledge, acquaintance and invitations, block by block.
+
+    Attributes
+    ----------
+    knowers
+        By fact: how each resident that knows it came to know it.
+    met
+        Pairs of residents with mutual acquaintance, the lower number first.
+    met_at_start
+        Their number before the first tick.
+    invited
+        Last invitation by fact and guest.
+    named
+        Number of names of residents in lines and thoughts, own and partner's aside.
+    unknown_names
+        Those of residents that were unknown by then: false acquaintance.
+    """
+
+    def __init__(self, people: People) -> None:
+        self.people = people
+        self.knowers = [{agent: Heard(_START, _START, 1.0) for agent in fact.known_by} for fact in people.facts]
+        self.met = _mutual_ties(people)
+        self.met_at_start = len(self.met)
+        self.invited: dict[tuple[int, int], Invited] = {}
+        self.named = 0
+        self.unknown_names: list[UnknownName] = []
+        self._numbers = {resident.name: agent for agent, resident in enumerate(people.residents)}
+        self._names = re.compile("|".join(rf"\b{re.escape(name)}\b" for name in self._numbers) or r"(?!)")
+        self._aware = self._aware_at_start()
+        self._talks: dict[tuple[int, int], tuple[int, float]] = {}  # pair: its last talk, first second and end
+
+    def add(self, rows: pl.DataFrame) -> None:
+        """Follow the events of a block."""
+        # All of a talk has one time: it comes before what is told in it, lines by their places, thoughts last.
+        rank = pl.col("kind").replace_strict(_RANKS, default=1)
+        line = pl.when(pl.col("kind") == "said").then("slot").otherwise(0)
+        followed = rows.filter(pl.col("kind").is_in(_FOLLOWED)).sort("time", rank, line, "agent", "seq")
+        columns = ("time", "agent", "kind", "other", "item", "value", "text")
+        for second, agent, kind, other, item, value, text in followed.select(columns).iter_rows():
+            match kind:
+                case "talked":
+                    self._talk(second, agent, other, value or 0.0)
+                case "told":
+                    self._tell(second, agent, other, item, value or 0.0)
+                case "invited":
+                    self.invited[item, other] = Invited(agent, second, bool(value), text or "")
+                    self._tell(second, agent, other, item, 1.0)
+                case "perceived":
+                    if other is not None:
+                        self._aware[agent].add(other)
+                case "edited":
+                    self._whisper(second, agent, text or "{}")
+                case _:
+                    self._speak(second, agent, _START if other is None else other, text or "", heard=kind == "said")
+
+    @property
+    def n_pairs(self) -> int:
+        """Number of all pairs of residents."""
+        return len(self.people) * (len(self.people) - 1) // 2
+
+    @property
+    def density(self) -> float:
+        """Share of pairs with mutual acquaintance."""
+        return len(self.met) / self.n_pairs if self.n_pairs else 0.0
+
+    def fact(self, number: int) -> dict[str, Any]:
+        """Spread of a fact, JSON values: knowers at start and end and their shares, tellings, what is not supported."""
+        known, fact, n = self.knowers[number], self.people.facts[number], len(self.people)
+        return {
+            "fact": number,
+            "kind": fact.kind,
+            "text": fact.text,
+            "about": fact.about,
+            "start": len(fact.known_by),
+            "end": len(known),
+            "share_start": round(len(fact.known_by) / n, 4),
+            "share_end": round(len(known) / n, 4),
+            "unsupported": sum(not heard.supported for heard in known.values()),
+            "depth": max((self._depth(number, agent) for agent in known), default=0),
+        }
+
+    def _depth(self, number: int, agent: int) -> int:
+        """Tellings from the first source to a resident."""
+        depth, known = 0, self.knowers[number]
+        while agent in known and (source := known[agent].source) != _START and depth <= len(known):
+            agent, depth = source, depth + 1
+        return depth
+
+    # --- events ---
+
+    def _talk(self, second: int, agent: int, other: int, minutes: float) -> None:
+        self.met.add(_pair(agent, other))
+        self._talks[_pair(agent, other)] = second, second + minutes * _SECONDS_PER_MINUTE
+        self._aware[agent].add(other)
+        self._aware[other].add(agent)
+
+    def _tell(self, second: int, teller: int, listener: int, number: int, trust: float) -> None:
+        begun, end = self._talks.get(_pair(teller, listener), (_START, _START))
+        supported = begun <= second <= end and teller in self.knowers[number]
+        self.knowers[number].setdefault(listener, Heard(teller, second, trust, supported))
+        self._aware_of_fact(listener, number)
+
+    def _whisper(self, second: int, agent: int, text: str) -> None:
+        entry = parse_json(text, "an event of the run")
+        if entry.get("kind") != "whisper":
+            return
+        self._aware[agent] |= self._named_in(entry.get("text") or "")
+        if entry.get("fact") is not None:
+            self.knowers[entry["fact"]].setdefault(agent, Heard(_START, second, 1.0))
+            self._aware_of_fact(agent, entry["fact"])
+
+    def _speak(self, second: int, agent: int, other: int, text: str, *, heard: bool) -> None:
+        """Names in a line or a thought; the listener of a line learns of them."""
+        found = self._named_in(text) - {agent, other}
+        self.named += len(found)
+        unknown = sorted(found - self._aware[agent])
+        self.unknown_names += [UnknownName(agent, named, second, text) for named in unknown]
+        if heard:
+            self._aware[other] |= found
+
+    # --- names ---
+
+    def _named_in(self, text: str) -> set[int]:
+        return {self._numbers[name] for name in self._names.findall(text)}
+
+    def _aware_at_start(self) -> list[set[int]]:
+        residents, facts = self.people.residents, self.people.facts
+        aware: list[set[int]] = [set() for _ in residents]
+        for tie in self.people.ties:
+            aware[tie.agent].add(tie.other)
+        for agent, resident in enumerate(residents):
+            texts = (resident.learned, resident.currently, resident.lifestyle, resident.daily_plan_req)
+            histories = self.people.histories[agent] if agent < len(self.people.histories) else ()
+            for text in (*texts, *histories):
+                aware[agent] |= self._named_in(text)
+            aware[agent] |= {k for k, each in enumerate(residents) if each.household == resident.household}
+        for fact in facts:
+            for agent in fact.known_by:
+                aware[agent] |= self._named_in(fact.text) | {fact.about}
+        return aware
+
+    def _aware_of_fact(self, agent: int, number: int) -> None:
+        fact = self.people.facts[number]
+        self._aware[agent] |= self._named_in(fact.text) | {fact.about}
+
+
+def _pair(one: int, two: int) -> tuple[int, int]:
+    return (one, two) if one < two else (two, one)
+
+
+def _mutual_ties(people: People) -> set[tuple[int, int]]:
+    """Pairs in which each knows the other before the first tick."""
+    known = {(tie.agent, tie.other) for tie in people.ties if tie.familiarity > 0}
+    return {_pair(one, two) for one, two in known if (two, one) in known}
