@@ -74,8 +74,8 @@ def compile_plan(plan: Plan) -> TownMap:
     walls_HW = np.isin(drawing.ground_HW, [GROUNDS.index(name) for name in _BLOCKED])
     builder = _Builder(drawing)
     rooms_of_sector: dict[int, list[int]] = defaultdict(list)
-    for room, sector in enumerate(sector_of_room):
-        rooms_of_sector[sector].append(room)
+    for room, own in enumerate(sector_of_room):
+        rooms_of_sector[own].append(room)
     for number, sector in enumerate(plan.sectors):
         builder.add_sector(sector, rooms_of_sector[number])
     town_map = builder.town_map(walls_HW)
