@@ -1,7 +1,7 @@
-"""A recommender that is live in a world: it observes what agents watch, and may be fitted again or replaced.
+"""A recommender that is live in a world: it observes what agents take, and may be fitted again or replaced.
 
     live = LiveRecommender(recommender, known, population)
-    live.observe(rows, seconds=3600)          # the events of a step; `watched` and `rated` count
+    live.observe(rows, seconds=3600)          # the events of a step; `watched` (or another kind) and `rated` count
     live.refit()                              # on everything watched so far
     live.replace(another)                     # fitted on everything watched so far
 
@@ -30,6 +30,8 @@ class LiveRecommender:
         Interactions before the run, with the catalogue.
     population
         The agents; those made from users of `known` keep their users.
+    kind
+        Kind of the events that are interactions.
 
     Attributes
     ----------
@@ -40,21 +42,24 @@ class LiveRecommender:
         that are none, are numbered after its users.
     """
 
-    def __init__(self, recommender: Recommender, known: Dataset, population: Population) -> None:
+    def __init__(
+        self, recommender: Recommender, known: Dataset, population: Population, *, kind: str = "watched"
+    ) -> None:
         self.recommender = recommender
+        self._kind = kind
         self._known = known
         self.user_A, self._n_users = _users(population, known.n_users)
         self._observed: list[Interactions] = []
 
     def observe(self, rows: pl.DataFrame, *, seconds: int) -> None:
-        """Let the recommender observe the `watched` events of a step, with the stars of its `rated` events.
+        """Let the recommender observe the interactions of a step, with the stars of its `rated` events.
 
         Parameters
         ----------
         seconds
             Simulated seconds of the step, added to the last time of the known interactions.
         """
-        watched = rows.filter(pl.col("kind") == "watched")
+        watched = rows.filter(pl.col("kind") == self._kind)
         if len(watched):
             rated = rows.filter(pl.col("kind") == "rated")
             self._observed.append(self._interactions(watched, rated, seconds))

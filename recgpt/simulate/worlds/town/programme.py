@@ -4,9 +4,9 @@
     programme.on_offer(venue, day=0, minute=1170)         # what a visitor can take now
     programme.in_town(day=0)["film"]                      # items of a kind that are on offer somewhere today
 
-A function of seed, venue and day alone. A cinema has the same films for a week, begins one of them every half hour and
-shows it for two hours, so that four are on at a time and each has a quarter of the seats. A bookshop has a stock for a
-week, with few copies of a title. A cafe, bar or restaurant has a menu for a day, with some portions of a dish.
+A function of seed, venue and day alone. A cinema has six films for a week, each in a room of its own with a sixth of
+the seats; a show lasts two hours, and one begins every twenty minutes. A bookshop has a stock for a week, with few
+copies of a title. A cafe, bar or restaurant has a menu for a day, with some portions of a dish.
 
 Shapes: N items, M items of a kind.
 """
@@ -31,9 +31,9 @@ N_OFFERED = {"film": 6, "book": 60, "dish": 8}
 """Items of a venue at a time."""
 COPIES = 2
 """Copies of a title that a bookshop has in a week."""
-SHOW_EVERY, SHOW_MINUTES = 30, 120
+SHOW_EVERY, SHOW_MINUTES = 20, 120
 _HOURS = (12 * 60, 24 * 60)  # of a cinema without hours
-_EARLY, _LATE = 45, 10  # minutes before and after its beginning that a show is entered
+_EARLY, _LATE = 30, 10  # minutes before and after its beginning that a show is entered
 _FEWEST = 4  # seats of a show, portions of a dish
 _POPULAR = 0.5  # weight of the log count of an item when a venue chooses what to offer
 
@@ -92,6 +92,10 @@ class Programme:
         log_counts = {kind: np.log1p(facts.count_N[items[kind]].astype(np.float64)) for kind in KINDS}
         return cls(seed, venues, seats, items, log_counts)
 
+    def venue(self, place: int) -> Place | None:
+        """The venue with that number, None where the place is none."""
+        return next((venue for venue in self.venues if venue.number == place), None)
+
     def stock(self, venue: Place, day: int) -> tuple[int, ...]:
         """Items that a venue has on a day, popular ones more often than others."""
         kind = VENUES[venue.kind]
@@ -113,8 +117,7 @@ class Programme:
         seats = max(_FEWEST, self.seats[venue.number] * SHOW_EVERY // SHOW_MINUTES)
         starts = range(first, last + 1, SHOW_EVERY) if films else ()
         return [
-            Offer(films[(number + day) % len(films)], day * 1440 + start, seats, start)
-            for number, start in enumerate(starts)
+            Offer(films[number % len(films)], day * 1440 + start, seats, start) for number, start in enumerate(starts)
         ]
 
     def on_offer(self, venue: Place, day: int, minute: int) -> list[Offer]:

@@ -80,10 +80,10 @@ def test_a_show_is_entered_shortly_before_and_after_its_beginning(catalogue: Tow
     programme = catalogue.programme
     cinema = programme.venues[0]
     shows = programme.shows(cinema, 0)
-    assert [show.starts for show in shows] == list(range(12 * 60, 22 * 60 + 1, 30))
-    assert {show.capacity for show in shows} == {10}  # a quarter of 40: four films are on at a time
+    assert [show.starts for show in shows] == list(range(12 * 60, 22 * 60 + 1, 20))
+    assert {show.capacity for show in shows} == {6}  # a sixth of 40: six films are on at a time
     starts = [show.starts for show in programme.on_offer(cinema, 0, 19 * 60 + 5)]
-    assert starts == [19 * 60, 19 * 60 + 30]
+    assert starts == [19 * 60, 19 * 60 + 20]
     assert not programme.on_offer(cinema, 0, 8 * 60)
     item = programme.on_offer(cinema, 0, 19 * 60 + 5)[0].item
     assert programme.period(cinema, item, 0, 19 * 60 + 5) == 19 * 60
@@ -95,7 +95,7 @@ def test_a_night_cinema_shows_past_midnight() -> None:
     night = replace(town_map.places[0], hours=(20 * 60, 3 * 60))
     night_map = replace(town_map, places=(night, *town_map.places[1:]))
     programme = load_catalogue(TownConfig(seed=1), items_people(), night_map).programme
-    assert [show.starts for show in programme.on_offer(programme.venues[0], 1, 0)] == [24 * 60, 24 * 60 + 30]
+    assert [show.starts for show in programme.on_offer(programme.venues[0], 1, 0)] == [24 * 60, 24 * 60 + 20]
 
 
 def test_books_have_few_copies(catalogue: TownCatalogue) -> None:

@@ -1,46 +1,23 @@
 """Scripted decisions about films, books and dishes."""
 
 from collections import Counter
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
 
-from recgpt.simulate.worlds.town.catalogue import load_catalogue
-from recgpt.simulate.worlds.town.config import TownConfig, TownRules
-from recgpt.simulate.worlds.town.life import Action, Adoption, Life, Relation, Source, Wish
-from recgpt.simulate.worlds.town.memory import TownMemory
+from recgpt.simulate.worlds.town.config import TownRules
+from recgpt.simulate.worlds.town.life import Adoption, Life, Relation, Source, Wish
 from recgpt.simulate.worlds.town.minds import leisure
-from recgpt.simulate.worlds.town.minds.base import Scene
 from recgpt.simulate.worlds.town.setting import Setting
-from tests.simulate.worlds.town.items_town import items_map, items_people
+from tests.simulate.worlds.town.items_town import items_lives, items_scene, items_setting
 
-N = 6
 HOUR = 360  # ticks
 
 
 @pytest.fixture(scope="module")
 def setting() -> Setting:
-    people, town_map = items_people(N), items_map()
-    return Setting(town_map, people, load_catalogue(TownConfig(seed=1), people, town_map))
-
-
-def lives() -> list[Life]:
-    return [Life(path=(0,), action=Action("sleeping", 0, 0, 0, 0)) for _ in range(N)]
-
-
-def scene(setting: Setting, agent: int, of: list[Life] | None = None, tick: int = 19 * HOUR, **more: Any) -> Scene:
-    return Scene(
-        rules=more.pop("rules", TownRules()),
-        setting=setting,
-        seed=3,
-        agent=agent,
-        tick=tick,
-        resident=setting.people.residents[agent],
-        lives=of or lives(),
-        near=more.pop("near", ()),
-        memory=cast(TownMemory, None),
-    )
+    return items_setting()
 
 
 def films(setting: Setting) -> list[int]:
@@ -54,7 +31,7 @@ def test_residents_wish_for_what_fits_their_taste(setting: Setting) -> None:
     wished, shown = [], []
     for tick in range(200):
         page = items[tick : tick + 10]
-        now = scene(setting, 0, tick=tick)
+        now = items_scene(setting, 0, tick=24 * HOUR * tick)
         odds = leisure.log_odds(now, page)
         chosen = leisure.browse(now, page)
         assert {each.source for each in chosen} <= {Source.PAGE}
@@ -64,10 +41,10 @@ def test_residents_wish_for_what_fits_their_taste(setting: Setting) -> None:
     assert np.mean(wished) > np.mean(shown) + 0.5
 
 
-def test_a_decision_is_a_function_of_its_scene(setting: Setting) -> None:
+def test_a_decision_is_a_function_of_its_items_scene(setting: Setting) -> None:
     items = films(setting)[:10]
-    assert leisure.browse(scene(setting, 1), items) == leisure.browse(scene(setting, 1), items)
-    assert leisure.choose(scene(setting, 1), 0, items) == leisure.choose(scene(setting, 1), 0, items)
+    assert leisure.browse(items_scene(setting, 1), items) == leisure.browse(items_scene(setting, 1), items)
+    assert leisure.choose(items_scene(setting, 1), 0, items) == leisure.choose(items_scene(setting, 1), 0, items)
 
 
 def test_wishes_and_company_decide_at_a_venue(setting: Setting) -> None:
@@ -75,10 +52,10 @@ def test_wishes_and_company_decide_at_a_venue(setting: Setting) -> None:
     wanted = items[4]
 
     def share(of: list[Life], near: tuple[int, ...] = ()) -> float:
-        found = [leisure.choose(scene(setting, 0, of, tick, near=near), 0, items) for tick in range(6000, 6300)]
+        found = [leisure.choose(items_scene(setting, 0, of, tick, near=near), 0, items) for tick in range(6000, 6300)]
         return float(np.mean([each is not None and each.item == wanted for each in found]))
 
-    alone, wishing, together = lives(), lives(), lives()
+    alone, wishing, together = items_lives(), items_lives(), items_lives()
     wishing[0].wishes[wanted] = Wish(Source.FRIEND, 5, 5900)
     together[0].relations[1] = Relation("friend", 1.0, 0.8)
     together[1].adopted[wanted] = Adoption(Source.PAGE, -1, 5990)
@@ -88,39 +65,39 @@ def test_wishes_and_company_decide_at_a_venue(setting: Setting) -> None:
 
 def test_the_first_source_stays_with_the_choice(setting: Setting) -> None:
     items = films(setting)[:1]
-    own = lives()
+    own = items_lives()
     own[0].wishes[items[0]] = Wish(Source.FRIEND, 5, 100)
-    found = [leisure.choose(scene(setting, 0, own, tick), 0, items) for tick in range(100, 140)]
+    found = [leisure.choose(items_scene(setting, 0, own, tick), 0, items) for tick in range(100, 140)]
     assert {(each.source, each.other) for each in found if each} == {(Source.FRIEND, 5)}
-    found = [leisure.choose(scene(setting, 0, None, tick), 0, items) for tick in range(100, 300)]
+    found = [leisure.choose(items_scene(setting, 0, None, tick), 0, items) for tick in range(100, 300)]
     assert {(each.source, each.other) for each in found if each} == {(Source.PASSING_BY, -1)}
 
 
 def test_films_are_seen_once_and_dishes_eaten_again(setting: Setting) -> None:
     assert setting.catalogue is not None
     film, dish = films(setting)[0], setting.catalogue.kinds.index("dish")
-    own = lives()
+    own = items_lives()
     own[0].adopted = {item: Adoption(Source.PAGE, -1, 0, 5.0) for item in (film, dish)}
-    assert all(leisure.choose(scene(setting, 0, own, tick), 0, [film]) is None for tick in range(6000, 6050))
-    assert any(leisure.choose(scene(setting, 0, own, tick), 0, [dish]) for tick in range(6000, 6050))
+    assert all(leisure.choose(items_scene(setting, 0, own, tick), 0, [film]) is None for tick in range(6000, 6050))
+    assert any(leisure.choose(items_scene(setting, 0, own, tick), 0, [dish]) for tick in range(6000, 6050))
 
 
 def test_stars_follow_taste_and_have_words(setting: Setting) -> None:
     assert setting.catalogue is not None
     items = films(setting)
-    odds = leisure.log_odds(scene(setting, 0), items)
+    odds = leisure.log_odds(items_scene(setting, 0), items)
     best, worst = (np.argsort(odds)[part] for part in (slice(-60, None), slice(60)))
-    stars = [[leisure.rate(scene(setting, 0), items[place]).stars for place in part] for part in (best, worst)]
+    stars = [[leisure.rate(items_scene(setting, 0), items[place]).stars for place in part] for part in (best, worst)]
     assert np.mean(stars[0]) > np.mean(stars[1]) + 0.3
-    given = leisure.rate(scene(setting, 0), items[0])
+    given = leisure.rate(items_scene(setting, 0), items[0])
     assert given.review in leisure.REVIEWS[given.stars]
 
 
 def test_recommendations_of_friends_persuade_more_than_of_strangers(setting: Setting) -> None:
     items = films(setting)[:200]
-    of = lives()
+    of = items_lives()
     of[0].relations[1] = Relation("friend", 1.0, 0.9)
-    now = scene(setting, 0, of)
+    now = items_scene(setting, 0, of)
     friend, stranger, warned = (
         np.mean([leisure.persuaded(now, teller, item, opinion) for item in items])
         for teller, opinion in ((1, 1.0), (2, 1.0), (1, -1.0))
@@ -131,11 +108,11 @@ def test_recommendations_of_friends_persuade_more_than_of_strangers(setting: Set
 
 def test_opinions_heard_change_what_fits(setting: Setting) -> None:
     item = films(setting)[0]
-    praised, warned = lives(), lives()
+    praised, warned = items_lives(), items_lives()
     for each, opinion in ((praised, 1.0), (warned, -1.0)):
         each[0].relations[1] = Relation("friend", 1.0, 0.9)
         each[0].heard[item] = ((1, opinion),)
-    odds = [leisure.log_odds(scene(setting, 0, of), [item])[0] for of in (praised, lives(), warned)]
+    odds = [leisure.log_odds(items_scene(setting, 0, of), [item])[0] for of in (praised, items_lives(), warned)]
     assert odds[0] > odds[1] > odds[2]
 
 
@@ -144,20 +121,22 @@ def test_feelings_about_similar_items_change_what_fits(setting: Setting) -> None
     seen = films(setting)[0]
     unit_NE = setting.catalogue.facts.unit_NE
     similar = int(np.argsort(-(unit_NE @ unit_NE[seen]))[1])
-    liked, hated = lives(), lives()
+    liked, hated = items_lives(), items_lives()
     liked[0].adopted[seen] = Adoption(Source.PAGE, -1, 0, 5.0)
     hated[0].adopted[seen] = Adoption(Source.PAGE, -1, 0, 1.0)
-    odds = [leisure.log_odds(scene(setting, 0, of), [similar])[0] for of in (liked, hated)]
+    odds = [leisure.log_odds(items_scene(setting, 0, of), [similar])[0] for of in (liked, hated)]
     assert odds[0] > odds[1]
 
 
 def test_strong_opinions_are_mentioned_once_and_not_without_word_of_mouth(setting: Setting) -> None:
     liked, dull = films(setting)[:2]
-    of = lives()
+    of = items_lives()
     of[0].adopted = {liked: Adoption(Source.PAGE, -1, 6000, 5.0), dull: Adoption(Source.PAGE, -1, 6000, 3.0)}
 
     def told(of: list[Life], **more: Any) -> Counter[tuple[int, float]]:
-        pairs = [(scene(setting, 0, of, tick, **more), scene(setting, 1, of, tick)) for tick in range(6400, 6500)]
+        pairs = [
+            (items_scene(setting, 0, of, tick, **more), items_scene(setting, 1, of, tick)) for tick in range(6400, 6500)
+        ]
         return Counter((each.item, each.opinion) for pair in pairs for each in leisure.mentions(*pair))
 
     assert set(told(of)) == {(liked, 1.0)}
@@ -169,12 +148,12 @@ def test_strong_opinions_are_mentioned_once_and_not_without_word_of_mouth(settin
 
 def test_own_search_and_windows_are_rare_and_have_their_source(setting: Setting) -> None:
     assert setting.catalogue is not None
-    searched = [leisure.search(scene(setting, 0, tick=tick)) for tick in range(400)]
+    searched = [leisure.search(items_scene(setting, 0, tick=tick)) for tick in range(400)]
     assert 0.01 < np.mean([each is not None for each in searched]) < 0.3
     assert {each.source for each in searched if each} == {Source.SEARCH}
     cinema = setting.catalogue.programme.venues[0]
     stock = setting.catalogue.programme.stock(cinema, 0)
-    noticed = [each for tick in range(400) for each in leisure.noticed(scene(setting, 0, tick=tick), stock)]
+    noticed = [each for tick in range(400) for each in leisure.noticed(items_scene(setting, 0, tick=tick), stock)]
     assert 0.005 < len(noticed) / 400 < 0.3
     assert {each.source for each in noticed} == {Source.PASSING_BY}
 
@@ -182,11 +161,11 @@ def test_own_search_and_windows_are_rare_and_have_their_source(setting: Setting)
 def test_wishes_attract_to_venues_and_money_keeps_away(setting: Setting) -> None:
     assert setting.catalogue is not None
     on_show = setting.catalogue.programme.stock(setting.catalogue.programme.venues[0], 0)[0]
-    wishing, spent = lives(), lives()
+    wishing, spent = items_lives(), items_lives()
     wishing[0].wishes[on_show] = Wish(Source.PAGE, -1, 0)
     spent[0].adopted = {item: Adoption(Source.PAGE, -1, 6000) for item in films(setting)[:2]}
-    plain = leisure.wants(scene(setting, 0))
+    plain = leisure.wants(items_scene(setting, 0))
     assert set(plain) == {"cinema", "bookshop", "cafe", "bar"}
-    assert leisure.wants(scene(setting, 0, wishing))["cinema"] > 2 * plain["cinema"]
-    assert leisure.wants(scene(setting, 0, spent))["bookshop"] < plain["bookshop"]
-    assert leisure.wants(scene(Setting(setting.map, setting.people), 0)) == {}
+    assert leisure.wants(items_scene(setting, 0, wishing))["cinema"] > 2 * plain["cinema"]
+    assert leisure.wants(items_scene(setting, 0, spent))["bookshop"] < plain["bookshop"]
+    assert leisure.wants(items_scene(Setting(setting.map, setting.people), 0)) == {}

@@ -17,6 +17,7 @@ from functools import cache
 
 import numpy as np
 
+from recgpt.simulate import rng
 from recgpt.simulate.worlds.society.minds.parameters import Parameters as SocietyParameters
 from recgpt.simulate.worlds.society.minds.parameters import Word
 from recgpt.simulate.worlds.town.activities import FUN
@@ -67,7 +68,9 @@ def browse(scene: Scene, items: Sequence[int]) -> list[Chosen]:
     logit[:1] += models.parameters.align.first_slot
     watch = models.parameters.watch.by_activity_and_place
     by_place = watch[int(_catalogue(scene).population.activity_A[scene.agent]) - 1]
-    drawn = _logistic(scene, "browse", 2 * len(items))
+    # Keyed by day: another look at the page of the day gives the same first impressions.
+    u = rng.uniform(scene.seed, np.array([scene.agent]), step=scene.day, purpose="town browse", n=2 * len(items))
+    drawn = [_logit(each) for each in u[0].tolist()]
     wanted, n_fit = [], 0
     for slot, item in enumerate(items):
         if drawn[slot] < logit[slot]:
@@ -121,9 +124,9 @@ def search(scene: Scene) -> Chosen | None:
     return Chosen(items[best], Source.SEARCH) if _logit(u[1]) < logit[best] else None
 
 
-def noticed(scene: Scene, items: Sequence[int]) -> list[Chosen]:
+def noticed(scene: Scene, items: Sequence[int], venue: int = -1) -> list[Chosen]:
     """Items in the window of a venue that a passer-by wants from now on."""
-    u = scene.uniform("window", 2 * IN_WINDOW + 1)
+    u = scene.uniform(f"window {venue}", 2 * IN_WINDOW + 1)
     if u[0] >= NOTICES or not items:
         return []
     seen = [items[place] for place in sorted({int(each * len(items)) for each in u[1 : IN_WINDOW + 1]})]

@@ -1,0 +1,186 @@
+"""Items in the day of a resident: the page on the phone, windows, venues, word of mouth, opinions afterwards.
+
+    events = looked_at(scene, mind, notes)            # on the phone: `shown` and `wished`
+    events = at_venue(scene, mind, sold, notes)       # `adopted` or `turned_away`
+
+Each function decides for one resident at a tick and returns its events. Seats, copies and portions are counted from
+what was taken at the venue before the block, and by residents in sight since: what happens elsewhere in the meantime
+decides nothing here, so that residents far from each other can be decided out of order.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from recgpt.simulate.worlds.town.activities import BOOKSHOP, CINEMA, COFFEE, DINING
+from recgpt.simulate.worlds.town.events import Event
+from recgpt.simulate.worlds.town.life import Source
+from recgpt.simulate.worlds.town.minds import leisure
+from recgpt.simulate.worlds.town.minds.base import Chosen, Mind, Notes, Scene
+from recgpt.simulate.worlds.town.places import Place, TownMap
+from recgpt.simulate.worlds.town.programme import Offer, Programme
+
+VISITS = (CINEMA, BOOKSHOP, DINING, COFFEE)
+"""Activities in which a resident takes an item of the venue."""
+Sold = dict[tuple[int, int, int], int]
+"""Items taken by venue, item and period, see `Offer`."""
+_RATED_AFTER = {"film": 100, "book": 1440, "dish": 15}  # minutes
+_TRIES = 2  # items asked for at a venue, the first of them being sold out
+_WINDOW = 4  # tiles from which the window of a venue is seen, walls included
+
+
+# --- wishes ---
+
+
+def looked_at(scene: Scene, mind: Mind, notes: Notes) -> list[Event]:
+    """Events of a look at the phone: the page of the day, what the resident wishes for, and a search of its own."""
+    if scene.setting.catalogue is None:
+        return []
+    page = list(scene.life.page)
+    shown = [Event(scene.tick, scene.agent, "shown", item=item, slot=slot) for slot, item in enumerate(page)]
+    wanted = list(mind.browse(scene, page, notes)) if page else []
+    found = leisure.search(scene)
+    if found is not None and found.item not in {each.item for each in wanted}:
+        wanted.append(found)
+    return shown + _wished(scene, wanted)
+
+
+def on_the_way(scene: Scene, windows: Mapping[int, int]) -> list[Event]:
+    """Events of a walk that has just ended: items seen in the windows of the venues passed.
+
+    Parameters
+    ----------
+    windows
+        Venue by tile, see `windows_of`.
+    """
+    catalogue, town_map = scene.setting.catalogue, scene.setting.map
+    if catalogue is None:
+        return []
+    goal = int(town_map.sector_HW.flat[scene.tile])
+    passed = {windows[tile] for tile in scene.life.path if tile in windows} - {goal}
+    wanted: dict[int, Chosen] = {}
+    for venue in catalogue.programme.venues:
+        if venue.number in passed:
+            items = catalogue.programme.stock(venue, scene.day)
+            wanted |= {each.item: each for each in leisure.noticed(scene, items, venue.number)}
+    return _wished(scene, wanted.values())
+
+
+def heard(scene: Scene, teller: int, item: int, opinion: float) -> list[Event]:
+    """Events of a recommendation that the resident has just heard."""
+    if not leisure.persuaded(scene, teller, item, opinion):
+        return []
+    return _wished(scene, [Chosen(item, Source.FRIEND, teller)])
+
+
+def _wished(scene: Scene, chosen: Iterable[Chosen]) -> list[Event]:
+    return [
+        Event(
+            scene.tick,
+            scene.agent,
+            "wished",
+            item=each.item,
+            slot=int(each.source),
+            other=each.other if each.other >= 0 else None,
+        )
+        for each in chosen
+    ]
+
+
+# --- at a venue ---
+
+
+def at_venue(scene: Scene, mind: Mind, sold: Mapping[tuple[int, int, int], int], notes: Notes) -> list[Event]:
+    """Events of a resident that has just arrived: the item that it takes, and those that it was turned away from.
+
+    Parameters
+    ----------
+    sold
+        Counts at the start of the block.
+    """
+    venue = _venue(scene)
+    if venue is None or scene.setting.catalogue is None:
+        return []
+    events: list[Event] = []
+    offers = scene.setting.catalogue.programme.on_offer(venue, scene.day, scene.minute)
+    for _ in range(_TRIES):
+        chosen = mind.choose(scene, venue.number, [offer.item for offer in offers], notes) if offers else None
+        if chosen is None:
+            break
+        offer = next(each for each in offers if each.item == chosen.item)
+        if _left(scene, venue, offer, sold) > 0:
+            source, other = int(chosen.source), chosen.other if chosen.other >= 0 else None
+            events.append(Event(scene.tick, scene.agent, "adopted", other, offer.item, venue.number, source))
+            break
+        events.append(Event(scene.tick, scene.agent, "turned_away", item=offer.item, place=venue.number))
+        offers = [each for each in offers if each.item != offer.item]
+    return events
+
+
+def add_sold(sold: Sold, programme: Programme, event: Event, day: int, minute: int) -> None:
+    """Count an `adopted` event."""
+    venue = programme.venue(-1 if event.place is None else event.place)
+    item = -1 if event.item is None else event.item
+    if venue is not None:
+        key = venue.number, item, programme.period(venue, item, day, minute)
+        sold[key] = sold.get(key, 0) + 1
+
+
+def _venue(scene: Scene) -> Place | None:
+    """Venue at which the resident takes an item now; None elsewhere."""
+    action, catalogue = scene.life.action, scene.setting.catalogue
+    if action.activity not in VISITS or action.place < 0 or catalogue is None:
+        return None
+    return catalogue.programme.venue(scene.setting.map.sector_of(action.place))
+
+
+def _left(scene: Scene, venue: Place, offer: Offer, sold: Mapping[tuple[int, int, int], int]) -> int:
+    """Seats, copies or portions left, as the resident sees them."""
+    begins = scene.tick - scene.tick % scene.rules.ticks_per_block
+    since = sum(
+        taken is not None and taken.tick >= begins
+        for taken in (scene.lives[other].adopted.get(offer.item) for other in scene.near)
+    )
+    return offer.capacity - sold.get((venue.number, offer.item, offer.period), 0) - since
+
+
+# --- afterwards ---
+
+
+def opinions(scene: Scene, mind: Mind, notes: Notes) -> list[Event]:
+    """Events of opinions that are due: after the film, the meal, or a day with the book."""
+    catalogue = scene.setting.catalogue
+    if catalogue is None:
+        return []
+    events = []
+    for item, adoption in scene.life.adopted.items():
+        minutes = (scene.tick - adoption.tick) * scene.rules.seconds_per_tick / 60
+        if not adoption.stars and minutes >= _RATED_AFTER[catalogue.kinds[item]]:
+            rating = mind.rate(scene, item, notes)
+            stars, review = float(rating.stars), rating.review or None
+            events.append(Event(scene.tick, scene.agent, "rated", item=item, value=stars, text=review))
+    return events
+
+
+# --- windows ---
+
+
+def windows_of(town_map: TownMap, programme: Programme) -> dict[int, int]:
+    """Venue by tile, for the tiles outdoors that are a few steps from one; the lower number where there are two."""
+    found: dict[int, int] = {}
+    for venue in programme.venues:
+        for tile in _around(town_map, venue):
+            found.setdefault(tile, venue.number)
+    return found
+
+
+def _around(town_map: TownMap, venue: Place) -> list[int]:
+    ys, xs = np.divmod(np.array(venue.tiles, dtype=np.int64), town_map.width)
+    if not len(ys):
+        return []
+    rows = slice(max(int(ys.min()) - _WINDOW, 0), int(ys.max()) + _WINDOW + 1)
+    columns = slice(max(int(xs.min()) - _WINDOW, 0), int(xs.max()) + _WINDOW + 1)
+    is_outside = (town_map.sector_HW[rows, columns] < 0) & ~town_map.walls_HW[rows, columns]
+    y, x = np.nonzero(is_outside)
+    tiles: list[int] = ((y + rows.start) * town_map.width + x + columns.start).tolist()
+    return tiles
