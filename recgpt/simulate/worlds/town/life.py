@@ -1,8 +1,9 @@
 """What a resident is doing and knows at a tick: the part of the state that decisions read and events change.
 
-`Life.apply_*` are called by `state.py` for each event, in the order of ticks and residents.
+`state.py` changes it by each event, in the order of ticks and residents.
 """
 
+from copy import copy
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -52,7 +53,7 @@ class PlanBlock:
     place: int = -1
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Relation:
     """What another is to a resident."""
 
@@ -152,4 +153,15 @@ class Life:
 
     def relation(self, other: int) -> Relation:
         """What another is to this resident; a stranger by default, not stored."""
-        return self.relations.get(other) or Relation()
+        return self.relations.get(other, STRANGER)
+
+    def copy(self) -> "Life":
+        """The same life, which changes on its own from here on."""
+        copied = copy(self)
+        for name in ("relations", "facts", "appointments", "heard", "wishes", "adopted"):
+            setattr(copied, name, dict(getattr(self, name)))
+        return copied
+
+
+STRANGER = Relation()
+"""Relation to a resident never met."""

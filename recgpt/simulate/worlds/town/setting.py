@@ -1,8 +1,10 @@
 """Setting of a town before its first tick: map, people, catalogue."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+from recgpt.simulate.worlds.town.paths import Paths
 from recgpt.simulate.worlds.town.places import TownMap
 from recgpt.simulate.worlds.town.residents import People
 
@@ -23,3 +25,8 @@ class Setting:
     map: TownMap
     people: People
     catalogue: "TownCatalogue | None" = None
+
+    @cached_property
+    def paths(self) -> Paths:
+        """Shortest paths on the map, kept for all states of this setting."""
+        return Paths(self.map)

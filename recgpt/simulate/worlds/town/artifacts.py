@@ -1,0 +1,52 @@
+"""Artifacts of a run: its map, people and catalogue, readable without the files that they came from.
+
+setting = stored_setting(run)
+"""
+
+import io
+import json
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from recgpt.bounds import load_npz, parse_json
+from recgpt.simulate.store import Run
+from recgpt.simulate.worlds.town.places import Place, TownMap
+from recgpt.simulate.worlds.town.residents import People
+from recgpt.simulate.worlds.town.setting import Setting
+
+MAP, PLACES, PEOPLE = "map.npz", "places.json", "people.json"
+_GRIDS = ("walls_HW", "sector_HW", "arena_HW", "object_HW")
+
+
+def artifacts_of(setting: Setting) -> dict[str, bytes]:
+    """Content of each artifact by its name."""
+    grids = io.BytesIO()
+    arrays: dict[str, Any] = {name: getattr(setting.map, name) for name in _GRIDS}
+    np.savez_compressed(grids, **arrays)
+    town_map = setting.map
+    places = {
+        "name": town_map.name,
+        "places": [asdict(place) for place in town_map.places],
+        "spawns": town_map.spawns,
+    }
+    return {MAP: grids.getvalue(), PLACES: _json(places), PEOPLE: _json(setting.people.to_json())}
+
+
+def stored_setting(run: Run) -> Setting:
+    """Map, people and catalogue of a run."""
+    grids = load_npz(run.artifact(MAP), f"{run.path}: {MAP}")
+    values = parse_json(run.artifact(PLACES).decode(), f"{run.path}: {PLACES}")
+    places = tuple(
+        Place(**{**each, "tiles": tuple(each["tiles"]), "hours": each["hours"] and tuple(each["hours"])})
+        for each in values["places"]
+    )
+    spawns = {name: tuple(tiles) for name, tiles in values["spawns"].items()}
+    town_map = TownMap(values["name"], *(grids[name] for name in _GRIDS), places, spawns)
+    people = People.from_json(parse_json(run.artifact(PEOPLE).decode(), f"{run.path}: {PEOPLE}"))
+    return Setting(town_map, people)
+
+
+def _json(values: Any) -> bytes:
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,53 @@
+"""Goals of walks: the tile of a place that a resident walks to, and whether the place is free on arrival."""
+
+from recgpt.simulate.worlds.town.minds.base import Act, Scene
+
+N_DRAWN = 4
+"""Tiles drawn of a place; the published code goes to the nearest of them."""
+
+
+def goal_of(scene: Scene, act: Act) -> int:
+    """Tile where an activity is done: a free one of its place, drawn; the nearest of four as published.
+
+    Raises
+    ------
+    SimulationError
+        No tile of the place can be reached.
+    """
+    place = act.place
+    if place < 0:
+        return scene.tile
+    tiles = scene.setting.map.places[place].tiles
+    standing = {scene.lives[other].path[-1] for other in scene.near}
+    free = [tile for tile in tiles if tile not in standing] or list(tiles)
+    drawn = [free[int(number * len(free))] for number in scene.uniform("goal", N_DRAWN)]
+    if scene.rules.behaviour != "published":
+        return drawn[0]
+    lengths = [len(scene.setting.paths.path(scene.tile, tile)) for tile in drawn]
+    return drawn[lengths.index(min(lengths))]
+
+
+def is_free(scene: Scene) -> bool:
+    """Whether the place of the activity has room for the resident, which stands there now, and is open.
+
+    Residents that were there before count, and of those that arrive in the same tick the lower numbers.
+    """
+    life, town_map = scene.life, scene.setting.map
+    if life.action.place < 0:
+        return True
+    place = town_map.places[life.action.place]
+    sector = town_map.places[town_map.sector_of(place.number)]
+    works_here = scene.resident.work == sector.number
+    if not works_here and not (place.is_open(scene.minute) and sector.is_open(scene.minute)):
+        return False
+    if place.level != "object":
+        return True
+    mine = (life.arrives, scene.agent)
+    before = [
+        other
+        for other in scene.near
+        if scene.lives[other].action.place == place.number
+        and not scene.lives[other].walks(scene.tick)
+        and (scene.lives[other].arrives, other) < mine
+    ]
+    return len(before) < place.capacity

@@ -1,0 +1,90 @@
+"""A town in progress: one step is a block of ten simulated minutes of all residents.
+
+    recgpt town new --run demo && recgpt town run demo --until 18:00
+
+Park et al., "Generative Agents: Interactive Simulacra of Human Behavior" (UIST 2023).
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from recgpt.simulate.llm.budget import CostEstimate
+from recgpt.simulate.store import Run
+from recgpt.simulate.worlds.town.block import Block
+from recgpt.simulate.worlds.town.config import TownConfig, TownRules
+from recgpt.simulate.worlds.town.edits import check_schedule
+from recgpt.simulate.worlds.town.events import to_rows
+from recgpt.simulate.worlds.town.minds import make_mind
+from recgpt.simulate.worlds.town.minds.base import Mind
+from recgpt.simulate.worlds.town.schedule import Edit
+from recgpt.simulate.worlds.town.setting import Setting
+from recgpt.simulate.worlds.town.state import TownState
+
+if TYPE_CHECKING:
+    from recgpt.simulate.worlds.town.inputs import Inputs
+
+
+class Town:
+    """A town in progress.
+
+    Parameters
+    ----------
+    schedule
+        Edits by block.
+
+    Raises
+    ------
+    SimulationError
+        The schedule names residents, places or facts that do not exist.
+    """
+
+    def __init__(
+        self, rules: TownRules, setting: Setting, mind: Mind, *, schedule: Sequence[Edit] = (), seed: int = 0
+    ) -> None:
+        check_schedule(schedule, setting)
+        self.rules = rules
+        self.mind = mind
+        self.state = TownState(rules, setting, seed)
+        self._schedule = tuple(schedule)
+
+    @property
+    def step(self) -> int:
+        """Blocks so far."""
+        return self.state.step
+
+    @property
+    def n_steps(self) -> int:
+        """Number of blocks."""
+        return self.rules.n_blocks
+
+    @property
+    def n_active(self) -> int:
+        """Number of residents."""
+        return len(self.state.lives)
+
+    @property
+    def over(self) -> bool:
+        """Whether all days were played."""
+        return self.step >= self.rules.n_blocks
+
+    def estimate(self) -> CostEstimate | None:
+        """Expected calls and cost of the remaining blocks; None if no language model is called."""
+        return self.mind.estimate(self.n_active, self.rules.n_blocks - self.step)
+
+    def play(self) -> pl.DataFrame:
+        """Decide the next block and return its events, without changing the state."""
+        events = Block(self.state, self.mind, self._schedule).play()
+        return to_rows(events, step=self.step + 1, seconds_per_tick=self.rules.seconds_per_tick)
+
+    def apply(self, rows: pl.DataFrame) -> None:
+        """Apply the events of one block, from `play` or from the log; nothing else changes the state."""
+        self.state.apply(rows)
+
+
+def make_world(config: TownConfig, inputs: "Inputs", run: Run, concurrency: int) -> Town:
+    """The town before its first block."""
+    rules = config.rules()
+    mind = make_mind(config, inputs.setting, rules, seed=config.seed, run=run)
+    return Town(rules, inputs.setting, mind, schedule=config.schedule, seed=config.seed)
