@@ -33,7 +33,9 @@ BLOCK_SECONDS = 600
 class TownRules(Config):
     """Rules of a town; map, people and minds are in `TownConfig`."""
 
-    days: int = Field(default=1, ge=1, le=3660, description="days in all; a run may be stopped and continued anywhere")
+    hours: int = Field(
+        default=24, ge=1, le=87_840, description="hours in all; a run may be stopped and continued anywhere"
+    )
     start_time: datetime = Field(
         default=datetime(2023, 2, 13), description="simulated time of the first tick; residents begin in bed"
     )
@@ -85,7 +87,7 @@ class TownRules(Config):
     @property
     def n_blocks(self) -> int:
         """Blocks of the whole run."""
-        return self.days * 86_400 // BLOCK_SECONDS
+        return self.hours * 3600 // BLOCK_SECONDS
 
 
 class TownConfig(TownRules, MindOptions, WorldConfig):

@@ -26,7 +26,7 @@ from recgpt.simulate.worlds.town.kinds import TOWN
 from recgpt.simulate.worlds.town.life import Action, Adoption, Known, Life, PlanBlock, Relation, Source, Wish
 from recgpt.simulate.worlds.town.memory import TownMemory
 from recgpt.simulate.worlds.town.needs import needs_at
-from recgpt.simulate.worlds.town.relations import after_talk
+from recgpt.simulate.worlds.town.relations import after_talk, with_affinity
 from recgpt.simulate.worlds.town.setting import Setting
 
 ASLEEP = "sleeping"
@@ -161,7 +161,7 @@ class TownState:
         for one, two in ((event.agent, other), (other, event.agent)):
             self._stopped(one, event.tick, Action(event.text or "", TALKING, -1, event.tick, end, two))
             relations = self.lives[one].relations
-            relations[two] = after_talk(self.lives[one].relation(two), minutes=event.value or 0, tick=end)
+            relations[two] = after_talk(self.lives[one].relation(two), event.value or 0, end)
 
     def _told(self, event: Event) -> None:
         known = Known(event.agent, event.tick, event.value or 0.0)
@@ -181,8 +181,7 @@ class TownState:
 
     def _change_affinity(self, agent: int, other: int, change: float) -> None:
         life = self.lives[agent]
-        relation = life.relation(other)
-        life.relations[other] = replace(relation, affinity=min(max(relation.affinity + change, -1.0), 1.0))
+        life.relations[other] = with_affinity(life.relation(other), change)
 
     def _moved(self, event: Event) -> None:
         life = self.lives[event.agent]
@@ -225,7 +224,7 @@ class TownState:
 
     def _spend_needs(self, agent: int, tick: int) -> None:
         life = self.lives[agent]
-        life.needs = needs_at(life, tick, self.residents[agent], self.rules.seconds_per_tick)
+        life.needs = needs_at(life, self.residents[agent], tick, self.rules.seconds_per_tick)
         life.needs_at = tick
 
     # --- snapshots ---

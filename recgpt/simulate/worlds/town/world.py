@@ -66,7 +66,7 @@ class Town:
 
     @property
     def over(self) -> bool:
-        """Whether all days were played."""
+        """Whether all hours were played."""
         return self.step >= self.rules.n_blocks
 
     def estimate(self) -> CostEstimate | None:
