@@ -2,10 +2,11 @@
 
     events = OutOfOrder(Block(state, mind), n_workers=16).play()
 
-A resident at tick s may be decided while another is only at tick t < s, if their distance (the larger of rows and
-columns) exceeds sight + (s - t): each moves one tile a tick at most. Residents of one tick in sight of each other are
-decided together, in the order of their numbers. Those furthest behind go first, as others wait for them. Xie et al.,
-"AI Metropolis: Scaling Large Language Model-based Multi-Agent Simulation with Out-of-order Execution" (MLSys 2025).
+A resident at tick s may be decided while another is only at tick t < s, if it cannot be in sight by then: their
+distance (the larger of rows and columns) exceeds sight + (s - t), as each moves one tile a tick at most, or the other has to
+walk more than s - t tiles into the room of the first. Residents of one tick in sight of each other are decided
+together, in the order of their numbers. Those furthest behind go first, as others wait for them. Xie et al., "AI
+Metropolis: Scaling Large Language Model-based Multi-Agent Simulation with Out-of-order Execution" (MLSys 2025).
 """
 
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -33,7 +34,8 @@ class OutOfOrder:
         self._n_workers = n_workers
         n_residents = len(self._lives)
         self._tick_A = np.full(n_residents, block.ticks.start, dtype=np.int64)
-        self._x_A, self._y_A = np.zeros(n_residents, dtype=np.int64), np.zeros(n_residents, dtype=np.int64)
+        self._x_A, self._y_A, self._tile_A, self._room_A = np.zeros((4, n_residents), dtype=np.int64)
+        self._rooms = block.state.setting.rooms
         self._busy_A = np.zeros(n_residents, dtype=bool)
         self._sight = max(resident.vision_r for resident in block.state.residents)
         self._running: dict[Future[None], list[int]] = {}
@@ -55,7 +57,9 @@ class OutOfOrder:
     def _place(self, agent: int) -> None:
         """Note where a resident stands at the start of its tick."""
         tick = int(self._tick_A[agent])
-        self._y_A[agent], self._x_A[agent] = divmod(self._lives[agent].tile(tick), self._width)
+        tile = self._lives[agent].tile(tick)
+        self._y_A[agent], self._x_A[agent] = divmod(tile, self._width)
+        self._tile_A[agent], self._room_A[agent] = tile, self._rooms.of(tile)
         self._block.sight.move_one(agent, tick)
 
     def _advance_all(self, pool: ThreadPoolExecutor) -> bool:
@@ -77,7 +81,7 @@ class OutOfOrder:
 
     def _group(self, agent: int) -> list[int]:
         """Residents of the same tick in sight of each other, directly or over others, ascending."""
-        same = np.flatnonzero(self._tick_A == self._tick_A[agent])
+        same = np.flatnonzero((self._tick_A == self._tick_A[agent]) & (self._room_A == self._room_A[agent]))
         x_S, y_S = self._x_A[same], self._y_A[same]
         in_group = same == agent
         frontier = [agent]
@@ -97,10 +101,13 @@ class OutOfOrder:
         behind = np.flatnonzero(ahead_A > 0)
         if not len(behind):
             return True
-        reach = self._sight + ahead_A[behind]
+        ahead = ahead_A[behind]
+        room = int(self._room_A[group[0]])  # of the whole group
+        may_enter = (self._room_A[behind] == room) | (self._rooms.distances(room)[self._tile_A[behind]] <= ahead)
+        reach = self._sight + ahead
         close = np.abs(self._x_A[behind, None] - self._x_A[group]) <= reach[:, None]
         close &= np.abs(self._y_A[behind, None] - self._y_A[group]) <= reach[:, None]
-        return not close.any()
+        return not (close.any(axis=1) & may_enter).any()
 
     def _start(self, pool: ThreadPoolExecutor, group: list[int]) -> bool:
         """Decide a tick of a group: in a thread where its minds have to decide, else at once; whether in a thread."""

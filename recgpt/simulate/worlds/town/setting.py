@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from recgpt.simulate.worlds.town.paths import Paths
 from recgpt.simulate.worlds.town.places import TownMap
 from recgpt.simulate.worlds.town.residents import People
+from recgpt.simulate.worlds.town.rooms import Rooms
 
 if TYPE_CHECKING:
     from recgpt.simulate.worlds.town.catalogue import TownCatalogue
@@ -30,3 +31,8 @@ class Setting:
     def paths(self) -> Paths:
         """Shortest paths on the map, kept for all states of this setting."""
         return Paths(self.map)
+
+    @cached_property
+    def rooms(self) -> Rooms:
+        """Rooms of the map, and how far each tile is from them."""
+        return Rooms(self.map)

@@ -16,7 +16,6 @@ from recgpt.simulate.worlds.town.block import Block
 from recgpt.simulate.worlds.town.config import TownConfig, TownRules
 from recgpt.simulate.worlds.town.edits import check_schedule
 from recgpt.simulate.worlds.town.events import to_rows
-from recgpt.simulate.worlds.town.minds import make_mind
 from recgpt.simulate.worlds.town.minds.base import Mind
 from recgpt.simulate.worlds.town.schedule import Edit
 from recgpt.simulate.worlds.town.setting import Setting
@@ -85,6 +84,8 @@ class Town:
 
 def make_world(config: TownConfig, inputs: "Inputs", run: Run, concurrency: int) -> Town:
     """The town before its first block."""
+    from recgpt.simulate.worlds.town.minds import make_mind
+
     rules = config.rules()
     mind = make_mind(config, inputs.setting, rules, seed=config.seed, run=run)
     return Town(rules, inputs.setting, mind, schedule=config.schedule, seed=config.seed)
