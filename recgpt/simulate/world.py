@@ -178,6 +178,7 @@ WORLDS: dict[str, str | WorldSpec] = {
     "gym": "recgpt.simulate.worlds.gym.spec:WORLD",
     "gym_studies": "recgpt.simulate.worlds.gym.studies.spec:WORLD",
     "society": "recgpt.simulate.worlds.society.spec:WORLD",
+    "town": "recgpt.simulate.worlds.town.spec:WORLD",
 }
 """Worlds by name: import path of each `WorldSpec`, imported when the world is used, or the spec itself."""
 

@@ -12,12 +12,13 @@ import numpy as np
 
 from recgpt.bounds import load_npz, parse_json
 from recgpt.simulate.store import Run
+from recgpt.simulate.worlds.town.catalogue import OFFERS, stored_catalogue
 from recgpt.simulate.worlds.town.places import Place, TownMap
 from recgpt.simulate.worlds.town.residents import People
 from recgpt.simulate.worlds.town.setting import Setting
 
 MAP, PLACES, PEOPLE = "map.npz", "places.json", "people.json"
-_GRIDS = ("walls_HW", "sector_HW", "arena_HW", "object_HW")
+_GRIDS = ("walls_HW", "sector_HW", "arena_HW", "object_HW", "ground_HW")
 
 
 def artifacts_of(setting: Setting) -> dict[str, bytes]:
@@ -31,7 +32,8 @@ def artifacts_of(setting: Setting) -> dict[str, bytes]:
         "places": [asdict(place) for place in town_map.places],
         "spawns": town_map.spawns,
     }
-    return {MAP: grids.getvalue(), PLACES: _json(places), PEOPLE: _json(setting.people.to_json())}
+    found = {MAP: grids.getvalue(), PLACES: _json(places), PEOPLE: _json(setting.people.to_json())}
+    return found if setting.catalogue is None else {**found, **setting.catalogue.artifacts()}
 
 
 def stored_setting(run: Run) -> Setting:
@@ -43,9 +45,10 @@ def stored_setting(run: Run) -> Setting:
         for each in values["places"]
     )
     spawns = {name: tuple(tiles) for name, tiles in values["spawns"].items()}
-    town_map = TownMap(values["name"], *(grids[name] for name in _GRIDS), places, spawns)
+    town_map = TownMap(values["name"], **{name: grids[name] for name in _GRIDS}, places=places, spawns=spawns)
     people = People.from_json(parse_json(run.artifact(PEOPLE).decode(), f"{run.path}: {PEOPLE}"))
-    return Setting(town_map, people)
+    has_items = run.artifact_sha256(OFFERS) is not None
+    return Setting(town_map, people, stored_catalogue(run, town_map) if has_items else None)
 
 
 def _json(values: Any) -> bytes:

@@ -6,14 +6,19 @@ inputs = load_inputs(TownConfig(people=25))
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from recgpt import plugins
-from recgpt.simulate.minds.options import MINDS
+from recgpt.errors import SimulationError
 from recgpt.simulate.worlds.town.artifacts import artifacts_of
+from recgpt.simulate.worlds.town.catalogue import load_catalogue
 from recgpt.simulate.worlds.town.config import TownConfig
 from recgpt.simulate.worlds.town.edits import check_schedule
+from recgpt.simulate.worlds.town.minds import mind_class
+from recgpt.simulate.worlds.town.people import load_people
+from recgpt.simulate.worlds.town.places import TownMap
+from recgpt.simulate.worlds.town.plan import load_default_map
+from recgpt.simulate.worlds.town.residents import People
 from recgpt.simulate.worlds.town.setting import Setting
 
 
@@ -41,8 +46,9 @@ class Inputs:
         """Hashes of map, people and catalogue, and identity of a plug-in's mind."""
         found: dict[str, Any] = {"name": self.setting.map.name}
         found |= {name: hashlib.sha256(content).hexdigest() for name, content in self._artifacts.items()}
-        if self.config.mind not in MINDS:
-            found["plugins"] = {self.config.mind: plugins.identity(plugins.find(self.config.mind, plugins.MINDS))}
+        own_mind = mind_class(self.config.mind)
+        if own_mind is not None:
+            found["plugins"] = {self.config.mind: plugins.identity(own_mind)}
         return found
 
     def artifacts(self) -> dict[str, bytes]:
@@ -64,19 +70,12 @@ def load_inputs(config: TownConfig) -> Inputs:
 
 
 def _setting(config: TownConfig) -> Setting:
-    if config.town == "procedural":
-        from recgpt.simulate.worlds.town.procedural import draw_town
+    town_map, people = _map_and_people(config)
+    return Setting(town_map, people, load_catalogue(config, people, town_map))
 
-        return Setting(*draw_town(config.people, config.seed))
+
+def _map_and_people(config: TownConfig) -> tuple[TownMap, People]:
     if config.town == "default":
-        from recgpt.simulate.worlds.town.people import load_people
-        from recgpt.simulate.worlds.town.plan import load_default_map
-
         town_map = load_default_map()
-        return Setting(town_map, load_people(town_map, config.people))
-    return _given(config, Path(config.town))
-
-
-def _given(config: TownConfig, path: Path) -> Setting:
-    """A town of a plan file, or of the folder of a published simulation."""
-    raise NotImplementedError(path)
+        return town_map, load_people(town_map, config.people, start_time=config.start_time)
+    raise SimulationError(f"town={config.town}: unknown: choose default")

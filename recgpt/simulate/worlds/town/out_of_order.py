@@ -3,8 +3,8 @@
     events = OutOfOrder(Block(state, mind), n_workers=16).play()
 
 A resident at tick s may be decided while another is only at tick t < s, if it cannot be in sight by then: their
-distance (the larger of rows and columns) exceeds sight + (s - t), as each moves one tile a tick at most, or the other has to
-walk more than s - t tiles into the room of the first. Residents of one tick in sight of each other are decided
+distance (the larger of rows and columns) exceeds sight + (s - t), as each moves one tile a tick at most, or the other
+has to walk more than s - t tiles into the room of the first. Residents of one tick in sight of each other are decided
 together, in the order of their numbers. Those furthest behind go first, as others wait for them. Xie et al., "AI
 Metropolis: Scaling Large Language Model-based Multi-Agent Simulation with Out-of-order Execution" (MLSys 2025).
 """

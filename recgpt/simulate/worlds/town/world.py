@@ -16,7 +16,9 @@ from recgpt.simulate.worlds.town.block import Block
 from recgpt.simulate.worlds.town.config import TownConfig, TownRules
 from recgpt.simulate.worlds.town.edits import check_schedule
 from recgpt.simulate.worlds.town.events import to_rows
+from recgpt.simulate.worlds.town.minds import make_mind
 from recgpt.simulate.worlds.town.minds.base import Mind
+from recgpt.simulate.worlds.town.out_of_order import OutOfOrder
 from recgpt.simulate.worlds.town.schedule import Edit
 from recgpt.simulate.worlds.town.setting import Setting
 from recgpt.simulate.worlds.town.state import TownState
@@ -32,6 +34,8 @@ class Town:
     ----------
     schedule
         Edits by block.
+    n_workers
+        Groups of residents that are decided at the same time, out of order; 1: lock-step. The log is the same.
 
     Raises
     ------
@@ -40,13 +44,21 @@ class Town:
     """
 
     def __init__(
-        self, rules: TownRules, setting: Setting, mind: Mind, *, schedule: Sequence[Edit] = (), seed: int = 0
+        self,
+        rules: TownRules,
+        setting: Setting,
+        mind: Mind,
+        *,
+        schedule: Sequence[Edit] = (),
+        n_workers: int = 1,
+        seed: int = 0,
     ) -> None:
         check_schedule(schedule, setting)
         self.rules = rules
         self.mind = mind
         self.state = TownState(rules, setting, seed)
         self._schedule = tuple(schedule)
+        self._n_workers = n_workers
 
     @property
     def step(self) -> int:
@@ -74,7 +86,8 @@ class Town:
 
     def play(self) -> pl.DataFrame:
         """Decide the next block and return its events, without changing the state."""
-        events = Block(self.state, self.mind, self._schedule).play()
+        block = Block(self.state, self.mind, self._schedule)
+        events = OutOfOrder(block, self._n_workers).play() if self._n_workers > 1 else block.play()
         return to_rows(events, step=self.step + 1, seconds_per_tick=self.rules.seconds_per_tick)
 
     def apply(self, rows: pl.DataFrame) -> None:
@@ -84,8 +97,7 @@ class Town:
 
 def make_world(config: TownConfig, inputs: "Inputs", run: Run, concurrency: int) -> Town:
     """The town before its first block."""
-    from recgpt.simulate.worlds.town.minds import make_mind
-
     rules = config.rules()
     mind = make_mind(config, inputs.setting, rules, seed=config.seed, run=run)
-    return Town(rules, inputs.setting, mind, schedule=config.schedule, seed=config.seed)
+    n_workers = max(concurrency, config.llm.concurrency if config.mind == "llm" else 1)
+    return Town(rules, inputs.setting, mind, schedule=config.schedule, n_workers=n_workers, seed=config.seed)
