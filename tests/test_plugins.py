@@ -213,7 +213,7 @@ def test_a_file_here_does_not_take_the_place_of_an_installed_module(shop: Path) 
 def test_unknown_names_list_the_installed_ones(installed: None) -> None:
     with pytest.raises(DataError, match=r"unknown recommender 'best': choose among .*bestsellers, or name a class"):
         registered_name("best")
-    with pytest.raises(SimulationError, match="choose among feed, gym, gym_studies, number, society, window"):
+    with pytest.raises(SimulationError, match="choose among feed, gym, gym_studies, number, society, town, window"):
         world_of("pond")
 
 

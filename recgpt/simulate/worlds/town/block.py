@@ -152,8 +152,8 @@ class Block:
             )
         for slot, block in enumerate(plan):
             columns = {"item": _or_null(block.activity), "place": _or_null(block.place)}
-            minutes = float(block.minutes)
-            self.emit(Event(scene.tick, scene.agent, "planned", slot=slot, value=minutes, text=block.text, **columns))
+            length = float(block.minutes)
+            self.emit(Event(scene.tick, scene.agent, "planned", slot=slot, value=length, text=block.text, **columns))
 
     def _reflect(self, scene: Scene, notes: Notes) -> None:
         self._reflected.add(scene.agent)

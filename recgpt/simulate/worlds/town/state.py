@@ -161,7 +161,7 @@ class TownState:
         for one, two in ((event.agent, other), (other, event.agent)):
             self._stopped(one, event.tick, Action(event.text or "", TALKING, -1, event.tick, end, two))
             relations = self.lives[one].relations
-            relations[two] = after_talk(self.lives[one].relation(two), event.value or 0, end)
+            relations[two] = after_talk(self.lives[one].relation(two), minutes=event.value or 0, tick=end)
 
     def _told(self, event: Event) -> None:
         known = Known(event.agent, event.tick, event.value or 0.0)

@@ -10,6 +10,7 @@ from recgpt.simulate.worlds.town.minds.base import (
     Chosen,
     Line,
     Notes,
+    Rating,
     Reaction,
     Response,
     Scene,
@@ -56,6 +57,9 @@ class RestlessMind:
 
     def choose(self, scene: Scene, place: int, items: Sequence[int], notes: Notes) -> Chosen | None:
         return None
+
+    def rate(self, scene: Scene, item: int, notes: Notes) -> Rating:
+        return Rating(3.0)
 
     def estimate(self, n_agents: int, n_blocks: int) -> CostEstimate | None:
         return None
