@@ -51,6 +51,7 @@ class About(TypedDict):
     activities: list[ActivityKind]
     kinds: list[str]
     has_graph: bool
+    has_map: NotRequired[bool]
     can: list[Literal["interview", "take_over", "edit"]]
 
 

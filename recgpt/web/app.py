@@ -21,6 +21,7 @@ from recgpt.errors import DataError, RecGPTError
 from recgpt.web import pages
 from recgpt.web.access import CALLS, Access, Guard, RefusedError
 from recgpt.web.limits import network_of
+from recgpt.web.town_routes import add_published_pages
 
 _PAGES = {
     "/": ("runs", "Runs"),
@@ -79,6 +80,7 @@ def create_app(access: Access, *, run: str | None = None, plugin_names: Sequence
     app = FastAPI(title="RecGPT", openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
     guard = GuardedApp(app, access)
     _add_pages(app, access)
+    add_published_pages(app, run)
     add_login(app, access, guard)
     _add_errors(app)
     return guard

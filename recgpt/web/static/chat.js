@@ -97,7 +97,7 @@ export class ChatView {
     this.talks = [...this.talks, { agent, node }].slice(-KEPT_TALKS);
     this.showTalks();
     try {
-      writeAnswer(node, reply, await this.model.source.post("interview", { step, agent, question }));
+      writeAnswer(node, reply, await this.model.source.post("interview", { step, agent, question, ...(this.model.tickShown ? { tick: this.model.tickShown() } : {}) }));
     } catch (error) {
       reply.className = "chat-answer field-error";
       setText(reply, error.message);

@@ -18,6 +18,8 @@ const ICON_PATHS = {
   close: "M6.4 5L12 10.6 17.6 5 19 6.4 13.4 12l5.6 5.6-1.4 1.4L12 13.4 6.4 19 5 17.6 10.6 12 5 6.4z",
   edit: "M4 16.5V20h3.5L18 9.5 14.5 6zM19.2 8.3a1 1 0 0 0 0-1.4l-2.1-2.1a1 1 0 0 0-1.4 0L14.2 6.3l3.5 3.5z",
   plus: "M11 5h2v6h6v2h-6v6h-2v-6H5v-2h6z",
+  minus: "M5 11h14v2H5z",
+  fit: "M4 4h6v2H6v4H4zm10 0h6v6h-2V6h-4zM4 14h2v4h4v2H4zm14 0h2v6h-6v-2h4z",
   compare: "M4 5h7v14H4zm2 2v10h3V7zm7-2h7v14h-7z",
 };
 

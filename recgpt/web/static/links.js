@@ -1,8 +1,8 @@
 // Addresses of the page: which run, and in the part after # which step, agent and tab.
 
 /** Address of a run. */
-export function runAddress(run, { step = null, agent = null, tab = null } = {}) {
-  const hash = hashText({ step, agent, tab });
+export function runAddress(run, { step = null, tick = null, agent = null, tab = null } = {}) {
+  const hash = hashText({ step, tick, agent, tab });
   return `/runs/${encodeURIComponent(run)}${hash ? `#${hash}` : ""}`;
 }
 
@@ -17,11 +17,11 @@ function hashText(values) {
   return parts.toString();
 }
 
-/** Step, agent and tab of the address; null where it names none. */
+/** Step, agent and tab of the address, in a town tick, speed of play and name of a resident; null where it names none. */
 export function placeOfAddress() {
   const parts = new URLSearchParams(location.hash.slice(1));
   const number = (name) => (/^\d{1,9}$/.test(parts.get(name) || "") ? Number(parts.get(name)) : null);
-  return { step: number("step"), agent: number("agent"), tab: parts.get("tab") };
+  return { step: number("step"), agent: number("agent"), tab: parts.get("tab"), tick: number("tick"), play: number("play"), name: parts.get("name") };
 }
 
 /** Keep the address in line with what is shown, without new entries in the browser's history. */

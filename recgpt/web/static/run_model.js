@@ -27,6 +27,7 @@ export class RunModel {
     this.moments = new RecentValues(KEPT_MOMENTS);
     Object.assign(this, { step: 0, following: true, agent: null, tab: null, hover: null });
     Object.assign(this, { frame: null, moment: null, card: null, connected: false, reading: null, prompt: null, follower: null });
+    this.hasCards = true;
     this.names = new Map();
     this.listeners = new Map();
     this.dirty = new Set();
@@ -202,7 +203,7 @@ export class RunModel {
   }
 
   loadCard(patient) {
-    if (this.agent !== null) this.cardRequest.ask([this.step, this.agent], patient);
+    if (this.agent !== null && this.hasCards) this.cardRequest.ask([this.step, this.agent], patient);
   }
 
   takeFrame(step, frame, error) {
@@ -227,7 +228,7 @@ export class RunModel {
     if (agent === this.agent) return;
     Object.assign(this, { agent, card: null, cardError: null });
     this.changed("agent", "card");
-    if (agent !== null) this.cardRequest.ask([this.step, agent]);
+    if (agent !== null && this.hasCards) this.cardRequest.ask([this.step, agent]);
   }
 
   selectTab(tab) {

@@ -9,6 +9,8 @@ import { PanelList, Tabs } from "./panels.js";
 import { RunModel } from "./run_model.js";
 import { RunStatus, buildHeader } from "./header.js";
 import { Stage } from "./stage.js";
+import { TownPage } from "./town_page.js";
+import { TownRun } from "./town_stage.js";
 import { Transport } from "./transport.js";
 import { debounced, el, iconLink, setAttribute, setText } from "./dom.js";
 import { placeOfAddress, writePlace } from "./links.js";
@@ -20,13 +22,14 @@ const VIEWS = [["scene", "Scene"], ["charts", "Charts"], ["agent", "Agent"], ["n
 
 /** Page of a run. */
 class RunPage {
-  constructor(model, main) {
+  constructor(model, main, townRun) {
     this.model = model;
     this.main = main;
     this.search = new AgentSearch(model, () => this.showView("agent"));
-    this.stage = new Stage(model);
-    this.transport = new Transport(model);
-    this.card = new AgentView(model);
+    this.town = townRun ? new TownPage(model, townRun) : null;
+    this.stage = this.town ? this.town.stage : new Stage(model);
+    this.transport = this.town ? this.town.transport : new Transport(model);
+    this.card = this.town ? this.town.person : new AgentView(model);
     this.chat = new ChatView(model);
     this.log = new LogView(model);
     this.charts = el("section", { class: "charts", "aria-label": "Charts" });
@@ -49,10 +52,11 @@ class RunPage {
     const scene = el("div", { class: "scene", "data-view": "scene" }, this.stage.node);
     const chartBox = el("div", { class: "chart-column", "data-view": "charts" }, this.charts);
     this.middle = el("div", { class: "column middle" }, this.failure, scene, this.transport.node, chartBox);
-    this.main.className = "run-page";
+    if (this.town) this.middle.prepend(this.town.tabsOver((view) => this.showView(view)));
+    this.main.className = this.town ? "run-page town-page" : "run-page";
     this.main.replaceChildren(left, this.middle, this.right(), this.viewTabs());
     this.showView("scene");
-    this.stage.start();
+    this.stage.start(placeOfAddress());
   }
 
   right() {
@@ -60,18 +64,21 @@ class RunPage {
     this.panelBox = el("div", { class: "panels" });
     this.panels = new PanelList(this.panelBox, (agent) => this.model.select(agent));
     this.tabPanel = el("div", { id: "figures", role: "tabpanel", class: "tab-panel", tabindex: 0 }, this.panelBox, this.log.node);
+    if (this.town) this.tabPanel.prepend(this.town.panel.node);
     return el("div", { class: "column right", "data-view": "numbers" }, this.tabs.list, this.tabPanel);
   }
 
   /** Tabs at the foot of narrow screens, where one part is shown at a time. */
   viewTabs() {
-    const buttons = VIEWS.map(([view, label]) => el("button", { type: "button", "data-to": view, click: () => this.showView(view) }, label));
+    const views = this.town ? VIEWS.map(([view, label]) => [view, view === "scene" ? "Map" : label]) : VIEWS;
+    const buttons = views.map(([view, label]) => el("button", { type: "button", "data-to": view, click: () => this.showView(view) }, label));
     this.viewBar = el("nav", { class: "view-bar", "aria-label": "Parts of the page" }, ...buttons);
     return this.viewBar;
   }
 
   showView(view) {
     this.main.dataset.view = view;
+    if (this.town) this.town.showView(view);
     for (const button of this.viewBar.children) setAttribute(button, "aria-current", button.dataset.to === view ? "true" : null);
   }
 
@@ -83,6 +90,7 @@ class RunPage {
     model.on("prompt", () => model.prompt && this.showView("agent"));
     const write = debounced(250, () => writePlace(this.place()));
     model.on("step agent tab", write);
+    if (this.town) this.town.clock.on(write);
     window.addEventListener("hashchange", () => this.readPlace());
     this.updateCharts();
     this.updateTabs();
@@ -91,12 +99,14 @@ class RunPage {
 
   place() {
     const { step, following, agent, tab } = this.model;
+    if (this.town) return { tick: this.town.clock.live ? null : this.town.clock.whole, agent, tab: tab === this.firstTab ? null : tab };
     return { step: following ? null : step, agent, tab: tab === this.firstTab ? null : tab };
   }
 
   readPlace() {
-    const { step, agent, tab } = placeOfAddress();
-    if (step === null) this.model.goLive();
+    const { step, agent, tab, tick } = placeOfAddress();
+    if (this.town && tick !== null) this.town.clock.seek(tick);
+    else if (step === null) this.model.goLive();
     else this.model.goTo(step, false);
     this.model.select(agent);
     this.model.selectTab(tab);
@@ -110,7 +120,7 @@ class RunPage {
   updateTabs() {
     const { model } = this;
     const panels = model.moment ? model.moment.panels : [];
-    const names = [...new Set(panels.map((panel) => panel.tab)), LOG_TAB];
+    const names = [...new Set([...(this.town ? this.town.tabs : []), ...panels.map((panel) => panel.tab)]), LOG_TAB];
     this.firstTab = names[0];
     const chosen = names.includes(model.tab) ? model.tab : names[0];
     this.tabs.setNames(names, "figures");
@@ -119,7 +129,8 @@ class RunPage {
     const showsLog = chosen === LOG_TAB;
     const appeared = showsLog && this.log.node.hidden;
     this.log.node.hidden = !showsLog;
-    this.panelBox.hidden = showsLog;
+    if (this.town) this.town.panel.show(chosen);
+    this.panelBox.hidden = showsLog || (this.town !== null && this.town.panel.owns(chosen));
     if (appeared) this.log.refresh();
     if (!showsLog) this.panels.update(panels.filter((panel) => panel.tab === chosen));
   }
@@ -148,6 +159,7 @@ class RunPage {
       { key: "f", label: "Fork from this step", run: () => this.transport.fork() },
       { key: "t", label: "Light or dark", run: switchTheme },
       { key: "Escape", label: "Deselect the agent", run: () => model.select(null) },
+      ...(this.town ? this.town.keys() : []),
     ];
   }
 }
@@ -155,5 +167,9 @@ class RunPage {
 /** Show the page of a run. */
 export function showRunPage(source, main) {
   const model = new RunModel(source);
-  return model.open(placeOfAddress()).then(() => new RunPage(model, main));
+  const place = placeOfAddress();
+  return model
+    .open(place)
+    .then(() => (model.about.has_map && source.writable ? TownRun.open(model) : null))
+    .then((townRun) => new RunPage(model, main, townRun));
 }

@@ -76,6 +76,28 @@ export class HttpSource {
     return getJson(`${this.base}/log?${queryOf({ step, ...filters, limit })}`, signal);
   }
 
+  /** Static map of a town. */
+  townMap(signal) {
+    return getJson(`${this.base}/town/map`, signal);
+  }
+
+  townBlock(block, signal) {
+    return getJson(`${this.base}/town/blocks/${block}`, signal);
+  }
+
+  /** A resident at a tick. */
+  townPerson(tick, agent, signal) {
+    return getJson(`${this.base}/town/ticks/${tick}/residents/${agent}`, signal);
+  }
+
+  townFacts(tick, signal) {
+    return getJson(`${this.base}/town/ticks/${tick}/facts`, signal);
+  }
+
+  townHeat(first, last, signal) {
+    return getJson(`${this.base}/town/heat?${queryOf({ first, last })}`, signal);
+  }
+
   /** POST an action of the run: control, fork, edit, take, give, answer, interview. */
   post(action, body) {
     return postJson(`${this.base}/${action}`, body);
