@@ -404,6 +404,7 @@ ACTIVITIES: tuple[Activity, ...] = (
         {"fun": 0.5, "company": 0.7},
     ),
     Activity("walking home", "🏡", "walk", "home", minutes=15),
+    Activity("walking through town", "🚶", "walk through", "town", minutes=10),
 )
 (SLEEPING, TALKING, WAITING, WAKING, BATHROOM, TEETH, SHOWERING, DRESSING, BEDTIME) = range(9)
 (COOKING, BREAKFAST, LUNCH, DINNER, SNACK, LAYING, WASHING_UP) = range(9, 16)
@@ -411,7 +412,7 @@ ACTIVITIES: tuple[Activity, ...] = (
 (HOUSEWORK, LAUNDRY, SHOPPING, MEDICINE) = range(27, 31)
 (PHONE, READING, TELEVISION, MUSIC, HOBBY, GARDENING, RESTING, GAME, WALKING, SITTING, EXERCISE) = range(31, 42)
 (COFFEE, DINING, DRINKS, CINEMA, BOOKSHOP, BORROWING, NOTICES, PLAYING) = range(42, 50)
-(PREPARING, GATHERING, HOMEWARD) = range(50, 53)
+(PREPARING, GATHERING, HOMEWARD, UNDERWAY) = range(50, 54)
 
 
 def activity_of(text: str) -> int:

@@ -21,8 +21,13 @@ def needs_at(life: Life, resident: Resident, tick: int, seconds_per_tick: int) -
     hours = (tick - life.needs_at) * seconds_per_tick / _SECONDS_PER_HOUR
     if hours <= 0:
         return life.needs
-    changes = _changes(life.action.activity, resident.age, resident.extroversion, resident.conscientiousness)
+    changes = changes_of(life.action.activity, resident)
     return tuple(min(max(need + change * hours, 0.0), 1.0) for need, change in zip(life.needs, changes, strict=True))
+
+
+def changes_of(activity: int, resident: Resident) -> tuple[float, ...]:
+    """Changes of the needs in an hour of an activity."""
+    return _changes(activity, resident.age, resident.extroversion, resident.conscientiousness)
 
 
 @cache
@@ -32,7 +37,6 @@ def _rates() -> Needs:
 
 @cache
 def _changes(activity: int, age: int, extroversion: float, conscientiousness: float) -> tuple[float, ...]:
-    """Changes in an hour of an activity."""
     gains = ACTIVITIES[activity].gains if activity >= 0 else {}
     rates = _rates()
     share = rates.asleep if activity == SLEEPING else 1.0

@@ -42,7 +42,7 @@ class Occupation:
     words
         Words of a background (`learned`) that name it.
     follows_hours
-        Whether the shift is that of the place: who sells or serves is there while it is open.
+        Whether the shift follows the opening hours of the place, as of sellers and waiters.
     """
 
     name: str
@@ -246,7 +246,7 @@ _ALL = (
     Occupation("pharmacist", ("pharmacy", "shop"), (510, 1080), TO_SATURDAY, _PHARMACY, ("pharmacist",), True),
     Occupation("teacher", ("school",), (480, 960), WEEKDAYS, _TEACH, ("teacher",)),
     Occupation("professor", ("school",), (540, 1020), WEEKDAYS, _TEACH, ("professor", "lecturer")),
-    Occupation("student", ("school",), (540, 960), WEEKDAYS, _LEARN, ("student",)),
+    Occupation("student", ("school",), (540, 870), WEEKDAYS, _LEARN, ("student",)),
     Occupation("pupil", ("school",), (480, 840), WEEKDAYS, _PUPIL, ("pupil", "schoolchild")),
     Occupation("librarian", ("library",), (540, 1020), TO_SATURDAY, _LIBRARY, ("librarian",)),
     Occupation("clerk", ("office",), (510, 1020), WEEKDAYS, _OFFICE, ("clerk", "accountant", "lawyer", "agent")),

@@ -1,5 +1,6 @@
 """Needs, activities, occupations and parameters of the scripted mind of a town."""
 
+import numpy as np
 import pytest
 
 from recgpt.errors import DataError
@@ -73,7 +74,7 @@ def test_occupations_name_known_kinds_and_have_tasks_for_their_hours():
 
 
 def test_an_occupation_is_read_from_words_workplace_or_age():
-    town_map = TownMap("Town", *[None] * 4, places=())
+    town_map = TownMap("Town", np.zeros((1, 1), dtype=bool), *[np.full((1, 1), -1)] * 3, places=())
     assert occupation_of(resident(occupation="nurse"), town_map).name == "nurse"
     assert occupation_of(resident(learned="Ada is a cafe owner who loves to cook"), town_map).name == "cafe owner"
     assert occupation_of(resident(learned="She draws maps", age=70), town_map).name == "retired"

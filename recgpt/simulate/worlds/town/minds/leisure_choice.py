@@ -1,0 +1,201 @@
+"""Choice of a free activity by utility over the open and reachable venues of a resident.
+
+    options = choices.options(agent, resident)
+    choices.best(options, Moment(...))
+
+Shapes: O options (an activity at a sector), 6 needs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from recgpt.simulate import rng
+from recgpt.simulate.worlds.town import activities as a
+from recgpt.simulate.worlds.town.activities import ACTIVITIES, NEEDS
+from recgpt.simulate.worlds.town.minds.parameters import Leisure
+from recgpt.simulate.worlds.town.minds.venues import Venues
+from recgpt.simulate.worlds.town.occupations import ADULT_AT
+from recgpt.simulate.worlds.town.residents import Resident
+
+FREE = (
+    *(a.PHONE, a.READING, a.TELEVISION, a.MUSIC, a.HOBBY, a.GARDENING, a.RESTING, a.GAME, a.WALKING, a.SITTING),
+    *(a.EXERCISE, a.COFFEE, a.DINING, a.DRINKS, a.CINEMA, a.BOOKSHOP, a.BORROWING, a.NOTICES, a.PLAYING, a.HOUSEWORK),
+    *(a.LAUNDRY, a.SHOPPING, a.STUDYING, a.MEDICINE),
+)
+"""Activities of free time."""
+WINDOWS: dict[int, tuple[int, int]] = {
+    **{a.DRINKS: (1020, 1500), a.CINEMA: (840, 1400), a.COFFEE: (450, 1080), a.TELEVISION: (420, 1440)},
+    **{a.MUSIC: (540, 1290), a.GARDENING: (480, 1140), a.WALKING: (390, 1260), a.SITTING: (480, 1200)},
+    **{a.EXERCISE: (360, 1260), a.PLAYING: (480, 1140), a.HOUSEWORK: (480, 1230), a.LAUNDRY: (420, 1200)},
+    **{a.NOTICES: (480, 1080), a.SHOPPING: (450, 1230), a.GAME: (600, 1440), a.DINING: (690, 1290)},
+    **{a.BOOKSHOP: (540, 1140), a.BORROWING: (540, 1200), a.STUDYING: (480, 1320), a.HOBBY: (480, 1380)},
+}
+"""Minutes of the day between which an activity is usual: no bar at noon, no laundry at night."""
+_NEEDS_AN_OBJECT = frozenset({a.MUSIC, a.GARDENING, a.TELEVISION})
+_WITH_OTHERS = frozenset({a.COFFEE, a.DRINKS, a.GAME, a.SITTING, a.DINING, a.PLAYING, a.WALKING, a.NOTICES})
+_ALONE = frozenset({a.READING, a.HOBBY, a.TELEVISION, a.PHONE, a.RESTING, a.BORROWING})
+_NEW = frozenset({a.CINEMA, a.BOOKSHOP, a.BORROWING, a.MUSIC, a.HOBBY})
+_RARE = {a.MEDICINE: 0.9, a.NOTICES: 0.4, a.PHONE: 0.2, a.DINING: 0.5, a.CINEMA: 0.15}  # taken off: not for every day
+_INTERESTS: dict[int, tuple[str, ...]] = {
+    a.CINEMA: ("film", "cinema", "drama", "thriller", "comedy", "romance", "science fiction", "animation"),
+    a.BOOKSHOP: ("literature", "book", "poetry", "mystery", "novel"),
+    a.BORROWING: ("literature", "book", "history", "poetry", "mystery"),
+    a.READING: ("literature", "book", "poetry", "mystery", "history", "reading"),
+    a.MUSIC: ("music",),
+    a.HOBBY: ("art", "craft", "painting", "design"),
+    a.GARDENING: ("gardening", "garden", "plants", "nature"),
+    a.WALKING: ("nature", "gardening", "walking", "birds"),
+    a.EXERCISE: ("sport", "health", "fitness", "football"),
+    a.GAME: ("cards", "chess", "games"),
+    a.DRINKS: ("parties", "sport"),
+    a.NOTICES: ("politics",),
+    a.COFFEE: ("coffee", "parties"),
+    a.DINING: ("food", "cooking"),
+    a.TELEVISION: ("documentary", "comedy"),
+}
+_LEAST = {a.CINEMA: 95, a.DINING: 30, a.EXERCISE: 20, a.STUDYING: 20}
+_OTHER_LEAST = 8
+_CHILD_KINDS = frozenset({"home", "park", "library", "shop"})
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Free activities of a resident; closing times may pass 1,440."""
+
+    activities: tuple[int, ...]
+    sectors: tuple[int, ...]
+    gains_O6: np.ndarray
+    base_O: np.ndarray
+    xy_O2: np.ndarray
+    opens_O: np.ndarray
+    closes_O: np.ndarray
+    least_O: np.ndarray
+    home_O: np.ndarray
+
+
+@dataclass(slots=True)
+class Moment:
+    """A free time: from which minute of the day for how many minutes, where, and with which needs.
+
+    Attributes
+    ----------
+    bonus
+        Added to options by activity.
+    stays
+        Activity and sector in progress.
+    without
+        Sector that is full or closed, -1 for none.
+    """
+
+    minute: int
+    left: int
+    x: int
+    y: int
+    needs: tuple[float, ...]
+    noise_O: np.ndarray
+    bonus: Mapping[int, float] = field(default_factory=dict)
+    stays: tuple[int, int] = (-1, -1)
+    without: int = -1
+
+
+class Choices:
+    """Options of residents and their utility."""
+
+    def __init__(self, venues: Venues, parameters: Leisure, seconds_per_tick: int, seed: int) -> None:
+        self._venues, self._parameters, self._seed = venues, parameters, seed
+        self._minutes_per_tile = 1.3 * seconds_per_tick / 60
+        self._options: dict[int, tuple[Resident, Options]] = {}
+
+    def options(self, agent: int, resident: Resident) -> Options:
+        """Options of a resident, with its lasting likes."""
+        if agent not in self._options or self._options[agent][0] is not resident:
+            self._options[agent] = resident, self._made(agent, resident)
+        return self._options[agent][1]
+
+    def best(self, options: Options, moment: Moment) -> tuple[int, int] | None:
+        """Activity and sector of highest utility; None if nothing is open and short enough."""
+        if not options.activities:
+            return None
+        numbers = self._parameters
+        walk_O = np.abs(options.xy_O2 - (moment.x, moment.y)).sum(axis=1) * self._minutes_per_tile
+        there_O = moment.minute + walk_O
+        open_O = (there_O >= options.opens_O) & (there_O + _OTHER_LEAST <= options.closes_O)
+        open_O &= walk_O + options.least_O <= moment.left
+        unmet_6 = (1 - np.array(moment.needs)) ** 2
+        score_O = numbers.need * (options.gains_O6 @ unmet_6) + options.base_O + numbers.noise * moment.noise_O
+        score_O -= numbers.walk * walk_O
+        for place, (activity, sector) in enumerate(zip(options.activities, options.sectors, strict=True)):
+            if activity in moment.bonus:
+                score_O[place] += moment.bonus[activity]
+            if sector == moment.stays[1]:
+                score_O[place] += numbers.stay if activity == moment.stays[0] else numbers.stay / 2
+            if sector == moment.without:
+                open_O[place] = False
+        if not open_O.any():
+            return None
+        found = int(np.argmax(np.where(open_O, score_O, -np.inf)))
+        return options.activities[found], options.sectors[found]
+
+    def _made(self, agent: int, resident: Resident) -> Options:
+        pairs = [(each, sector) for each in FREE for sector in self._sectors(each, resident)]
+        habit_O = rng.uniform(self._seed, np.array([agent]), step=0, purpose="town habits", n=max(len(pairs), 1))[0]
+        base = [
+            self._taste(each, resident) + self._parameters.habit * (2 * habit - 1)
+            for (each, _), habit in zip(pairs, habit_O, strict=False)
+        ]
+        hours = [self._hours(each, sector) for each, sector in pairs]
+        gains = [[ACTIVITIES[each].gains.get(need, 0.0) for need in NEEDS] for each, _ in pairs]
+        return Options(
+            activities=tuple(each for each, _ in pairs),
+            sectors=tuple(sector for _, sector in pairs),
+            gains_O6=np.array(gains).reshape(-1, len(NEEDS)),
+            base_O=np.array(base),
+            xy_O2=np.array([self._venues.centres[sector] for _, sector in pairs]).reshape(-1, 2),
+            opens_O=np.array([opens for opens, _ in hours]),
+            closes_O=np.array([closes for _, closes in hours]),
+            least_O=np.array([_LEAST.get(each, _OTHER_LEAST) for each, _ in pairs]),
+            home_O=np.array([sector == resident.home for _, sector in pairs]),
+        )
+
+    def _sectors(self, activity: int, resident: Resident) -> list[int]:
+        """Sectors where a resident may do an activity: its own home and the nearest public ones."""
+        if not self._suits(activity, resident):
+            return []
+        found: list[int] = []
+        for kind in ACTIVITIES[activity].kinds or ("home",):
+            if resident.age < ADULT_AT - 4 and kind not in _CHILD_KINDS:
+                continue
+            sectors = (resident.home,) if kind == "home" else self._venues.nearest(kind, resident.home)
+            found += [each for each in sectors if kind == "home" or self._venues.map.places[each].owner < 0]
+        strict = activity in _NEEDS_AN_OBJECT
+        return [each for each in found if not strict or self._venues.spots(activity, each)]
+
+    @staticmethod
+    def _suits(activity: int, resident: Resident) -> bool:
+        if activity == a.PLAYING:
+            return resident.age < ADULT_AT - 3
+        if activity == a.STUDYING:
+            return resident.occupation in ("student", "pupil")
+        if activity in (a.DRINKS, a.NOTICES, a.MEDICINE, a.LAUNDRY):
+            return resident.age >= ADULT_AT
+        return activity not in (a.HOUSEWORK, a.SHOPPING) or resident.age >= ADULT_AT - 4
+
+    def _taste(self, activity: int, resident: Resident) -> float:
+        """Liking by interests and traits."""
+        numbers = self._parameters
+        words = _INTERESTS.get(activity, ())
+        taste = numbers.interest if any(word in each for each in resident.interests for word in words) else 0.0
+        outgoing, curious = (2 * trait - 1 for trait in (resident.extroversion, resident.openness))
+        taste += numbers.trait * outgoing * ((activity in _WITH_OTHERS) - (activity in _ALONE))
+        taste += numbers.trait * curious * (activity in _NEW)
+        return taste - _RARE.get(activity, 0.0)
+
+    def _hours(self, activity: int, sector: int) -> tuple[int, int]:
+        """Minutes between which an activity is usual and its sector open."""
+        opens, closes = WINDOWS.get(activity, (0, 1500))
+        if (hours := self._venues.map.places[sector].hours) is not None:
+            until = hours[1] if hours[0] <= hours[1] else hours[1] + 1440
+            return max(opens, hours[0]), min(closes, until)
+        return opens, closes

@@ -1,0 +1,116 @@
+"""Index of a town for the scripted mind: objects by activity, venues by kind, household members and staff.
+
+venues = Venues(setting)
+venues.spots(SHOWERING, home)                        # objects of a sector for an activity, best first
+"""
+
+from collections import defaultdict
+from functools import cached_property
+
+from recgpt.simulate.worlds.town.activities import ACTIVITIES
+from recgpt.simulate.worlds.town.setting import Setting
+
+NEAREST = 3
+"""Venues of a kind that a resident considers: those nearest to its home."""
+_DETOUR = 1.3  # a walk along streets over the distance in columns and rows
+
+
+class Venues:
+    """Index of a town."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.map = setting.map
+        self.people = setting.people
+        self._spots: dict[tuple[tuple[str, ...], int], tuple[int, ...]] = {}
+        self._nearest: dict[tuple[str, int], tuple[int, ...]] = {}
+
+    @cached_property
+    def centres(self) -> dict[int, tuple[int, int]]:
+        """Column and row in the middle of each sector."""
+        found = {}
+        for place in self.map.places:
+            if place.level == "sector":
+                found[place.number] = self.map.xy(place.tiles[len(place.tiles) // 2])
+        return found
+
+    @cached_property
+    def by_kind(self) -> dict[str, tuple[int, ...]]:
+        """Sectors of each kind, by number."""
+        found: dict[str, list[int]] = defaultdict(list)
+        for place in self.map.places:
+            if place.level == "sector":
+                found[place.kind].append(place.number)
+        return {kind: tuple(numbers) for kind, numbers in found.items()}
+
+    @cached_property
+    def households(self) -> dict[int, tuple[int, ...]]:
+        """Members of each household, by number."""
+        found: dict[int, list[int]] = defaultdict(list)
+        for number, resident in enumerate(self.people.residents):
+            found[resident.household].append(number)
+        return {household: tuple(members) for household, members in found.items()}
+
+    @cached_property
+    def staff(self) -> dict[int, tuple[int, ...]]:
+        """Residents by the sector of their place of work or study."""
+        found: dict[int, list[int]] = defaultdict(list)
+        for number, resident in enumerate(self.people.residents):
+            if resident.work >= 0:
+                found[self.map.sector_of(resident.work)].append(number)
+        return {sector: tuple(members) for sector, members in found.items()}
+
+    def nearest(self, kind: str, home: int) -> tuple[int, ...]:
+        """The `NEAREST` sectors of a kind to a home, by distance, then number."""
+        key = kind, home
+        if key not in self._nearest:
+            x, y = self.centres[home]
+            far = {
+                each: abs(self.centres[each][0] - x) + abs(self.centres[each][1] - y)
+                for each in self.by_kind.get(kind, ())
+            }
+            self._nearest[key] = tuple(sorted(far, key=lambda each: (far[each], each))[:NEAREST])
+        return self._nearest[key]
+
+    def spots(self, activity: int, sector: int) -> tuple[int, ...]:
+        """Objects of a sector that an activity uses, best words first; empty: none fits."""
+        return self.spots_for(ACTIVITIES[activity].objects, sector)
+
+    def spots_for(self, words: tuple[str, ...], sector: int) -> tuple[int, ...]:
+        """Objects of a sector whose names hold the words, best words first."""
+        key = words, sector
+        if key not in self._spots:
+            objects = [each for arena in self.map.children(sector) for each in self.map.children(arena)]
+            named = {each: self.map.places[each].name.lower() for each in objects}
+            ranked = [each for word in words for each in objects if word in named[each].split() or word == named[each]]
+            ranked += [each for word in words for each in objects if word in named[each]]
+            self._spots[key] = tuple(dict.fromkeys(ranked))
+        return self._spots[key]
+
+    def best_spots(self, words: tuple[str, ...], sector: int) -> tuple[int, ...]:
+        """The spots that share the best word."""
+        spots = self.spots_for(words, sector)
+        name = self.map.places[spots[0]].name.rstrip("0123456789 ") if spots else ""
+        return tuple(each for each in spots if self.map.places[each].name.startswith(name))
+
+    def room(self, sector: int, words: tuple[str, ...] = ()) -> int:
+        """First arena of a sector, or the one whose name holds a word; the sector itself if it has no arena."""
+        arenas = self.map.children(sector)
+        named = (each for word in words for each in arenas if word in self.map.places[each].name.lower())
+        return next(named, arenas[0] if arenas else sector)
+
+    def is_open(self, place: int, minute: int) -> bool:
+        """Whether a place and all that hold it are open."""
+        while place >= 0:
+            if not self.map.places[place].is_open(minute % 1440):
+                return False
+            place = self.map.places[place].parent
+        return True
+
+    def sector_at(self, tile: int) -> int:
+        """Sector of a tile, -1 for none."""
+        return int(self.map.sector_HW.flat[tile])
+
+    def walk(self, x: int, y: int, sector: int, seconds_per_tick: int) -> int:
+        """Estimated minutes of a walk to a sector, at a tile a tick."""
+        to_x, to_y = self.centres[sector]
+        return round(_DETOUR * (abs(to_x - x) + abs(to_y - y)) * seconds_per_tick / 60)
