@@ -181,7 +181,7 @@ class _Reader:
             name = self.tables["game_object"][object_id][-1]
             at_HW = room_HW & (self.grids["game_object"] == object_id)
             spawns = int(np.count_nonzero(at_HW & (self.grids["spawning_location"] != 0)))
-            capacity = max(1, spawns if name == "bed" else 1) if name in SINGLE else 0
+            capacity = max(1, int(spawns) if name == "bed" else 1) if name in SINGLE else 0
             self._add("object", name, arena, kind, owner, at_HW, capacity)
 
     def _add(

@@ -189,7 +189,17 @@ def read_meta(path: Path) -> Meta:
     DataError
         It is missing or damaged, or a value is not valid.
     """
-    fields = Fields(read_json(path), str(path))
+    return parse_meta(Fields(read_json(path), str(path)))
+
+
+def parse_meta(fields: Fields) -> Meta:
+    """Meta data of the content of `meta.json`.
+
+    Raises
+    ------
+    DataError
+        A value is missing or not valid.
+    """
     names = fields["persona_names"]
     if not isinstance(names, list) or not 1 <= len(names) <= MAX_PERSONAS or len(set(map(str, names))) < len(names):
         raise fields.wrong("persona_names", f"a list of 1 to {MAX_PERSONAS:,} different names")
@@ -199,7 +209,7 @@ def read_meta(path: Path) -> Meta:
         curr_time=fields.moment("curr_time"),
         sec_per_step=fields.whole("sec_per_step", 1, 86_400),
         maze_name=fields.text("maze_name"),
-        names=tuple(check_name(name, f"{path}, persona_names") for name in names),
+        names=tuple(check_name(name, f"{fields.where}, persona_names") for name in names),
         step=fields.whole("step", 0, MAX_STEP),
     )
 
