@@ -1,7 +1,7 @@
 """Items in the day of a resident: the page on the phone, windows, venues, word of mouth, opinions afterwards.
 
     events = looked_at(scene, mind, notes)            # on the phone: `shown` and `wished`
-    events = at_venue(scene, mind, sold, notes)       # `adopted` or `turned_away`
+    events = at_venue(scene, mind, notes, sold=sold)       # `adopted` or `turned_away`
 
 Each function decides for one resident at a tick and returns its events. Seats, copies and portions are counted from
 what was taken at the venue before the block, and by residents in sight since: what happens elsewhere in the meantime
@@ -10,14 +10,12 @@ decides nothing here, so that residents far from each other can be decided out o
 
 from collections.abc import Iterable, Mapping
 
-import numpy as np
-
 from recgpt.simulate.worlds.town.activities import BOOKSHOP, CINEMA, COFFEE, DINING
 from recgpt.simulate.worlds.town.events import Event
 from recgpt.simulate.worlds.town.life import Source
 from recgpt.simulate.worlds.town.minds import leisure
 from recgpt.simulate.worlds.town.minds.base import Chosen, Mind, Notes, Scene
-from recgpt.simulate.worlds.town.places import Place, TownMap
+from recgpt.simulate.worlds.town.places import Place
 from recgpt.simulate.worlds.town.programme import Offer, Programme
 
 VISITS = (CINEMA, BOOKSHOP, DINING, COFFEE)
@@ -26,7 +24,6 @@ Sold = dict[tuple[int, int, int], int]
 """Items taken by venue, item and period, see `Offer`."""
 _RATED_AFTER = {"film": 100, "book": 1440, "dish": 15}  # minutes
 _TRIES = 2  # items asked for at a venue, the first of them being sold out
-_WINDOW = 4  # tiles from which the window of a venue is seen, walls included
 
 
 # --- wishes ---
@@ -45,18 +42,13 @@ def looked_at(scene: Scene, mind: Mind, notes: Notes) -> list[Event]:
     return shown + _wished(scene, wanted)
 
 
-def on_the_way(scene: Scene, windows: Mapping[int, int]) -> list[Event]:
-    """Events of a walk that has just ended: items seen in the windows of the venues passed.
-
-    Parameters
-    ----------
-    windows
-        Venue by tile, see `windows_of`.
-    """
+def on_the_way(scene: Scene) -> list[Event]:
+    """Events of a walk that has just ended: items seen in the windows of the venues passed."""
     catalogue, town_map = scene.setting.catalogue, scene.setting.map
     if catalogue is None:
         return []
     goal = int(town_map.sector_HW.flat[scene.tile])
+    windows = catalogue.programme.windows
     passed = {windows[tile] for tile in scene.life.path if tile in windows} - {goal}
     wanted: dict[int, Chosen] = {}
     for venue in catalogue.programme.venues:
@@ -90,7 +82,7 @@ def _wished(scene: Scene, chosen: Iterable[Chosen]) -> list[Event]:
 # --- at a venue ---
 
 
-def at_venue(scene: Scene, mind: Mind, sold: Mapping[tuple[int, int, int], int], notes: Notes) -> list[Event]:
+def at_venue(scene: Scene, mind: Mind, notes: Notes, *, sold: Mapping[tuple[int, int, int], int]) -> list[Event]:
     """Events of a resident that has just arrived: the item that it takes, and those that it was turned away from.
 
     Parameters
@@ -160,27 +152,3 @@ def opinions(scene: Scene, mind: Mind, notes: Notes) -> list[Event]:
             stars, review = float(rating.stars), rating.review or None
             events.append(Event(scene.tick, scene.agent, "rated", item=item, value=stars, text=review))
     return events
-
-
-# --- windows ---
-
-
-def windows_of(town_map: TownMap, programme: Programme) -> dict[int, int]:
-    """Venue by tile, for the tiles outdoors that are a few steps from one; the lower number where there are two."""
-    found: dict[int, int] = {}
-    for venue in programme.venues:
-        for tile in _around(town_map, venue):
-            found.setdefault(tile, venue.number)
-    return found
-
-
-def _around(town_map: TownMap, venue: Place) -> list[int]:
-    ys, xs = np.divmod(np.array(venue.tiles, dtype=np.int64), town_map.width)
-    if not len(ys):
-        return []
-    rows = slice(max(int(ys.min()) - _WINDOW, 0), int(ys.max()) + _WINDOW + 1)
-    columns = slice(max(int(xs.min()) - _WINDOW, 0), int(xs.max()) + _WINDOW + 1)
-    is_outside = (town_map.sector_HW[rows, columns] < 0) & ~town_map.walls_HW[rows, columns]
-    y, x = np.nonzero(is_outside)
-    tiles: list[int] = ((y + rows.start) * town_map.width + x + columns.start).tolist()
-    return tiles

@@ -7,11 +7,12 @@ reflect (where due) and act, then each perceives and maybe reacts: Park et al. 2
 A decision depends on residents in sight only, see `minds.base`: `out_of_order` plays the same block for slow minds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from recgpt.errors import SimulationError
-from recgpt.simulate.worlds.town import goals
-from recgpt.simulate.worlds.town.activities import TALKING
+from recgpt.simulate.worlds.town import adopting, goals
+from recgpt.simulate.worlds.town.activities import PHONE, TALKING
 from recgpt.simulate.worlds.town.edits import edit_events
 from recgpt.simulate.worlds.town.events import Event
 from recgpt.simulate.worlds.town.kinds import TOWN
@@ -34,12 +35,18 @@ class Block:
         Mind of all residents.
     schedule
         Edits of the run; those of this block take effect at its start.
+    offers
+        Pages of the recommender, if this is a block in which it ranks.
     """
 
-    def __init__(self, state: TownState, mind: Mind, schedule: Sequence[Edit] = ()) -> None:
+    def __init__(
+        self, state: TownState, mind: Mind, schedule: Sequence[Edit] = (), offers: Sequence[Event] = ()
+    ) -> None:
         self.state = state.copy()
         self.mind = mind
         self._schedule = schedule
+        self._offers = offers
+        self._sold = state.sold  # at the start: what is taken far away in the block decides nothing here
         self._first = state.tick
         self._number = state.step + 1
         self._events: list[list[Event]] = [[] for _ in self.state.lives]
@@ -63,7 +70,9 @@ class Block:
         return range(self._first, self._first + self.state.rules.ticks_per_block)
 
     def start(self) -> None:
-        """Let the edits of the block take effect; residents that they move or give a plan decide anew."""
+        """Hand out the pages, and let the edits take effect; residents that they move or give a plan decide anew."""
+        for event in self._offers:
+            self.emit(event)
         for event in edit_events(self._schedule, self._number, self.state):
             self.emit(event)
             if event.kind in ("moved", "planned"):
@@ -134,9 +143,13 @@ class Block:
             scene = self.scene(agent, tick)
             if not goals.is_free(scene):
                 self._act(agent, tick, taken=life.action.place)
+            elif tick == max(life.arrives, life.action.start + 1):  # later checks are of places that close or fill
+                self._arrive(scene)
 
     def _begin(self, agent: int, tick: int) -> None:
         scene, notes = self.scene(agent, tick), Notes()
+        for event in adopting.opinions(scene, self.mind, notes):
+            self.emit(event)
         if scene.life.plan_day != scene.day:
             self._plan(scene, notes)
         if self.state.memory.is_due(agent) and agent not in self._reflected:
@@ -174,6 +187,21 @@ class Block:
         self.emit(_acted(scene, act))
         self._arriving.add(agent)
         self.sight.acts_anew(agent, tick)
+        if act.activity == PHONE:
+            self._adopt(agent, tick, adopting.looked_at)
+
+    def _arrive(self, scene: Scene) -> None:
+        """Items seen on the way, and taken at a venue."""
+        for event in adopting.on_the_way(scene):
+            self.emit(event)
+        self._adopt(scene.agent, scene.tick, partial(adopting.at_venue, sold=self._sold))
+
+    def _adopt(self, agent: int, tick: int, decide: Callable[[Scene, Mind, Notes], list[Event]]) -> None:
+        notes = Notes()
+        events = decide(self.scene(agent, tick), self.mind, notes)
+        self._note(agent, tick, notes)
+        for event in events:
+            self.emit(event)
 
     def _note(self, agent: int, tick: int, notes: Notes) -> None:
         """Log failures of decisions and memories read for them."""
@@ -218,6 +246,10 @@ class Block:
             self.emit(event)
         for thought in talk.thoughts:
             self._think(scene.tick, thought.agent, thought.text, thought.importance, thought.other, 0, thought.evidence)
+        for each in talk.mentions:
+            listener = self.scene(partner.agent if each.teller == scene.agent else scene.agent, scene.tick)
+            for event in adopting.heard(listener, each.teller, each.item, each.opinion):
+                self.emit(event)
         for agent in (scene.agent, partner.agent):
             self._arriving.discard(agent)
             self.sight.acts_anew(agent, scene.tick)

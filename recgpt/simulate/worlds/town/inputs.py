@@ -10,6 +10,8 @@ from typing import Any
 
 from recgpt import plugins
 from recgpt.errors import SimulationError
+from recgpt.models import about_model
+from recgpt.recommenders import PLUGINS, check_names, registered_name
 from recgpt.simulate.worlds.town.artifacts import artifacts_of
 from recgpt.simulate.worlds.town.catalogue import load_catalogue
 from recgpt.simulate.worlds.town.config import TownConfig
@@ -18,6 +20,7 @@ from recgpt.simulate.worlds.town.minds import mind_class
 from recgpt.simulate.worlds.town.people import load_people
 from recgpt.simulate.worlds.town.places import TownMap
 from recgpt.simulate.worlds.town.plan import load_default_map
+from recgpt.simulate.worlds.town.recommending import TownRecommender, fitted, model_of
 from recgpt.simulate.worlds.town.residents import People
 from recgpt.simulate.worlds.town.setting import Setting
 
@@ -42,14 +45,30 @@ class Inputs:
         return artifacts_of(self.setting)
 
     @cached_property
+    def recommender(self) -> TownRecommender | None:
+        """The recommender of the configuration, fitted on the past of the catalogue; None without one."""
+        config, catalogue = self.config, self.setting.catalogue
+        if config.recommender is None or catalogue is None:
+            return None
+        found = fitted(config.recommender, catalogue, model=config.model, seed=config.seed)
+        return TownRecommender(found, catalogue, config.rules())
+
+    @cached_property
     def fingerprint(self) -> dict[str, Any]:
-        """Hashes of map, people and catalogue, and identity of a plug-in's mind."""
+        """Hashes of map, people, catalogue and its past, the model, and identities of plug-ins."""
         found: dict[str, Any] = {"name": self.setting.map.name}
         found |= {name: hashlib.sha256(content).hexdigest() for name, content in self._artifacts.items()}
-        own_mind = mind_class(self.config.mind)
+        if self.setting.catalogue is not None and self.setting.catalogue.known is not None:
+            found["content_sha256"] = self.setting.catalogue.known.content_sha256
+        name, own_mind = self.config.recommender, mind_class(self.config.mind)
+        used: dict[str, Any] = {}
+        if name is not None:
+            model = model_of(name, self.config.model)
+            found["model"] = None if model is None else about_model(model)
+            used |= {each: PLUGINS[each] for each in (registered_name(name),) if each in PLUGINS}
         if own_mind is not None:
-            found["plugins"] = {self.config.mind: plugins.identity(own_mind)}
-        return found
+            used[self.config.mind] = plugins.identity(own_mind)
+        return {**found, "plugins": used} if used else found
 
     def artifacts(self) -> dict[str, bytes]:
         """Files stored with the run, so that it can be read without its data set."""
@@ -61,11 +80,14 @@ def load_inputs(config: TownConfig) -> Inputs:
 
     Raises
     ------
+    DataError
+        The recommender is unknown.
     SimulationError
         A plan or a file of people is wrong, or the schedule names what does not exist.
     """
     setting = _setting(config)
     check_schedule(config.schedule, setting)
+    check_names([] if config.recommender is None else [config.recommender])
     return Inputs(config, setting)
 
 

@@ -34,6 +34,7 @@ COPIES = 2
 SHOW_EVERY, SHOW_MINUTES = 20, 120
 _HOURS = (12 * 60, 24 * 60)  # of a cinema without hours
 _EARLY, _LATE = 30, 10  # minutes before and after its beginning that a show is entered
+_WINDOW = 4  # tiles from which the window of a venue is seen, walls included
 _FEWEST = 4  # seats of a show, portions of a dish
 _POPULAR = 0.5  # weight of the log count of an item when a venue chooses what to offer
 
@@ -68,6 +69,8 @@ class Programme:
         Sectors that offer items.
     seats
         Seats, or places at tables, of each venue by its number.
+    windows
+        Venue by tile, for the tiles outdoors that are a few steps from one; the lower number where there are two.
     items
         (M,) items of each kind, and in `log_counts` their (M,) log counts.
     """
@@ -75,6 +78,7 @@ class Programme:
     seed: int
     venues: tuple[Place, ...]
     seats: Mapping[int, int]
+    windows: Mapping[int, int]
     items: Mapping[str, np.ndarray]
     log_counts: Mapping[str, np.ndarray]
     _stocks: dict[tuple[int, int], tuple[int, ...]] = field(default_factory=dict, compare=False, repr=False)
@@ -90,7 +94,8 @@ class Programme:
         kind_N = facts.items["kind"].to_numpy()
         items = {kind: np.flatnonzero(kind_N == kind) for kind in KINDS}
         log_counts = {kind: np.log1p(facts.count_N[items[kind]].astype(np.float64)) for kind in KINDS}
-        return cls(seed, venues, seats, items, log_counts)
+        windows = {tile: venue.number for venue in reversed(venues) for tile in _outside(town_map, venue)}
+        return cls(seed, venues, seats, windows, items, log_counts)
 
     def venue(self, place: int) -> Place | None:
         """The venue with that number, None where the place is none."""
@@ -145,6 +150,19 @@ class Programme:
         for venue in self.venues:
             found[VENUES[venue.kind]].update(self.stock(venue, day))
         return {kind: _ascending(items) for kind, items in found.items()}
+
+
+def _outside(town_map: TownMap, venue: Place) -> list[int]:
+    """Tiles outdoors from which the window of a venue is seen."""
+    ys, xs = np.divmod(np.array(venue.tiles, dtype=np.int64), town_map.width)
+    if not len(ys):
+        return []
+    rows = slice(max(int(ys.min()) - _WINDOW, 0), int(ys.max()) + _WINDOW + 1)
+    columns = slice(max(int(xs.min()) - _WINDOW, 0), int(xs.max()) + _WINDOW + 1)
+    is_outside = (town_map.sector_HW[rows, columns] < 0) & ~town_map.walls_HW[rows, columns]
+    y, x = np.nonzero(is_outside)
+    tiles: list[int] = ((y + rows.start) * town_map.width + x + columns.start).tolist()
+    return tiles
 
 
 def _ascending(items: Iterable[int]) -> np.ndarray:

@@ -121,13 +121,19 @@ def fitted(name: str, catalogue: TownCatalogue, *, model: str | None = None, see
     known = catalogue.known
     if known is None:
         raise ValueError("the catalogue of a stored run has no interactions to fit on")
-    loaded = _model(name, model)
+    loaded = model_of(name, model)
     embeddings_NE = catalogue.facts.unit_NE if loaded is None else model_embeddings(known, loaded)
     return recommenders_for([name], embeddings_NE=embeddings_NE, model=loaded, seed=seed)[0].fit(known)
 
 
-def _model(name: str, folder: str | None) -> Model | None:
-    """Model of a recommender that uses one."""
+def model_of(name: str, folder: str | None) -> Model | None:
+    """Model of a recommender that uses one, read from a folder; the shipped one for None.
+
+    Raises
+    ------
+    DataError
+        The model is of another kind than the recommender needs.
+    """
     kind = REGISTRY[registered_name(name)].model_kind
     if kind is None:
         return None

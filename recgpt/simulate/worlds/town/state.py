@@ -20,6 +20,7 @@ import polars as pl
 from recgpt.bounds import parse_json
 from recgpt.simulate.worlds.town import lives_json
 from recgpt.simulate.worlds.town.activities import SLEEPING, TALKING, WAITING
+from recgpt.simulate.worlds.town.adopting import Sold, add_sold
 from recgpt.simulate.worlds.town.config import TownRules
 from recgpt.simulate.worlds.town.events import Event, from_rows
 from recgpt.simulate.worlds.town.kinds import TOWN
@@ -42,6 +43,8 @@ class TownState:
         Blocks so far.
     lives, residents
         Of each resident; profiles with their edits.
+    sold
+        Items taken by venue, item and period, see `adopting.add_sold`.
     happenings
         For places with a state of their own: its text, and the first tick after it.
     memory
@@ -56,6 +59,7 @@ class TownState:
         self.residents = list(setting.people.residents)
         self.lives = [self._born(agent) for agent in range(len(self.residents))]
         self.happenings: dict[int, tuple[str, int]] = {}
+        self.sold: Sold = {}
         self.memory = TownMemory(rules.memory, setting, seed)
         self._start_relations()
 
@@ -217,6 +221,10 @@ class TownState:
         adoption = Adoption(Source(_number(event.slot)), _number(event.other), event.tick)
         life.adopted.setdefault(item, adoption)
         life.wishes.pop(item, None)
+        if self.setting.catalogue is not None:
+            now = self.now(event.tick)
+            minute = now.hour * 60 + now.minute
+            add_sold(self.sold, self.setting.catalogue.programme, event, self.day(event.tick), minute)
 
     def _rated(self, event: Event) -> None:
         adopted, item = self.lives[event.agent].adopted, _number(event.item)
@@ -235,6 +243,7 @@ class TownState:
         copied.__dict__ |= self.__dict__
         copied.residents = list(self.residents)
         copied.lives = [life.copy() for life in self.lives]
+        copied.sold = dict(self.sold)
         copied.happenings = dict(self.happenings)
         return copied
 
@@ -244,6 +253,7 @@ class TownState:
         values = {
             "lives": [lives_json.to_json(life) for life in self.lives],
             "edits": {agent: lives_json.texts(now) for agent, now in enumerate(self.residents) if now != start[agent]},
+            "sold": [[*key, number] for key, number in self.sold.items()],
             "happenings": [[place, *state] for place, state in self.happenings.items()],
         }
         content = np.frombuffer(json.dumps(values).encode(), dtype=np.uint8)
@@ -257,6 +267,7 @@ class TownState:
         self.residents = list(self.setting.people.residents)
         for agent, texts in values["edits"].items():
             self.residents[int(agent)] = replace(self.residents[int(agent)], **texts)
+        self.sold = {(venue, item, period): number for venue, item, period, number in values["sold"]}
         self.happenings = {place: (text, end) for place, text, end in values["happenings"]}
         self.memory.restore(arrays)
 

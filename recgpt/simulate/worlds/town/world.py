@@ -15,10 +15,11 @@ from recgpt.simulate.store import Run
 from recgpt.simulate.worlds.town.block import Block
 from recgpt.simulate.worlds.town.config import TownConfig, TownRules
 from recgpt.simulate.worlds.town.edits import check_schedule
-from recgpt.simulate.worlds.town.events import to_rows
+from recgpt.simulate.worlds.town.events import Event, to_rows
 from recgpt.simulate.worlds.town.minds import make_mind
 from recgpt.simulate.worlds.town.minds.base import Mind
 from recgpt.simulate.worlds.town.out_of_order import OutOfOrder
+from recgpt.simulate.worlds.town.recommending import TownRecommender, is_barrier
 from recgpt.simulate.worlds.town.schedule import Edit
 from recgpt.simulate.worlds.town.setting import Setting
 from recgpt.simulate.worlds.town.state import TownState
@@ -32,6 +33,8 @@ class Town:
 
     Parameters
     ----------
+    recommender
+        Ranks pages at its barriers; None: no pages.
     schedule
         Edits by block.
     n_workers
@@ -49,6 +52,7 @@ class Town:
         setting: Setting,
         mind: Mind,
         *,
+        recommender: TownRecommender | None = None,
         schedule: Sequence[Edit] = (),
         n_workers: int = 1,
         seed: int = 0,
@@ -57,6 +61,7 @@ class Town:
         self.rules = rules
         self.mind = mind
         self.state = TownState(rules, setting, seed)
+        self._recommender = recommender
         self._schedule = tuple(schedule)
         self._n_workers = n_workers
 
@@ -86,13 +91,23 @@ class Town:
 
     def play(self) -> pl.DataFrame:
         """Decide the next block and return its events, without changing the state."""
-        block = Block(self.state, self.mind, self._schedule)
+        block = Block(self.state, self.mind, self._schedule, self._offers())
         events = OutOfOrder(block, self._n_workers).play() if self._n_workers > 1 else block.play()
         return to_rows(events, step=self.step + 1, seconds_per_tick=self.rules.seconds_per_tick)
 
     def apply(self, rows: pl.DataFrame) -> None:
         """Apply the events of one block, from `play` or from the log; nothing else changes the state."""
         self.state.apply(rows)
+        if self._recommender is not None:
+            self._recommender.collect(rows)
+            if is_barrier(self.rules, self.step + 1):
+                self._recommender.observe(seconds=self.state.tick * self.rules.seconds_per_tick)
+
+    def _offers(self) -> list[Event]:
+        """Pages of the next block, if the recommender ranks in it."""
+        if self._recommender is None or not is_barrier(self.rules, self.step + 1):
+            return []
+        return self._recommender.offers(self.state.tick, self.state.day(self.state.tick))
 
 
 def make_world(config: TownConfig, inputs: "Inputs", run: Run, concurrency: int) -> Town:
@@ -100,4 +115,12 @@ def make_world(config: TownConfig, inputs: "Inputs", run: Run, concurrency: int)
     rules = config.rules()
     mind = make_mind(config, inputs.setting, rules, seed=config.seed, run=run)
     n_workers = max(concurrency, config.llm.concurrency if config.mind == "llm" else 1)
-    return Town(rules, inputs.setting, mind, schedule=config.schedule, n_workers=n_workers, seed=config.seed)
+    return Town(
+        rules,
+        inputs.setting,
+        mind,
+        recommender=inputs.recommender,
+        schedule=config.schedule,
+        n_workers=n_workers,
+        seed=config.seed,
+    )

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
 
-import numpy as np
 import pytest
 
 from recgpt.simulate.worlds.town import adopting
@@ -76,7 +75,7 @@ def test_visitors_take_what_is_on_offer_now(setting: Setting) -> None:
     taken = [
         event
         for tick in range(EVENING, EVENING + 60)
-        for event in adopting.at_venue(items_scene(setting, 0, of, tick), leisure_mind(), {}, Notes())
+        for event in adopting.at_venue(items_scene(setting, 0, of, tick), leisure_mind(), Notes(), sold={})
     ]
     assert taken
     assert {event.kind for event in taken} == {"adopted"}
@@ -88,7 +87,7 @@ def test_visitors_take_what_is_on_offer_now(setting: Setting) -> None:
 def test_other_activities_take_nothing(setting: Setting, place: int, activity: int) -> None:
     of = visiting(place, activity)
     of[0].action = replace(of[0].action, place=place)
-    assert adopting.at_venue(items_scene(setting, 0, of), leisure_mind(), {}, Notes()) == []
+    assert adopting.at_venue(items_scene(setting, 0, of), leisure_mind(), Notes(), sold={}) == []
 
 
 def test_a_sold_out_show_turns_away_and_another_is_tried(setting: Setting) -> None:
@@ -96,10 +95,10 @@ def test_a_sold_out_show_turns_away_and_another_is_tried(setting: Setting) -> No
     scene = items_scene(setting, 0, of)
     first, second = programme_of(setting).on_offer(setting.map.places[0], 0, scene.minute)[:2]
     sold = {(CINEMA_PLACE, first.item, first.period): first.capacity}
-    events = adopting.at_venue(scene, PICKS, sold, Notes())
+    events = adopting.at_venue(scene, PICKS, Notes(), sold=sold)
     assert [(event.kind, event.item) for event in events] == [("turned_away", first.item), ("adopted", second.item)]
     sold = {(CINEMA_PLACE, each.item, each.period): each.capacity for each in (first, second)}
-    events = adopting.at_venue(scene, PICKS, sold, Notes())
+    events = adopting.at_venue(scene, PICKS, Notes(), sold=sold)
     assert [event.kind for event in events] == ["turned_away", "turned_away"]
 
 
@@ -111,7 +110,7 @@ def test_residents_in_sight_count_from_the_start_of_the_block(setting: Setting) 
     sold = {(CINEMA_PLACE, show.item, show.period): show.capacity - 1}
 
     def kinds(near: tuple[int, ...]) -> list[str]:
-        found = adopting.at_venue(items_scene(setting, 0, of, tick, near=near), PICKS, sold, Notes())
+        found = adopting.at_venue(items_scene(setting, 0, of, tick, near=near), PICKS, Notes(), sold=sold)
         return [event.kind for event in found]
 
     of[1].adopted[show.item] = Adoption(Source.PAGE, -1, EVENING + 10)
@@ -160,23 +159,21 @@ def test_opinions_are_due_after_the_film_the_meal_and_a_day_with_the_book(settin
 
 
 def test_walks_past_windows_make_wishes(setting: Setting) -> None:
-    windows = adopting.windows_of(setting.map, programme_of(setting))
-    assert windows  # no sectors on the grids of this map: all tiles are outdoors
+    assert programme_of(setting).windows  # no sectors on the grids of this map: all tiles are outdoors
     of = items_lives()
     of[0].path = (8, 9, 10, 11)
     found = [
         event
         for tick in range(EVENING, EVENING + 300)
-        for event in adopting.on_the_way(items_scene(setting, 0, of, tick), windows)
+        for event in adopting.on_the_way(items_scene(setting, 0, of, tick))
     ]
     assert {(event.kind, event.slot) for event in found} == {("wished", Source.PASSING_BY)}
     assert len(found) < 200
-    assert np.all([adopting.on_the_way(items_scene(setting, 0, of, tick), {}) == [] for tick in range(5)])
 
 
 def test_dishes_of_a_cafe_are_eaten(setting: Setting) -> None:
     of = visiting(CAFE_PLACE, DINING)
-    events = adopting.at_venue(items_scene(setting, 0, of), leisure_mind(), {}, Notes())
+    events = adopting.at_venue(items_scene(setting, 0, of), leisure_mind(), Notes(), sold={})
     assert [event.kind for event in events] == ["adopted"]
     assert setting.catalogue is not None
     assert setting.catalogue.kinds[events[0].item or 0] == "dish"

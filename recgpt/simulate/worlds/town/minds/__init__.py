@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MINDS_OF_A_TOWN = ("scripted", "llm")
 """Names of the minds that a town has."""
-_METHODS = ("plan_day", "act", "importance", "react", "talk", "reflect", "browse", "choose", "estimate")
+_METHODS = ("plan_day", "act", "importance", "react", "talk", "reflect", "browse", "choose", "rate", "estimate")
 _OFFERED = ("setting", "rules", "seed")
 
 
