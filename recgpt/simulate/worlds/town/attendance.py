@@ -1,4 +1,4 @@
-"""Attendance of gatherings: guests invited, guests that came, and reasons of those that did not.
+"""Attendance of gatherings: guests invited, guests present, and reasons of absent guests.
 
 attendance(fact, number, spread, walks, town_map, seconds_per_tick=10)
 """

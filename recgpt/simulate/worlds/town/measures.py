@@ -44,7 +44,7 @@ def town_measures(steps: Iterable[pl.DataFrame], setting: Setting, rules: TownRu
         first gathering after the first day or else the first one; None without one. `acquaintance` : `start` and
         `end` density of mutual acquaintance, `pairs` at the end. `false_acquaintance` : residents `named` in lines and
         thoughts, those `unknown` by then, their `share`, and the first `examples`. `gatherings` : see
-        `Attendance.to_json`, of those that have ended. `day` : see `held_to_ranges`.
+        `Attendance.to_json`, once they have ended. `day` : see `held_to_ranges`.
     """
     tally = Tally(setting, rules)
     for rows in steps:

@@ -6,7 +6,7 @@
     held_to_ranges(figures.table(walks, n_seconds))
 
 Counts are of the published files of days 1 and 2 of that run, for each resident and day. Published events include
-those of idle objects, 478 to 762 in all: ours are not remembered, so that the others alone are compared.
+events of idle objects, 478 to 762 in all: ours are not remembered, so that the others alone are compared.
 """
 
 from collections import Counter
@@ -69,7 +69,7 @@ class DayFigures:
                 self._counts["reflections"][agent, day] += 1
 
     def whole_days(self, n_seconds: int) -> range:
-        """Days of which every second is within the first `n_seconds` of the run."""
+        """Days with every second within the first `n_seconds` of the run."""
         return range(0 if self._begun == 0 else 1, self.day(n_seconds))
 
     def table(self, walks: Sequence[Sequence[Walk]], n_seconds: int, seconds_per_tick: int) -> list[dict[str, int]]:

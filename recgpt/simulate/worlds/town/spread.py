@@ -58,7 +58,7 @@ class Invited:
 
 @dataclass(frozen=True, slots=True)
 class UnknownName:
-    """A resident named in words of another to whom it was unknown by then."""
+    """A resident named by another, unknown to it by then."""
 
     agent: int
     named: int
@@ -82,7 +82,7 @@ class Spread:
     named
         Number of names of residents in lines and thoughts, own and partner's aside.
     unknown_names
-        Those of residents that were unknown by then: false acquaintance.
+        False acquaintance: names of residents unknown by then.
     """
 
     def __init__(self, people: People) -> None:
@@ -100,7 +100,7 @@ class Spread:
 
     def add(self, rows: pl.DataFrame) -> None:
         """Follow the events of a block."""
-        # All of a talk has one time: it comes before what is told in it, lines by their places, thoughts last.
+        # All of a talk has one time: it comes before facts passed in it, lines by their places, thoughts last.
         rank = pl.col("kind").replace_strict(_RANKS, default=1)
         line = pl.when(pl.col("kind") == "said").then("slot").otherwise(0)
         followed = rows.filter(pl.col("kind").is_in(_FOLLOWED)).sort("time", rank, line, "agent", "seq")
@@ -133,7 +133,7 @@ class Spread:
         return len(self.met) / self.n_pairs if self.n_pairs else 0.0
 
     def fact(self, number: int) -> dict[str, Any]:
-        """Spread of a fact, JSON values: knowers at start and end and their shares, tellings, what is not supported."""
+        """Spread of a fact, JSON values: knowers at start and end, their shares, and how many are not supported."""
         known, fact, n = self.knowers[number], self.people.facts[number], len(self.people)
         return {
             "fact": number,

@@ -38,7 +38,7 @@ class Sight:
 
 @dataclass(frozen=True)
 class Noticed:
-    """What is remembered of an event: its triple, its text and the text whose embedding stands for it."""
+    """Memory of an event: its triple, its text and the text whose embedding stands for it."""
 
     triple: Triple
     text: str
@@ -46,7 +46,7 @@ class Noticed:
 
     @property
     def is_idle(self) -> bool:
-        """Whether it says that something is idle."""
+        """Whether it is of something idle."""
         return "is idle" in self.text
 
 
@@ -65,7 +65,7 @@ def attended(
 
 
 def noticed(event: Event, *, published: bool = False) -> Noticed:
-    """What is remembered of an event, see `nodes.stored_text`; one without predicate is idle."""
+    """Memory of an event, see `nodes.stored_text`; one without predicate is idle."""
     subject, predicate, of, description = event
     if not predicate:
         predicate, of, description = _BLANK
@@ -79,8 +79,8 @@ def new_ones(
 ) -> tuple[list[Noticed], tuple[Triple, ...]]:
     """New events, and the triples remembered as recent from now on, the latest at the end.
 
-    Published: new is what is not among the last `retention` events; each new one pushes an older one out, so that
-    more things in sight than `retention` are new at every look, idle ones too. Corrected: what was seen at the last
+    Published: an event is new if not among the last `retention` ones; each new one pushes an older one out, so that
+    more things in sight than `retention` are new at every look, idle ones too. Corrected: all of the last
     look stays recent, and idle objects are not remembered.
     """
     if published:

@@ -1,4 +1,4 @@
-"""When a reflection is due, what its questions are made from, and how insights are read.
+"""When a reflection is due, the statements for its questions, and how insights are read.
 
 if is_due(left, has_entries=True):
     texts = statements(nodes, since)

@@ -117,7 +117,7 @@ def _lasting(schedule: Sequence[Block], minutes: int, rest: str) -> list[Block]:
 
 
 def decomposed(task: str, minutes: int, parts: Sequence[Block]) -> list[Block]:
-    """Parts `task (part)` in multiples of five minutes that fill the block; the last takes what is left.
+    """Parts `task (part)` in multiples of five minutes that fill the block; the last takes the rest.
 
     Without a part of five minutes the task stays whole.
     """

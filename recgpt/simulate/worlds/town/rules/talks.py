@@ -80,7 +80,7 @@ def _task(text: str) -> str:
 
 
 def _window(hourly: Sequence[Block], minute: int) -> tuple[int, int]:
-    """First and last hour that the published code revises: those of the block, and of the next where it is short."""
+    """First and last hour that the published code revises: hours of the block, and of the next where it is short."""
     place = block_at(hourly, minute, published=True)
     start = minutes_of(hourly[:place]) // 60
     length = hourly[place][1]
