@@ -122,6 +122,10 @@ class Spread:
                 case _:
                     self._speak(second, agent, _START if other is None else other, text or "", heard=kind == "said")
 
+    def aware_of(self, agent: int) -> frozenset[int]:
+        """Residents whose name an agent knows, from ties, sight, talks, or the words of others."""
+        return frozenset(self._aware[agent])
+
     @property
     def n_pairs(self) -> int:
         """Number of all pairs of residents."""

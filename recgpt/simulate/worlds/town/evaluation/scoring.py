@@ -1,0 +1,93 @@
+"""Scores of answers: the claims that a text makes, and how many are true.
+
+score(answer, Question("memory", "Who is running for office?", names, frozenset({"Sam Moore"})))
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Literal
+
+Category = Literal["self-knowledge", "memory", "plans", "reactions", "reflections"]
+YES_NO = ("yes", "no")
+_WORD = re.compile(r"[^\W_]+(?:[:.][0-9]+)?")
+_FIRST_ANSWER = re.compile(r"\b(yes|no|never|not)\b")
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question of the battery for one resident, and the truth about it.
+
+    Attributes
+    ----------
+    intent
+        Name of the question in the battery.
+    domain
+        Phrases that count as claims of an answer; `YES_NO` for a question of yes or no.
+    true
+        Those of them that are true.
+    about
+        Resident that the question names; -1: none.
+    fact
+        Fact that the question names; -1: none.
+    minute
+        Minute of the day that the question names; -1: none.
+    """
+
+    category: Category
+    intent: str
+    text: str
+    domain: tuple[str, ...]
+    true: frozenset[str]
+    about: int = -1
+    fact: int = -1
+    minute: int = -1
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Claims of an answer: true ones, false ones, and true phrases that it lacks."""
+
+    right: frozenset[str] = field(default_factory=frozenset)
+    wrong: frozenset[str] = field(default_factory=frozenset)
+    lacking: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def score(self) -> float:
+        """Harmonic mean of precision and recall of the claims; 1 if nothing is true and nothing is claimed."""
+        of_all = 2 * len(self.right) + len(self.wrong) + len(self.lacking)
+        return 2 * len(self.right) / of_all if of_all else 1.0
+
+
+def claims(answer: str, question: Question) -> frozenset[str]:
+    """Phrases of the domain in an answer, as whole words in any case; the longest ones where they overlap.
+
+    Phrases that the question itself has are no claims, unless they are true.
+    """
+    if question.domain == YES_NO:
+        return _yes_or_no(answer)
+    left, found = _words(answer), set()
+    for phrase in sorted(set(question.domain), key=lambda each: (-len(each), each)):
+        words = _words(phrase)
+        if words and words in left:
+            found.add(phrase)
+            left = left.replace(words, " | ")
+    repeated = {phrase for phrase in found if _words(phrase) in _words(question.text)}
+    return frozenset(found - (repeated - question.true))
+
+
+def score(answer: str, question: Question) -> Scored:
+    """Claims of an answer, held to the truth; no answer at all lacks everything."""
+    made = claims(answer, question)
+    return Scored(made & question.true, made - question.true, question.true - made)
+
+
+def _words(text: str) -> str:
+    """Words in lower case between single blanks, with one at both ends."""
+    return f" {' '.join(_WORD.findall(text.lower()))} "
+
+
+def _yes_or_no(answer: str) -> frozenset[str]:
+    found = _FIRST_ANSWER.search(answer.lower())
+    if not found:
+        return frozenset()
+    return frozenset({"yes" if found[1] == "yes" else "no"})
