@@ -87,11 +87,11 @@ def create_app(access: Access, *, run: str | None = None, plugin_names: Sequence
 
 
 def _add_calls(app: FastAPI, access: Access, run: str | None, plugin_names: Sequence[str]) -> None:
-    from recgpt.web import api, controls, recagent
+    from recgpt.web import api, controls, recagent, town
     from recgpt.web.service import Service
 
     app.state.service = Service(access, run=run, plugin_names=plugin_names)
-    for router in (api.router, controls.router, recagent.router):
+    for router in (api.router, controls.router, recagent.router, town.router):
         app.include_router(router)
     threading.Thread(target=app.state.service.warm, daemon=True).start()
 

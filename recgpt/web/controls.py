@@ -76,9 +76,10 @@ class Answer(Body):
 
 
 class Question(Body):
-    """Question to an agent as it was after a step."""
+    """Question to an agent as it was after a step, in a town at a tick."""
 
     step: int = Field(ge=0)
+    tick: int | None = Field(default=None, ge=0)
     agent: int = Field(ge=0)
     question: str = Field(min_length=1, max_length=MOST_QUESTION_CHARS)
 
@@ -249,9 +250,10 @@ async def scheduled(service: Service, run_id: str, at: int, entries: list[dict[s
         config, schedule = run.manifest.config, run.manifest.config.get("schedule")
         if schedule is None:
             raise SimulationError(f"the world {run.manifest.world!r} has no schedule: its agents cannot be changed")
+    n_agents = config["agents"] if "agents" in config else config["people"]
     agents = [agent for entry in entries for agent in entry.get("agents", [entry.get("agent", 0)])]
-    if missing := [agent for agent in agents if agent >= config["agents"]]:
-        raise SimulationError(f"run {run_id} has no agent {missing[0]}: choose one from 0 to {config['agents'] - 1}")
+    if missing := [agent for agent in agents if agent >= n_agents]:
+        raise SimulationError(f"run {run_id} has no agent {missing[0]}: choose one from 0 to {n_agents - 1}")
     return await _forked(service, run_id, at, [f"schedule={json.dumps([*schedule, *entries])}"])
 
 
@@ -285,24 +287,29 @@ async def interview(request: Request, run: str, body: Question) -> dict[str, Any
     service = service_of(request)
     service.check(run)
     async with service.work:
-        return await asyncio.to_thread(interviewed, run, body.step, body.agent, body.question)
+        return await asyncio.to_thread(interviewed, run, body.step, body.agent, body.question, tick=body.tick)
 
 
-def interviewed(run_id: str, step: int, agent: int, question: str) -> dict[str, Any]:
-    """Answer of an agent as it was after a step.
+def interviewed(run_id: str, step: int, agent: int, question: str, *, tick: int | None = None) -> dict[str, Any]:
+    """Answer of an agent as it was after a step, in a town at a tick.
 
     Raises
     ------
     SimulationError
         Agents of this world cannot be interviewed.
     """
-    from recgpt.simulate.worlds.society.config import NAME
-    from recgpt.simulate.worlds.society.interviewing import interview as ask
-
     with Run.open(run_id) as run:
-        if run.manifest.world != NAME:
+        if run.manifest.world == "town":
+            from recgpt.simulate.worlds.town.config import TownConfig
+            from recgpt.simulate.worlds.town.interviewing import interview as ask_resident
+
+            per_block = TownConfig(**run.manifest.config).ticks_per_block
+            return ask_resident(run, step * per_block if tick is None else tick, agent, question)
+        if run.manifest.world != "society":
             raise SimulationError(
-                f"agents of the world {run.manifest.world!r} cannot be interviewed: those of {NAME} can"
+                f"agents of the world {run.manifest.world!r} cannot be interviewed: those of society and town can"
             )
+        from recgpt.simulate.worlds.society.interviewing import interview as ask
+
         found = ask(run, step, agent, question)
     return {"text": found.text, "failure": found.failure, "calls": found.spent.calls, "cost_usd": found.spent.usd}
