@@ -25,7 +25,7 @@ def artifacts_of(setting: Setting) -> dict[str, bytes]:
     """Content of each artifact by its name."""
     grids = io.BytesIO()
     arrays: dict[str, Any] = {name: getattr(setting.map, name) for name in _GRIDS}
-    np.savez_compressed(grids, **arrays)
+    np.savez(grids, **arrays)
     town_map = setting.map
     places = {
         "name": town_map.name,

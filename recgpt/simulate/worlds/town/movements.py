@@ -11,6 +11,7 @@ Shapes: W tiles on which residents stood in a block.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, TypedDict
 
 import numpy as np
@@ -165,7 +166,7 @@ def _add_walk(walks: list[tuple[int, tuple[int, ...]]], new: tuple[int, tuple[in
 def _run_lengths(path: Sequence[int]) -> list[int]:
     """The first tile, then each step between tiles and how often it is taken."""
     found = [int(path[0])]
-    for here, there in zip(path, path[1:], strict=False):
+    for here, there in pairwise(path):
         step = int(there - here)
         if len(found) > 1 and found[-2] == step:
             found[-1] += 1

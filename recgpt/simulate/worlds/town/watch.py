@@ -65,6 +65,10 @@ _WHERE = {
     "talking": "talking",
 }
 _COLORS = (GREY, ORANGE, BLUE, PURPLE, GREEN, RED)
+_ACTIVITIES = [
+    ActivityKind(name=name, label=label, color=color)
+    for (name, label), color in zip(_WHERE.items(), _COLORS, strict=True)
+]
 
 
 class TownWatch(EventWatch):
@@ -77,10 +81,7 @@ class TownWatch(EventWatch):
     """
 
     people = "residents"
-    activities = [
-        ActivityKind(name=name, label=label, color=color)
-        for (name, label), color in zip(_WHERE.items(), _COLORS, strict=True)
-    ]
+    activities = _ACTIVITIES
 
     def __init__(self, run: Run) -> None:
         self._states = RecentStates(run, size=3)
@@ -197,7 +198,7 @@ class TownWatch(EventWatch):
             No such step was added.
         """
         self.check_step(step)
-        state = self._at(step)
+        state = self.state_at(step)
         knows = [[fact["text"], fact["kind"], len(fact["known"])] for fact in residents_view.facts_on_their_way(state)]
         adopted = sum(len(life.adopted) for life in state.lives)
         figures = {
@@ -222,7 +223,7 @@ class TownWatch(EventWatch):
             The run has no agent `ego`, or no such step was added.
         """
         self.check_step(step)
-        state = self._at(step)
+        state = self.state_at(step)
         shown = list(range(min(len(state.lives), _MOST_IN_GRAPH)))
         if ego is not None:
             self.check_agent(ego)
@@ -241,12 +242,12 @@ class TownWatch(EventWatch):
         self.check_step(step)
         self.check_agent(agent)
         tick = step * self._start.rules.ticks_per_block
-        found = self._person(self._at(step), self._rows(step), max(tick - 1, 0), agent)
+        found = self._person(self.state_at(step), self._rows(step), max(tick - 1, 0), agent)
         relations = [
             [f"{each['name']} (#{each['agent']})", each["label"], each["affinity"]] for each in found["relations"]
         ]
         memories = [[each["kind"], each["text"], each["importance"]] for each in found["memories"]]
-        action = self._at(step).lives[agent].action
+        action = self.state_at(step).lives[agent].action
         return AgentCard(
             step=step,
             id=agent,
@@ -263,7 +264,7 @@ class TownWatch(EventWatch):
 
     def _activity_of(self, step: int, agent: int) -> int:
         names = list(_WHERE)
-        return names.index("asleep" if self._at(step).lives[agent].sleeps else "home")
+        return names.index("asleep" if self.state_at(step).lives[agent].sleeps else "home")
 
     # --- any tick, for the map ---
 
@@ -345,7 +346,8 @@ class TownWatch(EventWatch):
 
     # --- states ---
 
-    def _at(self, step: int) -> TownState:
+    def state_at(self, step: int) -> TownState:
+        """State after a block; shared, so read it only."""
         state = self._states.at(step)
         assert isinstance(state, TownState)  # noqa: S101  # of the world of this run
         return state
@@ -360,7 +362,7 @@ class TownWatch(EventWatch):
         rows = self.run.events(block)
         until = rows.filter(pl.col("time") <= tick * self._start.rules.seconds_per_tick)
         if tick not in self._moments_within:
-            self._moments_within[tick] = self._at(block - 1).until(rows, tick + 1)
+            self._moments_within[tick] = self.state_at(block - 1).until(rows, tick + 1)
             if len(self._moments_within) > _KEPT_MOMENTS:
                 self._moments_within.popitem(last=False)
         return self._moments_within[tick], until
