@@ -15,6 +15,7 @@ from recgpt.simulate.worlds.town.rules.schedules import (
     decomposed,
     decomposed_as_published,
     filled,
+    hours_of_day,
     inserted,
     is_decomposed,
     merged,
@@ -155,6 +156,14 @@ def test_a_missed_end_does_not_make_the_action_last_a_day():
     late = start + timedelta(minutes=5, seconds=10)
     assert not is_over(start, 5, late, published=True)
     assert is_over(start, 5, late)
+
+
+def test_a_second_try_at_a_day_begins_asleep():
+    replies = iter([*["working"] * 17, *(f"task {number}" for number in range(24))])
+    assert hours_of_day(7, lambda hour: next(replies), published=True)[:2] == ["task 0", "task 1"]
+    replies = iter([*["working"] * 17, *(f"task {number}" for number in range(24))])
+    assert hours_of_day(7, lambda hour: next(replies)) == ["sleeping"] * 7 + [f"task {k}" for k in range(17)]
+    assert hours_of_day(7, lambda hour: "working") == ["sleeping"] * 7 + ["working"] * 17
 
 
 def test_an_interrupted_activity_goes_on_after_a_talk():

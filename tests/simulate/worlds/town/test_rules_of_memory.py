@@ -113,6 +113,20 @@ def test_values_are_scaled_as_published_and_equal_ones_to_the_middle_as_correcte
         assert scaled(case["in"], *case["to"]) == pytest.approx(case["corrected"] or case["published"], abs=1e-9)
 
 
+def test_of_two_memories_alike_the_one_read_last_comes_first():
+    older, newer = (
+        Node(number, "event", "tea", "tea", ("Ana", "drink", "tea"), 3, today(clock), today(clock))
+        for number, clock in ((1, "08:00"), (2, "11:00"))
+    )
+    vectors = {"tea": np.ones(4)}
+    order = {
+        name: [each.node.number for each in retrieve([older, newer], vectors, np.ones(4), today("12:00"), 2, rule=rule)]
+        for name, rule in RULES.items()
+    }
+    assert order.pop("published") == [1, 2]  # recency counted from the wrong end
+    assert set(map(tuple, order.values())) == {(2, 1)}
+
+
 # --- entries ---
 
 

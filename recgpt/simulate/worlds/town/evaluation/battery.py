@@ -3,8 +3,8 @@
     for question in Battery(setting, truth, seed=0, second=64_800).questions(agent):
         print(question.text, question.true)
 
-Questions name residents and facts that are drawn by seed and resident, from among those for which they make sense; a
-question without such a one (no talk yet, no conclusion yet) is left out.
+Questions name residents and facts that are drawn by seed and resident, where they make sense; a question without any
+(no talk yet, no conclusion yet) is left out.
 """
 
 from collections.abc import Iterator, Sequence
@@ -176,7 +176,7 @@ class Battery:
         )
 
     def _named(self, agent: int, purpose: str) -> int | None:
-        """A resident to be asked about: in half of the cases one that is unknown, if there is one."""
+        """A resident to be named by a question: unknown ones in half of the cases, if there are any."""
         others = [other for other in range(len(self._names)) if other != agent]
         unknown = [other for other in others if not self._truth.is_aware_of(agent, other)]
         known = [other for other in others if other not in unknown]
@@ -185,7 +185,7 @@ class Battery:
         return self._drawn(agent, purpose, among) if among else None
 
     def _label(self, agent: int, other: int) -> str:
-        """What another is to a resident: the label of the tie, else by whether they talked."""
+        """Relation to another: the label of the tie, else by whether they talked."""
         label = next((tie.label for tie in self._setting.people.ties if (tie.agent, tie.other) == (agent, other)), "")
         talked = any(talk.other == other for talk in self._truth.talks[agent])
         return label or (ACQUAINTANCE if talked else STRANGER)

@@ -1,4 +1,4 @@
-"""Interviews of all residents of one run or more, in every arm, and what they show.
+"""Interviews of all residents of one run or more, in every arm, and their summary.
 
     found = evaluate([Run.open("demo")], at=time(18))
     found["arms"]["full"]["all"]               # {"mean": .9, "low": .88, "high": .92, ...}
@@ -162,7 +162,7 @@ class _Interviewed:
         return found
 
     def acquaintance(self) -> dict[str, Any]:
-        """Who says to know whom, by rule, held to the log."""
+        """Acquaintance that residents claim, by rule, held to the log."""
         n = len(self._state.residents)
         scenes = [scene_in(ARMS[FULL], self._state, agent, self._state.memory) for agent in range(n)]
         says_MM = np.array(

@@ -24,7 +24,7 @@ class Question:
     domain
         Phrases that count as claims of an answer; `YES_NO` for a question of yes or no.
     true
-        Those of them that are true.
+        True ones among them.
     about
         Resident that the question names; -1: none.
     fact

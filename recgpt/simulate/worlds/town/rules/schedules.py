@@ -6,12 +6,13 @@ inserted(schedule, 610, "talking", 20)                     # 1,440 minutes again
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 MINUTES_PER_DAY = 1440
 _PART = 5
 """Minutes that the parts of a decomposed activity are multiples of."""
 _LONGEST_NAP = 60
+_HOURS, _TRIES, _VARIETY = 24, 3, 5
 _ABOUT_SLEEP = re.compile(r"\b(sleep|asleep|sleeps|sleeping|nap|bedtime)\b|\b(in|into|to) bed\b")
 _GOES_TO_BED = re.compile(r"\b(going|go|goes|getting|get|heading|head) (in|into|to) bed\b")
 
@@ -33,6 +34,27 @@ def merged(activities: Sequence[str], minutes: int = 60) -> list[Block]:
         else:
             schedule.append((activity, minutes))
     return schedule
+
+
+def hours_of_day(wake_hour: int, activity_at: Callable[[int], str], *, published: bool = False) -> list[str]:
+    """Activities of 24 hours: sleep before the wake hour, then one reply an hour.
+
+    Three tries at most, until five activities differ.
+
+    Published: the hours of sleep are used up by the first try, so that a second one begins at midnight, awake.
+
+    Parameters
+    ----------
+    activity_at
+        Reply for an hour.
+    """
+    activities: list[str] = []
+    for attempt in range(_TRIES):
+        asleep = 0 if published and attempt else wake_hour
+        activities = ["sleeping"] * asleep + [activity_at(hour) for hour in range(asleep, _HOURS)]
+        if len(set(activities)) >= _VARIETY:
+            break
+    return activities
 
 
 def block_at(schedule: Sequence[Block], minute: int, ahead: int = 0, *, published: bool = False) -> int:
