@@ -55,7 +55,7 @@ class Attendance:
             "came": len(self.came),
             "came_uninvited": len(set(self.present) - set(self.invited)),
             "stayed_away": len(away),
-            "named_a_conflict": sum(not each.accepted and bool(each.reason) for each in away.values()),
+            "named_a_reason": sum(not each.accepted and bool(each.reason) for each in away.values()),
             "reasons": {str(guest): each.reason for guest, each in sorted(away.items()) if not each.accepted},
         }
 

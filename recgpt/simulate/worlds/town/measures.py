@@ -33,7 +33,7 @@ PUBLISHED: dict[str, float] = {
     "acquaintance, end": 0.74,
     "false acquaintance": 6 / 453,
     "came": 5 / 12,
-    "named a conflict": 3 / 7,
+    "named a reason": 3 / 7,
 }
 """Figures of the paper, shares after two days of 25 residents: of knowers, pairs, answers, guests, absent guests."""
 _DIGITS = 4

@@ -73,6 +73,8 @@ class Spread:
     ----------
     knowers
         By fact: how each resident that knows it came to know it.
+    overheard
+        By fact: residents that perceived a talk of others about it, which does not count as knowledge.
     met
         Pairs of residents with mutual acquaintance, the lower number first.
     met_at_start
@@ -88,6 +90,7 @@ class Spread:
     def __init__(self, people: People) -> None:
         self.people = people
         self.knowers = [{agent: Heard(_START, _START, 1.0) for agent in fact.known_by} for fact in people.facts]
+        self.overheard: list[set[int]] = [set() for _ in people.facts]
         self.met = _mutual_ties(people)
         self.met_at_start = len(self.met)
         self.invited: dict[tuple[int, int], Invited] = {}
@@ -115,8 +118,7 @@ class Spread:
                     self.invited[item, other] = Invited(agent, second, bool(value), text or "")
                     self._tell(second, agent, other, item, 1.0)
                 case "perceived":
-                    if other is not None:
-                        self._aware[agent].add(other)
+                    self._see(agent, other, text or "")
                 case "edited":
                     self._whisper(second, agent, text or "{}")
                 case _:
@@ -172,6 +174,15 @@ class Spread:
         supported = begun <= second <= end and teller in self.knowers[number]
         self.knowers[number].setdefault(listener, Heard(teller, second, trust, supported))
         self._aware_of_fact(listener, number)
+
+    def _see(self, agent: int, other: int | None, text: str) -> None:
+        """Something perceived: a resident, and words overheard in the text of its activity."""
+        if other is not None:
+            self._aware[agent].add(other)
+        self._aware[agent] |= self._named_in(text)
+        for number, fact in enumerate(self.people.facts):
+            if fact.text in text:
+                self.overheard[number].add(agent)
 
     def _whisper(self, second: int, agent: int, text: str) -> None:
         entry = parse_json(text, "an event of the run")

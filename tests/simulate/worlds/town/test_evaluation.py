@@ -1,5 +1,6 @@
 """The battery of interviews: claims and scores, truths of the log, arms, and a town evaluated as a whole."""
 
+from dataclasses import replace
 from datetime import datetime, time
 from types import SimpleNamespace
 
@@ -59,6 +60,8 @@ def test_scores_are_the_harmonic_mean_of_precision_and_recall():
     found = score("Ann and Bob", asked(["Ann", "Bob", "Cal", "Dee"], ["Ann", "Cal", "Dee"]))
     assert (found.right, found.wrong, found.lacking) == ({"Ann"}, {"Bob"}, {"Cal", "Dee"})
     assert found.score == pytest.approx(2 / 5)  # precision 1/2, recall 1/3
+    one = replace(asked(["Ann", "Bob", "Cal"], ["Ann", "Cal"]), one_is_enough=True)
+    assert [score(answer, one).score for answer in ("Cal", "Ann and Cal", "Bob", "")] == [1.0, 1.0, 0.0, 0.0]
     assert score("nobody", asked(["Ann"], [])).score == 1
     assert score("Ann", asked(["Ann"], [])).score == score("", asked(["Ann"], ["Ann"])).score == 0
 

@@ -168,6 +168,15 @@ def test_names_of_residents_unknown_to_their_speaker_are_false_acquaintance(sett
     assert spread.named == 5
 
 
+def test_words_overheard_make_names_known_but_are_no_knowledge(setting):
+    spread = Spread(setting.people)
+    spread.add(
+        rows_of(event(0, ANA, "perceived", other=BEN, value=3, text="Ben Blum is saying: Dee Dunn runs for mayor"))
+    )
+    assert (spread.overheard[RUN], set(spread.knowers[RUN])) == ({ANA}, {DEE})
+    assert DEE in spread.aware_of(ANA)
+
+
 # --- days ---
 
 
@@ -227,7 +236,7 @@ def test_measures_of_a_town_of_an_evening(setting, town_map):
     assert found["gatherings"] == [
         {
             **{"fact": PARTY, "invited": 2, "accepted": 1, "came": 1, "came_uninvited": 1, "stayed_away": 1},
-            **{"named_a_conflict": 1, "reasons": {str(CAM): "I work then"}},
+            **{"named_a_reason": 1, "reasons": {str(CAM): "I work then"}},
         }
     ]
     assert found["party"]["end"] == 3

@@ -135,13 +135,15 @@ class Battery:
 
     def _of_reflections(self, agent: int) -> Iterator[Question]:
         truth, names, others = self._truth, self._names, self._others(agent)
-        if minutes := truth.minutes_with(agent):
-            most = frozenset(names[other] for other, each in minutes.items() if each == max(minutes.values()))
-            yield Question("reflections", "most talks", "With whom have you talked the most so far?", others, most)
+        if counts := truth.talks_with(agent):
+            most = frozenset(names[other] for other, n in counts.items() if n == max(counts.values()))
+            text = "With whom have you talked most often so far?"
+            yield Question("reflections", "most talks", text, others, most, one_is_enough=True)
         if affinity := truth.affinity[agent]:
             best = max(affinity.values())
             liked = frozenset(names[other] for other, each in affinity.items() if each >= best - _AS_GOOD)
-            yield Question("reflections", "likes", "Whom do you like best of all in town?", others, liked)
+            text = "Whom do you like best of all in town?"
+            yield Question("reflections", "likes", text, others, liked, one_is_enough=True)
         every = tuple({each.text for concluded in truth.concluded for each in concluded})
         own = truth.concluded[agent]
         if own:
@@ -159,7 +161,7 @@ class Battery:
             most_important = max(facts[fact].importance for fact in heard)
             news = frozenset(self._facts[fact] for fact in heard if facts[fact].importance == most_important)
             text = "Which news that others passed on to you matters most?"
-            yield Question("reflections", "best news", text, self._facts, news)
+            yield Question("reflections", "best news", text, self._facts, news, one_is_enough=True)
 
     # --- parts ---
 

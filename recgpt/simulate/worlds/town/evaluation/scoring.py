@@ -31,6 +31,8 @@ class Question:
         Fact that the question names; -1: none.
     minute
         Minute of the day that the question names; -1: none.
+    one_is_enough
+        Whether one of the true phrases is a whole answer.
     """
 
     category: Category
@@ -41,6 +43,7 @@ class Question:
     about: int = -1
     fact: int = -1
     minute: int = -1
+    one_is_enough: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,10 @@ def claims(answer: str, question: Question) -> frozenset[str]:
 def score(answer: str, question: Question) -> Scored:
     """Claims of an answer, held to the truth; no answer at all lacks everything."""
     made = claims(answer, question)
-    return Scored(made & question.true, made - question.true, question.true - made)
+    right, lacking = made & question.true, question.true - made
+    if question.one_is_enough:
+        lacking = frozenset() if right else frozenset(sorted(lacking)[:1])
+    return Scored(right, made - question.true, lacking)
 
 
 def _words(text: str) -> str:

@@ -111,10 +111,10 @@ def _came(measures: dict[str, Any]) -> float | None:
     return sum(each["came"] for each in measures["gatherings"]) / invited if invited else None
 
 
-def _conflicts(measures: dict[str, Any]) -> float | None:
-    """Share of the absent guests of all gatherings that named a conflict."""
+def _reasons(measures: dict[str, Any]) -> float | None:
+    """Share of the absent guests of all gatherings that named a reason."""
     away = sum(each["stayed_away"] for each in measures["gatherings"])
-    return sum(each["named_a_conflict"] for each in measures["gatherings"]) / away if away else None
+    return sum(each["named_a_reason"] for each in measures["gatherings"]) / away if away else None
 
 
 def _of(name: str, key: str) -> Value:
@@ -130,7 +130,7 @@ _SPREAD: tuple[tuple[str, str, Value], ...] = (
     ("density of acquaintance, end", "acquaintance, end", _of("acquaintance", "end")),
     ("names in talks and thoughts, share unknown", "false acquaintance", _of("false_acquaintance", "share")),
     ("guests that came, of those invited", "came", _came),
-    ("absent guests with a conflict", "named a conflict", _conflicts),
+    ("absent guests with a reason (published: a conflict)", "named a reason", _reasons),
 )
 """Name of a measure, its published figure, and its value in the measures of a run."""
 

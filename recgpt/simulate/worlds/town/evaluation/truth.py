@@ -83,16 +83,13 @@ class Truth:
         plan = self.plans[agent]
         return plan[block_at(plan, minute)][0] if plan else None
 
-    def minutes_with(self, agent: int) -> Counter[int]:
-        """Minutes of talk by the other side."""
-        minutes: Counter[int] = Counter()
-        for talk in self.talks[agent]:
-            minutes[talk.other] += round(talk.minutes)
-        return minutes
+    def talks_with(self, agent: int) -> Counter[int]:
+        """Number of talks by the other side."""
+        return Counter(talk.other for talk in self.talks[agent])
 
     def knows(self, agent: int, fact: int) -> bool:
-        """Whether a resident knows a fact."""
-        return agent in self.spread.knowers[fact]
+        """Whether a resident knows a fact, or overheard it."""
+        return agent in self.spread.knowers[fact] or agent in self.spread.overheard[fact]
 
     def is_aware_of(self, agent: int, other: int) -> bool:
         """Whether a resident has a tie to another, saw it, talked with it, or heard its name."""
