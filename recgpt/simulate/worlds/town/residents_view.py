@@ -211,7 +211,7 @@ def acquaintances(state: TownState, shown: Sequence[int], activities: Sequence[s
     residents, kept = state.residents, set(shown)
     households = sorted({resident.household for resident in residents})
     cluster = {household: number for number, household in enumerate(households)}
-    links = [
+    links: list[dict[str, Any]] = [
         {
             "source": agent,
             "target": other,
