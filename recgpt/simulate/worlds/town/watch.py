@@ -19,13 +19,7 @@ from recgpt.errors import SimulationError
 from recgpt.simulate.store import Run
 from recgpt.simulate.watch import About, ActivityKind, AgentCard, Figure, Mark, Moment, Panel, ProfileEntry
 from recgpt.simulate.watching import (
-    BLUE,
     CALL_FIGURES,
-    GREEN,
-    GREY,
-    ORANGE,
-    PURPLE,
-    RED,
     CallCounts,
     EventWatch,
     RecentStates,
@@ -35,11 +29,11 @@ from recgpt.simulate.watching import (
     table_panel,
 )
 from recgpt.simulate.worlds.town import residents_view
-from recgpt.simulate.worlds.town.activities import SLEEPING, TALKING
 from recgpt.simulate.worlds.town.config import BLOCK_SECONDS, TownConfig
 from recgpt.simulate.worlds.town.log_words import words_of
 from recgpt.simulate.worlds.town.movements import Movements, drawn_map, stood
 from recgpt.simulate.worlds.town.state import TownState
+from recgpt.simulate.worlds.town.whereabouts import ASLEEP, WALKING, WHEREABOUTS, whereabouts
 
 _MOST_IN_GRAPH = 1000
 _KEPT_MOMENTS = 4  # states in the middle of a block
@@ -56,19 +50,7 @@ _COUNTED = {
     "failed": ("failed", "decisions for which the language model gave nothing valid", "failures"),
 }
 _LABELS = {"told": "news passed on", "invited": "invitations", "mentioned": "recommended", "wished": "wanted"}
-_WHERE = {
-    "asleep": "asleep",
-    "home": "at home",
-    "work": "at work",
-    "out": "elsewhere",
-    "walking": "walking",
-    "talking": "talking",
-}
-_COLORS = (GREY, ORANGE, BLUE, PURPLE, GREEN, RED)
-_ACTIVITIES = [
-    ActivityKind(name=name, label=label, color=color)
-    for (name, label), color in zip(_WHERE.items(), _COLORS, strict=True)
-]
+_ACTIVITIES = [ActivityKind(name=name, label=label, color=color) for name, (label, color) in WHEREABOUTS.items()]
 
 
 class TownWatch(EventWatch):
@@ -147,33 +129,19 @@ class TownWatch(EventWatch):
         """Figures of the block."""
         counts = dict(rows["kind"].value_counts().iter_rows())
         where = self.activity(rows)
-        asleep, walking = list(_WHERE).index("asleep"), list(_WHERE).index("walking")
         self._calls[self.step :] = [self._call_counts.up_to(self.step) if self._has_calls else {}]
         of_calls = {figure["name"]: self._calls[-1][figure["name"]] for figure in CALL_FIGURES if self._has_calls}
         return {
-            "awake": int((where != asleep).sum()),
-            "walking": int((where == walking).sum()),
+            "awake": int((where != ASLEEP).sum()),
+            "walking": int((where == WALKING).sum()),
             **{name: counts.get(kind, 0) for name, (kind, *_) in _COUNTED.items()},
             **of_calls,
         }
 
     def activity(self, rows: pl.DataFrame) -> np.ndarray:
         """(A,) index of the activity of each resident at the end of the block."""
-        return np.array([self._where(agent) for agent in range(len(self._start.lives))], dtype=np.int64)
-
-    def _where(self, agent: int) -> int:
         state = self._movements.state
-        life, resident, town_map = state.lives[agent], state.residents[agent], state.setting.map
-        names = list(_WHERE)
-        if life.walks(state.tick):
-            return names.index("walking")
-        if life.action.activity in (SLEEPING, TALKING):
-            return names.index("asleep" if life.action.activity == SLEEPING else "talking")
-        sector = int(town_map.sector_HW.flat[life.tile(state.tick)])
-        if sector == resident.home:
-            return names.index("home")
-        works = resident.work >= 0 and sector >= 0 and sector == town_map.sector_of(resident.work)
-        return names.index("work" if works else "out")
+        return np.array([whereabouts(state, agent) for agent in range(len(state.lives))], dtype=np.int64)
 
     def marks(self, rows: pl.DataFrame) -> list[Mark]:
         """Gatherings that begin, and entries of the schedule that take effect."""
@@ -228,7 +196,8 @@ class TownWatch(EventWatch):
         if ego is not None:
             self.check_agent(ego)
             shown = sorted({ego, *state.lives[ego].relations})
-        names = ["asleep" if life.sleeps else "home" for life in state.lives]
+        kinds = list(WHEREABOUTS)
+        names = [kinds[whereabouts(state, agent)] for agent in range(len(state.lives))]
         return residents_view.acquaintances(state, shown, names)
 
     def agent(self, step: int, agent: int) -> AgentCard:
@@ -253,7 +222,12 @@ class TownWatch(EventWatch):
             id=agent,
             name=found["name"],
             role="agent",
-            event={"activity": self._activity_of(step, agent), "text": action.text, "start": None, "end": None},
+            event={
+                "activity": whereabouts(self.state_at(step), agent),
+                "text": action.text,
+                "start": None,
+                "end": None,
+            },
             profile=[ProfileEntry(name=None, label=label, value=value) for label, value in found["profile"] if value],
             panels=[
                 table_panel("plan", "Plan of the day", ["at", "activity"], [_planned(each) for each in found["plan"]]),
@@ -261,10 +235,6 @@ class TownWatch(EventWatch):
                 table_panel("memory", "Memories, the latest first", ["kind", "memory", "importance"], memories),
             ],
         )
-
-    def _activity_of(self, step: int, agent: int) -> int:
-        names = list(_WHERE)
-        return names.index("asleep" if self.state_at(step).lives[agent].sleeps else "home")
 
     # --- any tick, for the map ---
 
