@@ -6,6 +6,7 @@ inputs = load_inputs(TownConfig(people=25))
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from recgpt import plugins
@@ -20,6 +21,7 @@ from recgpt.simulate.worlds.town.minds import mind_class
 from recgpt.simulate.worlds.town.people import load_people
 from recgpt.simulate.worlds.town.places import TownMap
 from recgpt.simulate.worlds.town.plan import load_default_map
+from recgpt.simulate.worlds.town.published.sources import read_town
 from recgpt.simulate.worlds.town.recommending import TownRecommender, fitted, model_of
 from recgpt.simulate.worlds.town.residents import People
 from recgpt.simulate.worlds.town.setting import Setting
@@ -100,4 +102,8 @@ def _map_and_people(config: TownConfig) -> tuple[TownMap, People]:
     if config.town == "default":
         town_map = load_default_map()
         return town_map, load_people(town_map, config.people, start_time=config.start_time)
-    raise SimulationError(f"town={config.town}: unknown: choose default")
+    path = Path(config.town)
+    if path.is_dir():
+        folder, history = (None if each is None else Path(each) for each in (config.map_folder, config.history))
+        return read_town(path, map_folder=folder, history=history, n=config.people)
+    raise SimulationError(f"town={config.town}: choose default, or name the folder of a published simulation")

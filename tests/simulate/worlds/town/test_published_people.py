@@ -21,7 +21,7 @@ START = datetime(2023, 2, 13)
 def ville(shared: Path) -> tuple[TownMap, People]:
     folder = shared / "data" / "simulate" / "smallville"
     history = folder / "the_ville" / "agent_history_init_n25.csv"
-    return read_town(folder / "storage" / "base_the_ville_n25", None, history)
+    return read_town(folder / "storage" / "base_the_ville_n25", history=history)
 
 
 def test_the_shipped_profiles_become_residents(ville: tuple[TownMap, People]) -> None:

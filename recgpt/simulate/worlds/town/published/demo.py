@@ -4,7 +4,7 @@
     write_demo(simulation, Path("copy"))
     compressed(movement)["2"]                  # step -> persona -> its four fields, where one of them has changed
 
-Step 0 has everybody; a later step only those with a change.
+Step 0 has all personas; a later step the changed ones.
 """
 
 import json

@@ -147,7 +147,7 @@ def check_embeddings(content: dict[str, Any], where: object) -> None:
 
 
 def check_spatial(content: dict[str, Any], where: object) -> None:
-    """Refuse what is no tree of world, sector, arena and a list of objects.
+    """Refuse anything but a tree of world, sector, arena and a list of objects.
 
     Raises
     ------

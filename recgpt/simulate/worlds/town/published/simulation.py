@@ -71,7 +71,7 @@ class Meta:
 
 @dataclass(frozen=True)
 class Shown:
-    """What a movement file shows of a persona.
+    """A persona in a movement file.
 
     Attributes
     ----------
@@ -230,7 +230,7 @@ def read_personas(folder: Path, names: tuple[str, ...]) -> dict[str, Persona]:
 
 
 def movement_of(fields: Fields, names: tuple[str, ...], *, whole: bool = True) -> dict[str, Shown]:
-    """What a step shows of each persona.
+    """Each persona in a movement file.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """A published simulation or demo as the source of a town: its files, its map, its residents.
 
     source = read_source(Path("storage/base_the_ville_n25"))         # or compressed_storage/NAME
-    town_map, people = read_town(path, map_folder=None, history=None)
+    town_map, people = read_town(path, history=Path("agent_history_init_n25.csv"))
 
 The map is not in the folder of a simulation: it is given, or the only one beside the storage, `*/matrix`.
 """
@@ -40,7 +40,9 @@ def read_source(path: Path) -> Simulation:
     return read_demo(path) if _is_demo(path) else read_simulation(path)
 
 
-def read_town(path: Path, map_folder: Path | None, history: Path | None) -> tuple[TownMap, People]:
+def read_town(
+    path: Path, *, map_folder: Path | None = None, history: Path | None = None, n: int | None = None
+) -> tuple[TownMap, People]:
     """Map and residents of a published simulation or demo, without its movement.
 
     Parameters
@@ -49,16 +51,21 @@ def read_town(path: Path, map_folder: Path | None, history: Path | None) -> tupl
         Folder of the grids (`matrix`); None: the only one beside the storage.
     history
         CSV file of sentences that residents know from the start.
+    n
+        Number of residents, the first ones; None: all.
 
     Raises
     ------
     DataError
-        A file is missing or damaged, or a name is unknown.
+        A file is missing or damaged, a name is unknown, or the simulation has fewer residents.
     """
     meta = read_meta(path / (DEMO_META if _is_demo(path) else META))
-    cast = read_personas(path / "personas", meta.names)
+    names = meta.names[:n]
+    if n is not None and n > len(names):
+        raise DataError(f"{path} has {len(names)} personas: people={n} is too many")
+    cast = read_personas(path / "personas", names)
     town_map = read_published_map(find_map(path) if map_folder is None else map_folder)
-    entries = [] if history is None else read_history(history, meta.names)
+    entries = [] if history is None else [each for each in read_history(history, meta.names) if each[0] in names]
     people = people_of(cast, town_map, meta.start_date, entries)
     return _with_owners(town_map, people), people
 
