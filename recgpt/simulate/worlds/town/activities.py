@@ -45,7 +45,7 @@ class Activity:
     gains: dict[str, float] = field(default_factory=dict)
 
 
-_SEATS = ("table", "chair", "seat", "bench", "sofa", "counter")
+_SEATS = ("table", "chair", "seating", "seat", "bench", "sofa", "counter")
 _HOME = ("home",)
 _MEAL = {"food": 1.6, "company": 0.1}
 
@@ -267,7 +267,7 @@ ACTIVITIES: tuple[Activity, ...] = (
         "being passed",
         30,
         ("park",),
-        ("garden", "path", "tree", "pond", "flower", "fountain"),
+        ("garden", "path", "tree", "pond", "flower", "fountain", "bench"),
         {"fun": 0.35, "company": 0.15, "energy": -0.02},
     ),
     Activity(
@@ -300,7 +300,7 @@ ACTIVITIES: tuple[Activity, ...] = (
         "being sat at",
         25,
         ("cafe",),
-        ("table", "seat", "chair", "counter"),
+        ("seating", "table", "seat", "chair", "counter"),
         {"fun": 0.25, "company": 0.3, "food": 0.3},
     ),
     Activity(
@@ -311,7 +311,7 @@ ACTIVITIES: tuple[Activity, ...] = (
         "being sat at",
         40,
         ("restaurant", "cafe"),
-        ("table", "seat", "chair", "counter"),
+        ("seating", "table", "seat", "chair", "counter"),
         {"food": 1.4, "fun": 0.25, "company": 0.3},
     ),
     Activity(
@@ -322,7 +322,7 @@ ACTIVITIES: tuple[Activity, ...] = (
         "being sat at",
         45,
         ("bar",),
-        ("table", "stool", "seat", "counter", "bar"),
+        ("seating", "stool", "seat", "counter", "bar"),
         {"fun": 0.4, "company": 0.45, "energy": -0.03},
     ),
     Activity(
@@ -333,7 +333,7 @@ ACTIVITIES: tuple[Activity, ...] = (
         "being sat in",
         115,
         ("cinema",),
-        ("seat", "row", "chair", "screen"),
+        ("seats", "row", "seat", "chair", "screen"),
         {"fun": 0.5, "energy": 0.02},
     ),
     Activity(

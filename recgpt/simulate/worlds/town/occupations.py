@@ -62,7 +62,7 @@ def _tasks(activity: int, *texts: str) -> tuple[Task, ...]:
 
 _CAFE = (
     *_tasks(a.SERVING, "grinding coffee @ coffee counter", "serving coffee at the counter @ counter"),
-    *_tasks(a.SERVING, "wiping the tables @ table", "baking cakes @ oven stove kitchen counter"),
+    *_tasks(a.SERVING, "wiping the tables @ table seating", "baking cakes @ oven stove kitchen counter"),
     *_tasks(
         a.SERVING, "washing cups @ sink counter", "taking orders @ counter table", "writing the menu @ board counter"
     ),
@@ -70,7 +70,10 @@ _CAFE = (
 _BAR = (
     *_tasks(a.SERVING, "polishing glasses @ counter bar", "serving drinks @ counter bar", "changing a barrel @ barrel"),
     *_tasks(
-        a.SERVING, "clearing the tables @ table", "chatting up the guests @ counter bar", "counting the till @ counter"
+        a.SERVING,
+        "clearing the tables @ table seating",
+        "chatting up the guests @ counter bar",
+        "counting the till @ counter",
     ),
 )
 _RESTAURANT = _tasks(
@@ -78,7 +81,7 @@ _RESTAURANT = _tasks(
     "preparing vegetables @ kitchen counter sink",
     "cooking the menu @ stove oven",
     "plating dishes @ counter",
-    "serving tables @ table",
+    "serving tables @ table seating",
     "cleaning the kitchen @ sink stove",
 )
 _CINEMA = _tasks(
@@ -119,10 +122,10 @@ _TEACH = (
     *_tasks(a.TEACHING, "marking papers @ desk table"),
 )
 _LEARN = (
-    *_tasks(a.CLASS, "attending a lecture @ seat desk chair table", "taking part in a seminar @ table desk seat"),
+    *_tasks(a.CLASS, "attending a lecture @ seat desk chair table", "taking part in a seminar @ desk seat chair"),
     *_tasks(a.STUDYING, "reading course books @ desk table shelf", "writing an essay @ desk table"),
     *_tasks(a.CLASS, "attending a class @ seat desk chair"),
-    *_tasks(a.STUDYING, "doing research in the library @ shelf desk table", "revising notes @ desk table"),
+    *_tasks(a.STUDYING, "doing research for a paper @ desk table", "revising notes @ desk table"),
 )
 _PUPIL = (
     *_tasks(

@@ -35,7 +35,7 @@ class PlayedDays:
     """Days of a setting, played by the scripted mind."""
 
     def __init__(self, setting: Setting, days: int = 1, seed: int = 0, rules: TownRules | None = None) -> None:
-        self.rules = rules or TownRules(days=days)
+        self.rules = rules or TownRules(hours=24 * days)
         self.setting, self.seed, self.map = setting, seed, setting.map
         self.mind = ScriptedMind(setting, self.rules, seed=seed)
         self.memory: TownMemory = None  # type: ignore[assignment]  # days read none

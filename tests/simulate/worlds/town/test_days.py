@@ -3,7 +3,7 @@
 import pytest
 from days_played import PlayedDays, default_setting
 
-from recgpt.simulate.worlds.town.activities import ACTIVITIES, CINEMA, SLEEPING
+from recgpt.simulate.worlds.town.activities import ACTIVITIES, CINEMA, DINING, SLEEPING
 
 DAY = 1440
 
@@ -29,7 +29,7 @@ def test_each_plan_has_1440_minutes_and_known_activities_and_places(played):
 def test_activities_follow_each_other_and_last_from_a_minute_to_an_hour_but_for_sleep_and_films(played):
     for each in played.acted:
         assert each.act.minutes >= 1
-        assert each.act.minutes <= 60 or each.act.activity in (SLEEPING, CINEMA), each.act
+        assert each.act.minutes <= 60 or each.act.activity in (SLEEPING, CINEMA, DINING), each.act
 
 
 def test_everybody_sleeps_in_the_own_bed(played, town):

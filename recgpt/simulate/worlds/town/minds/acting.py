@@ -6,6 +6,7 @@ A free block is decided anew at each part, by the needs of the moment; the plann
 finds its place taken takes another one of the same kind, waits its turn, or does something else.
 """
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 
@@ -30,22 +31,23 @@ DAY = 1440
 LONGEST = 60
 """Minutes of the longest activity other than sleep and a film."""
 _AHEAD = 2  # minutes: so close to its end a block is over
-_NEAR = 2  # minutes of a walk that needs no activity of its own
+_MARGIN = 1  # minutes of a walk above its estimate
+_NEAR = 3  # minutes of a walk that needs no activity of its own
 _HUNGRY = 0.2
 _DRAWS = 24
 _ALONE = frozenset({a.BATHROOM, a.SHOWERING, a.TEETH})  # one at a time
-_BOOKED = frozenset({a.CINEMA, a.DINING})
 _WORK = frozenset({a.WORKING, a.SERVING, a.SELLING, a.TEACHING, a.CRAFTING, a.CARING, a.CLASS})
 _WAYS = frozenset({a.COMMUTING, a.HOMEWARD, a.UNDERWAY})
 
 
 @dataclass(frozen=True, slots=True)
 class _Due:
-    """The block of the plan that is due, with its span in minutes of the day."""
+    """The block of the plan that is due, with its span in minutes of the day, and the sector of the next one."""
 
     block: PlanBlock
     start: int
     end: int
+    then: int
 
 
 class Acting:
@@ -64,13 +66,37 @@ class Acting:
     def act(self, scene: Scene) -> Act:
         """See `Mind.act`."""
         seconds = scene.now.hour * 3600 + scene.now.minute * 60 + scene.now.second
-        gatherings = gatherings_of(scene, scene.day, self._parameters.day.no_show)
+        gatherings = gatherings_of(scene, self._venues, scene.day, self._parameters.day.no_show)
         for each in gatherings:
             if (each.start - each.walk - _AHEAD) * 60 <= seconds < (each.end - _AHEAD) * 60:
                 return self._attend(scene, each, seconds)
-        act = self._planned(scene, _due(scene, seconds // 60), seconds)
+        act = self._planned(scene, self._due(scene, seconds // 60), seconds)
         leaves = min((each.start - each.walk for each in gatherings if each.start * 60 > seconds), default=DAY)
         return _cut(act, leaves - seconds // 60)
+
+    def _due(self, scene: Scene, minute: int) -> _Due:
+        """The block of the plan at a minute of the day; the next one if this is nearly over, or it is time to leave."""
+        plan, home = scene.life.plan, scene.resident.home
+        start = 0
+        for number, block in enumerate(plan):
+            end = start + block.minutes
+            after = plan[number + 1] if number + 1 < len(plan) else None
+            then = home if after is None or after.place < 0 else self._venues.map.sector_of(after.place)
+            if after is None or (end - minute > _AHEAD and not self._leaves(scene, block, end - minute, then)):
+                return _Due(block, start, end, then)
+            start = end
+        return _Due(PlanBlock("resting", DAY, a.RESTING, home), 0, DAY, home)
+
+    def _leaves(self, scene: Scene, block: PlanBlock, left: int, then: int) -> bool:
+        """Whether a block gives way to the next one, at the sector `then`: the walk there takes all the time left.
+
+        The way home gives way to any block away from home.
+        """
+        if block.activity == a.HOMEWARD:
+            return then != scene.resident.home
+        if block.activity not in FREE or then == self._venues.sector_at(scene.tile):
+            return False
+        return left <= self._venues.tiles_to(scene.tile, then) * scene.rules.seconds_per_tick / 60
 
     def _planned(self, scene: Scene, due: _Due, seconds: int) -> Act:
         """The activity that the plan has now, or a better one in free time."""
@@ -78,17 +104,22 @@ class Acting:
         if block.activity == a.SLEEPING:
             return Act(a.ACTIVITIES[a.SLEEPING].text, left, a.SLEEPING, scene.resident.bed)
         if block.activity in _WAYS:
-            return self._on_the_way(scene, block, left)
-        if block.activity in FREE and block.activity not in _BOOKED:
+            return self._on_the_way(scene, due, seconds)
+        if block.activity in FREE and not self._is_kept(scene, due):
             return self._free(scene, due, seconds)
         if block.activity < 0:
             return self._in_free_words(scene, block, left)
         sector = self._venues.map.sector_of(block.place) if block.place >= 0 else scene.resident.home
-        if self._is_shut(scene, sector, seconds // 60):
+        if self._is_shut(scene, sector, seconds // 60) and block.activity != a.GATHERING:
             return self._free(scene, due, seconds)
         if block.activity in (a.GATHERING, a.PREPARING):
             return self._at(scene, Part(block.text, min(left, 20), block.activity), sector, due)
         return self._at(scene, self._part(scene, due, block.activity, block.text, seconds), sector, due)
+
+    def _is_kept(self, scene: Scene, due: _Due) -> bool:
+        """Whether a free block is done as planned: a film, and a break between two parts of a shift."""
+        work = workplace(self._venues, scene.resident)
+        return due.block.activity == a.CINEMA or (due.then == work and work != scene.resident.home)
 
     def _is_shut(self, scene: Scene, sector: int, minute: int) -> bool:
         """Whether a sector is closed to the resident: never its home and its place of work."""
@@ -150,24 +181,37 @@ class Acting:
         needs = needs_at(scene.life, scene.resident, scene.tick, scene.rules.seconds_per_tick)
         here = self._venues.sector_at(scene.tile)
         left = _minutes(due.end, seconds)
-        if needs[a.FOOD] < _HUNGRY and here == scene.resident.home and left > _AHEAD:
+        if needs[a.FOOD] < _HUNGRY and here == scene.resident.home and not self._eats_soon(scene, due):
             return self._at(scene, Part("having a snack", min(left, 10), a.SNACK), here, due)
         options = self._choices.options(scene.agent, scene.resident)
         noise_O = 2 * np.array(self._draws(scene, due, "town mood", max(len(options.activities), 1))) - 1
-        x, y = self._venues.map.xy(scene.tile)
         bonus = {due.block.activity: self._parameters.leisure.plan}
-        full = self._venues.map.sector_of(scene.taken) if scene.taken >= 0 else -1
+        taken = self._venues.map.sector_of(scene.taken) if scene.taken >= 0 else -1
+        shut = taken if taken >= 0 and self._is_shut(scene, taken, seconds // 60) else -1
         stays = scene.life.action.activity, here
-        best = self._choices.best(
-            options,
-            Moment(
-                seconds // 60, left, x, y, needs, noise_O, bonus, stays, -1 if full == scene.resident.home else full
-            ),
+        moment = Moment(
+            seconds // 60, left, scene.tile, due.then, needs, noise_O, bonus, stays, shut, taken, self._goal(scene)
         )
+        best = self._choices.best(options, moment)
         activity, sector = best or (a.RESTING, scene.resident.home)
         text = self._days.text_of(activity, sector, scene.resident)
         part = self._part(scene, due, activity, text, seconds)
         return self._at(scene, part, sector, due)
+
+    def _goal(self, scene: Scene) -> int:
+        """Sector that the resident has walked to for its own sake, -1 for none."""
+        action = scene.life.action
+        return self._venues.map.sector_of(action.place) if action.activity == a.UNDERWAY and action.place >= 0 else -1
+
+    @staticmethod
+    def _eats_soon(scene: Scene, due: _Due) -> bool:
+        """Whether a meal of the plan begins within the hour after the start of a block."""
+        start = 0
+        for block in scene.life.plan:
+            if block.activity in (a.BREAKFAST, a.LUNCH, a.DINNER, a.DINING) and due.start <= start <= due.end + 20:
+                return True
+            start += block.minutes
+        return False
 
     def _in_free_words(self, scene: Scene, block: PlanBlock, left: int) -> Act:
         """An activity of an edit or a language model, known by its words or not."""
@@ -187,10 +231,13 @@ class Acting:
             place = next(iter(self._venues.spots_for(words, place)), self._venues.room(place))
         return Act(block.text, min(left, LONGEST), activity, place)
 
-    def _on_the_way(self, scene: Scene, block: PlanBlock, left: int) -> Act:
-        """The way to work or home."""
+    def _on_the_way(self, scene: Scene, due: _Due, seconds: int) -> Act:
+        """The way to work or home; free time for a resident that is there already."""
+        block = due.block
         place = self._venues.room(block.place) if block.place >= 0 else -1
-        return Act(block.text, left, block.activity, place)
+        if block.place == self._venues.sector_at(scene.tile):
+            return self._free(scene, due, seconds)
+        return Act(block.text, _minutes(due.end, seconds), block.activity, place)
 
     def _attend(self, scene: Scene, due: Due, seconds: int) -> Act:
         """A gathering, once the resident has walked there."""
@@ -202,7 +249,7 @@ class Acting:
         text = f"hosting {due.text}" if due.hosts else f"attending {due.text}"
         block = PlanBlock(text, due.end - due.start, a.GATHERING, due.place)
         part = Part(text, min(_minutes(due.end, seconds), 20), a.GATHERING)
-        return self._at(scene, part, sector, _Due(block, due.start, due.end))
+        return self._at(scene, part, sector, _Due(block, due.start, due.end, scene.resident.home))
 
     def _at(self, scene: Scene, part: Part, sector: int, due: _Due) -> Act:
         """A part at the best free object of a sector, or the walk there, or giving way."""
@@ -213,14 +260,14 @@ class Acting:
         place = spot if spot >= 0 else self._room_for(scene, part, sector)
         if self._venues.sector_at(scene.tile) != sector:
             return self._with_the_way(scene, part, sector, place, due)
-        if part.activity == a.CINEMA:
+        if part.activity in (a.CINEMA, a.DINING):
             return Act(part.text, part.minutes, part.activity, place)
         return Act(part.text, min(part.minutes, LONGEST), part.activity, place)
 
     def _with_the_way(self, scene: Scene, part: Part, sector: int, place: int, due: _Due) -> Act:
         """The walk to another sector as an activity of its own, if it is long."""
-        walk = self._venues.walk(*self._venues.map.xy(scene.tile), sector, scene.rules.seconds_per_tick)
-        if walk <= _NEAR or walk >= due.end - due.start:
+        walk = _MARGIN + math.ceil(self._venues.tiles_to(scene.tile, sector) * scene.rules.seconds_per_tick / 60)
+        if walk <= _NEAR:
             return Act(part.text, min(max(part.minutes, walk + 1), LONGEST), part.activity, place)
         if sector == scene.resident.home:
             return Act("walking home", walk, a.HOMEWARD, place)
@@ -241,7 +288,7 @@ class Acting:
         if "bed" in words and sector == scene.resident.home:
             others = [each for each in self._venues.spots_for(words, sector) if not self._is_bed(each)]
             spots = (scene.resident.bed, *others) if self._is_bed(spots[0]) else (*spots, scene.resident.bed)
-        first = (scene.agent + due.start) % len(spots) if sector != scene.resident.home else 0
+        first = self._first_spot(scene, sector, due) % len(spots)
         used = Counter(scene.lives[each].action.place for each in scene.near)
         for group in ((*spots[first:], *spots[:first]), self._venues.spots_for(words, sector)):
             for each in group:
@@ -250,31 +297,27 @@ class Acting:
                     return each
         return -1
 
+    def _first_spot(self, scene: Scene, sector: int, due: _Due) -> int:
+        """Number that spreads residents over the spots of a sector; in a park another one at each activity."""
+        if sector == scene.resident.home:
+            return 0
+        return scene.agent + (scene.tick // 6 if self._venues.map.places[sector].kind == "park" else due.start)
+
     def _is_bed(self, place: int) -> bool:
         return self._venues.map.places[place].name.lower().startswith("bed")
 
     def _giving_way(self, scene: Scene, part: Part) -> Act:
-        """Waiting for one's turn, or something else meanwhile."""
+        """Waiting for one's turn outside, or something else meanwhile."""
         manners = self._parameters.manners
         patient = scene.uniform("patience")[0] < manners.patience * (0.5 + scene.resident.agreeableness / 2)
-        place = scene.taken if scene.taken >= 0 else -1
+        place = scene.taken
         other = next((each for each in scene.near if scene.lives[each].action.place == place >= 0), -1)
-        if patient:
+        here = self._venues.sector_at(scene.tile)
+        outside = self._venues.room(here) if here >= 0 else -1
+        if patient or here != scene.resident.home:
             name = self._venues.map.places[place].name if place >= 0 else "bathroom"
-            return Act(f"waiting for the {name}", manners.wait, a.WAITING, -1, other)
-        room = self._venues.room(scene.resident.home)
-        return Act("tidying up meanwhile", manners.wait, a.HOUSEWORK, room)
-
-
-def _due(scene: Scene, minute: int) -> _Due:
-    """The block of the plan at a minute of the day, or the next one if it is nearly over."""
-    start = 0
-    for block in scene.life.plan:
-        end = start + block.minutes
-        if end - minute > _AHEAD or end >= DAY:
-            return _Due(block, start, end)
-        start = end
-    return _Due(PlanBlock("resting", DAY, a.RESTING, scene.resident.home), 0, DAY)
+            return Act(f"waiting for the {name}", manners.wait, a.WAITING, outside, other)
+        return Act("tidying up meanwhile", manners.wait, a.HOUSEWORK, outside)
 
 
 def _minutes(end: int, seconds: int) -> int:

@@ -8,6 +8,7 @@ with its meals, morning and evening, meals at home; free time fills the rest.
 Shapes: O options of free time.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import numpy as np
 from recgpt.simulate import rng
 from recgpt.simulate.worlds.town import activities as a
 from recgpt.simulate.worlds.town.life import PlanBlock
+from recgpt.simulate.worlds.town.minds import leisure
 from recgpt.simulate.worlds.town.minds.base import Scene
 from recgpt.simulate.worlds.town.minds.gatherings import Due, gatherings_of
 from recgpt.simulate.worlds.town.minds.leisure_choice import Choices, Moment
@@ -35,6 +37,9 @@ LUNCH, LUNCH_OUT, DINNER, MEAL_AT_WORK, MEAL_OUT = 36, 45, 61, 28, 60
 COOKS = "cooking and having dinner"
 _SHORTEST = 10  # minutes of a block; a shorter gap goes to the block before it
 _BETWEEN_MEALS = 150
+_NEAR_HOME, _NEAR_CAFE = 8, 12  # minutes of a walk in a break
+_LAST_COFFEE = 660
+_VENUES = {a.CINEMA: "cinema", a.BOOKSHOP: "bookshop"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,33 +116,64 @@ class Days:
         return found
 
     def _free(self, scene: Scene, gap: tuple[int, int], needs: tuple[float, ...], times: Counter[int]) -> list[_Slot]:
-        """Free activities of a gap."""
+        """Free activities of a gap, and the way home."""
         options = self._choices.options(scene.agent, scene.resident)
-        x, y = self._venues.centres[scene.resident.home]
         minute, end = gap
+        home = scene.resident.home
+        places = self._venues.map.places
+        here = home
         found: list[_Slot] = []
         again = self._parameters.leisure.again
+        pulls = self._pulls(scene)
         while end - minute > 0:
             draws = scene.uniform(f"free {minute}", n=len(options.activities) + 1)
-            bonus = {activity: -again * count for activity, count in times.items()}
+            bonus = dict(pulls)
+            for activity, count in times.items():
+                bonus[activity] = bonus.get(activity, 0.0) - again * count
             noise_O = 2 * np.array(draws[1:]) - 1
-            best = self._choices.best(options, Moment(minute, end - minute, x, y, needs, noise_O, bonus))
-            activity, sector = best or (a.RESTING, scene.resident.home)
-            wanted = int(a.ACTIVITIES[activity].minutes * (1.0 + 0.6 * draws[0]))
-            wanted += self._venues.walk(x, y, sector, scene.rules.seconds_per_tick)
-            until = end if best is None or end - minute - wanted < 2 * _SHORTEST else minute + wanted
+            best = self._choices.best(
+                options, Moment(minute, end - minute, places[here].tiles[0], home, needs, noise_O, bonus)
+            )
+            activity, sector = best or (a.RESTING, home)
+            way, back = self._walk(here, sector, scene), self._walk(sector, home, scene)
+            wanted = self._length(activity, draws[0]) + way
+            until = end if best is None or end - minute - wanted < 2 * _SHORTEST + back else minute + wanted
             piece = _Slot(minute, until, self.text_of(activity, sector, scene.resident), activity, sector)
             needs = _after(needs, piece, scene.resident)
             times[activity] += 1
             found.append(piece)
-            minute = until
-        return found
+            minute, here = until, sector
+        return [*found[:-1], *_with_the_way_home(found[-1], self._walk(here, home, scene), home)]
+
+    @staticmethod
+    def _length(activity: int, draw: float) -> int:
+        """Minutes of a free activity."""
+        usual = a.ACTIVITIES[activity].minutes
+        return usual if activity == a.CINEMA else int(usual * (1.0 + 0.6 * draw))
+
+    def _walk(self, sector: int, other: int, scene: Scene) -> int:
+        """Minutes of the walk between two sectors."""
+        return math.ceil(self._venues.tiles_between(sector, other) * scene.rules.seconds_per_tick / 60)
+
+    def _pulls(self, scene: Scene) -> dict[int, float]:
+        """Utility that items on offer and the list of wishes add to their venues."""
+        wants = leisure.wants(scene)
+        return {activity: self._parameters.leisure.wish * wants.get(kind, 0.0) for activity, kind in _VENUES.items()}
 
     def text_of(self, activity: int, sector: int, resident: Resident) -> str:
         """Words of a free activity at a sector."""
         text = a.ACTIVITIES[activity].text
         place = self._venues.map.places[sector]
         return text if sector == resident.home or place.kind in text else f"{text} at {the(place.name)}"
+
+
+def _with_the_way_home(piece: _Slot, walk: int, home: int) -> list[_Slot]:
+    """A free activity, and if it is away from home the way back."""
+    if piece.place == home or walk < 2 or piece.end - piece.start <= walk:
+        return [piece]
+    leaves = piece.end - walk
+    away = _Slot(piece.start, leaves, piece.text, piece.activity, piece.place)
+    return [away, _Slot(leaves, piece.end, "walking home", a.HOMEWARD, home)]
 
 
 def the(name: str) -> str:
@@ -176,18 +212,19 @@ class _Day:
         self._scene, self._venues, self._numbers = scene, venues, parameters.day
         self._resident = resident = scene.resident
         self._weekday = scene.now.weekday()
-        self._draws = scene.uniform("day", n=8)
+        self._draws = scene.uniform("day", n=9)
         household = np.array([resident.household])
         self._household = rng.uniform(scene.seed, household, step=scene.day, purpose="town household", n=3)[0]
         self._work = workplace(venues, resident)
-        self._commute = venues.walk(*venues.centres[resident.home], self._work, scene.rules.seconds_per_tick)
+        tiles = venues.tiles_between(resident.home, self._work)
+        self._commute = math.ceil(tiles * scene.rules.seconds_per_tick / 60) + 1
         self._members = venues.households.get(resident.household, (scene.agent,))
         self.timeline = _Timeline()
         self._fill()
 
     def _fill(self) -> None:
         shift = shift_on(self._venues, self._scene.agent, self._resident, self._weekday)
-        due = gatherings_of(self._scene, self._scene.day, self._numbers.no_show)
+        due = gatherings_of(self._scene, self._venues, self._scene.day, self._numbers.no_show)
         wake = self._wake(shift)
         bed = self._bed(due)
         for each in due:
@@ -266,6 +303,7 @@ class _Day:
 
     def _put_meals_of_shift(self, start: int, end: int) -> None:
         numbers = self._numbers
+        self._put_coffee_break(start)
         lunch = numbers.lunch + self._noise(3, numbers.lunch_spread)
         if start + 90 <= lunch <= end - 60:
             self._put_lunch_of_shift(lunch)
@@ -273,11 +311,22 @@ class _Day:
         if start + 90 <= dinner <= end - 60:
             self.timeline.put(dinner, dinner + MEAL_AT_WORK, "having dinner at work", a.DINNER, self._work)
 
+    def _put_coffee_break(self, start: int) -> None:
+        """Coffee at the nearest cafe in mid-morning, if it is near."""
+        begins = start + 90 + int(60 * self._draws[7])
+        cafe = next(iter(self._venues.nearest("cafe", self._work)), -1)
+        if cafe in (-1, self._work) or self._draws[6] > self._numbers.coffee_break or begins > _LAST_COFFEE:
+            return
+        walk = math.ceil(self._venues.tiles_between(self._work, cafe) * self._scene.rules.seconds_per_tick / 60)
+        if walk <= _NEAR_CAFE and self._venues.is_open(cafe, begins):
+            text = f"having coffee at {the(self._venues.map.places[cafe].name)}"
+            self.timeline.put(begins, begins + walk + 18, text, a.COFFEE, cafe)
+
     def _put_lunch_of_shift(self, lunch: int) -> None:
         venue = self._open_venue(lunch, self._work)
         if venue >= 0 and venue != self._work and self._draws[4] < self._numbers.lunch_out:
             self._put_meal_out(lunch, LUNCH_OUT, "lunch", venue)
-        elif self._work == self._resident.home or self._commute <= 4:
+        elif self._work == self._resident.home or self._commute <= _NEAR_HOME:
             self.timeline.put(lunch, lunch + LUNCH + 2 * self._commute, "having lunch", a.LUNCH, self._resident.home)
         else:
             self.timeline.put(lunch, lunch + LUNCH, "having lunch at work", a.LUNCH, self._work)
@@ -319,7 +368,11 @@ class _Day:
         if shift is not None and shift[0] + 90 <= dinner <= shift[1] - 60:
             return
         out = self._open_venue(dinner, self._resident.home)
-        if out >= 0 and self._household[1] < self._numbers.dinner_out and self.timeline.free(dinner, dinner + MEAL_OUT):
+        if (
+            out not in (-1, self._work)
+            and self._household[1] < self._numbers.dinner_out
+            and self.timeline.free(dinner, dinner + MEAL_OUT)
+        ):
             self._put_meal_out(dinner, MEAL_OUT, "dinner", out)
             return
         last = min(bed - EVENING - DINNER, DAY - DINNER)

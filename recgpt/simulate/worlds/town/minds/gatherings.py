@@ -1,6 +1,6 @@
 """Gatherings that a resident keeps: its own ones, and invitations that it accepted.
 
-gatherings_of(scene, scene.day, no_show=0.3)
+gatherings_of(scene, venues, scene.day, no_show=0.3)
 """
 
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ import numpy as np
 
 from recgpt.simulate import rng
 from recgpt.simulate.worlds.town.minds.base import Scene
+from recgpt.simulate.worlds.town.minds.venues import Venues
 from recgpt.simulate.worlds.town.residents import Fact
 
 DAY = 1440
@@ -27,14 +28,14 @@ class Due:
     text: str
 
 
-def gatherings_of(scene: Scene, day: int, no_show: float) -> tuple[Due, ...]:
+def gatherings_of(scene: Scene, venues: Venues, day: int, no_show: float) -> tuple[Due, ...]:
     """Gatherings of a day of the run, by start; `no_show` as in `parameters.Day`."""
     found = []
     for number in _kept(scene):
         fact = scene.setting.people.facts[number]
         start = _start(scene, fact)
         if start // DAY == day and (fact.about == scene.agent or not _misses(scene, number, no_show)):
-            found.append(_due(scene, number, fact, start % DAY))
+            found.append(_due(scene, venues, number, fact, start % DAY))
     return tuple(sorted(found, key=lambda due: (due.start, due.fact)))
 
 
@@ -58,13 +59,10 @@ def _misses(scene: Scene, fact: int, share: float) -> bool:
     return bool(drawn < share * (1 - scene.resident.conscientiousness))
 
 
-def _due(scene: Scene, number: int, fact: Fact, start: int) -> Due:
+def _due(scene: Scene, venues: Venues, number: int, fact: Fact, start: int) -> Due:
     town_map = scene.setting.map
     sector = town_map.sector_of(fact.place) if fact.place >= 0 else scene.resident.home
-    tiles = town_map.places[sector].tiles
-    x, y = town_map.xy(tiles[len(tiles) // 2])
-    from_x, from_y = town_map.xy(scene.tile)
-    walk = round(1.3 * (abs(x - from_x) + abs(y - from_y)) * scene.rules.seconds_per_tick / 60)
+    walk = round(venues.tiles_to(scene.tile, sector) * scene.rules.seconds_per_tick / 60)
     host = scene.setting.people.residents[fact.about].first_name if fact.about >= 0 else ""
     whose = "the gathering" if fact.about == scene.agent else f"{host}'s gathering" if host else "the gathering"
     place = fact.place if fact.place >= 0 else scene.resident.home

@@ -44,7 +44,7 @@ MORNING = (
 BREAKFAST = (
     *_parts(a.COOKING, "7 making breakfast"),
     *_parts(a.BREAKFAST, "14 having breakfast"),
-    *_parts(a.WASHING_UP, "4 clearing the table"),
+    *_parts(a.WASHING_UP, "4 clearing the table @ table"),
 )
 LUNCH = (
     *_parts(a.COOKING, "10 making lunch"),
@@ -75,37 +75,45 @@ MEALS = {a.BREAKFAST: BREAKFAST, a.LUNCH: LUNCH, a.DINNER: DINNER, a.WAKING: MOR
 LEISURE: dict[int, tuple[Part, ...]] = {
     a.PHONE: _parts(a.PHONE, "12 looking at the phone", "8 reading the news on the phone"),
     a.READING: (
-        *_parts(a.READING, "22 reading a book", "14 reading on"),
+        *_parts(a.READING, "14 reading a book", "10 reading on"),
         *_TEA,
-        *_parts(a.READING, "16 reading the paper"),
+        *_parts(a.READING, "11 reading the paper"),
     ),
     a.TELEVISION: (
-        *_parts(a.TELEVISION, "15 watching the news", "25 watching a series"),
+        *_parts(a.TELEVISION, "12 watching the news", "18 watching a series"),
         *_parts(a.SNACK, "5 fetching something to nibble"),
-        *_parts(a.TELEVISION, "20 watching a documentary"),
+        *_parts(a.TELEVISION, "14 watching a documentary"),
     ),
     a.MUSIC: _parts(a.MUSIC, "12 tuning and playing scales", "16 playing an old song", "14 trying out a melody"),
     a.HOBBY: (
-        *_parts(a.HOBBY, "8 laying out the materials", "20 working on a hobby"),
+        *_parts(a.HOBBY, "7 laying out the materials", "14 working on a hobby"),
         *_TEA,
-        *_parts(a.HOBBY, "18 working on a hobby"),
+        *_parts(a.HOBBY, "12 working on a hobby"),
     ),
     a.GARDENING: _parts(a.GARDENING, "10 watering the plants", "14 weeding a bed", "12 cutting back a bush"),
-    a.RESTING: _parts(a.RESTING, "18 resting", "12 dozing on the sofa", "12 looking out of the window"),
-    a.GAME: _parts(a.GAME, "6 setting up a game", "22 playing a game", "20 playing a second round"),
+    a.RESTING: _parts(a.RESTING, "12 resting", "10 dozing on the sofa", "7 looking out of the window @ sofa"),
+    a.GAME: _parts(a.GAME, "6 setting up a game", "15 playing a game", "13 playing a second round"),
     a.WALKING: (
-        *_parts(a.WALKING, "14 walking in the park", "10 watching the birds"),
-        *_parts(a.SITTING, "9 sitting on a bench"),
+        *_parts(a.WALKING, "6 walking in the park @ path", "5 strolling by the water @ path"),
+        *_parts(a.SITTING, "6 sitting on a bench"),
+        *_parts(a.WALKING, "5 watching the birds @ path", "6 walking on @ path"),
     ),
     a.SITTING: (
         *_parts(a.SITTING, "15 sitting in the park"),
-        *_parts(a.WALKING, "8 strolling along the path"),
+        *_parts(a.WALKING, "8 strolling along the path @ path"),
         *_parts(a.SITTING, "12 watching the people go by"),
     ),
-    a.EXERCISE: _parts(a.EXERCISE, "8 warming up", "18 running a round", "10 doing exercises", "6 stretching"),
-    a.COFFEE: _parts(a.COFFEE, "8 ordering coffee @ counter", "18 having coffee", "12 reading the paper over coffee"),
+    a.EXERCISE: _parts(
+        a.EXERCISE,
+        "6 warming up",
+        "7 running a round @ path treadmill",
+        "6 running on @ path treadmill",
+        "8 doing exercises",
+        "5 stretching",
+    ),
+    a.COFFEE: _parts(a.COFFEE, "8 ordering coffee @ counter", "13 having coffee", "9 reading the paper over coffee"),
     a.DRINKS: _parts(
-        a.DRINKS, "8 ordering a drink @ counter", "22 having drinks", "18 listening to the talk at the bar"
+        a.DRINKS, "8 ordering a drink @ counter", "15 having drinks", "12 listening to the talk at the bar"
     ),
     a.BORROWING: _parts(a.BORROWING, "12 looking along the shelves", "16 leafing through books", "6 borrowing a book"),
     a.NOTICES: _parts(a.NOTICES, "10 looking at the notices", "8 picking up a form @ counter desk"),
@@ -120,9 +128,9 @@ LEISURE: dict[int, tuple[Part, ...]] = {
     ),
     a.SHOPPING: _parts(a.SHOPPING, "14 shopping for groceries", "6 paying at the till @ counter"),
     a.STUDYING: (
-        *_parts(a.STUDYING, "24 studying", "16 writing up notes"),
+        *_parts(a.STUDYING, "16 studying", "12 writing up notes"),
         *_parts(a.BREAK, "7 taking a break"),
-        *_parts(a.STUDYING, "20 revising for an examination"),
+        *_parts(a.STUDYING, "14 revising for an examination"),
     ),
     a.MEDICINE: _parts(a.MEDICINE, "12 buying medicine"),
 }
@@ -131,7 +139,7 @@ _WHOLE = frozenset({a.CINEMA, a.BOOKSHOP, a.DINING})  # one action a visit: the 
 _BREAKS = (
     *_parts(a.BREAK, "8 taking a break"),
     *_parts(a.BATHROOM, "5 using the bathroom"),
-    *_parts(a.BREAK, "6 stretching the legs"),
+    *_parts(a.BREAK, "6 getting some fresh air @ bench garden seating sofa"),
     *_parts(a.PHONE, "7 looking at the phone"),
 )
 _TASK_MINUTES = {a.CLASS: 18, a.TEACHING: 16, a.MEETING: 18, a.STUDYING: 18}

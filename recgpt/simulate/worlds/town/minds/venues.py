@@ -21,6 +21,8 @@ class Venues:
     def __init__(self, setting: Setting) -> None:
         self.map = setting.map
         self.people = setting.people
+        self._paths = setting.paths
+        self._walks: dict[tuple[int, int], float] = {}
         self._spots: dict[tuple[tuple[str, ...], int], tuple[int, ...]] = {}
         self._nearest: dict[tuple[str, int], tuple[int, ...]] = {}
 
@@ -30,7 +32,7 @@ class Venues:
         found = {}
         for place in self.map.places:
             if place.level == "sector":
-                found[place.number] = self.map.xy(place.tiles[len(place.tiles) // 2])
+                found[place.number] = self.map.xy(self._middle(place.number))
         return found
 
     @cached_property
@@ -110,7 +112,22 @@ class Venues:
         """Sector of a tile, -1 for none."""
         return int(self.map.sector_HW.flat[tile])
 
-    def walk(self, x: int, y: int, sector: int, seconds_per_tick: int) -> int:
-        """Estimated minutes of a walk to a sector, at a tile a tick."""
-        to_x, to_y = self.centres[sector]
-        return round(_DETOUR * (abs(to_x - x) + abs(to_y - y)) * seconds_per_tick / 60)
+    def tiles_between(self, sector: int, other: int) -> float:
+        """Tiles of the walk from the middle of a sector to that of another."""
+        key = sector, other
+        if key not in self._walks:
+            start, goal = (self._middle(each) for each in key)
+            self._walks[key] = len(self._paths.path(start, goal)) - 1.0
+        return self._walks[key]
+
+    def tiles_to(self, tile: int, sector: int) -> float:
+        """Tiles of the walk from a tile to the middle of a sector; outdoors an estimate."""
+        here = self.sector_at(tile)
+        if here >= 0:
+            return self.tiles_between(here, sector)
+        (x, y), (to_x, to_y) = self.map.xy(tile), self.centres[sector]
+        return _DETOUR * (abs(to_x - x) + abs(to_y - y))
+
+    def _middle(self, sector: int) -> int:
+        tiles = self.map.places[sector].tiles
+        return tiles[len(tiles) // 2]
