@@ -21,7 +21,7 @@ Minutes = Annotated[int, Field(ge=0, le=240)]
 
 
 class Needs(Numbers):
-    """Falls of needs in an hour awake; what an activity gives back is in its table."""
+    """Falls of needs in an hour awake; gains are in the table of activities."""
 
     energy: NotNegative
     food: NotNegative
