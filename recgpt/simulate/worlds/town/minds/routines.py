@@ -143,7 +143,7 @@ _BREAKS = (
     *_parts(a.PHONE, "7 looking at the phone"),
 )
 _TASK_MINUTES = {a.CLASS: 18, a.TEACHING: 16, a.MEETING: 18, a.STUDYING: 18}
-_OTHER_TASK, _BREAK_EVERY = 13, 5
+_OTHER_TASK, _BREAK_EVERY = 15, 5
 
 
 def free_parts(activity: int, text: str, minutes: int, draws: Sequence[float]) -> tuple[Part, ...]:
