@@ -17,13 +17,13 @@ from recgpt.simulate.worlds.town import activities as a
 from recgpt.simulate.worlds.town.life import PlanBlock
 from recgpt.simulate.worlds.town.minds import routines
 from recgpt.simulate.worlds.town.minds.base import Act, Scene
-from recgpt.simulate.worlds.town.minds.days import COOKS, Days, the
+from recgpt.simulate.worlds.town.minds.days import COOKS, Days
 from recgpt.simulate.worlds.town.minds.gatherings import Due, gatherings_of
 from recgpt.simulate.worlds.town.minds.leisure_choice import FREE, Choices, Moment
 from recgpt.simulate.worlds.town.minds.parameters import Parameters
 from recgpt.simulate.worlds.town.minds.routines import Part
 from recgpt.simulate.worlds.town.minds.shifts import workplace
-from recgpt.simulate.worlds.town.minds.venues import Venues
+from recgpt.simulate.worlds.town.minds.venues import Venues, the
 from recgpt.simulate.worlds.town.needs import needs_at
 from recgpt.simulate.worlds.town.occupations import occupation_of
 
@@ -82,19 +82,21 @@ class Acting:
             end = start + block.minutes
             after = plan[number + 1] if number + 1 < len(plan) else None
             then = home if after is None or after.place < 0 else self._venues.map.sector_of(after.place)
-            if after is None or (end - minute > _AHEAD and not self._leaves(scene, block, end - minute, then)):
+            if after is None or (
+                end - minute > _AHEAD and not self._leaves(scene, block, end - minute, then, after.activity)
+            ):
                 return _Due(block, start, end, then)
             start = end
         return _Due(PlanBlock("resting", DAY, a.RESTING, home), 0, DAY, home)
 
-    def _leaves(self, scene: Scene, block: PlanBlock, left: int, then: int) -> bool:
-        """Whether a block gives way to the next one, at the sector `then`: the walk there takes all the time left.
+    def _leaves(self, scene: Scene, block: PlanBlock, left: int, then: int, after: int) -> bool:
+        """Whether a block gives way to the next one, `after` at the sector `then`: the walk takes all the time left.
 
         The way home gives way to any block away from home.
         """
         if block.activity == a.HOMEWARD:
             return then != scene.resident.home
-        if block.activity not in FREE or then == self._venues.sector_at(scene.tile):
+        if block.activity not in FREE or after in _WAYS or then == self._venues.sector_at(scene.tile):
             return False
         return left <= self._venues.tiles_to(scene.tile, then) * scene.rules.seconds_per_tick / 60
 
@@ -254,6 +256,9 @@ class Acting:
     def _at(self, scene: Scene, part: Part, sector: int, due: _Due) -> Act:
         """A part at the best free object of a sector, or the walk there, or giving way."""
         words = part.words or a.ACTIVITIES[part.activity].objects
+        if part.activity in _ALONE and not self._venues.spots_for(words, sector):
+            part = Part("taking a break", part.minutes, a.BREAK)
+            words = a.ACTIVITIES[a.BREAK].objects
         spot = self._spot(scene, words, sector, due)
         if spot < 0 and part.activity in _ALONE:
             return self._giving_way(scene, part)
@@ -266,7 +271,8 @@ class Acting:
 
     def _with_the_way(self, scene: Scene, part: Part, sector: int, place: int, due: _Due) -> Act:
         """The walk to another sector as an activity of its own, if it is long."""
-        walk = _MARGIN + math.ceil(self._venues.tiles_to(scene.tile, sector) * scene.rules.seconds_per_tick / 60)
+        tiles = self._venues.tiles_of_walk(scene.tile, place)
+        walk = _MARGIN + math.ceil(tiles * scene.rules.seconds_per_tick / 60)
         if walk <= _NEAR:
             return Act(part.text, min(max(part.minutes, walk + 1), LONGEST), part.activity, place)
         if sector == scene.resident.home:

@@ -25,7 +25,7 @@ from recgpt.simulate.worlds.town.minds.gatherings import Due, gatherings_of
 from recgpt.simulate.worlds.town.minds.leisure_choice import Choices, Moment
 from recgpt.simulate.worlds.town.minds.parameters import Parameters
 from recgpt.simulate.worlds.town.minds.shifts import shift_on, workplace
-from recgpt.simulate.worlds.town.minds.venues import Venues
+from recgpt.simulate.worlds.town.minds.venues import Venues, the
 from recgpt.simulate.worlds.town.needs import changes_of, needs_at
 from recgpt.simulate.worlds.town.occupations import ADULT_AT, occupation_of
 from recgpt.simulate.worlds.town.residents import Resident
@@ -174,11 +174,6 @@ def _with_the_way_home(piece: _Slot, walk: int, home: int) -> list[_Slot]:
     leaves = piece.end - walk
     away = _Slot(piece.start, leaves, piece.text, piece.activity, piece.place)
     return [away, _Slot(leaves, piece.end, "walking home", a.HOMEWARD, home)]
-
-
-def the(name: str) -> str:
-    """A name of a place with its article: `the Orpheum`, but `The Heron`."""
-    return name if name.lower().startswith("the ") else f"the {name}"
 
 
 def _joined(slots: Sequence[_Slot]) -> list[_Slot]:

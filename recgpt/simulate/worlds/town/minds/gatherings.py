@@ -9,7 +9,7 @@ import numpy as np
 
 from recgpt.simulate import rng
 from recgpt.simulate.worlds.town.minds.base import Scene
-from recgpt.simulate.worlds.town.minds.venues import Venues
+from recgpt.simulate.worlds.town.minds.venues import Venues, the
 from recgpt.simulate.worlds.town.residents import Fact
 
 DAY = 1440
@@ -66,6 +66,5 @@ def _due(scene: Scene, venues: Venues, number: int, fact: Fact, start: int) -> D
     host = scene.setting.people.residents[fact.about].first_name if fact.about >= 0 else ""
     whose = "the gathering" if fact.about == scene.agent else f"{host}'s gathering" if host else "the gathering"
     place = fact.place if fact.place >= 0 else scene.resident.home
-    name = town_map.places[sector].name
-    text = f"{whose} at {name if name.lower().startswith('the ') else f'the {name}'}"
+    text = f"{whose} at {the(town_map.places[sector].name)}"
     return Due(number, start, min(start + fact.minutes, DAY), place, walk, fact.about == scene.agent, text)

@@ -62,6 +62,7 @@ _INTERESTS: dict[int, tuple[str, ...]] = {
     a.TELEVISION: ("documentary", "comedy"),
 }
 _FILM = 100
+_OLD, _TIRING = 60, 0.05  # age from which a walk costs more, and by how much a year
 _LEAST = {a.CINEMA: _FILM, a.EXERCISE: 20, a.STUDYING: 20, a.DRINKS: 20, a.COFFEE: 15, a.WALKING: 15}
 _OTHER_LEAST = 8
 _HERE = 2.0
@@ -86,6 +87,7 @@ class Options:
     opens_O: np.ndarray
     closes_O: np.ndarray
     least_O: np.ndarray
+    slowness: float
 
 
 @dataclass(slots=True)
@@ -145,12 +147,12 @@ class Choices:
         open_O = (there_O >= options.opens_O) & (there_O + np.minimum(options.least_O, moment.left) <= options.closes_O)
         ways_O = walk_O + self._walks_between(options, moment.then)
         least_O = np.where((walk_O == 0) & (options.least_O < _FILM), 1, options.least_O)  # a few more minutes here
-        open_O &= ways_O + least_O <= moment.left
+        open_O &= ways_O + np.maximum(least_O, walk_O) <= moment.left
         unmet_6 = (1 - np.array(moment.needs)) ** 2
         share_O = 1 - np.minimum(ways_O / max(moment.left, 1), 1)  # of the time left that is not spent on the way
         score_O = numbers.need * (options.gains_O6 @ unmet_6) * share_O + options.base_O
-        score_O += numbers.noise * moment.noise_O - numbers.walk * ways_O
-        stay = numbers.stay * (1 - 2 * moment.needs[a.FUN] ** 4)  # enough of it after a while
+        score_O += numbers.noise * moment.noise_O - numbers.walk * options.slowness * ways_O
+        stay = numbers.stay * (1 - 0.7 * moment.needs[a.FUN] ** 4)  # enough of it after a while
         for place, (activity, sector) in enumerate(zip(options.activities, options.sectors, strict=True)):
             if activity in moment.bonus:
                 score_O[place] += moment.bonus[activity]
@@ -196,6 +198,7 @@ class Choices:
             gains_O6=np.array(gains).reshape(-1, len(NEEDS)),
             base_O=np.array(base),
             walks={},
+            slowness=1 + _TIRING * max(resident.age - _OLD, 0),
             opens_O=np.array([opens for opens, _ in hours]),
             closes_O=np.array([closes for _, closes in hours]),
             least_O=np.array([_LEAST.get(each, _OTHER_LEAST) for each, _ in pairs]),

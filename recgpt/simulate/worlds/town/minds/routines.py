@@ -92,7 +92,7 @@ LEISURE: dict[int, tuple[Part, ...]] = {
     ),
     a.GARDENING: _parts(a.GARDENING, "10 watering the plants", "14 weeding a bed", "12 cutting back a bush"),
     a.RESTING: _parts(a.RESTING, "12 resting", "10 dozing on the sofa", "7 looking out of the window @ sofa"),
-    a.GAME: _parts(a.GAME, "6 setting up a game", "15 playing a game", "13 playing a second round"),
+    a.GAME: _parts(a.GAME, "6 dealing cards", "15 playing a game", "13 playing a second round"),
     a.WALKING: (
         *_parts(a.WALKING, "6 walking in the park @ path", "5 strolling by the water @ path"),
         *_parts(a.SITTING, "6 sitting on a bench"),

@@ -14,6 +14,24 @@ NEAREST = 3
 """Venues of a kind that a resident considers: those nearest to its home."""
 _DETOUR = 1.3  # a walk along streets over the distance in columns and rows
 
+_WITH_ARTICLE = frozenset(
+    (
+        "cafe",
+        "shop",
+        "hall",
+        "works",
+        "office",
+        "bar",
+        "inn",
+        "clinic",
+        "library",
+        "school",
+        "cinema",
+        "gym",
+        "pharmacy",
+    )
+)
+
 
 class Venues:
     """Index of a town."""
@@ -128,6 +146,17 @@ class Venues:
         (x, y), (to_x, to_y) = self.map.xy(tile), self.centres[sector]
         return _DETOUR * (abs(to_x - x) + abs(to_y - y))
 
-    def _middle(self, sector: int) -> int:
-        tiles = self.map.places[sector].tiles
+    def tiles_of_walk(self, tile: int, place: int) -> int:
+        """Tiles of the walk from a tile to the middle of a place."""
+        return len(self._paths.path(tile, self._middle(place))) - 1
+
+    def _middle(self, place: int) -> int:
+        tiles = self.map.places[place].tiles
         return tiles[len(tiles) // 2]
+
+
+def the(name: str) -> str:
+    """A name of a place with its article: `the Lantern Cafe`, `the Orpheum`, but `The Heron`, `Papermill Books`."""
+    words = name.split()
+    bare = words[0].lower() == "the" or (len(words) > 1 and words[-1].lower() not in _WITH_ARTICLE)
+    return name if bare else f"the {name}"
