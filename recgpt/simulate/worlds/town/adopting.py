@@ -4,13 +4,13 @@
     events = at_venue(scene, mind, notes, sold=sold)       # `adopted` or `turned_away`
 
 Each function decides for one resident at a tick and returns its events. Seats, copies and portions are counted from
-what was taken at the venue before the block, and by residents in sight since: what happens elsewhere in the meantime
-decides nothing here, so that residents far from each other can be decided out of order.
+the items taken at the venue before the block, and by residents in sight since: events elsewhere in the meantime
+decide nothing here, so that residents far from each other can be decided out of order.
 """
 
 from collections.abc import Iterable, Mapping
 
-from recgpt.simulate.worlds.town.activities import BOOKSHOP, CINEMA, COFFEE, DINING
+from recgpt.simulate.worlds.town.activities import BOOKSHOP, CINEMA, COFFEE, DINING, DRINKS
 from recgpt.simulate.worlds.town.events import Event
 from recgpt.simulate.worlds.town.life import Source
 from recgpt.simulate.worlds.town.minds import leisure
@@ -18,19 +18,19 @@ from recgpt.simulate.worlds.town.minds.base import Chosen, Mind, Notes, Scene
 from recgpt.simulate.worlds.town.places import Place
 from recgpt.simulate.worlds.town.programme import Offer, Programme
 
-VISITS = (CINEMA, BOOKSHOP, DINING, COFFEE)
+VISITS = (CINEMA, BOOKSHOP, DINING, COFFEE, DRINKS)
 """Activities in which a resident takes an item of the venue."""
 Sold = dict[tuple[int, int, int], int]
 """Items taken by venue, item and period, see `Offer`."""
 _RATED_AFTER = {"film": 100, "book": 1440, "dish": 15}  # minutes
-_TRIES = 2  # items asked for at a venue, the first of them being sold out
+_TRIES = 2  # items wanted at a venue, the first of them being sold out
 
 
 # --- wishes ---
 
 
 def looked_at(scene: Scene, mind: Mind, notes: Notes) -> list[Event]:
-    """Events of a look at the phone: the page of the day, what the resident wishes for, and a search of its own."""
+    """Events of a look at the phone: the page of the day, wishes, and a search of its own."""
     if scene.setting.catalogue is None:
         return []
     page = list(scene.life.page)
@@ -83,7 +83,7 @@ def _wished(scene: Scene, chosen: Iterable[Chosen]) -> list[Event]:
 
 
 def at_venue(scene: Scene, mind: Mind, notes: Notes, *, sold: Mapping[tuple[int, int, int], int]) -> list[Event]:
-    """Events of a resident that has just arrived: the item that it takes, and those that it was turned away from.
+    """Events of a resident that has just arrived: the item that it takes, and items that were sold out.
 
     Parameters
     ----------

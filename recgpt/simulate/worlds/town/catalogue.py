@@ -64,7 +64,7 @@ class TownCatalogue:
     population
         Tastes, traits and pasts of the residents, for the feed's models.
     programme
-        Venues, and what they offer on each day.
+        Venues and their offers on each day.
     """
 
     known: Dataset | None

@@ -1,4 +1,4 @@
-"""Measures of what residents adopt, computed from the events of a town only.
+"""Measures of items and their adopters, computed from the events of a town only.
 
     tally = ItemTally(setting, rules)
     for rows in run.iter_steps():

@@ -1,7 +1,7 @@
-"""What the venues of a town offer: films with shows and seats, copies of books, portions of dishes.
+"""Offers of the venues of a town: films with shows and seats, copies of books, portions of dishes.
 
     programme = Programme.of(town_map, facts, seed=0)
-    programme.on_offer(venue, day=0, minute=1170)         # what a visitor can take now
+    programme.on_offer(venue, day=0, minute=1170)         # items that a visitor can take now
     programme.in_town(day=0)["film"]                      # items of a kind that are on offer somewhere today
 
 A function of seed, venue and day alone. A cinema has six films for a week, each in a room of its own with a sixth of
@@ -126,7 +126,7 @@ class Programme:
         ]
 
     def on_offer(self, venue: Place, day: int, minute: int) -> list[Offer]:
-        """What a visitor can take at a minute of the day: shows that begin soon or have just begun, books, dishes."""
+        """Offers to a visitor at a minute of the day: shows that begin soon or have just begun, books, dishes."""
         kind = VENUES[venue.kind]
         if kind == "film":
             late = (self.shows(venue, day - 1), minute + 1440) if day else ([], 0)

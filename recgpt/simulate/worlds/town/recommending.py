@@ -1,13 +1,13 @@
-"""The recommender of a town: it observes and ranks once a day, at the barrier, for everybody.
+"""The recommender of a town: it observes and ranks once a day, at the barrier, for all residents.
 
     recommender = TownRecommender(fitted(config, catalogue), catalogue, rules)
     recommender.collect(rows)                          # the events of each block
     recommender.observe(seconds=state.tick * 10)       # before a barrier
     events = recommender.offers(tick, day)             # pages: `offered` events
 
-A recommender updated at every view would make everybody depend on everybody; at a barrier it observes what was adopted
-since the last one, in the order of time and residents. A page has the best films, books and dishes in turn, of those on
-offer in town today.
+A recommender updated at every view would make each resident depend on all others; at a barrier it observes the
+adoptions since the last one, in the order of time and residents. A page has the best films, books and dishes in
+turn, of those on offer in town today.
 """
 
 from collections.abc import Sequence
@@ -49,13 +49,13 @@ class TownRecommender:
         self._pending: list[pl.DataFrame] = []
 
     def collect(self, rows: pl.DataFrame) -> None:
-        """Keep what was adopted and rated in a block for the next barrier."""
+        """Keep the adoptions and ratings of a block for the next barrier."""
         kept = rows.filter(pl.col("kind").is_in(_OBSERVED))
         if len(kept):
             self._pending.append(kept)
 
     def observe(self, *, seconds: int) -> None:
-        """Let the recommender observe what was collected since the last barrier.
+        """Let the recommender observe the events collected since the last barrier.
 
         Parameters
         ----------
@@ -71,7 +71,7 @@ class TownRecommender:
             self._histories[agent].append(item)
 
     def offers(self, tick: int, day: int) -> list[Event]:
-        """Pages of all residents: `offered` events, those of a resident best first."""
+        """Pages of all residents: `offered` events, best first for each resident."""
         return [
             Event(tick, agent, "offered", item=item, slot=slot)
             for agent, page in enumerate(self._pages(day))
@@ -85,7 +85,7 @@ class TownRecommender:
         return [_in_turn([lists[agent] for lists in ranked], size) for agent in range(len(self._histories))]
 
     def _ranked(self, candidates: np.ndarray, size: int, *, again: bool) -> list[list[int]]:
-        """For each resident the best candidates; those of its history only where they are taken again."""
+        """For each resident the best candidates, items of its history among them only where they are taken again."""
         ids_AK = self._live.recommender.rank(
             self._histories,
             min(size, len(candidates)),

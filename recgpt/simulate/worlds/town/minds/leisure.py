@@ -1,12 +1,13 @@
-"""Scripted decisions about films, books and dishes: wishes, choices at a venue, stars, and what is worth a mention.
+"""Scripted decisions about films, books and dishes: wishes, choices at a venue, stars, mentions.
 
     browse(scene, items), choose(scene, place, items), rate(scene, item)        # as in the protocol of minds
     wants(scene)                                 # how much each kind of venue attracts the resident today
     mentions(scene, partner), persuaded(scene, teller, item, opinion)           # word of mouth
 
-An item fits by the feed's fitted models of choices (`worlds/feed/minds/scripted.py`); what a town adds are terms of log
+An item fits by the feed's fitted models of choices (`worlds/feed/minds/scripted.py`). A town adds terms of log
 odds: feelings about similar items taken before, opinions heard from others (with the weights of the society's
-scripted mind), mood, company and money. Stars follow the feed's fitted model of stars, and company makes them kinder.
+scripted mind), mood, friends nearby and money. Stars follow the feed's fitted model of stars, a little kinder among
+friends.
 
 Shapes: S items, E embedding width, k items taken before.
 """
@@ -29,7 +30,7 @@ from recgpt.simulate.worlds.town.programme import VENUES
 
 # Log odds that no data have, and their reasons.
 MOOD = 1.0  # of a film or book, times how far below its middle the need for fun is: bored people try more
-WISH, WISH_DAYS = 2.0, 7.0  # of an item on the list of wishes, which fades: people come for what they wanted
+WISH, WISH_DAYS = 2.0, 7.0  # of an item on the list of wishes, which fades: people come for an item
 COMPANY, MOST_COMPANY = 1.5, 2  # for each friend in sight that has just taken the item: friends go together
 SPENT, SPENT_DAYS = 1.0, 2  # taken off for a film or book bought in the last two days: money
 NO_INCOME = 0.5  # taken off for a film or book, for residents without work or study
@@ -62,7 +63,7 @@ REVIEWS = {
 
 
 def browse(scene: Scene, items: Sequence[int]) -> list[Chosen]:
-    """Items of a page that the resident wants from now on: those that fit, and of these those that would be watched."""
+    """Items of a page that the resident wants from now on: items that fit and would be watched."""
     models = _catalogue(scene).models
     logit = log_odds(scene, items)
     logit[:1] += models.parameters.align.first_slot
@@ -82,7 +83,7 @@ def browse(scene: Scene, items: Sequence[int]) -> list[Chosen]:
 
 def choose(scene: Scene, place: int, items: Sequence[int]) -> Chosen | None:
     """Item that the resident takes at a venue, in proportion to its odds, or none of them."""
-    del place  # the items are those of the venue
+    del place  # all items are of the venue
     items = [item for item in items if _can_take(scene, item)]
     if not items:
         return None
@@ -146,7 +147,7 @@ def persuaded(scene: Scene, teller: int, item: int, opinion: float) -> bool:
 
 
 def mentions(scene: Scene, partner: Scene) -> tuple[Mention, ...]:
-    """Items that the resident recommends to a partner, or advises against: what it felt strongly about lately."""
+    """Items that the resident recommends to a partner, or advises against: strong feelings of the last days."""
     if not scene.rules.word_of_mouth or scene.setting.catalogue is None:
         return ()
     worth = []
@@ -221,7 +222,7 @@ def _recalled(scene: Scene, items_S: np.ndarray) -> np.ndarray:
 
 
 def _at_venue(scene: Scene, item: int) -> float:
-    """Terms of log odds at a venue: wish, company, habit, money."""
+    """Terms of log odds at a venue: wish, friends, habit, money."""
     life, kind = scene.life, _catalogue(scene).kinds[item]
     wish = life.wishes.get(item)
     found = 0.0 if wish is None else WISH * math.exp(-_days(scene, wish.tick) / WISH_DAYS)
