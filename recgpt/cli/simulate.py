@@ -356,11 +356,16 @@ def experiment(
         str,
         typer.Argument(
             help="taste-alignment, page-enhancement, filter-bubble, adverts, causal, ab, ablate or injection; of a"
-            " society: believability, cocoon, conformity, intervention or word-of-mouth",
+            " society: believability, cocoon, conformity, intervention or word-of-mouth; of a town: town",
             metavar="NAME",
         ),
     ],
-    dataset: Data,
+    dataset: Annotated[
+        Path | None,
+        typer.Option(
+            help="data set folder; the town has a made-up catalogue without one", exists=True, file_okay=False
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option(help="folder for the result", file_okay=False)] = Path("runs/experiments"),
     config: ConfigFile = None,
     option: Overrides = None,

@@ -21,6 +21,7 @@ from recgpt.simulate.experiments import (
     injection,
     page_enhancement,
     taste_alignment,
+    town,
 )
 from recgpt.simulate.experiments.base import Experiment, Lab
 from recgpt.simulate.experiments.result import Estimate, Result
@@ -42,6 +43,7 @@ EXPERIMENTS: dict[str, Experiment[Any]] = {
         conformity.EXPERIMENT,
         intervention.EXPERIMENT,
         word_of_mouth.EXPERIMENT,
+        town.EXPERIMENT,
     )
 }
 
@@ -60,14 +62,19 @@ def experiment_of(name: str) -> Experiment[Any]:
 
 
 def run_experiment(
-    name: str, dataset: str | Path, out: str | Path | None, options: Mapping[str, Any] | None = None
+    name: str, dataset: str | Path | None, out: str | Path | None, options: Mapping[str, Any] | None = None
 ) -> Result:
     """Run an experiment on a data set, and write its JSON, report and picture into the folder `out`, if there is one.
+
+    Parameters
+    ----------
+    dataset
+        Data set folder; None for an experiment with a made-up catalogue.
 
     Raises
     ------
     SimulationError
-        Unknown experiment, or a data set without the needed columns.
+        Unknown experiment, one that needs a data set, or a data set without the needed columns.
     ConfigError
         Unknown setting, or a value out of its range.
     DataError
@@ -76,11 +83,13 @@ def run_experiment(
         No language model can be reached, a cap is reached, or too many questions failed for reasons that may pass.
     """
     experiment = experiment_of(name)
+    if dataset is None and experiment.needs_dataset:
+        raise SimulationError(f"the experiment {name} needs a data set: name its folder with --dataset")
     settings = experiment.settings_of(options or {})
     if out is not None:
         require_writable(Path(out))
     try:
-        result = experiment.run(experiment.lab(str(dataset), settings), settings)
+        result = experiment.run(experiment.lab("" if dataset is None else str(dataset), settings), settings)
     except LLMError as error:
         again = "An experiment keeps no replies: to repeat it from its start, run the same command again"
         raise type(error)(f"{error}. {again}") from error

@@ -128,6 +128,8 @@ class Experiment(Generic[S]):
         From a lab and settings to the result.
     lab
         From the path of a data set and settings to what `run` needs: `Lab` of a feed, or another.
+    needs_dataset
+        Whether it needs a data set; without one the lab gets an empty path.
     """
 
     name: str
@@ -135,6 +137,7 @@ class Experiment(Generic[S]):
     settings: type[S]
     run: Callable[[Any, S], Result]
     lab: Callable[[str, Any], Any] = feed_lab
+    needs_dataset: bool = True
 
     def settings_of(self, options: Mapping[str, Any]) -> S:
         """Validated settings.

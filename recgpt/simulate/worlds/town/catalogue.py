@@ -110,7 +110,7 @@ def load_catalogue(config: TownConfig, people: People, town_map: TownMap) -> Tow
     parts = [_part(kind, config) for kind in KINDS]
     items = pl.concat([items for items, _ in parts], how="diagonal_relaxed")
     events = _joined([events for _, events in parts])
-    name = "made-up town" if config.dataset is None else f"{Path(config.dataset).resolve().name} in town"
+    name = "made_up_town" if config.dataset is None else f"{Path(config.dataset).resolve().name}_in_town"
     before = Dataset.from_frames(name, events, items)
     tags = [tags_in(text) for text in items["categories"]]
     facts = ItemFacts.of(before, text_vectors(items, tags))

@@ -111,28 +111,26 @@ class ItemTally:
         -------
         dict
             `adopted` : first adoptions, `by_kind` : by kind of item. `visits` : all adoptions, dishes eaten again
-            included. `curve` : first adoptions up to the end of each hour. `first_source` : shares of first adoptions.
-            `cascades` : `trees` of two adopters and more, mean and largest `size` and `depth` of these trees, and the
-            share of adoptions `in_trees`. `venues` : by name, `visitors` and those `turned_away`.
-            `turned_away` : their share of all. `stars` : mean, `stars_by_kind`. `drift` : mean of 1 less the cosine of
-            a resident's past and of past and run together, over films and books. `likeness` : mean cosine of what two
-            residents adopted, of `friends` and of `others`. `exposure` : `gini` and `coverage` of pages over the items
-            on offer in town so far, `adopted_gini` of first adoptions. `mentions`, `wishes` : numbers of events.
+            included. `curve` : first adoptions up to the end of each hour. `first_source` : shares of first adoptions,
+            `first_source_of` : by kind of item. `cascades` : `trees` of two adopters and more, mean and largest `size`
+            and `depth` of these trees, and the share of adoptions `in_trees`. `venues` : by name, `visitors` and
+            numbers `turned_away`. `turned_away` : their share of all. `stars` : mean, `stars_by_kind`. `drift` : mean
+            of 1 less the cosine of a resident's past and of past and run together, over films and books. `likeness` :
+            mean cosine of the adoptions of two residents, of `friends` and of `others`. `exposure` : `gini` and
+            `coverage` of pages over the items on offer in town so far, `adopted_gini` of first adoptions. `mentions`,
+            `wishes` : numbers of events.
         """
         adopted, visits = self.adoptions(), self._of("adopted")
         turned = self._of("turned_away")
         on_offer = self._on_offer()
         adopted_N = np.bincount(adopted["item"].to_numpy(), minlength=len(self.shown_N))
-        source_counts = np.bincount(adopted["source"].to_numpy(), minlength=len(SOURCES))
         return {
             "adopted": len(adopted),
             "by_kind": {kind: int((adopted["kind"] == kind).sum()) for kind in KINDS},
             "visits": len(visits),
             "curve": self._curve(adopted["time"].to_numpy()),
-            "first_source": {
-                name: _rounded(int(count) / len(adopted)) if len(adopted) else None
-                for name, count in zip(SOURCES, source_counts, strict=True)
-            },
+            "first_source": _shares(adopted),
+            "first_source_of": {kind: _shares(adopted.filter(pl.col("kind") == kind)) for kind in KINDS},
             "cascades": self._cascades(len(adopted)),
             "venues": self._venues(visits, turned),
             "turned_away": _rounded(len(turned) / max(len(turned) + len(visits), 1)),
@@ -273,6 +271,15 @@ _SCHEMA = pl.Schema(
         "value": pl.Float64,
     }
 )
+
+
+def _shares(adopted: pl.DataFrame) -> dict[str, float | None]:
+    """Share of each first source; None without adoptions."""
+    counts = np.bincount(adopted["source"].to_numpy(), minlength=len(SOURCES)).tolist()
+    return {
+        name: _rounded(count / len(adopted)) if len(adopted) else None
+        for name, count in zip(SOURCES, counts, strict=True)
+    }
 
 
 def _before(place: dict[int, int], row: dict[str, Any]) -> int:
