@@ -17,6 +17,7 @@ from recgpt.simulate.store import Run
 from recgpt.simulate.worlds.town.artifacts import stored_setting
 from recgpt.simulate.worlds.town.attendance import attendance
 from recgpt.simulate.worlds.town.config import BLOCK_SECONDS, TownConfig, TownRules
+from recgpt.simulate.worlds.town.item_measures import ItemTally
 from recgpt.simulate.worlds.town.paths import Paths
 from recgpt.simulate.worlds.town.residents import Fact
 from recgpt.simulate.worlds.town.setting import Setting
@@ -55,7 +56,8 @@ def town_measures(steps: Iterable[pl.DataFrame], setting: Setting, rules: TownRu
         first gathering after the first day or else the first one; None without one. `acquaintance` : `start` and
         `end` density of mutual acquaintance, `pairs` at the end. `false_acquaintance` : residents `named` in lines and
         thoughts, those `unknown` by then, their `share`, and the first `examples`. `gatherings` : see
-        `Attendance.to_json`, once they have ended. `day` : see `held_to_ranges`.
+        `Attendance.to_json`, once they have ended. `day` : see `held_to_ranges`. `items` : see
+        `ItemTally.measures`; None in a town without items.
     """
     tally = Tally(setting, rules)
     for rows in steps:
@@ -72,6 +74,8 @@ class Tally:
         Facts and acquaintance.
     walks
         Walks of residents.
+    items
+        Wishes and adoptions; None in a town without items.
     """
 
     def __init__(self, setting: Setting, rules: TownRules) -> None:
@@ -82,6 +86,7 @@ class Tally:
         self._days = DayFigures(len(people), rules.start_time)
         self._kinds: Counter[str] = Counter()
         self._failures: Counter[str] = Counter()
+        self.items = None if setting.catalogue is None else ItemTally(setting, rules)
         self._n_blocks = 0
 
     def add(self, rows: pl.DataFrame) -> None:
@@ -93,6 +98,8 @@ class Tally:
         self.spread.add(rows)
         self.walks.add(rows, seconds_per_tick=self._rules.seconds_per_tick)
         self._days.add(rows)
+        if self.items is not None:
+            self.items.add(rows)
 
     @property
     def n_seconds(self) -> int:
@@ -118,6 +125,7 @@ class Tally:
             "false_acquaintance": self._false_acquaintance(),
             "gatherings": self._gatherings(),
             "day": held_to_ranges(days),
+            "items": None if self.items is None else self.items.measures(),
         }
 
     def _first(self, kind: str) -> int | None:
