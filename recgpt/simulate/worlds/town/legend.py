@@ -7,6 +7,7 @@ b | bed | each 1
 
 import re
 from dataclasses import dataclass
+from string import ascii_lowercase
 from typing import Literal, get_args
 
 from recgpt.errors import SimulationError
@@ -14,6 +15,8 @@ from recgpt.simulate.worlds.town.places import KINDS_OF_SECTORS
 
 Extent = Literal["each", "apart", "joined"]
 EXTENTS: tuple[Extent, ...] = get_args(Extent)
+SIGNS = "$&*=@!?"
+LETTERS_OF_OBJECTS = ascii_lowercase + SIGNS
 _KEY = re.compile(r"([A-Z])(?:@(\d+),(\d+))?")
 _HOURS = re.compile(r"(\d\d?):([0-5]\d)-(\d\d?):([0-5]\d)")
 _ROOM = re.compile(r"([A-Z1-9]) ([^():]+?)(?: \((\d+)\))?")
@@ -94,8 +97,8 @@ def object_line(text: str, where: str) -> ObjectLine:
         A part is missing or wrong; the message begins with `where`.
     """
     letter, name, extent = _columns(text, where, ("letter", "name", "extent"))
-    if len(letter) != 1 or not ("a" <= letter <= "z"):
-        raise SimulationError(f"{where}: {letter!r} is no letter of an object: one of a to z")
+    if len(letter) != 1 or letter not in LETTERS_OF_OBJECTS:
+        raise SimulationError(f"{where}: {letter!r} is no letter of an object: one of a to z, or {SIGNS}")
     word, _, number = extent.partition(" ")
     known = next((each for each in EXTENTS if each == word), None)
     if known is None or (number and not number.isdecimal()):
