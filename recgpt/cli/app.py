@@ -15,6 +15,8 @@ from recgpt.cli.society.interview import interview
 from recgpt.cli.society.recagent import recagent
 from recgpt.cli.society.simulate import society
 from recgpt.cli.society.variance import variance
+from recgpt.cli.town.app import town_app
+from recgpt.cli.town.play import town
 from recgpt.cli.web import web
 from recgpt.terminal import say
 from recgpt.version import __version__
@@ -58,6 +60,7 @@ app.command(rich_help_panel=EVALUATE)(evaluate)
 app.command(rich_help_panel=EVALUATE)(compare)
 app.add_typer(benchmark_app, name="benchmark", rich_help_panel=EVALUATE)
 simulate_app.command()(society)
+simulate_app.command()(town)
 runs_app.command()(interview)
 runs_app.command()(variance)
 app.add_typer(simulate_app, name="simulate", rich_help_panel=SIMULATE)
@@ -66,6 +69,7 @@ app.command("agent4rec", rich_help_panel=SIMULATE)(agent4rec)
 app.command("recagent", rich_help_panel=SIMULATE)(recagent)
 app.command("experiment", rich_help_panel=SIMULATE)(experiment)
 app.add_typer(gym_app, name="gym", rich_help_panel=SIMULATE)
+app.add_typer(town_app, name="town", rich_help_panel=SIMULATE)
 app.add_typer(runs_app, name="runs", rich_help_panel=SIMULATE)
 app.command(rich_help_panel=SERVE)(serve)
 app.add_typer(llm_app, name="llm", rich_help_panel=SERVE)

@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -141,7 +141,15 @@ def resume(
     _play(run, spec, config, inputs, concurrency, before_step, until)
 
 
-def fork(run: Run, new_id: str, at_step: int, *, config_file: Path | None = None, overrides: Sequence[str] = ()) -> Run:
+def fork(
+    run: Run,
+    new_id: str,
+    at_step: int,
+    *,
+    config_file: Path | None = None,
+    overrides: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
+) -> Run:
     """Create a run from the first steps of another one, to be resumed with a changed configuration.
 
     Parameters
@@ -154,6 +162,8 @@ def fork(run: Run, new_id: str, at_step: int, *, config_file: Path | None = None
         YAML file of the settings that change.
     overrides
         Texts `a.b=value` of the settings that change, as of `Config.load`.
+    settings
+        Values of the settings that change, by dotted key.
 
     Raises
     ------
@@ -164,11 +174,11 @@ def fork(run: Run, new_id: str, at_step: int, *, config_file: Path | None = None
     ConfigError
         A setting is unknown, or its value is not allowed.
     """
-    if config_file is None and not overrides:
+    if config_file is None and not overrides and not settings:
         return run.fork(new_id, at_step, made_with=versions())
     spec = world_of(run.manifest.world)
     before = spec.config(**run.manifest.config)
-    after = before.changed(overrides, path=config_file)
+    after = before.changed(overrides, path=config_file, flags=settings or {})
     old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
     changed = {name: (old[name], new[name]) for name in new if old[name] != new[name]}
     _check_changeable(run, spec, list(changed))

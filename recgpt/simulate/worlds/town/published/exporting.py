@@ -176,37 +176,74 @@ def address_of(life: Life, names: Sequence[str], setting: Setting) -> str:
     return town_map.address(action.place) + (RANDOM if town_map.places[action.place].level == "arena" else "")
 
 
-def simulation_of(run: Run, tick: int) -> Simulation:
-    """A run up to a tick as a published simulation.
+class Ending:
+    """A run at a tick, as the published files would show it.
+
+    Parameters
+    ----------
+    first
+        First tick whose movement is recorded; by default the first one that is known.
 
     Raises
     ------
     SimulationError
         The run is of another world or has no such tick, or two residents have one name.
     """
-    config, kept = stored_config(run, NAME, TownConfig), kept_of(run)
-    setting = stored_setting(run)
-    first = 0 if kept is None else kept.first_step
-    if not first <= tick <= last_tick(run):
-        raise SimulationError(f"run {run.run_id} has no tick {tick:,}: choose one from {first:,} to {last_tick(run):,}")
-    state = TownState(config.rules(), setting, config.seed)
-    names = [resident.name for resident in state.residents]
-    if len(set(names)) < len(names):
-        double = next(name for name in names if names.count(name) > 1)
+
+    def __init__(self, run: Run, tick: int, first: int | None = None) -> None:
+        config, kept, setting = stored_config(run, NAME, TownConfig), kept_of(run), stored_setting(run)
+        known = 0 if kept is None else kept.first_step
+        if not known <= tick <= last_tick(run):
+            raise SimulationError(
+                f"run {run.run_id} has no tick {tick:,}: choose one from {known:,} to {last_tick(run):,}"
+            )
+        state = TownState(config.rules(), setting, config.seed)
+        self.setting, self.tick = setting, tick
+        self.names = [resident.name for resident in state.residents]
+        _check_names(self.names)
+        start = known if first is None else max(first, known)
+        self._recorder = Recorder(state, self.names, start)
+        seconds = config.seconds_per_tick
+        self._recorder.play((list(from_rows(rows, seconds_per_tick=seconds)) for rows in run.iter_steps()), tick)
+        if kept is not None and start == known and (kept.meta.step or not tick):
+            self._recorder.environment[known] = dict(kept.start)
+        self._config, self._kept, self._meta = config, kept, _meta(run, config, kept, self.names, tick)
+
+    @property
+    def lives(self) -> Sequence[Life]:
+        """Lives at the start of the tick."""
+        return self._recorder.state.lives
+
+    def persona(self, agent: int) -> Persona:
+        """A resident as the published files have it."""
+        return _persona(self._recorder, agent, self._config, self._kept, self.tick)
+
+    def simulation(self) -> Simulation:
+        """All files."""
+        meta = self._meta
+        personas = {name: self.persona(agent) for agent, name in enumerate(self.names)}
+        offset = meta.step - self.tick
+        environment = {offset + step: positions for step, positions in self._recorder.environment.items()}
+        movement = {offset + step: shown for step, shown in self._recorder.movement.items()}
+        return Simulation(meta, personas, environment, movement)
+
+
+def simulation_of(run: Run, tick: int) -> Simulation:
+    """A run up to a tick as a published simulation; see `Ending` for the errors."""
+    return Ending(run, tick).simulation()
+
+
+def ending_of(run: Run, tick: int) -> Ending:
+    """A run at a tick, without the movement before it."""
+    return Ending(run, tick, max(tick - 1, 0))
+
+
+def _check_names(names: Sequence[str]) -> None:
+    double = next((name for name in names if names.count(name) > 1), None)
+    if double is not None:
         raise SimulationError(
-            f"{names.count(double)} residents are called {double!r}: published files need one name each"
+            f"{names.count(double)} residents are called {double!r}: published files need a name for each"
         )
-    recorder = Recorder(state, names, first)
-    spt = config.seconds_per_tick
-    recorder.play((list(from_rows(rows, seconds_per_tick=spt)) for rows in run.iter_steps()), tick)
-    if kept is not None and (kept.meta.step or not tick):
-        recorder.environment[first] = dict(kept.start)
-    meta = _meta(run, config, kept, names, tick)
-    personas = {name: _persona(recorder, agent, meta, config, kept, tick) for agent, name in enumerate(names)}
-    offset = meta.step - tick
-    environment = {offset + step: positions for step, positions in recorder.environment.items()}
-    movement = {offset + step: shown for step, shown in recorder.movement.items()}
-    return Simulation(meta, personas, environment, movement)
 
 
 def _meta(run: Run, config: TownConfig, kept: Kept | None, names: Sequence[str], tick: int) -> Meta:
@@ -220,7 +257,7 @@ def _meta(run: Run, config: TownConfig, kept: Kept | None, names: Sequence[str],
     return Meta(run.run_id, midnight, now, config.seconds_per_tick, MAZE, tuple(names), step)
 
 
-def _persona(recorder: Recorder, agent: int, meta: Meta, config: TownConfig, kept: Kept | None, tick: int) -> Persona:
+def _persona(recorder: Recorder, agent: int, config: TownConfig, kept: Kept | None, tick: int) -> Persona:
     name = recorder.names[agent]
     before = None if kept is None else kept.personas[name]
     imported = 0 if kept is None else kept.meta.step

@@ -10,6 +10,7 @@ run, see `cursor.py`, is set to the step of the simulation, which may lie within
 import io
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,7 @@ def import_run(
     map_folder: Path | None = None,
     history: Path | None = None,
     changes: dict[str, Any] | None = None,
+    overrides: Sequence[str] = (),
     overwrite: bool = False,
 ) -> Run:
     """Make a run of a published simulation or demo; open for writing.
@@ -72,6 +74,8 @@ def import_run(
         CSV file of sentences that residents know from the start, for a base.
     changes
         Settings of the run, such as `mind` and `hours`.
+    overrides
+        Texts `a.b=value` of settings, as of `Config.load`.
 
     Raises
     ------
@@ -87,7 +91,7 @@ def import_run(
             f"{path} has {meta.step:,} steps: a history belongs to the start of a simulation; import without it, and"
             f" load it in the console, `call -- load history {history}`"
         )
-    config = _config(path, meta, map_folder, history, changes or {})
+    config = _config(path, meta, map_folder, history, changes or {}, overrides)
     run = runner.start(NAME, run_id, config, overwrite=overwrite, until=0)
     try:
         _fill(run, simulation)
@@ -98,7 +102,12 @@ def import_run(
 
 
 def _config(
-    path: Path, meta: Meta, map_folder: Path | None, history: Path | None, changes: dict[str, Any]
+    path: Path,
+    meta: Meta,
+    map_folder: Path | None,
+    history: Path | None,
+    changes: dict[str, Any],
+    overrides: Sequence[str],
 ) -> TownConfig:
     seconds = meta.step * meta.sec_per_step
     given: dict[str, Any] = {
@@ -110,7 +119,7 @@ def _config(
         "seconds_per_tick": meta.sec_per_step,
         "hours": max(24, -(-seconds // (24 * _HOUR)) * 24),
     }
-    return TownConfig.load(flags={**given, **changes})
+    return TownConfig.load(None, overrides, {**given, **changes})
 
 
 def _fill(run: Run, simulation: Simulation) -> None:

@@ -1,0 +1,1 @@
+"""Commands of the town: `recgpt town`, `recgpt simulate town`."""
