@@ -7,7 +7,7 @@ Homes are filled in the order of their households, each up to its beds.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from recgpt.errors import SimulationError
 from recgpt.simulate.worlds.town.config import TownRules
@@ -142,21 +142,25 @@ def _sleep(member: Member, occupation: str, conscientiousness: float, draws: Dra
 def _residents(sketches: Sequence[Sketch], beds: Sequence[_Bed], town_map: TownMap, seed: int) -> tuple[Resident, ...]:
     draws, texts = Draws(seed, "texts"), Texts(town_map)
     return tuple(
-        Resident(
-            name=sketch.name,
-            age=sketch.age,
-            **texts.profile(sketch, draws),
-            household=town_map.places[bed.home].owner,
-            home=bed.home,
-            bed=bed.bed,
-            work=sketch.work,
-            occupation=sketch.occupation,
-            wakes=sketch.wakes,
-            sleeps=sketch.sleeps,
-            **sketch.traits,
-            interests=sketch.interests,
-        )
+        _resident(sketch, bed, town_map, texts.profile(sketch, draws))
         for sketch, bed in zip(sketches, beds, strict=True)
+    )
+
+
+def _resident(sketch: Sketch, bed: _Bed, town_map: TownMap, profile: dict[str, str]) -> Resident:
+    values: dict[str, Any] = {**profile, **sketch.traits}
+    return Resident(
+        name=sketch.name,
+        age=sketch.age,
+        household=town_map.places[bed.home].owner,
+        home=bed.home,
+        bed=bed.bed,
+        work=sketch.work,
+        occupation=sketch.occupation,
+        wakes=sketch.wakes,
+        sleeps=sketch.sleeps,
+        interests=sketch.interests,
+        **values,
     )
 
 
