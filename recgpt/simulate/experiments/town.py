@@ -40,10 +40,12 @@ NONE = "none"
 FIGURES = {
     "taken": "films and books adopted, a resident",
     "dishes": "different dishes eaten, a resident",
-    "page": "share of films and books whose first source is the page",
+    "wished": "wishes, a resident",
+    "of friends": "wishes after a friend's recommendation, a resident",
+    "page": "share of first adoptions, dishes included, whose first source is the page",
     "friend": "share whose first source is a friend",
     "search": "share whose first source is an own search",
-    "passing by": "share met at the venue or in its window",
+    "passing by": "share first met at the venue or in its window",
     "mentions": "recommendations in talks, a resident",
     "cascades": "cascades of two adopters and more, a resident",
     "size": "mean adopters of a cascade",
@@ -57,10 +59,10 @@ FIGURES = {
     "acquainted": "density of mutual acquaintance at the end",
 }
 """Figures of a town, and their meaning."""
-MAIN = ("taken", "page", "friend", "cascades", "stars", "drift", "coverage")
+MAIN = ("taken", "wished", "of friends", "page", "friend", "cascades", "stars", "drift", "coverage")
 """Figures of the table; all of them stand in the details."""
 _COMPARED = ("taken", "stars")
-_DRAWN = ("taken", "page", "friend", "stars", "drift", "coverage")
+_DRAWN = ("taken", "wished", "page", "friend", "stars", "coverage")
 _KEY = 16
 ANOTHER = "two arms differ where the interval of the paired difference leaves 0 out"
 
@@ -220,21 +222,16 @@ def _design(settings: TownSettings) -> str:
 def _figures(measures: Mapping[str, Any], density: float, n_residents: int) -> Figures:
     """Figures of a town, see `FIGURES`."""
     kinds, cascades = measures["by_kind"], measures["cascades"]
-    n_taken = kinds["film"] + kinds["book"]
-    of_kind = measures["first_source_of"]
-
-    def share(source: str) -> float | None:
-        if not n_taken:
-            return None
-        return float(sum(kinds[kind] * (of_kind[kind][source] or 0.0) for kind in ("film", "book"))) / n_taken
-
+    shares, wishes = measures["first_source"], measures["wishes"]
     return {
-        "taken": n_taken / n_residents,
+        "taken": (kinds["film"] + kinds["book"]) / n_residents,
         "dishes": kinds["dish"] / n_residents,
-        "page": share("page"),
-        "friend": share("friend"),
-        "search": share("search"),
-        "passing by": share("passing_by"),
+        "wished": sum(wishes.values()) / n_residents,
+        "of friends": wishes["friend"] / n_residents,
+        "page": shares["page"],
+        "friend": shares["friend"],
+        "search": shares["search"],
+        "passing by": shares["passing_by"],
         "mentions": measures["mentions"] / n_residents,
         "cascades": cascades["trees"] / n_residents,
         "size": cascades["size"],

@@ -51,21 +51,22 @@ def test_towns_of_a_seed_are_the_same_for_every_arm() -> None:
     assert one.model_dump(exclude={"word_of_mouth"}) == two.model_dump(exclude={"word_of_mouth"})
 
 
-def test_a_town_without_films_and_books_has_no_shares() -> None:
+def test_a_town_without_adoptions_has_no_shares() -> None:
     none = dict.fromkeys(("page", "friend", "search", "passing_by"))
     measures = {
-        "by_kind": {"film": 0, "book": 0, "dish": 4},
-        "first_source_of": {"film": none, "book": none},
+        "by_kind": {"film": 0, "book": 0, "dish": 0},
+        "first_source": none,
+        "wishes": dict.fromkeys(none, 0),
         "mentions": 0,
         "cascades": {"trees": 0, "size": None, "depth": None},
         "turned_away": 0.0,
-        "stars": 4.0,
+        "stars": None,
         "drift": None,
         "likeness": {"friends": None},
         "exposure": {"gini": None, "coverage": 0.0},
     }
     found = experiment._figures(measures, 0.5, 2)
-    assert (found["dishes"], found["page"], found["size"]) == (2.0, None, None)
+    assert (found["wished"], found["page"], found["stars"]) == (0.0, None, None)
 
 
 def test_refusals() -> None:

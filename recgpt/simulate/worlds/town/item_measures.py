@@ -117,8 +117,8 @@ class ItemTally:
             numbers `turned_away`. `turned_away` : their share of all. `stars` : mean, `stars_by_kind`. `drift` : mean
             of 1 less the cosine of a resident's past and of past and run together, over films and books. `likeness` :
             mean cosine of the adoptions of two residents, of `friends` and of `others`. `exposure` : `gini` and
-            `coverage` of pages over the items on offer in town so far, `adopted_gini` of first adoptions. `mentions`,
-            `wishes` : numbers of events.
+            `coverage` of pages over the items on offer in town so far, `adopted_gini` of first adoptions. `mentions` :
+            their number. `wishes` : numbers by source.
         """
         adopted, visits = self.adoptions(), self._of("adopted")
         turned = self._of("turned_away")
@@ -143,7 +143,7 @@ class ItemTally:
                 "adopted_gini": _rounded(gini_index(adopted_N[on_offer])) if len(adopted) else None,
             },
             "mentions": len(self._of("mentioned")),
-            "wishes": len(self._of("wished")),
+            "wishes": dict(zip(SOURCES, _counts(self._of("wished")), strict=True)),
         }
 
     def way(self, item: int) -> dict[str, Any]:
@@ -275,11 +275,17 @@ _SCHEMA = pl.Schema(
 
 def _shares(adopted: pl.DataFrame) -> dict[str, float | None]:
     """Share of each first source; None without adoptions."""
-    counts = np.bincount(adopted["source"].to_numpy(), minlength=len(SOURCES)).tolist()
+    counts = _counts(adopted.rename({"source": "slot"}))
     return {
         name: _rounded(count / len(adopted)) if len(adopted) else None
         for name, count in zip(SOURCES, counts, strict=True)
     }
+
+
+def _counts(rows: pl.DataFrame) -> list[int]:
+    """Numbers of rows by source."""
+    counts: list[int] = np.bincount(rows["slot"].to_numpy(), minlength=len(SOURCES)).tolist()
+    return counts
 
 
 def _before(place: dict[int, int], row: dict[str, Any]) -> int:

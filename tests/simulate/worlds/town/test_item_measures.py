@@ -96,7 +96,7 @@ def test_turned_away_stars_and_exposure(setting: Setting) -> None:
     assert found["turned_away"] == 0.5
     assert found["venues"]["cinema"] == {"visitors": 1, "turned_away": 1}
     assert found["stars"] == found["stars_by_kind"]["film"] == 4
-    assert (found["mentions"], found["wishes"]) == (1, 1)
+    assert (found["mentions"], found["wishes"]["friend"]) == (1, 1)
     assert setting.catalogue is not None
     n_on_offer = sum(len(each) for each in setting.catalogue.programme.in_town(0).values())
     assert found["exposure"]["coverage"] == pytest.approx(2 / n_on_offer, abs=1e-4)
