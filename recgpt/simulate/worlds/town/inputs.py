@@ -20,7 +20,8 @@ from recgpt.simulate.worlds.town.edits import check_schedule
 from recgpt.simulate.worlds.town.minds import mind_class
 from recgpt.simulate.worlds.town.people import load_people
 from recgpt.simulate.worlds.town.places import TownMap
-from recgpt.simulate.worlds.town.plan import load_default_map
+from recgpt.simulate.worlds.town.plan import load_default_map, load_plan
+from recgpt.simulate.worlds.town.procedural import draw_people, draw_town
 from recgpt.simulate.worlds.town.published.sources import read_town
 from recgpt.simulate.worlds.town.recommending import TownRecommender, fitted, model_of
 from recgpt.simulate.worlds.town.residents import People
@@ -102,8 +103,16 @@ def _map_and_people(config: TownConfig) -> tuple[TownMap, People]:
     if config.town == "default":
         town_map = load_default_map()
         return town_map, load_people(town_map, config.people, start_time=config.start_time)
+    if config.town == "procedural":
+        drawn = draw_town(config.people, config.seed, start_time=config.start_time)
+        return drawn.map, drawn.people
     path = Path(config.town)
+    if path.is_file():
+        town_map = load_plan(path)
+        return town_map, draw_people(town_map, config.people, config.seed, start_time=config.start_time)
     if path.is_dir():
         folder, history = (None if each is None else Path(each) for each in (config.map_folder, config.history))
         return read_town(path, map_folder=folder, history=history, n=config.people)
-    raise SimulationError(f"town={config.town}: choose default, or name the folder of a published simulation")
+    raise SimulationError(
+        f"town={config.town}: choose default, procedural, a plan file, or the folder of a published simulation"
+    )

@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recgpt.errors import SimulationError
+from recgpt.simulate.worlds.town.config import TownConfig
+from recgpt.simulate.worlds.town.inputs import load_inputs
 from recgpt.simulate.worlds.town.occupations import OCCUPATIONS
 from recgpt.simulate.worlds.town.paths import Paths
 from recgpt.simulate.worlds.town.plan import compile_text, load_default_map
@@ -121,3 +123,13 @@ def test_draws_are_uniform_and_bounded():
 def test_ten_thousand_people():
     drawn = draw_town(10_000, 7)
     assert len(drawn.people) == 10_000
+
+
+def test_a_configuration_names_a_drawn_town_or_a_plan(tmp_path):
+    drawn = load_inputs(TownConfig(town="procedural", people=12, seed=3)).setting
+    assert (len(drawn.people), drawn.people) == (12, draw_town(12, 3).people)
+    (tmp_path / "my.plan").write_text(draw_town(12, 3).plan)
+    own = load_inputs(TownConfig(town=str(tmp_path / "my.plan"), people=5, seed=1)).setting
+    assert own.map.places == drawn.map.places and len(own.people) == 5
+    with pytest.raises(SimulationError, match="choose default, procedural, a plan file, or the folder"):
+        load_inputs(TownConfig(town="none.plan"))

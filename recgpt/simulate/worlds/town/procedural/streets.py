@@ -142,7 +142,7 @@ class _Drawing:
 
     def _draw(self) -> None:
         y, street = 1, 0
-        numbers = dict.fromkeys(range(len(self.rows) // 2 + 1), 0)
+        numbers: dict[tuple[int, bool], int] = {}
         tops = [y]
         for pair in range(0, len(self.rows), 2):
             north = y + STREET + GAP
@@ -156,7 +156,9 @@ class _Drawing:
         self._draw_trees()
         self.grid_HW[-_RIVER:] = ord("~")
 
-    def _draw_row(self, row: int, street: int, edge: int, numbers: dict[int, int], *, to_north: bool) -> None:
+    def _draw_row(
+        self, row: int, street: int, edge: int, numbers: dict[tuple[int, bool], int], *, to_north: bool
+    ) -> None:
         for column, block in enumerate(self.rows[row]):
             left = 2 * GAP + STREET + column * (BLOCK_WIDTH + 2 * GAP + STREET)
             spare = (BLOCK_WIDTH - block.width) / max(len(block.lots), 1)
@@ -168,10 +170,10 @@ class _Drawing:
                 self._stamp(lot, to_north=to_north)
                 x += lot.building.width + _BETWEEN + spare
 
-    def _numbered(self, street: int, numbers: dict[int, int], *, even: bool) -> str:
+    def _numbered(self, street: int, numbers: dict[tuple[int, bool], int], *, even: bool) -> str:
         """House number and street."""
-        numbers[street] += 1
-        number = 2 * numbers[street] - (not even)
+        numbers[street, even] = numbers.get((street, even), 0) + 1
+        number = 2 * numbers[street, even] - (not even)
         name = self.streets[street % len(self.streets)]
         return (
             f"{number} {name}" if street < len(self.streets) else f"{number} {name} {street // len(self.streets) + 1}"
