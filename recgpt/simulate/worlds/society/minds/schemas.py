@@ -5,17 +5,14 @@
 JSON schemas hold enumerations only, as strict modes of servers differ in all else. Rules that link fields
 (a watch names an item and gives stars) are checked after a reply was read: a reply that breaks one is malformed.
 The docstrings of replies are in their schemas and so in the prompt: changing one changes replies and keys of calls.
-
-A reply in which the model apologises as an assistant, or says that it is a language model, is a failure of the kind
-`out_of_role`, whatever the rest of it says. The check knows English wordings (`_OUT_OF_ROLE`) and no others.
 """
 
-import re
 from functools import cache
 from typing import Any, Literal, Self, cast
 
 from pydantic import BaseModel, create_model, model_validator
-from pydantic_core import PydanticCustomError
+
+from recgpt.simulate.minds.schema import InRole, has_words, numbers, require
 
 N_LINES = 6
 """Lines of a dialogue at most."""
@@ -26,77 +23,56 @@ Opinion = Literal[-2, -1, 0, 1, 2]
 Minutes = Literal[30, 60, 120]
 Stars = Literal[0, 1, 2, 3, 4, 5]
 
-_MODEL = r"((ai |large )*language model|(ai |virtual )assistant|ai model|chatbot|ai|artificial intelligence)"
-_UNABLE = r"(cannot|can't|can not|am not able to|'m not able to|am unable to|'m unable to|won't be able to)"
-_SERVES = r"(assist|provide|respond|fulfill?|comply|generate|process|help (you )?with (that|this|your))"
-_OUT_OF_ROLE = re.compile(
-    rf"\b(as an? {_MODEL}(,| i\b)"
-    rf"|i('m| am) (just |only )?an? ([\w-]+ ){{0,3}}{_MODEL}\b(?! (researcher|engineer|expert|fan))"
-    rf"|(sorry|apologi[sz]e)\b[^.!?]{{0,40}}\bi ?{_UNABLE} {_SERVES}\b)",
-    re.IGNORECASE,
-)
 
-
-class _InRole(BaseModel):
-    """Base of replies: none of their own texts may be an assistant's."""
-
-    @model_validator(mode="after")
-    def _is_in_role(self) -> Self:
-        for _, value in self:
-            if isinstance(value, str) and _OUT_OF_ROLE.search(value.replace("\u2019", "'")):
-                raise PydanticCustomError("out_of_role", "words of an assistant")
-        return self
-
-
-class Reflection(_InRole):
+class Reflection(InRole):
     """What a person concludes."""
 
     conclusion: str
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
-        _require(_has_words(self.conclusion), "an empty conclusion")
+        require(has_words(self.conclusion), "an empty conclusion")
         return self
 
 
-class InWords(_InRole):
+class InWords(InRole):
     """A person's answer in an interview."""
 
     answer: str
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
-        _require(_has_words(self.answer), "an empty answer")
+        require(has_words(self.answer), "an empty answer")
         return self
 
 
-class _Page(_InRole):
+class _Page(InRole):
     """What a person does on a page."""
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         said = cast("Any", self)
         if said.action == "watch":
-            _require(said.item > 0, "watches no item of the page")
-            _require(said.stars > 0, "watches without stars")
-            _require(_has_words(said.feeling), "watches without a feeling")
+            require(said.item > 0, "watches no item of the page")
+            require(said.stars > 0, "watches without stars")
+            require(has_words(said.feeling), "watches without a feeling")
         if said.action == "search":
-            _require(said.heard > 0 or _has_words(said.query), "searches for nothing")
+            require(said.heard > 0 or has_words(said.query), "searches for nothing")
         return self
 
 
-class _Social(_InRole):
+class _Social(InRole):
     """What a person does among others."""
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         said = cast("Any", self)
-        _require(said.action != "chat" or said.friend > 0, "a chat with nobody")
-        _require(said.action != "post" or _has_words(said.text), "an empty post")
+        require(said.action != "chat" or said.friend > 0, "a chat with nobody")
+        require(said.action != "post" or has_words(said.text), "an empty post")
         return self
 
 
-class OnPost(_InRole):
+class OnPost(InRole):
     """What a person does with a post; an empty comment is none."""
 
     like: bool
@@ -106,16 +82,11 @@ class OnPost(_InRole):
     opinion: Opinion
 
 
-def _numbers(n: int, *, none: bool = True) -> Any:
-    """Enumeration of the numbers 1 to n, and of 0 for none."""
-    return Literal[tuple(range(0 if none else 1, n + 1))]
-
-
 @cache
 def choice_schema(offered: tuple[str, ...]) -> type[BaseModel]:
     """Reply to the first decision: a reason, and one of the offered words."""
     fields: dict[str, Any] = {"reason": (str, ...), "choice": (Literal[offered], ...)}
-    return create_model("Choice", __base__=_InRole, __doc__="What a person does next.", **fields)
+    return create_model("Choice", __base__=InRole, __doc__="What a person does next.", **fields)
 
 
 @cache
@@ -124,10 +95,10 @@ def page_schema(n_items: int, n_heard: int) -> type[BaseModel]:
     fields: dict[str, Any] = {
         "reason": (str, ...),
         "action": (Literal["watch", "next", "search", "leave"] if n_items else Literal["search", "leave"], ...),
-        "item": (_numbers(n_items), ...),
+        "item": (numbers(n_items), ...),
         "stars": (Stars, ...),
         "feeling": (str, ...),
-        "heard": (_numbers(n_heard), ...),
+        "heard": (numbers(n_heard), ...),
         "query": (str, ...),
     }
     return create_model("Page", __base__=_Page, __doc__=_Page.__doc__, **fields)
@@ -137,7 +108,7 @@ def page_schema(n_items: int, n_heard: int) -> type[BaseModel]:
 def feed_schema(n_posts: int) -> type[BaseModel]:
     """Reply to a feed: one `OnPost` for each number (`post_1`, ...)."""
     fields: dict[str, Any] = {f"post_{number}": (OnPost, ...) for number in range(1, n_posts + 1)}
-    return create_model("Feed", __base__=_InRole, __doc__="What a person does with the posts.", **fields)
+    return create_model("Feed", __base__=InRole, __doc__="What a person does with the posts.", **fields)
 
 
 @cache
@@ -147,9 +118,9 @@ def social_schema(n_friends: int, n_topics: int) -> type[BaseModel]:
     fields: dict[str, Any] = {
         "reason": (str, ...),
         "action": (Literal[actions], ...),
-        "friend": (_numbers(n_friends), ...),
+        "friend": (numbers(n_friends), ...),
         "minutes": (Minutes, ...),
-        "topic": (_numbers(n_topics), ...),
+        "topic": (numbers(n_topics), ...),
         "opinion": (Opinion, ...),
         "text": (str, ...),
     }
@@ -159,8 +130,8 @@ def social_schema(n_friends: int, n_topics: int) -> type[BaseModel]:
 @cache
 def line_schema(n_topics: int) -> type[BaseModel]:
     """One line of a chat; `topic` is the number of the title that it is about."""
-    fields: dict[str, Any] = {"text": (str, ...), "topic": (_numbers(n_topics), ...), "opinion": (Opinion, ...)}
-    return create_model("Line", __base__=_InRole, __doc__="A line of a chat; an empty text ends the chat.", **fields)
+    fields: dict[str, Any] = {"text": (str, ...), "topic": (numbers(n_topics), ...), "opinion": (Opinion, ...)}
+    return create_model("Line", __base__=InRole, __doc__="A line of a chat; an empty text ends the chat.", **fields)
 
 
 @cache
@@ -176,19 +147,17 @@ def dialogue_schema(n_first: int, n_both: int, n_second: int) -> type[BaseModel]
     n_topics = n_first + n_both + n_second
     known = {1: range(1, n_first + n_both + 1), 2: range(n_first + 1, n_topics + 1)}
 
-    class Lines(_InRole):
+    class Lines(InRole):
         """The lines of a chat; an empty text: the chat is over before."""
 
         @model_validator(mode="after")
         def _is_whole(self) -> Self:
             lines = lines_of(self)
-            _require(bool(lines), "a dialogue without words")
+            require(bool(lines), "a dialogue without words")
             named: set[int] = set()
             for line in lines:
                 if line.topic:
-                    _require(
-                        line.topic in known[line.speaker] or line.topic in named, "a title the speaker cannot know"
-                    )
+                    require(line.topic in known[line.speaker] or line.topic in named, "a title the speaker cannot know")
                     named.add(line.topic)
             return self
 
@@ -201,25 +170,16 @@ def dialogue_schema(n_first: int, n_both: int, n_second: int) -> type[BaseModel]
 def lines_of(dialogue: BaseModel) -> list[Any]:
     """Lines of a dialogue that have words, in order."""
     lines = [getattr(dialogue, f"line_{number}") for number in range(1, N_LINES + 1)]
-    return [line for line in lines if _has_words(line.text)]
+    return [line for line in lines if has_words(line.text)]
 
 
 @cache
 def answer_schema(n_options: int) -> type[BaseModel]:
     """Reply to a survey (n_options 10) or a poll: the reason in words, and a number."""
-    fields: dict[str, Any] = {"reason": (str, ...), "answer": (_numbers(n_options, none=False), ...)}
-    return create_model("Answer", __base__=_InRole, __doc__="A person's answer.", **fields)
+    fields: dict[str, Any] = {"reason": (str, ...), "answer": (numbers(n_options, none=False), ...)}
+    return create_model("Answer", __base__=InRole, __doc__="A person's answer.", **fields)
 
 
 def opinion_of(number: int) -> float:
     """An opinion from -1 to 1 for a number of the scale."""
     return number / MOST_OPINION
-
-
-def _has_words(text: str) -> bool:
-    return any(character.isalnum() for character in text)
-
-
-def _require(holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise ValueError(otherwise)
