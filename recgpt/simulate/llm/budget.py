@@ -4,6 +4,7 @@ A call reserves its maximum before it is sent, and releases the unused part.
 """
 
 import json
+import threading
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -121,6 +122,7 @@ class Budget:
         self.spent = spent or Spent()
         self.price = price
         self._reserved: list[Spent] = []
+        self._turn = threading.Lock()  # clients of several threads share a budget
 
     def cost_usd(self, tokens_in: int, tokens_out: int) -> float:
         """By the price of the model; 0 where it has none."""
@@ -129,15 +131,18 @@ class Budget:
     def reserve(self, tokens_in: int, tokens_out: int) -> Spent | None:
         """Set aside a call of at most so many tokens; None where it does not fit below the caps."""
         wanted = Spent(1, tokens_in + tokens_out, self.cost_usd(tokens_in, tokens_out))
-        if self._over(sum([*self._reserved, wanted], self.spent)):
-            return None
-        self._reserved.append(wanted)
+        with self._turn:
+            if self._over(sum([*self._reserved, wanted], self.spent)):
+                return None
+            self._reserved.append(wanted)
         return wanted
 
     def settle(self, reserved: Spent, tokens_in: int, tokens_out: int) -> None:
         """Replace a reservation by the tokens that the call used."""
-        self._reserved.remove(reserved)
-        self.spent += Spent(1, tokens_in + tokens_out, self.cost_usd(tokens_in, tokens_out))
+        used = Spent(1, tokens_in + tokens_out, self.cost_usd(tokens_in, tokens_out))
+        with self._turn:
+            self._reserved.remove(reserved)
+            self.spent += used
 
     def exceeded(self, tokens_in: int, tokens_out: int) -> BudgetExceeded:
         """The error to raise where a call of at most so many tokens does not fit."""

@@ -15,6 +15,7 @@ import math
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -141,6 +142,13 @@ class LLMClient:
         self._noticed_at = -math.inf
         self._heard_at, self._n_unheard = time.monotonic(), 0  # the last reply, and the calls that failed since
 
+    def twin(self) -> "LLMClient":
+        """A client for another thread, with the same servers, log, caps and statistics."""
+        other = copy(self)
+        other._lanes = [self._lane(each.server, Limiter(each.limiter.maximum), each.redactor) for each in self._lanes]
+        other._given_up = []
+        return other
+
     @property
     def spent(self) -> Spent:
         """Use that counts against the caps so far."""
@@ -181,6 +189,8 @@ class LLMClient:
         self, requests: Sequence[Request], *, describe: str | None = None, stops_at_outage: bool = True
     ) -> list[Reply]:
         """Send all requests and wait for their replies. Must not be called from a running event loop.
+
+        One thread at a time; others need a `twin`.
 
         Parameters
         ----------
