@@ -26,8 +26,6 @@ FIXED = (
     "behaviour",
 )
 """Settings that a fork may not change; see `TownConfig.check_fork` for the schedule."""
-Think = Literal["all", "talks", "reflections"]
-"""Decisions of the mind llm: all, those about talks, or conclusions."""
 BLOCK_SECONDS = 600
 """Simulated seconds of a block, a step of the log."""
 
@@ -115,7 +113,9 @@ class TownConfig(TownRules, MindOptions, WorldConfig):
     )
     recommender: str | None = Field(default=None, description="registered name of the recommender; None: no pages")
     model: str | None = Field(default=None, description="model folder, for recommenders that use one")
-    think: Think = Field(default="all", description="decisions of the mind llm; the scripted mind takes the others")
+    think: Literal["all", "talks", "reflections"] = Field(
+        default="all", description="decisions of the mind llm; the scripted mind takes the others"
+    )
     schedule: tuple[Edit, ...] = Field(default=(), description="whispers, moves and other edits by block")
 
     def check_fork(self, changed: Self, at_step: int) -> None:

@@ -14,7 +14,7 @@ The mind may be used by several threads.
 
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel
 
@@ -26,7 +26,7 @@ from recgpt.simulate.minds.ask import Asker, client_from_options, failure_reason
 from recgpt.simulate.store import Run
 from recgpt.simulate.store.calls import CallFile
 from recgpt.simulate.worlds.town import activities as a
-from recgpt.simulate.worlds.town.config import Think, TownConfig, TownRules
+from recgpt.simulate.worlds.town.config import TownConfig, TownRules
 from recgpt.simulate.worlds.town.life import PlanBlock, Source
 from recgpt.simulate.worlds.town.minds import base, schemas
 from recgpt.simulate.worlds.town.minds.briefs import N_MEMORIES, Briefs
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 PACKAGE = "recgpt.simulate.worlds.town.minds"
 """Package with the folder of the prompts."""
+Think = Literal["all", "talks", "reflections"]
+"""Setting `think` of a town."""
 N_REFLECTED = 30
 """Memories that a reflection reads."""
 _MOST_ITEMS = 20
@@ -340,7 +342,7 @@ class LLMMind:
 
     def rate_request(self, scene: base.Scene, item: int, notes: base.Notes) -> Request:
         """Question for the opinion on an item."""
-        title, k = self._title(item), N_MEMORIES // 2
+        title = self._title(item)
         return self._ask(
             "rate",
             schemas.Opinion,
