@@ -351,13 +351,20 @@ def test_mind_of_another_name_is_refused_with_those_of_a_town():
 
 
 def test_schema_of_a_day_needs_two_activities():
-    day = schemas.day_schema(3)
+    day = schemas.day_schema(3, 420, 1320)
     block = {"activity": 0, "minutes": 30, "text": ""}
     values = {"wakes": "07:00", "sleeps": "22:00", **{f"block_{k}": block for k in range(1, schemas.N_BLOCKS + 1)}}
     with pytest.raises(ValueError, match="fewer than two"):
         day.model_validate(values)
     values["block_1"] = values["block_2"] = {**block, "activity": 1}
     assert len(schemas.blocks_of(day.model_validate_json(json.dumps(values)))) == 2
+
+
+def test_day_begins_and_ends_near_the_usual_times():
+    assert schemas.clocks_around(330) == ("04:30", "05:00", "05:30", "06:00", "06:30", "07:00")
+    assert schemas.clocks_around(1440)[-1] == "24:00"
+    schema = schemas.day_schema(3, 480, 30).model_json_schema()
+    assert "24:00" in schema["properties"]["sleeps"]["enum"]
 
 
 def test_partners_memory_of_a_fact_is_not_offered_again(serve, meeting):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from recgpt.simulate.worlds.town.minds.base import Mind
     from recgpt.simulate.worlds.town.setting import Setting
 
-MINDS_OF_A_TOWN = ("scripted", "llm")
+MINDS_OF_A_TOWN = ("scripted", "llm", "replay")
 """Names of the minds that a town has."""
 _METHODS = ("plan_day", "act", "importance", "react", "talk", "reflect", "browse", "choose", "rate", "estimate")
 _OFFERED = ("setting", "rules", "seed")
@@ -42,7 +42,7 @@ def make_mind(
     Raises
     ------
     SimulationError
-        A town has no such mind.
+        A town has no such mind, or the mind `replay` has no run to repeat.
     ConfigError
         The class of a plug-in cannot be imported, or is no mind.
     LLMError
@@ -58,6 +58,10 @@ def make_mind(
         raise SimulationError(
             f"a town has no mind {config.mind!r}: choose among {known}, or name a class as module:Class"
         )
+    if config.mind == "replay":
+        from recgpt.simulate.worlds.town.minds.replay import ReplayMind
+
+        return ReplayMind.from_options(config, rules)
     from recgpt.simulate.worlds.town.minds.scripted import ScriptedMind
 
     scripted = ScriptedMind(setting, rules, seed=seed)

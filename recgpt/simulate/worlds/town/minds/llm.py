@@ -267,7 +267,7 @@ class LLMMind:
         query = f"plans for {scene.now:%A}"
         return self._ask(
             "plan",
-            schemas.day_schema(len(offers)),
+            schemas.day_schema(len(offers), scene.resident.wakes, scene.resident.sleeps),
             scene,
             now=self._briefs.now(scene),
             memories=self._briefs.memories(scene, query, N_MEMORIES, purpose="the plan of the day", notes=notes),
@@ -430,8 +430,8 @@ def _minute_of(clock: str) -> int:
 
 def _words(text: str, otherwise: str) -> str:
     """A text of a reply as an activity: one line without a full stop; the offer's words if there is none."""
-    said = sentence(text)
-    return said.rstrip(".! ") or otherwise if said else otherwise
+    said = (sentence(text) or "").rstrip(".! ")
+    return said if any(character.isalpha() for character in said) else otherwise
 
 
 def _importance_by_text(scene: base.Scene, texts: Sequence[str]) -> dict[str, float]:

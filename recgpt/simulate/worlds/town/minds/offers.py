@@ -75,11 +75,11 @@ class Offers:
         return _without_equals(found)
 
     def minutes_of_walk(self, scene: Scene, place: int) -> int:
-        """Estimated minutes of the walk to a place; 0 within its sector."""
-        sector = self._map.sector_of(place) if place >= 0 else -1
-        if sector < 0 or self.venues.sector_at(scene.tile) == sector:
+        """Minutes of the walk to a place, at a tile a tick."""
+        if place < 0:
             return 0
-        return self.venues.walk(*self._map.xy(scene.tile), sector, scene.rules.seconds_per_tick)
+        tiles = int(scene.setting.paths.distances(self._map.places[place].tiles[0])[scene.tile])
+        return round(tiles * scene.rules.seconds_per_tick / 60)
 
     def _candidates(self, scene: Scene) -> Iterator[tuple[int, int, str]]:
         """Activities with their sectors and words: work, then home, then venues."""

@@ -26,11 +26,8 @@ Importance = Literal[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
 Feeling = Literal[-2, -1, 0, 1, 2]
 Minutes = Literal[10, 15, 20, 30, 45, 60, 90, 120]
 BlockMinutes = Literal[15, 30, 45, 60, 90, 120, 180, 240]
-_HALF_HOURS = tuple(f"{hour:02d}:{minute:02d}" for hour in range(24) for minute in (0, 30))
-WAKES = _HALF_HOURS[8:23]
-"""Times at which a day may begin: 04:00 to 11:00."""
-SLEEPS = (*_HALF_HOURS[40:], "24:00")
-"""Times at which a day may end: 20:00 to 24:00."""
+_HALF_HOURS = tuple(range(0, 1441, 30))
+_EARLIER, _LATER = 60, 90  # minutes from the usual time that a day may begin or end
 
 
 # --- the own day ---
@@ -45,9 +42,21 @@ class _Day(InRole):
         return self
 
 
+def clocks_around(minute: int) -> tuple[str, ...]:
+    """Half hours around a usual minute of the day, such as `06:30`; midnight is `24:00`."""
+    near = [each for each in _HALF_HOURS if minute - _EARLIER <= each <= minute + _LATER]
+    return tuple(f"{each // 60:02d}:{each % 60:02d}" for each in near)
+
+
 @cache
-def day_schema(n_offers: int) -> type[BaseModel]:
-    """Reply with a day's plan: times of getting up and going to bed, and `block_1` to `block_12` in between."""
+def day_schema(n_offers: int, wakes: int, sleeps: int) -> type[BaseModel]:
+    """Reply with a day's plan: times of getting up and going to bed, and `block_1` to `block_12` in between.
+
+    Parameters
+    ----------
+    wakes, sleeps
+        Usual minutes of the day; a plan stays near them. Bedtimes after midnight count as midnight.
+    """
     block = create_model(
         "DayBlock",
         __base__=InRole,
@@ -56,9 +65,9 @@ def day_schema(n_offers: int) -> type[BaseModel]:
         minutes=(BlockMinutes, ...),
         text=(str, ...),
     )
-    fields: dict[str, Any] = {"wakes": (Literal[WAKES], ...)}
+    fields: dict[str, Any] = {"wakes": (Literal[clocks_around(wakes)], ...)}
     fields |= {f"block_{number}": (block, ...) for number in range(1, N_BLOCKS + 1)}
-    fields["sleeps"] = (Literal[SLEEPS], ...)
+    fields["sleeps"] = (Literal[clocks_around(sleeps if sleeps > wakes else 1440)], ...)
     return create_model("Day", __base__=_Day, __doc__=_Day.__doc__, **fields)
 
 
