@@ -119,7 +119,8 @@ def test_language_model_answers_once_for_equal_questions(town, stubs):
         assert "What comes to mind" in stub.bodies[0]["messages"][-1]["content"]
 
 
-def test_interview_without_a_server_says_so(town):
+def test_interview_without_a_server_says_so(town, monkeypatch):
+    monkeypatch.setattr("recgpt.simulate.llm.client.MAX_BACKOFF_S", 0.002)
     options = MindOptions(mind="llm", llm={"base_urls": ["http://127.0.0.1:9/v1"], "model": "x", "key_env": None})
     with Run.open(town) as run, pytest.raises(LLMError, match="cannot be reached"):
         interview(run, 0, 0, "Hello?", options)

@@ -8,7 +8,7 @@ from recgpt.simulate.runner import resume, start
 from recgpt.simulate.store import Run
 from recgpt.simulate.worlds.town.config import TownConfig
 
-MORNING = 60  # blocks until 10:00
+MORNING = 45  # blocks until 07:30
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +24,7 @@ def stub(stubs):
 
 
 def config(stub=None, **more):
-    settings = {"people": 6, **more}
+    settings = {"people": 5, **more}
     if stub is not None:
         llm = {"base_urls": [stub.base_url], "model": "stub", "key_env": None, **settings.pop("llm", {})}
         settings |= {"mind": "llm", "llm": llm}
@@ -37,16 +37,12 @@ def played(name, config, until=MORNING):
         return run.hash, run.events()
 
 
-def test_scripted_run_is_replayed_with_its_hash():
+def test_scripted_run_is_replayed_with_its_hash_and_no_other_one():
     hash_, events = played("first", config())
     assert {"perceived", "acted", "planned"} <= set(events["kind"])
     assert played("again", config(mind="replay", replayed="first"))[0] == hash_
-
-
-def test_replay_of_another_seed_says_what_differs():
-    played("first", config())
     with pytest.raises(SimulationError, match=r"does not in the record: replay with the same town"):
-        played("again", config(mind="replay", replayed="first", seed=5), until=MORNING)
+        played("other", config(mind="replay", replayed="first", seed=5))
 
 
 def test_replay_needs_a_run():
@@ -67,6 +63,7 @@ def test_run_with_failures_counts_them_and_is_replayed(stub, stubs):
     assert played("again", config(mind="replay", replayed="first"))[0] == hash_
 
 
+@pytest.mark.slow
 def test_run_stopped_by_an_outage_goes_on_without_asking_twice(stub, stubs):
     stub.fault = lambda user, seen: stubs.Fault(status=503) if len(stub.bodies) > 8 else None
     with pytest.raises(LLMError, match="server_error"):
@@ -76,7 +73,8 @@ def test_run_stopped_by_an_outage_goes_on_without_asking_twice(stub, stubs):
     stub.fault = lambda user, seen: None
     sent = len(stub.bodies)
     known = {body["messages"][-1]["content"] for body in stub.bodies[:8]}
-    with resume("town", until=MORNING) as run:
+    with Run.open("town", write=True) as run:
+        resume(run, until=MORNING)
         hash_ = run.hash
     assert not known & {body["messages"][-1]["content"] for body in stub.bodies[sent:]}
-    assert played("at once", config(stub))[0] == hash_
+    assert played("at_once", config(stub))[0] == hash_
