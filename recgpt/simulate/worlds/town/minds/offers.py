@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from recgpt.simulate.llm.text import quoted
 from recgpt.simulate.worlds.town import activities as a
 from recgpt.simulate.worlds.town.minds.base import Scene
-from recgpt.simulate.worlds.town.minds.gatherings import gatherings_of
 from recgpt.simulate.worlds.town.minds.venues import Venues
 from recgpt.simulate.worlds.town.occupations import occupation_of
 from recgpt.simulate.worlds.town.setting import Setting
@@ -26,6 +25,7 @@ _TRIFLES = {a.BATHROOM, a.TEETH, a.DRESSING, a.BEDTIME, a.WASHING_UP, a.SNACK, a
 """Too short for a day's plan."""
 _OF_CHILDREN = {a.PLAYING}
 _GROWN_UP = 16
+_DAY = 1440
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +99,18 @@ class Offers:
                     yield number, sector, activity.text
 
     def _gatherings(self, scene: Scene) -> Iterator[tuple[int, int, str]]:
-        """Gatherings of today, those of the next hour at a moment."""
-        for due in gatherings_of(scene, scene.day, no_show=0.0):
-            if due.end > scene.minute:
-                if due.hosts:
-                    yield a.PREPARING, self._map.sector_of(due.place), f"preparing {due.text}"
-                yield a.GATHERING, self._map.sector_of(due.place), f"attending {due.text}"
+        """Gatherings of today that are not over: those of the resident, and those that it agreed to attend."""
+        for number in scene.life.facts:
+            fact = scene.setting.people.facts[number]
+            hosts = fact.about == scene.agent
+            ahead = fact.starts - scene.seconds // 60
+            is_today = -fact.minutes < ahead < _DAY - scene.minute
+            if fact.kind != "gathering" or not is_today or not (hosts or scene.life.appointments.get(number)):
+                continue
+            sector, name = self._map.sector_of(fact.place), self._map.places[self._map.sector_of(fact.place)].name
+            if hosts:
+                yield a.PREPARING, sector, f"preparing the gathering at {name}"
+            yield a.GATHERING, sector, f"attending the gathering at {name}"
 
     def _at_sector(self, activity: int, sector: int, words: str) -> Offer:
         return Offer(activity, sector, words, f"{words}, {self._where(sector)}" if sector >= 0 else words)
