@@ -352,7 +352,7 @@ def test_mind_of_another_name_is_refused_with_those_of_a_town():
 
 def test_schema_of_a_day_needs_two_activities():
     day = schemas.day_schema(3, 420, 1320)
-    block = {"activity": 0, "minutes": 30, "text": ""}
+    block = {"activity": 0, "minutes": 30}
     values = {"wakes": "07:00", "sleeps": "22:00", **{f"block_{k}": block for k in range(1, schemas.N_BLOCKS + 1)}}
     with pytest.raises(ValueError, match="fewer than two"):
         day.model_validate(values)

@@ -414,7 +414,7 @@ def day_of(said: Any, offers: Sequence[Offer], scene: base.Scene) -> tuple[PlanB
         minutes = min(block.minutes, sleeps - minute)
         if minutes > 0:
             offer = offers[block.activity - 1]
-            found.append(PlanBlock(_words(block.text, offer.words), minutes, offer.activity, offer.place))
+            found.append(PlanBlock(offer.words, minutes, offer.activity, offer.place))
             minute += minutes
     if minute < sleeps:
         found.append(PlanBlock(_FREE_TIME, sleeps - minute, a.RESTING, scene.resident.home))

@@ -63,7 +63,6 @@ def day_schema(n_offers: int, wakes: int, sleeps: int) -> type[BaseModel]:
         __doc__="An activity; 0: no more.",
         activity=(numbers(n_offers), ...),
         minutes=(BlockMinutes, ...),
-        text=(str, ...),
     )
     fields: dict[str, Any] = {"wakes": (Literal[clocks_around(wakes)], ...)}
     fields |= {f"block_{number}": (block, ...) for number in range(1, N_BLOCKS + 1)}
