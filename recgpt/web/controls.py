@@ -304,12 +304,13 @@ def interviewed(run_id: str, step: int, agent: int, question: str, *, tick: int 
             from recgpt.simulate.worlds.town.interviewing import interview as ask_resident
 
             per_block = TownConfig(**run.manifest.config).ticks_per_block
-            return ask_resident(run, step * per_block if tick is None else tick, agent, question)
-        if run.manifest.world != "society":
+            found = ask_resident(run, step * per_block if tick is None else tick, agent, question)
+        elif run.manifest.world == "society":
+            from recgpt.simulate.worlds.society.interviewing import interview as ask
+
+            found = ask(run, step, agent, question)
+        else:
             raise SimulationError(
                 f"agents of the world {run.manifest.world!r} cannot be interviewed: those of society and town can"
             )
-        from recgpt.simulate.worlds.society.interviewing import interview as ask
-
-        found = ask(run, step, agent, question)
     return {"text": found.text, "failure": found.failure, "calls": found.spent.calls, "cost_usd": found.spent.usd}

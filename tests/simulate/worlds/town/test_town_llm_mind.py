@@ -15,7 +15,7 @@ from recgpt.simulate.llm.servers import Server
 from recgpt.simulate.worlds.town import activities as a
 from recgpt.simulate.worlds.town.life import Known
 from recgpt.simulate.worlds.town.minds import make_mind, schemas
-from recgpt.simulate.worlds.town.minds.base import Notes, Response, Seen
+from recgpt.simulate.worlds.town.minds.base import Notes, Reaction, Response, Seen
 from recgpt.simulate.worlds.town.minds.costs import Costs
 from recgpt.simulate.worlds.town.minds.llm import LLMMind
 from recgpt.simulate.worlds.town.minds.scripted import ScriptedMind
@@ -44,12 +44,13 @@ def meeting():
 
 
 class Talkative(ScriptedMind):
-    """Would talk to everybody."""
+    """Would talk to everybody, and finds everybody and no object important."""
 
     def react(self, scene, other, notes):
-        from recgpt.simulate.worlds.town.minds.base import Reaction
-
         return Reaction(Response.TALK)
+
+    def importance(self, scene, seen, notes):
+        return [7.0 if each.other >= 0 else 1.0 for each in seen]
 
 
 # --- valid replies ---
@@ -133,7 +134,7 @@ def test_importance_is_one_call_for_all_that_is_new(serve, meeting):
         Seen("table is being used", -1, 7, 1.0),
         Seen("Walter Finch is sighing", number("Walter"), -1, 2.0),
     ]
-    points = llm_mind(stub).importance(scene, seen, Notes())
+    points = llm_mind(stub, scripted=Talkative(SETTING, RULES, seed=0)).importance(scene, seen, Notes())
     assert len(stub.bodies) == 1
     assert "table" not in stub.bodies[0]["messages"][-1]["content"]
     assert len(points) == 3
@@ -144,7 +145,8 @@ def test_importance_of_a_remembered_text_is_the_remembered_one(serve, meeting):
     stub = serve()
     scene, partner = meeting.scenes("Nora", "Theo")
     text = SETTING.people.histories[0][0]
-    assert llm_mind(stub).importance(scene, [Seen(text, partner.agent, -1, 1.0)], Notes()) == [5.0]
+    mind = llm_mind(stub, scripted=Talkative(SETTING, RULES, seed=0))
+    assert mind.importance(scene, [Seen(text, partner.agent, -1, 1.0)], Notes()) == [5.0]
     assert not stub.bodies
 
 
@@ -235,7 +237,7 @@ def test_interview_answers_in_words(serve, meeting):
 def test_think_limits_the_decisions_of_the_model(serve, meeting, think, n_calls):
     stub = serve()
     scene, partner = meeting.scenes("Nora", "Theo")
-    mind = llm_mind(stub, think=think)
+    mind = llm_mind(stub, think=think, scripted=Talkative(SETTING, RULES, seed=0))
     mind.act(scene, Notes())
     mind.importance(scene, [Seen("Theo Okafor is singing", partner.agent, -1, 1.0)], Notes())
     mind.talk(scene, partner, Notes())
@@ -253,7 +255,7 @@ def test_think_limits_the_decisions_of_the_model(serve, meeting, think, n_calls)
 def test_malformed_replies_fall_back_and_are_counted(serve, stubs, meeting, text, kind):
     stub = serve(fault=stubs.Fault(text=text))
     scene, partner = meeting.scenes("Nora", "Theo")
-    scripted = ScriptedMind(SETTING, RULES, seed=0)
+    scripted = Talkative(SETTING, RULES, seed=0)
     mind, notes = llm_mind(stub, scripted=scripted), Notes()
     assert mind.plan_day(scene, notes) == scripted.plan_day(scene, Notes())
     assert mind.act(scene, notes) == scripted.act(scene, Notes())

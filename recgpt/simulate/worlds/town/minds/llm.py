@@ -5,9 +5,9 @@
 
 The model plans a day in one call, chooses the next activity with its place and minutes, weighs what is seen, decides
 about talks, writes whole talks, reflects, and chooses among items. Without a call are: sleep by plan, a place that is
-taken, objects in use and texts that the resident remembers already, and the first judgement whether a talk comes into
-question at all; these are the scripted mind's. Where a call fails, its decision is taken and the failure is counted
-and logged; error texts never become content. The prompts are files in `prompts`.
+taken, everyday sights (of importance below `WEIGHED` by rule, or remembered already), and the first judgement whether
+a talk comes into question at all; these are the scripted mind's. Where a call fails, its decision is taken and the
+failure is counted and logged; error texts never become content. The prompts are files in `prompts`.
 
 The mind may be used by several threads.
 """
@@ -43,6 +43,8 @@ Think = Literal["all", "talks", "reflections"]
 """Setting `think` of a town."""
 N_REFLECTED = 30
 """Memories that a reflection reads."""
+WEIGHED = 5.0
+"""Importance by rule from which on the model weighs a sight."""
 _MOST_ITEMS = 20
 _MEMORY_CHARS = 300
 _QUESTION_CHARS = 1000
@@ -156,12 +158,13 @@ class LLMMind:
         return base.Act(_words(said.text, offer.words), minutes, offer.activity, offer.place)
 
     def importance(self, scene: base.Scene, seen: Sequence[base.Seen], notes: base.Notes) -> Sequence[float]:
-        """See `Mind`; one call for all residents seen that do something new."""
+        """See `Mind`; one call for all sights that are new and not everyday."""
         by_rule = list(self._scripted.importance(scene, seen, notes))
         if "importance" not in self.thinks:
             return by_rule
-        remembered = _importance_by_text(scene, [each.text for each in seen])
-        new = [place for place, each in enumerate(seen) if each.other >= 0 and each.text not in remembered]
+        unusual = [place for place, points in enumerate(by_rule) if points >= WEIGHED]
+        remembered = _importance_by_text(scene, [seen[place].text for place in unusual]) if unusual else {}
+        new = [place for place in unusual if seen[place].text not in remembered]
         found = [remembered.get(each.text, points) for each, points in zip(seen, by_rule, strict=True)]
         if new:
             said = self._said(self.importance_request(scene, [seen[place].text for place in new]), scene, notes)
@@ -207,7 +210,7 @@ class LLMMind:
                 known.add(text)
                 evidence = tuple(latest[number - 1].id for number in cited)
                 thoughts.append(base.Thought(scene.agent, text, float(thought.importance), evidence=evidence))
-        return thoughts
+        return thoughts or self._scripted.reflect(scene, notes)
 
     # --- items ---
 
