@@ -90,6 +90,14 @@ def test_next_activity_is_one_of_those_offered_and_may_have_words_of_its_own(ser
     assert 'What comes to mind:\n- "' in prompt_of(stub)
 
 
+@pytest.mark.parametrize("text", ["Nora Whitlock has plans for the cafe", "12:00", "", "I am a person that"])
+def test_words_that_are_no_activity_are_those_of_the_offer(serve, meeting, text):
+    stub = serve(lambda body, said: {**said, "text": text})
+    scene, _ = meeting.scenes("Nora", "Theo")
+    mind = llm_mind(stub)
+    assert mind.act(scene, Notes()).text in {offer.words for offer in mind.offers.now(scene)}
+
+
 def test_texts_of_others_are_quoted_data(serve, meeting):
     stub = serve()
     scene, partner = meeting.scenes("Nora", "Theo")

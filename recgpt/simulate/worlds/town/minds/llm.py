@@ -12,6 +12,7 @@ failure is counted and logged; error texts never become content. The prompts are
 The mind may be used by several threads.
 """
 
+import re
 import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -21,7 +22,7 @@ from pydantic import BaseModel
 from recgpt.simulate.llm.budget import CostEstimate
 from recgpt.simulate.llm.client import LLMClient
 from recgpt.simulate.llm.requests import Request
-from recgpt.simulate.llm.text import quoted
+from recgpt.simulate.llm.text import cleaned, quoted
 from recgpt.simulate.minds.ask import Asker, client_from_options, failure_reason, sentence
 from recgpt.simulate.store import Run
 from recgpt.simulate.store.calls import CallFile
@@ -45,6 +46,8 @@ N_REFLECTED = 30
 """Memories that a reflection reads."""
 WEIGHED = 5.0
 """Importance by rule from which on the model weighs a sight."""
+_ACTIVITY = re.compile(r"[A-Za-z]+ing\b")
+_MAX_WORDS_CHARS = 80
 _MOST_ITEMS = 20
 _MEMORY_CHARS = 300
 _QUESTION_CHARS = 1000
@@ -432,9 +435,9 @@ def _minute_of(clock: str) -> int:
 
 
 def _words(text: str, otherwise: str) -> str:
-    """A text of a reply as an activity: one line without a full stop; the offer's words if there is none."""
-    said = (sentence(text) or "").rstrip(".! ")
-    return said if any(character.isalpha() for character in said) else otherwise
+    """A text of a reply as an activity, `watering the plants`; the offer's words where it is no such phrase."""
+    said = cleaned(text, _MAX_WORDS_CHARS).rstrip(".! ")
+    return said[:1].lower() + said[1:] if _ACTIVITY.match(said) else otherwise
 
 
 def _importance_by_text(scene: base.Scene, texts: Sequence[str]) -> dict[str, float]:
