@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 CALLS_A_DAY = {
     "plan": 1.0,
-    "act": 45.0,
-    "importance": 45.0,
-    "react": 6.0,
-    "talk": 3.0,
+    "act": 89.1,
+    "importance": 8.6,
+    "react": 4.2,
+    "talk": 4.0,
     "reflect": 3.0,
-    "browse": 1.0,
-    "choose": 1.0,
+    "browse": 2.0,
+    "choose": 2.2,
     "rate": 1.0,
 }
 """Calls of a resident on a day by prompt; a talk is one call of two residents."""
