@@ -5,6 +5,7 @@ import typer
 from recgpt.cli.town.console import console
 from recgpt.cli.town.files import export, import_command
 from recgpt.cli.town.fork import fork
+from recgpt.cli.town.interview import interview
 from recgpt.cli.town.map import map_command
 from recgpt.cli.town.play import new, run
 
@@ -23,5 +24,6 @@ town_app.command("run")(run)
 town_app.command("import")(import_command)
 town_app.command()(export)
 town_app.command()(console)
+town_app.command()(interview)
 town_app.command()(fork)
 town_app.command("map")(map_command)

@@ -71,7 +71,8 @@ def _of_person(scene: Scene, question: str) -> str:
     if re.search(r"\btalk", question, re.IGNORECASE):
         talks = [entry.text for entry in scene.memory.of(scene.agent) if entry.kind == "chat" and entry.other == other]
         return _sentence(talks[-1]) if talks else f"I have not talked with {name}."
-    what = f"Yes, {name} is my {relation.label}." if not is_stranger(relation) else f"I only heard of {name}."
+    label = "an acquaintance of mine" if relation.label == "acquaintance" else f"my {relation.label}"
+    what = f"I only heard of {name}." if is_stranger(relation) else f"Yes, {name} is {label}."
     return " ".join([what, *_memories_of(scene, other)])
 
 
