@@ -99,7 +99,7 @@ class Offers:
                     yield number, sector, activity.text
 
     def _gatherings(self, scene: Scene) -> Iterator[tuple[int, int, str]]:
-        """Gatherings of today that are not over: those of the resident, and those that it agreed to attend."""
+        """Gatherings of today that are not over, hosted by the resident or accepted."""
         for number in scene.life.facts:
             fact = scene.setting.people.facts[number]
             hosts = fact.about == scene.agent

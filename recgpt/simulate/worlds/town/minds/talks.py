@@ -1,11 +1,11 @@
-"""Talks by a language model: what each side could tell, mention and propose, by number, and the talk that a reply is.
+"""Talks by a language model: facts, items and invitations on offer by number, and the talk that a reply stands for.
 
     writer = TalkWriter(setting, briefs, asker)
     draft = writer.draft(scene, partner, notes)
     writer.talk_of(client.complete([writer.request(draft)])[0].value, draft)
 
-A speaker tells only facts that it knows and the other does not, mentions only items that it has had, and invites only
-to its own gatherings or those that it will attend.
+A speaker tells facts of its own that are new to the other, mentions items that it has rated, and invites to gatherings
+that it hosts or will attend.
 """
 
 from collections.abc import Sequence
@@ -29,12 +29,12 @@ MOST_FACTS, MOST_ITEMS, MOST_GATHERINGS = 5, 3, 3
 OF_FEELING = 0.05
 """Change of the affinity by a step of the feelings after a talk."""
 _IMPORTANCE = 4.0  # of a talk in which no fact passes
-_KEPT = 5.0  # importance of what a speaker keeps in mind
+_KEPT = 5.0  # importance of a sentence kept in mind
 
 
 @dataclass(frozen=True)
 class Draft:
-    """What could be said in a talk; the lists are numbered from 1 in prompt and reply, those of the first side first.
+    """Offers to a talk; the lists are numbered from 1 in prompt and reply, the first side's first.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class TalkWriter:
         self._asker = asker
 
     def draft(self, scene: Scene, partner: Scene, notes: Notes | None) -> Draft:
-        """What two could say; their memories of each other are noted as read."""
+        """Offers to two; their memories of each other are noted as read."""
         sides = (scene, partner)
         return Draft(
             sides,
