@@ -24,7 +24,9 @@ from recgpt.simulate.store.run import Run
 LAYOUT = 2
 """Raise it when worlds keep other arrays for the same state."""
 ROWS_BETWEEN = 2_000
-"""Events between two snapshots: replaying them takes some milliseconds."""
+"""Least events between two snapshots: replaying them takes some milliseconds."""
+BYTES_PER_ROW = 2_048
+"""Bytes by which the cache may grow for each event: snapshots of large states are further apart."""
 LARGEST_BYTES = 64 << 20
 """Arrays of a state that is not kept, because the cache would outgrow its run."""
 
@@ -42,6 +44,7 @@ class Snapshots:
         self._run = run
         self._folder = run.path.with_name(SNAPSHOTS_NAME)
         self._rows = 0
+        self._rows_between = ROWS_BETWEEN
         self._is_too_large = False
 
     def latest(self, step: int) -> tuple[int, dict[str, np.ndarray] | None]:
@@ -64,13 +67,15 @@ class Snapshots:
             The state's.
         """
         self._rows += n_rows
-        if self._rows < ROWS_BETWEEN or self._is_too_large:
+        if self._rows < self._rows_between or self._is_too_large:
             return
         self._rows, path = 0, self._path(step)
         if path.exists():
             return
         arrays = to_arrays()
-        if sum(array.nbytes for array in arrays.values()) > LARGEST_BYTES:
+        n_bytes = sum(array.nbytes for array in arrays.values())
+        self._rows_between = max(ROWS_BETWEEN, n_bytes // BYTES_PER_ROW)
+        if n_bytes > LARGEST_BYTES:
             self._is_too_large = True  # states grow: the arrays of later ones are not even made
             return
         with suppress(OSError), new_file(path) as draft, draft.open("wb") as file:
