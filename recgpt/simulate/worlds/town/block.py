@@ -8,6 +8,7 @@ A decision depends on residents in sight only, see `minds.base`: `out_of_order` 
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from recgpt.errors import SimulationError
@@ -17,6 +18,7 @@ from recgpt.simulate.worlds.town.edits import edit_events
 from recgpt.simulate.worlds.town.events import Event
 from recgpt.simulate.worlds.town.kinds import TOWN
 from recgpt.simulate.worlds.town.minds.base import Act, Mind, Notes, Response, Scene, Seen, Talk
+from recgpt.simulate.worlds.town.rules import talks
 from recgpt.simulate.worlds.town.schedule import Edit
 from recgpt.simulate.worlds.town.sight import Sight
 from recgpt.simulate.worlds.town.state import TownState
@@ -228,6 +230,10 @@ class Block:
         return not life.sleeps and life.action.activity != TALKING
 
     def _react(self, scene: Scene, other: int) -> None:
+        published = scene.rules.behaviour == "published"
+        talked_at = scene.life.relation(other).talked_at
+        if published and not talks.may_talk_again(talked_at, scene.tick, scene.rules.seconds_per_tick):
+            return
         notes = Notes()
         reaction = self.mind.react(scene, other, notes)
         self._note(scene.agent, scene.tick, notes)
@@ -241,6 +247,10 @@ class Block:
     def _talk(self, scene: Scene, partner: Scene) -> None:
         notes = Notes()
         talk = self.mind.talk(scene, partner, notes)
+        if scene.rules.behaviour == "published":
+            names = [resident.name for resident in self.state.residents]
+            said = [(names[line.speaker], line.text) for line in talk.lines]
+            talk = replace(talk, minutes=talks.minutes_of_talk(said, published=True))
         self._note(scene.agent, scene.tick, notes)
         for event in _talk_events(scene.tick, scene.agent, partner.agent, talk):
             self.emit(event)

@@ -44,7 +44,7 @@ class TownRules(Config):
     )
     behaviour: Literal["recgpt", "published"] = Field(
         default="recgpt",
-        description="rules of perception, retrieval, talks and reflection: corrected, or as in the published code",
+        description="goals of walks, length of talks and time between two: ours, or as in the published code",
     )
     memory: str = Field(default="generative_agents", description="preset of the residents' memory")
     word_of_mouth: bool = Field(default=True, description="whether talks pass on items; facts pass in any case")

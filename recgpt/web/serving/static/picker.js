@@ -21,6 +21,7 @@ export function buildPicker({ onPick, onError }) {
   let items = [];
   let selected = -1;
   let latest = 0;
+  let rests = false; // after a pick, until the field is used again
 
   function show(open) {
     list.hidden = !open;
@@ -39,6 +40,7 @@ export function buildPicker({ onPick, onError }) {
 
   function pick(item) {
     field.value = "";
+    rests = true;
     show(false);
     field.focus();
     onPick(item);
@@ -59,10 +61,11 @@ export function buildPicker({ onPick, onError }) {
   }
 
   const search = debounced(120, async () => {
+    if (rests) return;
     const mine = ++latest;
     try {
       const answer = await serviceCall(`/items?search=${encodeURIComponent(field.value)}&limit=${PICKER_LIMIT}`);
-      if (mine !== latest || document.activeElement !== field) return;
+      if (mine !== latest || rests || document.activeElement !== field) return;
       items = answer.items;
       draw();
     } catch (error) {
@@ -70,16 +73,24 @@ export function buildPicker({ onPick, onError }) {
     }
   });
 
-  field.addEventListener("input", search);
+  function searchAgain() {
+    rests = false;
+    search();
+  }
+
+  field.addEventListener("input", searchAgain);
   field.addEventListener("focus", search);
-  field.addEventListener("blur", () => show(false));
+  field.addEventListener("blur", () => {
+    rests = false;
+    show(false);
+  });
   field.addEventListener("keydown", (event) => {
     const moves = { ArrowDown: 1, ArrowUp: -1 };
     if (event.key === "Escape") {
       if (!list.hidden) event.preventDefault();
       show(false);
     } else if (event.key in moves && list.hidden) {
-      search();
+      searchAgain();
     } else if (event.key in moves && items.length) {
       event.preventDefault();
       select((selected + moves[event.key] + items.length) % items.length);
