@@ -92,7 +92,7 @@ def measured(people: int, first: int, hours: int, delay: float) -> dict[str, Any
     state = TownState(config.rules(), setting, config.seed)
     for block in range(first * 6):
         state.apply(to_rows(Block(state, mind).play(), step=block + 1, seconds_per_tick=10))
-    seconds: Counter[str] = Counter()
+    seconds = dict.fromkeys(("serial", "lock_step", "out_of_order", "critical"), 0.0)
     n_calls, is_same, load = 0, True, os.getloadavg()[0]
     for block in range(first * 6, (first + hours) * 6):
         slow = DelayedMind(mind, delay)
