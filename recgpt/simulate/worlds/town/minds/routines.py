@@ -75,28 +75,28 @@ MEALS = {a.BREAKFAST: BREAKFAST, a.LUNCH: LUNCH, a.DINNER: DINNER, a.WAKING: MOR
 LEISURE: dict[int, tuple[Part, ...]] = {
     a.PHONE: _parts(a.PHONE, "12 looking at the phone", "8 reading the news on the phone"),
     a.READING: (
-        *_parts(a.READING, "14 reading a book", "10 reading on"),
+        *_parts(a.READING, "20 reading a book", "15 reading on"),
         *_TEA,
-        *_parts(a.READING, "11 reading the paper"),
+        *_parts(a.READING, "15 reading the paper"),
     ),
     a.TELEVISION: (
-        *_parts(a.TELEVISION, "12 watching the news", "18 watching a series"),
+        *_parts(a.TELEVISION, "16 watching the news", "26 watching a series"),
         *_parts(a.SNACK, "5 fetching something to nibble"),
-        *_parts(a.TELEVISION, "14 watching a documentary"),
+        *_parts(a.TELEVISION, "20 watching a documentary"),
     ),
     a.MUSIC: _parts(a.MUSIC, "12 tuning and playing scales", "16 playing an old song", "14 trying out a melody"),
     a.HOBBY: (
-        *_parts(a.HOBBY, "7 laying out the materials", "14 working on a hobby"),
+        *_parts(a.HOBBY, "7 laying out the materials", "22 working on a hobby"),
         *_TEA,
-        *_parts(a.HOBBY, "12 working on a hobby"),
+        *_parts(a.HOBBY, "18 working on a hobby"),
     ),
     a.GARDENING: _parts(a.GARDENING, "10 watering the plants", "14 weeding a bed", "12 cutting back a bush"),
-    a.RESTING: _parts(a.RESTING, "12 resting", "10 dozing on the sofa", "7 looking out of the window @ sofa"),
-    a.GAME: _parts(a.GAME, "6 dealing cards", "15 playing a game", "13 playing a second round"),
+    a.RESTING: _parts(a.RESTING, "16 resting", "14 dozing on the sofa", "9 looking out of the window @ sofa"),
+    a.GAME: _parts(a.GAME, "6 dealing cards", "20 playing a game", "17 playing a second round"),
     a.WALKING: (
         *_parts(a.WALKING, "6 walking in the park @ path", "5 strolling by the water @ path"),
-        *_parts(a.SITTING, "6 sitting on a bench"),
-        *_parts(a.WALKING, "5 watching the birds @ path", "6 walking on @ path"),
+        *_parts(a.SITTING, "5 sitting on a bench"),
+        *_parts(a.WALKING, "5 watching the birds @ path", "7 walking on @ path"),
     ),
     a.SITTING: (
         *_parts(a.SITTING, "15 sitting in the park"),
@@ -111,9 +111,13 @@ LEISURE: dict[int, tuple[Part, ...]] = {
         "8 doing exercises",
         "5 stretching",
     ),
-    a.COFFEE: _parts(a.COFFEE, "8 ordering coffee @ counter", "13 having coffee", "9 reading the paper over coffee"),
+    a.COFFEE: (
+        *_parts(a.COFFEE, "14 having coffee"),
+        *_parts(a.READING, "11 reading the paper over coffee @ seating table chair"),
+        *_parts(a.BREAK, "8 watching the street @ seating table chair"),
+    ),
     a.DRINKS: _parts(
-        a.DRINKS, "8 ordering a drink @ counter", "15 having drinks", "12 listening to the talk at the bar"
+        a.DRINKS, "8 ordering a drink @ counter", "20 having drinks", "16 listening to the talk at the bar"
     ),
     a.BORROWING: _parts(a.BORROWING, "12 looking along the shelves", "16 leafing through books", "6 borrowing a book"),
     a.NOTICES: _parts(a.NOTICES, "10 looking at the notices", "8 picking up a form @ counter desk"),
@@ -142,8 +146,8 @@ _BREAKS = (
     *_parts(a.BREAK, "6 getting some fresh air @ bench garden seating sofa"),
     *_parts(a.PHONE, "7 looking at the phone"),
 )
-_TASK_MINUTES = {a.CLASS: 18, a.TEACHING: 16, a.MEETING: 18, a.STUDYING: 18}
-_OTHER_TASK, _BREAK_EVERY = 15, 5
+_TASK_MINUTES = {a.CLASS: 20, a.TEACHING: 18, a.MEETING: 18, a.STUDYING: 20}
+_OTHER_TASK, _BREAK_EVERY = 16, 4
 
 
 def free_parts(activity: int, text: str, minutes: int, draws: Sequence[float]) -> tuple[Part, ...]:
