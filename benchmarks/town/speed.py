@@ -151,8 +151,8 @@ def markdown(found: dict[str, Any]) -> str:
     lines = [
         "# Speed of the town",
         "",
-        f"`{found['command']}`, {found['date']}: {found['hardware']}; scripted mind, seed {found['seed']}. Every town in"
-        " a process of its own on one thread; *load*: processes that wanted a core when it began.",
+        f"`{found['command']}`, {found['date']}: {found['hardware']}; scripted mind, seed {found['seed']}. Every town"
+        " in a process of its own on one thread; *load*: processes that wanted a core when it began.",
         "",
         "| people | hours | wall | CPU | peak memory | load | events | wanted |",
         "|-:|-:|-:|-:|-:|-:|-:|-|",
