@@ -3,6 +3,7 @@
 import typer
 
 from recgpt.cli.town.console import console
+from recgpt.cli.town.evaluate import evaluate
 from recgpt.cli.town.files import export, import_command
 from recgpt.cli.town.fork import fork
 from recgpt.cli.town.interview import interview
@@ -27,3 +28,4 @@ town_app.command()(console)
 town_app.command()(interview)
 town_app.command()(fork)
 town_app.command("map")(map_command)
+town_app.command()(evaluate)

@@ -10,6 +10,7 @@ Every telling is checked against the log: its teller knew the fact by then, and 
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from recgpt.bounds import parse_json
 from recgpt.simulate.worlds.town.residents import People
 
 _SECONDS_PER_MINUTE = 60
+_WORD = re.compile(r"\w+")
 _START = -1
 _FOLLOWED = ("edited", "talked", "said", "told", "invited", "perceived", "thought")
 
@@ -96,9 +98,10 @@ class Spread:
         self.invited: dict[tuple[int, int], Invited] = {}
         self.named = 0
         self.unknown_names: list[UnknownName] = []
-        self._numbers = {resident.name: agent for agent, resident in enumerate(people.residents)}
-        self._names = re.compile("|".join(rf"\b{re.escape(name)}\b" for name in self._numbers) or r"(?!)")
+        self._names = _by_first_word([resident.name for resident in people.residents])
+        self._facts = _by_first_word([fact.text for fact in people.facts])
         self._aware = self._aware_at_start()
+        self._seen: list[set[int]] = [set() for _ in people.residents]
         self._talks: dict[tuple[int, int], tuple[int, float]] = {}  # pair: its last talk, first second and end
 
     def add(self, rows: pl.DataFrame) -> None:
@@ -126,6 +129,10 @@ class Spread:
 
     def aware_of(self, agent: int) -> frozenset[int]:
         """Residents whose name an agent knows, from ties, sight, talks, or the words of others."""
+        return frozenset(self._aware[agent] | self._seen[agent])
+
+    def knows_of(self, agent: int) -> frozenset[int]:
+        """The same without residents that were only seen."""
         return frozenset(self._aware[agent])
 
     @property
@@ -178,11 +185,10 @@ class Spread:
     def _see(self, agent: int, other: int | None, text: str) -> None:
         """Something perceived: a resident, and words overheard in the text of its activity."""
         if other is not None:
-            self._aware[agent].add(other)
-        self._aware[agent] |= self._named_in(text)
-        for number, fact in enumerate(self.people.facts):
-            if fact.text in text:
-                self.overheard[number].add(agent)
+            self._seen[agent].add(other)
+        self._seen[agent] |= self._named_in(text)
+        for number in _phrases_in(text, self._facts):
+            self.overheard[number].add(agent)
 
     def _whisper(self, second: int, agent: int, text: str) -> None:
         entry = parse_json(text, "an event of the run")
@@ -197,7 +203,7 @@ class Spread:
         """Names in a line or a thought; the listener of a line learns of them."""
         found = self._named_in(text) - {agent, other}
         self.named += len(found)
-        unknown = sorted(found - self._aware[agent])
+        unknown = sorted(found - self._aware[agent] - self._seen[agent])
         self.unknown_names += [UnknownName(agent, named, second, text) for named in unknown]
         if heard:
             self._aware[other] |= found
@@ -205,7 +211,7 @@ class Spread:
     # --- names ---
 
     def _named_in(self, text: str) -> set[int]:
-        return {self._numbers[name] for name in self._names.findall(text)}
+        return _phrases_in(text, self._names)
 
     def _aware_at_start(self) -> list[set[int]]:
         residents, facts = self.people.residents, self.people.facts
@@ -226,6 +232,26 @@ class Spread:
     def _aware_of_fact(self, agent: int, number: int) -> None:
         fact = self.people.facts[number]
         self._aware[agent] |= self._named_in(fact.text) | {fact.about}
+
+
+def _by_first_word(phrases: Sequence[str]) -> dict[str, list[tuple[str, int]]]:
+    """Phrases with their numbers by their first word."""
+    found: dict[str, list[tuple[str, int]]] = {}
+    for number, phrase in enumerate(phrases):
+        if word := _WORD.search(phrase):
+            found.setdefault(word[0], []).append((phrase, number))
+    return found
+
+
+def _phrases_in(text: str, by_first_word: dict[str, list[tuple[str, int]]]) -> set[int]:
+    """Numbers of the phrases that a text holds as whole words; quick also for thousands of them."""
+    found = set()
+    for word in _WORD.finditer(text):
+        for phrase, number in by_first_word.get(word[0], ()):
+            end = word.start() + len(phrase)
+            if text.startswith(phrase, word.start()) and not text[end : end + 1].isalnum():
+                found.add(number)
+    return found
 
 
 def _pair(one: int, two: int) -> tuple[int, int]:

@@ -1,12 +1,17 @@
 """The battery of interviews: claims and scores, truths of the log, arms, and a town evaluated as a whole."""
 
+import json
 from dataclasses import replace
 from datetime import datetime, time
 from types import SimpleNamespace
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from recgpt.cli.town.evaluate import evaluate as evaluate_command
 from recgpt.errors import SimulationError
+from recgpt.simulate.runner import start
 from recgpt.simulate.worlds.town.config import TownConfig
 from recgpt.simulate.worlds.town.evaluation import evaluating
 from recgpt.simulate.worlds.town.evaluation.answers import by_rule
@@ -30,7 +35,7 @@ HOURS, PEOPLE = 3, 6
 
 
 def asked(domain, true, text="Who?"):
-    return Question("memory", "talked", text, tuple(domain), frozenset(true))
+    return Question("memory", text, tuple(domain), frozenset(true))
 
 
 def test_claims_are_whole_phrases_in_any_case_the_longest_first():
@@ -50,7 +55,13 @@ def test_phrases_of_the_question_are_no_claims_unless_true():
 
 @pytest.mark.parametrize(
     ("answer", "claimed"),
-    [("Yes.", {"yes"}), ("No, never.", {"no"}), ("I do not know", {"no"}), ("Maybe", set()), ("yes, not no", {"yes"})],
+    [
+        ("Yes.", {"yes"}),
+        ("No, never.", {"no"}),
+        ("I do not know", {"no"}),
+        ("Maybe", set()),
+        ("I heard of her", {"yes"}),
+    ],
 )
 def test_yes_and_no_are_read_from_the_first_of_them(answer, claimed):
     assert claims(answer, asked(YES_NO, ["yes"])) == claimed
@@ -136,7 +147,9 @@ def test_answers_by_rule_about_oneself_are_right_in_every_arm(town, battery):
         for agent in range(PEOPLE):
             scene = scene_in(arm, state, agent, memory)
             own = [each for each in battery.questions(agent) if each.category == "self-knowledge"]
-            assert [score(by_rule(scene, question), question).score for question in own] == [1.0] * 5
+            assert [score(by_rule(scene, question.text), question).right for question in own] == [
+                each.true for each in own
+            ]
 
 
 def test_arms_leave_out_conclusions_plans_and_memories_and_change_nothing(town):
@@ -188,7 +201,7 @@ def test_failed_answers_lack_everything_and_verdicts_are_counted(run):
     figures = found["arms"][FULL]["all"]
     assert figures["failed"] == figures["questions"]
     assert figures["right"] == figures["wrong"] == 0
-    judged = evaluate([run], at=time(12), arms=[FULL], judge=lambda question, answer: question.category == "plans")
+    judged = evaluate([run], at=time(12), arms=[FULL], judge=lambda question, said: question.category == "plans")
     assert judged["arms"][FULL]["plans"]["judged"] == 1.0
     assert 0 < judged["arms"][FULL]["all"]["judged"] < 1
 
@@ -215,3 +228,60 @@ def test_a_run_that_has_not_begun_or_of_another_world_is_refused(run):
 )
 def test_interviews_are_at_the_time_of_day_on_the_last_day_that_has_it(start, at, n_blocks, block):
     assert block_at_time(datetime(2023, 2, 13, start), time(at), n_blocks) == block
+
+
+# --- the command ---
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    """Folder of runs with an hour of two residents, `demo`, that begins at 9:00."""
+    folder = tmp_path_factory.mktemp("runs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RECGPT_RUNS", str(folder))
+        start("town", "demo", TownConfig(hours=1, people=2, start_time=datetime(2023, 2, 13, 9))).close()
+    return folder
+
+
+def evaluated(monkeypatch, folder, *arguments):
+    monkeypatch.setenv("RECGPT_RUNS", str(folder))
+    app = typer.Typer()
+    app.command()(evaluate_command)
+    return CliRunner().invoke(app, arguments)
+
+
+def test_the_command_prints_tables_and_json(monkeypatch, stored):
+    shown = evaluated(monkeypatch, stored, "demo", "--at", "10:00")
+    assert shown.exit_code == 0
+    assert all(text in shown.stdout for text in ("Interviews: demo at 2023-02-13 10:00", "no memory", "29.89"))
+    found = json.loads(evaluated(monkeypatch, stored, "demo", "--arms", "full; no memory", "--json").stdout)
+    assert list(found["arms"]) == ["full", "no memory"]
+    assert found["measures"][0]["agents"] == 2
+    assert found["answers"][0]["question"] == "What are your name, your age and your occupation?"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--at", "25:00"), "--at 25:00: give a time of day such as 18:00"),
+        (("--arms", "half"), "--arms: no arm 'half': choose among full; no reflection;"),
+    ],
+)
+def test_the_command_names_wrong_values(monkeypatch, stored, arguments, message):
+    assert message in str(evaluated(monkeypatch, stored, "demo", *arguments).exception)
+
+
+def test_a_language_model_judges_every_answer(monkeypatch, stored, stub_module):
+    """All are right to the stub but the one on interests, whose verdict is no JSON."""
+
+    def reply(user, seen):
+        return stub_module.Fault(text="no" if "interested in?" in user else json.dumps({"is_right": True}))
+
+    with stub_module.Stub() as stub:
+        stub.fault = reply
+        options = ("--arms", "no memory", "--judge", "--base-url", stub.base_url, "--key-env", "", "--json")
+        found = json.loads(evaluated(monkeypatch, stored, "demo", *options).stdout)
+        assert any("Truth: " in body["messages"][-1]["content"] for body in stub.bodies)
+    assert found["arms"]["no memory"]["all"]["judged"] == 1.0
+    unjudged = {each["question"] for each in found["answers"] if "judged" not in each}
+    assert unjudged == {"What are you interested in?"}

@@ -174,7 +174,7 @@ def test_words_overheard_make_names_known_but_are_no_knowledge(setting):
         rows_of(event(0, ANA, "perceived", other=BEN, value=3, text="Ben Blum is saying: Dee Dunn runs for mayor"))
     )
     assert (spread.overheard[RUN], set(spread.knowers[RUN])) == ({ANA}, {DEE})
-    assert DEE in spread.aware_of(ANA)
+    assert DEE in spread.aware_of(ANA) - spread.knows_of(ANA)
 
 
 # --- days ---

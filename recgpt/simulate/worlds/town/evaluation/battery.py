@@ -15,12 +15,12 @@ import numpy as np
 from recgpt.simulate import rng
 from recgpt.simulate.worlds.town.evaluation.scoring import YES_NO, Category, Question
 from recgpt.simulate.worlds.town.evaluation.truth import Truth
-from recgpt.simulate.worlds.town.rules.schedules import minutes_of
 from recgpt.simulate.worlds.town.setting import Setting
 
 CATEGORIES: tuple[Category, ...] = ("self-knowledge", "memory", "plans", "reactions", "reflections")
 N_QUESTIONS = 25
 HOURS_OF_PLANS = (7, 10, 13, 17, 21)
+KNOWS = "Do you know of {name}?"
 STRANGER, ACQUAINTANCE, FRIEND = "stranger", "acquaintance", "friend"
 _AS_GOOD = 0.05
 """Difference of affinities that still counts as equal."""
@@ -61,52 +61,48 @@ class Battery:
         jobs = {each.occupation for each in residents if each.occupation}
         who = frozenset({me.name, str(me.age), *([me.occupation] if me.occupation else [])})
         kind: Category = "self-knowledge"
-        yield Question(
-            kind, "who", "What are your name, your age and your occupation?", (*self._names, *ages, *jobs), who
-        )
+        text = "What are your name, your age and your occupation?"
+        yield Question(kind, text, (*self._names, *ages, *jobs), who)
         work = frozenset() if me.work < 0 else frozenset({places[self._setting.map.sector_of(me.work)].name})
-        yield Question(kind, "work", "Where do you work or study?", self._sectors, work)
+        yield Question(kind, "Where do you work or study?", self._sectors, work)
         household = {each.name for each in residents if each.household == me.household} - {me.name}
         home = places[self._setting.map.sector_of(me.home)].name
         text = "Where do you live, and who lives with you?"
-        yield Question(kind, "home", text, (*self._sectors, *self._others(agent)), frozenset({home, *household}))
+        yield Question(kind, text, (*self._sectors, *self._others(agent)), frozenset({home, *household}))
         interests = {interest for each in residents for interest in each.interests}
         text = "What are you interested in?"
-        yield Question(kind, "interests", text, tuple(interests), frozenset(me.interests))
+        yield Question(kind, text, tuple(interests), frozenset(me.interests))
         clocks = {clock(minute) for each in residents for minute in (each.wakes, each.sleeps)}
         text = "When do you get up, and when do you go to bed?"
-        yield Question(kind, "hours", text, tuple(clocks), frozenset({clock(me.wakes), clock(me.sleeps)}))
+        yield Question(kind, text, tuple(clocks), frozenset({clock(me.wakes), clock(me.sleeps)}))
 
     def _of_memory(self, agent: int) -> Iterator[Question]:
         truth, others = self._truth, self._others(agent)
         today = {self._names[talk.other] for talk in truth.talks[agent] if talk.second >= self._midnight}
-        yield Question("memory", "talked", "Whom have you talked with today?", others, frozenset(today))
+        yield Question("memory", "Whom have you talked with today?", others, frozenset(today))
         if truth.talks[agent]:
             last = self._drawn(agent, "last talk", sorted({talk.other for talk in truth.talks[agent]}))
             about = [talk.summary for talk in truth.talks[agent] if talk.other == last][-1]
             text = f"What did you last talk about with {self._names[last]}?"
             summaries = {talk.summary for talks in truth.talks for talk in talks}
-            yield Question("memory", "last talk", text, tuple(summaries), frozenset({about} - {""}), about=last)
-        yield Question(
-            "memory", "candidates", "Who is running for office?", self._names, self._abouts(agent, "candidacy")
-        )
+            yield Question("memory", text, tuple(summaries), frozenset({about} - {""}))
+        yield Question("memory", "Who is running for office?", *self._abouts(agent, "candidacy"))
         text = "Which gatherings have you heard of, and who gives them?"
-        yield Question("memory", "gatherings", text, self._names, self._abouts(agent, "gathering"))
+        yield Question("memory", text, *self._abouts(agent, "gathering"))
         if (other := self._named(agent, "acquaintance")) is not None:
             known = truth.is_aware_of(agent, other)
-            text = f"Do you know of {self._names[other]}?"
-            yield Question("memory", "knows", text, YES_NO, frozenset({"yes" if known else "no"}), about=other)
+            text = KNOWS.format(name=self._names[other])
+            yield Question("memory", text, YES_NO, frozenset({"yes" if known else "no"}))
 
     def _of_plans(self, agent: int) -> Iterator[Question]:
-        plan = self._truth.plans[agent]
-        if not minutes_of(plan):
-            return
+        if self._truth.planned[agent] < self._midnight:
+            return  # no plan for today yet
         activities = {text for plan in self._truth.plans for text, _ in plan}
         for hour in HOURS_OF_PLANS:
             text = f"What is on your plan for {hour:02}:00 today?"
             planned = self._truth.planned_at(agent, 60 * hour)
             true = frozenset({planned} if planned else ())
-            yield Question("plans", "plan", text, tuple(activities), true, minute=60 * hour)
+            yield Question("plans", text, tuple(activities), true)
 
     def _of_reactions(self, agent: int) -> Iterator[Question]:
         truth, names = self._truth, self._names
@@ -118,42 +114,43 @@ class Battery:
                 other = self._drawn(agent, purpose, among)
                 text = f"{names[other]} comes through the door. What is this person to you?"
                 label = frozenset({self._label(agent, other)})
-                yield Question("reactions", "meets", text, labels, label, about=other)
+                yield Question("reactions", text, labels, label)
         for purpose, knows in (("known", True), ("new", False)):
             among = [number for number in range(len(self._facts)) if truth.knows(agent, number) == knows]
+            among = [number for number in among if not truth.overheard(agent, number)]
             if among:
                 fact = self._drawn(agent, purpose, among)
                 text = f"A passer-by says: {self._facts[fact]}. Did you know?"
                 answer = frozenset({"yes" if knows else "no"})
-                yield Question("reactions", "news", text, YES_NO, answer, fact=fact)
+                yield Question("reactions", text, YES_NO, answer)
         invited = sorted(fact for fact, guest in truth.spread.invited if guest == agent)
         if invited:
             fact = self._drawn(agent, "invitation", invited)
             accepted = truth.spread.invited[fact, agent].accepted
             text = f"{self._facts[fact]}. Are you going?"
-            yield Question("reactions", "goes", text, YES_NO, frozenset({"yes" if accepted else "no"}), fact=fact)
+            yield Question("reactions", text, YES_NO, frozenset({"yes" if accepted else "no"}))
 
     def _of_reflections(self, agent: int) -> Iterator[Question]:
         truth, names, others = self._truth, self._names, self._others(agent)
         if counts := truth.talks_with(agent):
             most = frozenset(names[other] for other, n in counts.items() if n == max(counts.values()))
             text = "With whom have you talked most often so far?"
-            yield Question("reflections", "most talks", text, others, most, one_is_enough=True)
+            yield Question("reflections", text, others, most, one_is_enough=True)
         if affinity := truth.affinity[agent]:
             best = max(affinity.values())
             liked = frozenset(names[other] for other, each in affinity.items() if each >= best - _AS_GOOD)
             text = "Whom do you like best of all in town?"
-            yield Question("reflections", "likes", text, others, liked, one_is_enough=True)
+            yield Question("reflections", text, others, liked, one_is_enough=True)
         every = tuple({each.text for concluded in truth.concluded for each in concluded})
         own = truth.concluded[agent]
         if own:
             conclusions = frozenset(each.text for each in own)
-            yield Question("reflections", "concluded", "What have you concluded lately?", every, conclusions)
+            yield Question("reflections", "What have you concluded lately?", every, conclusions, one_is_enough=True)
         if about := sorted({each.other for each in own if each.other >= 0}):
             other = self._drawn(agent, "conclusion", about)
             text = f"What have you come to think about {names[other]}?"
             thoughts = frozenset(each.text for each in own if each.other == other)
-            yield Question("reflections", "thinks of", text, every, thoughts, about=other)
+            yield Question("reflections", text, every, thoughts, one_is_enough=True)
         known = truth.spread.knowers
         heard = [fact for fact in range(len(self._facts)) if agent in known[fact] and known[fact][agent].source >= 0]
         if heard:
@@ -161,27 +158,29 @@ class Battery:
             most_important = max(facts[fact].importance for fact in heard)
             news = frozenset(self._facts[fact] for fact in heard if facts[fact].importance == most_important)
             text = "Which news that others passed on to you matters most?"
-            yield Question("reflections", "best news", text, self._facts, news, one_is_enough=True)
+            yield Question("reflections", text, self._facts, news, one_is_enough=True)
 
     # --- parts ---
 
     def _others(self, agent: int) -> tuple[str, ...]:
         return tuple(name for other, name in enumerate(self._names) if other != agent)
 
-    def _abouts(self, agent: int, kind: str) -> frozenset[str]:
-        """Names of the residents that facts of a kind are about, of those known."""
-        facts = enumerate(self._setting.people.facts)
-        return frozenset(
-            self._names[fact.about]
-            for number, fact in facts
-            if fact.kind == kind and fact.about >= 0 and self._truth.knows(agent, number)
-        )
+    def _abouts(self, agent: int, kind: str) -> tuple[tuple[str, ...], frozenset[str]]:
+        """Names that count as claims about facts of a kind, and those of other residents that known ones are about.
+
+        Names that a resident may have overheard do not count.
+        """
+        truth, facts = self._truth, self._setting.people.facts
+        about = {number: self._names[fact.about] for number, fact in enumerate(facts) if fact.kind == kind}
+        true = {name for number, name in about.items() if truth.knows(agent, number)} - {self._names[agent]}
+        overheard = {name for number, name in about.items() if truth.overheard(agent, number)} - true
+        return tuple(name for name in self._others(agent) if name not in overheard), frozenset(true)
 
     def _named(self, agent: int, purpose: str) -> int | None:
-        """A resident to be named by a question: unknown ones in half of the cases, if there are any."""
+        """A resident to be named by a question, no one only seen: unknown in half of the cases, if there are any."""
         others = [other for other in range(len(self._names)) if other != agent]
         unknown = [other for other in others if not self._truth.is_aware_of(agent, other)]
-        known = [other for other in others if other not in unknown]
+        known = [other for other in others if other in self._truth.spread.knows_of(agent)]
         wanted = unknown if self._uniform(agent, f"{purpose} known") < 1 / 2 else known
         among = wanted or known or unknown
         return self._drawn(agent, purpose, among) if among else None

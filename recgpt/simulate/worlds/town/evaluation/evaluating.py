@@ -20,10 +20,10 @@ from recgpt.progress import track
 from recgpt.simulate.store import Run
 from recgpt.simulate.world import States, stored_config
 from recgpt.simulate.worlds.town.config import BLOCK_SECONDS, NAME, TownConfig
-from recgpt.simulate.worlds.town.evaluation.answers import by_rule, knows_of
+from recgpt.simulate.worlds.town.evaluation.answers import by_rule
 from recgpt.simulate.worlds.town.evaluation.arms import ARMS, FULL, memory_in, scene_in
-from recgpt.simulate.worlds.town.evaluation.battery import CATEGORIES, Battery
-from recgpt.simulate.worlds.town.evaluation.scoring import Question, Scored, score
+from recgpt.simulate.worlds.town.evaluation.battery import CATEGORIES, KNOWS, Battery
+from recgpt.simulate.worlds.town.evaluation.scoring import Question, Scored, says_yes, score
 from recgpt.simulate.worlds.town.evaluation.truth import Truth
 from recgpt.simulate.worlds.town.minds.base import Scene
 from recgpt.simulate.worlds.town.state import TownState
@@ -33,8 +33,8 @@ _DIGITS = 4
 _RESAMPLES = 1000
 _ALL = "all"
 
-Answer = Callable[[Scene, Question], str | None]
-"""Answers a question of the battery; None for a failure."""
+Answer = Callable[[Scene, str], str | None]
+"""Answers a question; None for a failure."""
 Judge = Callable[[Question, str], bool | None]
 """Whether an answer is true, by a language model; None for a failure."""
 
@@ -154,7 +154,7 @@ class _Interviewed:
             for agent in track(range(len(questions)), f"{self._run_id}: {arm}", total=len(questions)):
                 scene = scene_in(ARMS[arm], self._state, agent, memory)
                 for question in questions[agent]:
-                    said = answer(scene, question)
+                    said = answer(scene, question.text)
                     judged = judge(question, said) if judge is not None and said is not None else None
                     found.append(
                         Answered(self._number, agent, arm, question, said, score(said or "", question), judged)
@@ -165,8 +165,15 @@ class _Interviewed:
         """Acquaintance that residents claim, by rule, held to the log."""
         n = len(self._state.residents)
         scenes = [scene_in(ARMS[FULL], self._state, agent, self._state.memory) for agent in range(n)]
+        names = [resident.name for resident in self._state.residents]
         says_MM = np.array(
-            [[other != agent and knows_of(scene, other) for other in range(n)] for agent, scene in enumerate(scenes)]
+            [
+                [
+                    other != agent and says_yes(by_rule(scene, KNOWS.format(name=name)))
+                    for other, name in enumerate(names)
+                ]
+                for agent, scene in enumerate(scenes)
+            ]
         )
         truly_MM = np.array([[self._truth.is_aware_of(agent, other) for other in range(n)] for agent in range(n)])
         answers, false = int(says_MM.sum()), int((says_MM & ~truly_MM).sum())

@@ -10,7 +10,7 @@ from typing import Literal
 Category = Literal["self-knowledge", "memory", "plans", "reactions", "reflections"]
 YES_NO = ("yes", "no")
 _WORD = re.compile(r"[^\W_]+(?:[:.][0-9]+)?")
-_FIRST_ANSWER = re.compile(r"\b(yes|no|never|not)\b")
+_FIRST_ANSWER = re.compile(r"\b(yes|heard of|no|never|not)\b")
 
 
 @dataclass(frozen=True)
@@ -19,30 +19,18 @@ class Question:
 
     Attributes
     ----------
-    intent
-        Name of the question in the battery.
     domain
         Phrases that count as claims of an answer; `YES_NO` for a question of yes or no.
     true
         True ones among them.
-    about
-        Resident that the question names; -1: none.
-    fact
-        Fact that the question names; -1: none.
-    minute
-        Minute of the day that the question names; -1: none.
     one_is_enough
         Whether one of the true phrases is a whole answer.
     """
 
     category: Category
-    intent: str
     text: str
     domain: tuple[str, ...]
     true: frozenset[str]
-    about: int = -1
-    fact: int = -1
-    minute: int = -1
     one_is_enough: bool = False
 
 
@@ -92,8 +80,13 @@ def _words(text: str) -> str:
     return f" {' '.join(_WORD.findall(text.lower()))} "
 
 
+def says_yes(answer: str) -> bool:
+    """Whether an answer is yes, by the first such word in it."""
+    return _yes_or_no(answer) == {"yes"}
+
+
 def _yes_or_no(answer: str) -> frozenset[str]:
     found = _FIRST_ANSWER.search(answer.lower())
     if not found:
         return frozenset()
-    return frozenset({"yes" if found[1] == "yes" else "no"})
+    return frozenset({"yes" if found[1] in ("yes", "heard of") else "no"})

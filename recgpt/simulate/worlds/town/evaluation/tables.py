@@ -23,6 +23,8 @@ PUBLISHED_RATINGS = {
     "no memory": (21.21, None),
 }
 """Believability of the arms in the paper: TrueSkill mean, and deviation where given."""
+_HEADINGS = ("self", "memory", "plans", "react", "reflect")
+"""Of `CATEGORIES`, in the same order."""
 _DIGITS = 3
 _RESAMPLES = 1000
 
@@ -48,9 +50,9 @@ def arms_table(found: dict[str, Any]) -> "Table":
     moments = ", ".join(f"{run['run']} at {run['at']}" for run in found["runs"])
     table = _table(
         f"Interviews: {moments}",
-        f"score: true claims of answers, harmonic mean of precision and recall; 95 % intervals over {unit}; believable:"
-        " rank by people in the paper (TrueSkill)",
-        ["arm", *CATEGORIES, "all", "", "right", "wrong", "lacking", "believable"],
+        f"score: harmonic mean of precision and recall of claims; 95 % intervals over {unit}; paper: believable"
+        " to people (TrueSkill)",
+        ["arm", *_HEADINGS, "all", "", "right", "wrong", "paper"],
     )
     for arm, of in found["arms"].items():
         whole = of["all"]
@@ -59,8 +61,8 @@ def arms_table(found: dict[str, Any]) -> "Table":
             arm,
             *(_number(of[category]["mean"]) for category in CATEGORIES),
             _number(whole["mean"]),
-            _interval(whole["low"], whole["high"]),
-            *(f"{whole.get(name, 0):,}" for name in ("right", "wrong", "lacking")),
+            _interval(whole["low"], whole["high"], _number),
+            *(f"{whole.get(name, 0):,}" for name in ("right", "wrong")),
             f"{published:.2f}",
         )
     return table
@@ -95,7 +97,7 @@ def day_table(measured: Sequence[dict[str, Any]]) -> "Table":
         table.add_row(
             name,
             figure(mean),
-            _interval_of([each["mean"] for each in figures]),
+            _interval_of([each["mean"] for each in figures], figure),
             f"{min(each['least'] for each in figures):,}",
             f"{max(each['most'] for each in figures):,}",
             f"{low:,}–{high:,}",
@@ -138,28 +140,30 @@ _SPREAD: tuple[tuple[str, str, Value], ...] = (
 def _add(table: "Table", name: str, values: Sequence[float | None], published: float) -> None:
     known = [value for value in values if value is not None]
     mean = float(np.mean(known)) if known else None
-    table.add_row(name, _number(mean), _interval_of(known), decimal(published, _DIGITS))
+    table.add_row(name, _number(mean), _interval_of(known, _number), decimal(published, _DIGITS))
 
 
 def _table(title: str, caption: str, headings: Sequence[str]) -> "Table":
     from rich.table import Table
 
-    table = Table(title=title, caption=caption, box=None, padding=(0, 1, 0, 0))
+    table = Table(
+        title=title, caption=caption, title_justify="left", caption_justify="left", box=None, padding=(0, 1, 0, 0)
+    )
     for place, heading in enumerate(headings):
         table.add_column(heading, justify="left" if place == 0 else "right")
     return table
 
 
-def _interval_of(values: Sequence[float]) -> str:
+def _interval_of(values: Sequence[float], shown: Callable[[float], str]) -> str:
     """Interval of the mean over runs; empty for fewer than two."""
     if len(values) < 2:
         return ""
     low, high = bootstrap_ci(np.array(values), np.arange(len(values)), resamples=_RESAMPLES)
-    return _interval(low, high)
+    return _interval(low, high, shown)
 
 
-def _interval(low: float | None, high: float | None) -> str:
-    return "" if low is None or high is None else f"({figure(low)}–{figure(high)})"
+def _interval(low: float | None, high: float | None, shown: Callable[[float], str]) -> str:
+    return "" if low is None or high is None else f"({shown(low)}–{shown(high)})"
 
 
 def _number(value: float | None) -> str:

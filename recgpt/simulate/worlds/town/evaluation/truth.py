@@ -46,8 +46,8 @@ class Truth:
         Knowers of facts, acquaintance, and names known.
     talks, concluded
         By resident, in order of time.
-    plans
-        Last plan of a day by resident.
+    plans, planned
+        Last plan of a day by resident, and its second; -1: none.
     affinity
         By resident and other.
     """
@@ -58,6 +58,7 @@ class Truth:
         self.talks: list[list[HadTalk]] = [[] for _ in people.residents]
         self.concluded: list[list[Concluded]] = [[] for _ in people.residents]
         self.plans: list[list[Block]] = [[] for _ in people.residents]
+        self.planned = [-1] * len(people)
         self.affinity: list[defaultdict[int, float]] = [defaultdict(float) for _ in people.residents]
         for tie in people.ties:
             self.affinity[tie.agent][tie.other] = tie.affinity
@@ -73,6 +74,7 @@ class Truth:
                     self.talks[one].append(HadTalk(second, two, value or 0.0, text or ""))
             elif kind == "planned":
                 self.plans[agent] = [*(self.plans[agent] if slot else []), (text or "", int(value or 0))]
+                self.planned[agent] = second
             elif kind == "thought" and slot == 1:
                 self.concluded[agent].append(Concluded(second, -1 if other is None else other, text or ""))
             elif kind == "related":
@@ -88,8 +90,12 @@ class Truth:
         return Counter(talk.other for talk in self.talks[agent])
 
     def knows(self, agent: int, fact: int) -> bool:
-        """Whether a resident knows a fact, or overheard it."""
-        return agent in self.spread.knowers[fact] or agent in self.spread.overheard[fact]
+        """Whether a resident knows a fact."""
+        return agent in self.spread.knowers[fact]
+
+    def overheard(self, agent: int, fact: int) -> bool:
+        """Whether a resident only overheard a fact: to claim it is neither right nor wrong."""
+        return agent in self.spread.overheard[fact] and not self.knows(agent, fact)
 
     def is_aware_of(self, agent: int, other: int) -> bool:
         """Whether a resident has a tie to another, saw it, talked with it, or heard its name."""
