@@ -6,6 +6,7 @@ import { HttpSource, getJson } from "./source.js";
 import { PanelList, Tabs } from "./panels.js";
 import { RunModel } from "./run_model.js";
 import { TimeSlider } from "./slider.js";
+import { TownPair } from "./town_compare.js";
 import { buildHeader, stateOf } from "./header.js";
 import { debounced, el, setText } from "./dom.js";
 import { numberText } from "./format.js";
@@ -15,7 +16,7 @@ import { switchTheme } from "./theme.js";
 
 /** Comparison of two runs. */
 class ComparePage {
-  constructor(main, models, pickers, place) {
+  constructor(main, models, pickers, place, maps) {
     this.models = models;
     this.step = place.step ?? this.last;
     this.following = place.step === null;
@@ -32,10 +33,13 @@ class ComparePage {
     const legend = el("p", { class: "compare-legend" }, el("span", { class: "swatch c0" }), models[0].about.run, el("span", { class: "swatch c1" }), models[1].about.run);
     const bar = el("section", { class: "transport", "aria-label": "Time" }, this.slider.node, el("div", { class: "transport-row" }, this.place, legend));
     this.tabPanel = el("div", { id: "compared", role: "tabpanel", class: "compare-sides" }, ...this.sides.map((side) => side.node));
+    this.pair = maps ? new TownPair(models, maps, (block) => this.goTo(block)) : null;
+    if (this.pair) this.slider.node.hidden = true;
     main.className = "compare-page";
-    main.replaceChildren(pickers, bar, this.charts, el("h2", { class: "hidden-text" }, "Figures"), this.table.node, this.tabs.list, this.tabPanel);
+    main.replaceChildren(pickers, ...(this.pair ? [this.pair.node] : []), bar, this.charts, el("h2", { class: "hidden-text" }, "Figures"), this.table.node, this.tabs.list, this.tabPanel);
     for (const model of models) model.on("run series step frame moment connection", () => this.update());
     this.update();
+    if (this.pair) this.pair.clock.seek(place.tick ?? Math.max(0, this.step - 1) * this.pair.clock.ticksPerBlock);
   }
 
   get last() {
@@ -51,6 +55,7 @@ class ComparePage {
   goTo(step) {
     this.step = Math.max(0, Math.min(step, this.last));
     this.following = this.step === this.last;
+    if (this.pair && this.pair.clock.block !== this.step) this.pair.clock.seek(Math.max(0, this.step - 1) * this.pair.clock.ticksPerBlock);
     for (const model of this.models) model.goTo(Math.min(this.step, model.last), this.step >= model.last);
     this.update();
     this.writePlace();
@@ -68,7 +73,7 @@ class ComparePage {
   }
 
   writePlace() {
-    this.write = this.write || debounced(250, () => writePlace({ step: this.following ? null : this.step, tab: this.tab }));
+    this.write = this.write || debounced(250, () => writePlace({ step: this.following || this.pair ? null : this.step, tick: this.pair ? this.pair.clock.whole : null, tab: this.tab }));
     this.write();
   }
 
@@ -151,8 +156,9 @@ export function showComparePage(main) {
 function openBoth(main, names, pickers) {
   const models = names.map((name) => new RunModel(new HttpSource(name)));
   const place = placeOfAddress();
-  return Promise.all(models.map((model) => model.open(place))).then(() => {
-    const page = new ComparePage(main, models, pickers, place);
+  const opened = Promise.all(models.map((model) => model.open(place)));
+  return opened.then(() => (models.every((model) => model.about.has_map) ? TownPair.open(models) : null)).then((maps) => {
+    const page = new ComparePage(main, models, pickers, place, sameTown(maps) ? maps : null);
     const keys = [
       { key: "ArrowLeft", label: "Step back", run: () => page.goTo(page.step - 1) },
       { key: "ArrowRight", label: "Step forward", run: () => page.goTo(page.step + 1) },
@@ -160,7 +166,15 @@ function openBoth(main, names, pickers) {
       { key: "End", label: "Newest step", run: () => page.goTo(page.last) },
       { key: "t", label: "Light or dark", run: switchTheme },
     ];
+    if (page.pair) keys.push({ key: " ", label: "Play or pause", run: () => page.pair.clock.toggle() });
     buildHeader({ title: "Two runs", onHelp: startKeys(keys) });
     return page;
   });
+}
+
+/** Whether two maps can be shown with one camera and one clock. */
+function sameTown(maps) {
+  if (!maps) return false;
+  const [left, right] = maps;
+  return ["width", "height", "seconds_per_tick", "ticks_per_block"].every((name) => left[name] === right[name]) && left.residents.length === right.residents.length;
 }

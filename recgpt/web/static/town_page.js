@@ -4,8 +4,8 @@ import { Tabs } from "./panels.js";
 import { TownPanel } from "./town_panel.js";
 import { TownPerson } from "./town_person.js";
 import { TownStage } from "./town_stage.js";
-import { TownTransport } from "./town_time.js";
-import { setAttribute } from "./dom.js";
+import { TownTransport, laneLegend } from "./town_time.js";
+import { el, setAttribute } from "./dom.js";
 
 const MIDDLE = [["Map", "scene"], ["Charts", "charts"]];
 
@@ -28,7 +28,7 @@ export class TownPage {
     this.over.list.classList.add("middle-tabs");
     this.over.setNames(MIDDLE.map(([name]) => name), "middle");
     for (const button of this.over.buttons.values()) button.removeAttribute("aria-controls");
-    return this.over.list;
+    return el("div", { class: "middle-head" }, this.over.list, laneLegend());
   }
 
   showView(view) {

@@ -62,7 +62,7 @@ export class TownPerson {
 
   updateNow() {
     const { run, model } = this;
-    const block = run.blocks.get(run.clock.block);
+    const { block } = run.view;
     if (!block || model.agent === null) return;
     const { text, emoji, place, end } = block.actionAt(model.agent, run.clock.tick);
     const where = place < 0 ? "" : ` · ${run.map.nameOf(place)}`;

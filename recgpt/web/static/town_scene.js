@@ -7,6 +7,7 @@ import { darknessAt, tintAt } from "./town_light.js";
 
 const CROWD = 200; // residents from which figures are small
 const MOST_NAMED = 70;
+const NAMED_FROM = 4; // pixels of a tile from which residents are named
 const MOST_EMOJIS = 150;
 const MOST_SAID = 10;
 const SLEEPING = 0;
@@ -150,7 +151,7 @@ export class TownScene {
       pen.drawImage(this.figures.spriteOf(place.agent, frame), place.x - size / 2, place.y - size * 0.82, size, size);
     }
     if (withEmojis) for (const place of this.shown) if (!talks.speakers.has(place.agent)) this.drawEmoji(pen, place, size);
-    if (this.names && (this.shown.length <= MOST_NAMED || camera.zoom >= 14)) for (const place of this.shown) this.drawName(pen, place);
+    if (this.names && camera.zoom >= NAMED_FROM && (this.shown.length <= MOST_NAMED || camera.zoom >= 14)) for (const place of this.shown) this.drawName(pen, place);
     else if (this.selected !== null) for (const place of this.shown) if (place.agent === this.selected) this.drawName(pen, place);
     for (const [place, text] of talks.lines) this.drawSaid(pen, place, text, size);
     this.drawStates(pen, camera, block, tick);

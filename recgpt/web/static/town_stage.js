@@ -63,7 +63,7 @@ export class TownRun {
 export class TownStage {
   constructor(model, run) {
     Object.assign(this, { model, run, clock: run.clock });
-    this.view = new TownView({ map: run.map, blocks: run.blocks, clock: run.clock, label: `Map of ${run.map.name}`, onSelect: (agent) => model.select(agent) });
+    this.view = new TownView({ map: run.map, blocks: run.blocks, clock: run.clock, last: () => model.last, label: `Map of ${run.map.name}`, onSelect: (agent) => model.select(agent) });
     run.view = this.view;
     this.view.onTick = (seconds) => run.clock.advance(seconds);
     this.node = el("section", { class: "town-stage", "aria-label": `Map of ${run.map.name}` }, this.view.node);

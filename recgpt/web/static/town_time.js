@@ -149,7 +149,7 @@ export class TownTransport {
     const toRun = el("div", { class: "town-run", role: "group", "aria-label": "The run" }, el("span", { class: "panel-help" }, "Run"), this.run.controlBox);
     toRun.hidden = this.run.controlBox.hidden;
     const row = el("div", { class: "transport-row" }, this.play.buttons, this.play.place, this.live, toRun);
-    this.node = el("section", { class: "transport town-transport", "aria-label": "Time and controls" }, laneLegend(), this.line.node, row);
+    this.node = el("section", { class: "transport town-transport", "aria-label": "Time and controls" }, this.line.node, row);
     model.on("run", () => this.update());
     clock.on(() => this.update());
     this.update();

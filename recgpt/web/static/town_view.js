@@ -17,8 +17,8 @@ const KEYS_HELP = "Arrows or W, A, S, D move, plus and minus zoom, 0 shows all, 
 
 /** A map that is watched. `onSelect` is called with a resident, or null. */
 export class TownView {
-  constructor({ map, blocks, clock, label, onSelect }) {
-    Object.assign(this, { map, blocks, clock, onSelect, following: false, dirty: true, pointers: new Map() });
+  constructor({ map, blocks, clock, label, last, onSelect }) {
+    Object.assign(this, { map, blocks, clock, last, onSelect, following: false, dirty: true, pointers: new Map(), twin: null });
     this.camera = new TownCamera();
     this.groundCanvas = el("canvas", { class: "town-layer", "aria-hidden": "true" });
     this.canvas = el("canvas", { class: "town-layer town-people", tabindex: 0, role: "application", "aria-roledescription": "map", "aria-label": `${label}. ${KEYS_HELP}` });
@@ -71,6 +71,25 @@ export class TownView {
 
   redraw() {
     this.dirty = true;
+    if (this.twin) this.twin.dirty = true;
+  }
+
+  /** Share the camera with another view of the same town. */
+  link(view) {
+    view.camera = this.camera;
+    Object.assign(this, { twin: view });
+    view.twin = this;
+  }
+
+  /** Block that is shown; undefined until it is loaded. */
+  get block() {
+    return this.blocks.get(Math.min(this.clock.block, Math.max(1, this.last())));
+  }
+
+  /** Draw a ring around some residents. */
+  mark(agents) {
+    this.scene.marked = agents;
+    this.redraw();
   }
 
   /** One turn of the loop: let time pass, and draw where something has changed. */
@@ -80,8 +99,7 @@ export class TownView {
     this.before = now;
     if (this.onTick) this.onTick(seconds);
     if (!this.dirty || !this.node.offsetParent || !this.scene.width) return;
-    const { clock } = this;
-    const block = this.blocks.get(clock.block);
+    const { block, clock } = this;
     this.dirty = false;
     if (this.following) this.centre(block);
     this.scene.draw(this.camera, block, clock.tick);
@@ -247,7 +265,7 @@ export class TownView {
   }
 
   residentText(agent) {
-    const block = this.blocks.get(this.clock.block);
+    const { block } = this;
     if (!block) return this.map.residents[agent];
     const { text, place } = block.actionAt(agent, this.clock.tick);
     return `${this.map.residents[agent]}\n${text}${place < 0 ? "" : `\n${this.map.nameOf(place)}`}`;
