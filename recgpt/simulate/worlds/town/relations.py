@@ -1,4 +1,4 @@
-"""Rules by which talks change relations: familiarity grows with each talk, affinity by what was exchanged.
+"""Rules by which talks change relations: familiarity grows with each talk, affinity by its topics.
 
     after = after_talk(relation, minutes=4, tick=3600)
     after = with_affinity(after, 0.05)

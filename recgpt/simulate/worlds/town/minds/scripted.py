@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from recgpt.simulate.llm.budget import CostEstimate
 from recgpt.simulate.worlds.town.config import TownRules
 from recgpt.simulate.worlds.town.life import PlanBlock
-from recgpt.simulate.worlds.town.minds import leisure
+from recgpt.simulate.worlds.town.minds import leisure, talking
 from recgpt.simulate.worlds.town.minds.acting import Acting
 from recgpt.simulate.worlds.town.minds.base import (
     Act,
@@ -19,15 +19,16 @@ from recgpt.simulate.worlds.town.minds.base import (
     Notes,
     Rating,
     Reaction,
-    Response,
     Scene,
     Seen,
     Talk,
     Thought,
 )
 from recgpt.simulate.worlds.town.minds.days import Days
+from recgpt.simulate.worlds.town.minds.importance import importance_of
 from recgpt.simulate.worlds.town.minds.leisure_choice import Choices
 from recgpt.simulate.worlds.town.minds.parameters import Parameters
+from recgpt.simulate.worlds.town.minds.reflecting import reflect
 from recgpt.simulate.worlds.town.minds.venues import Venues
 from recgpt.simulate.worlds.town.setting import Setting
 
@@ -60,19 +61,19 @@ class ScriptedMind:
 
     def importance(self, scene: Scene, seen: Sequence[Seen], notes: Notes) -> Sequence[float]:
         """See `Mind`."""
-        return [1.0] * len(seen)
+        return importance_of(scene, seen, notes)
 
     def react(self, scene: Scene, other: int, notes: Notes) -> Reaction:
         """See `Mind`."""
-        return Reaction(Response.GO_ON)
+        return talking.react(scene, other, notes)
 
     def talk(self, scene: Scene, partner: Scene, notes: Notes) -> Talk:
         """See `Mind`."""
-        return Talk((), 1, f"greeting {partner.resident.name}")
+        return talking.talk(scene, partner, notes)
 
     def reflect(self, scene: Scene, notes: Notes) -> Sequence[Thought]:
         """See `Mind`."""
-        return ()
+        return reflect(scene, notes)
 
     def browse(self, scene: Scene, items: Sequence[int], notes: Notes) -> Sequence[Chosen]:
         """See `Mind`."""
