@@ -43,11 +43,12 @@ def is_free(scene: Scene) -> bool:
     if place.level != "object":
         return True
     mine = (life.arrives, scene.agent)
-    before = [
-        other
+    used = [
+        scene.lives[other].action.place
         for other in scene.near
-        if scene.lives[other].action.place == place.number
+        if scene.lives[other].action.place >= 0
         and not scene.lives[other].walks(scene.tick)
         and (scene.lives[other].arrives, other) < mine
     ]
-    return len(before) < place.capacity
+    in_room = sum(town_map.places[each].parent == place.parent for each in used)
+    return used.count(place.number) < place.capacity and in_room < town_map.places[place.parent].capacity

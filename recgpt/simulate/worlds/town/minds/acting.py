@@ -288,7 +288,10 @@ class Acting:
 
     def _spot(self, scene: Scene, words: tuple[str, ...], sector: int, due: _Due) -> int:
         """A free object for the words, -1 for none: of the best word, spread over residents and blocks."""
-        spots = self._venues.best_spots(words, sector)
+        known = self._venues.spots_for(words, sector)
+        if sector not in (scene.resident.home, workplace(self._venues, scene.resident)):
+            known = self._venues.for_guests(known)
+        spots = self._venues.best_of(known)
         if not spots:
             return -1
         if "bed" in words and sector == scene.resident.home:
@@ -296,12 +299,19 @@ class Acting:
             spots = (scene.resident.bed, *others) if self._is_bed(spots[0]) else (*spots, scene.resident.bed)
         first = self._first_spot(scene, sector, due) % len(spots)
         used = Counter(scene.lives[each].action.place for each in scene.near)
-        for group in ((*spots[first:], *spots[:first]), self._venues.spots_for(words, sector)):
+        rooms = Counter(self._venues.map.places[each].parent for each in used.elements() if each >= 0)
+        for group in ((*spots[first:], *spots[:first]), known):
             for each in group:
-                room = used[each] < self._venues.map.places[each].capacity and each != scene.taken
-                if room and (not self._is_bed(each) or each == scene.resident.bed):
+                is_own = not self._is_bed(each) or each == scene.resident.bed
+                if is_own and each != scene.taken and self._has_room(each, used, rooms):
                     return each
         return -1
+
+    def _has_room(self, spot: int, used: Counter[int], rooms: Counter[int]) -> bool:
+        """Whether an object and its room can take one more, as far as is seen from here."""
+        place = self._venues.map.places[spot]
+        room = self._venues.map.places[place.parent]
+        return used[spot] < place.capacity and rooms[room.number] < room.capacity
 
     def _first_spot(self, scene: Scene, sector: int, due: _Due) -> int:
         """Number that spreads residents over the spots of a sector; in a park another one at each activity."""

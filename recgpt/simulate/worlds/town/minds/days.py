@@ -39,6 +39,8 @@ _SHORTEST = 10  # minutes of a block; a shorter gap goes to the block before it
 _BETWEEN_MEALS = 150
 _NEAR_HOME, _NEAR_CAFE = 8, 12  # minutes of a walk in a break
 _LAST_COFFEE = 660
+_ERRAND, _NEAR_ERRAND = 870, 20  # first minute of the day, longest walk
+_ERRANDS = (("hall", "handing in papers", a.NOTICES), ("shop", "buying supplies", a.SHOPPING))
 _VENUES = {a.CINEMA: "cinema", a.BOOKSHOP: "bookshop"}
 
 
@@ -207,7 +209,7 @@ class _Day:
         self._scene, self._venues, self._numbers = scene, venues, parameters.day
         self._resident = resident = scene.resident
         self._weekday = scene.now.weekday()
-        self._draws = scene.uniform("day", n=9)
+        self._draws = scene.uniform("day", n=11)
         household = np.array([resident.household])
         self._household = rng.uniform(scene.seed, household, step=scene.day, purpose="town household", n=3)[0]
         self._work = workplace(venues, resident)
@@ -299,6 +301,7 @@ class _Day:
     def _put_meals_of_shift(self, start: int, end: int) -> None:
         numbers = self._numbers
         self._put_coffee_break(start)
+        self._put_errand(start, end)
         lunch = numbers.lunch + self._noise(3, numbers.lunch_spread)
         if start + 90 <= lunch <= end - 60:
             self._put_lunch_of_shift(lunch)
@@ -316,6 +319,19 @@ class _Day:
         if walk <= _NEAR_CAFE and self._venues.is_open(cafe, begins):
             text = f"having coffee at {the(self._venues.map.places[cafe].name)}"
             self.timeline.put(begins, begins + walk + 18, text, a.COFFEE, cafe)
+
+    def _put_errand(self, start: int, end: int) -> None:
+        """Supplies from the nearest shop, or papers at the town hall, in the afternoon."""
+        begins = _ERRAND + int(90 * self._draws[8])
+        kind, text, activity = _ERRANDS[self._draws[9] < 0.5]
+        venue = next(iter(self._venues.nearest(kind, self._work)), -1)
+        free = start + 60 <= begins <= end - 60 and self._work != self._resident.home
+        if venue in (-1, self._work) or not free or self._draws[10] > self._numbers.errand:
+            return
+        walk = math.ceil(self._venues.tiles_between(self._work, venue) * self._scene.rules.seconds_per_tick / 60)
+        if walk <= _NEAR_ERRAND and self._venues.is_open(venue, begins):
+            name = the(self._venues.map.places[venue].name)
+            self.timeline.put(begins, begins + walk + 12, f"{text} at {name}", activity, venue)
 
     def _put_lunch_of_shift(self, lunch: int) -> None:
         venue = self._open_venue(lunch, self._work)

@@ -43,7 +43,7 @@ _ALONE = frozenset({a.READING, a.HOBBY, a.TELEVISION, a.PHONE, a.RESTING, a.BORR
 _NEW = frozenset({a.CINEMA, a.BOOKSHOP, a.BORROWING, a.MUSIC, a.HOBBY})
 _OFTEN = {
     **{a.MEDICINE: -0.9, a.NOTICES: -0.5, a.PHONE: -0.2, a.CINEMA: -0.5, a.DRINKS: -0.15, a.GAME: -0.5, a.MUSIC: -0.2},
-    **{a.WALKING: 1.0, a.SITTING: 0.1, a.EXERCISE: 0.8, a.COFFEE: 0.2, a.SHOPPING: 0.6, a.HOUSEWORK: 0.2},
+    **{a.WALKING: 0.9, a.SITTING: 0.1, a.EXERCISE: 0.8, a.COFFEE: 0.2, a.SHOPPING: 0.8, a.HOUSEWORK: 0.2},
 }  # of all residents
 _INTERESTS: dict[int, tuple[str, ...]] = {
     a.CINEMA: ("film", "cinema", "drama", "thriller", "comedy", "romance", "science fiction", "animation"),

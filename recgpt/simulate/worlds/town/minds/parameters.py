@@ -47,6 +47,7 @@ class Day(Numbers):
     dinner_spread: Minutes
     snooze: Minutes = Field(description="longest shift of a household member's morning, so that showers do not collide")
     lunch_out: Share = Field(description="chance of lunch at a cafe or restaurant on a working day")
+    errand: Share = Field(description="chance of an errand to a shop or the town hall in an afternoon at work")
     coffee_break: Share = Field(description="chance of coffee at a near cafe during a morning's work")
     dinner_out: Share = Field(description="chance of dinner there, a household's")
     breakfast_out: Share = Field(description="chance of breakfast at a cafe, for a resident that lives alone")

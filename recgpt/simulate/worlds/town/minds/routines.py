@@ -130,7 +130,7 @@ LEISURE: dict[int, tuple[Part, ...]] = {
     a.LAUNDRY: _parts(
         a.LAUNDRY, "8 sorting the laundry @ wardrobe closet", "12 doing the laundry", "10 folding clothes"
     ),
-    a.SHOPPING: _parts(a.SHOPPING, "14 shopping for groceries", "6 paying at the till @ counter"),
+    a.SHOPPING: _parts(a.SHOPPING, "12 shopping for groceries", "8 comparing prices"),
     a.STUDYING: (
         *_parts(a.STUDYING, "16 studying", "12 writing up notes"),
         *_parts(a.BREAK, "7 taking a break"),

@@ -10,6 +10,8 @@ from functools import cached_property
 from recgpt.simulate.worlds.town.activities import ACTIVITIES
 from recgpt.simulate.worlds.town.setting import Setting
 
+_STAFF = ("storeroom", "kitchen", "office", "teachers", "laboratory", "workroom", "projection", "staff")
+_POOL = "pool"
 NEAREST = 3
 """Venues of a kind that a resident considers: those nearest to its home."""
 _DETOUR = 1.3  # a walk along streets over the distance in columns and rows
@@ -103,12 +105,20 @@ class Venues:
             named = {each: self.map.places[each].name.lower() for each in objects}
             ranked = [each for word in words for each in objects if word in named[each].split() or word == named[each]]
             ranked += [each for word in words for each in objects if word in named[each]]
+            ranked.sort(key=lambda each: _POOL in named[each] and _POOL not in words)  # no seats at a pool table
             self._spots[key] = tuple(dict.fromkeys(ranked))
         return self._spots[key]
 
-    def best_spots(self, words: tuple[str, ...], sector: int) -> tuple[int, ...]:
-        """The spots that share the best word."""
-        spots = self.spots_for(words, sector)
+    def for_guests(self, spots: tuple[int, ...]) -> tuple[int, ...]:
+        """Spots in rooms that guests enter."""
+        return tuple(each for each in spots if not self._is_for_staff(self.map.places[each].parent))
+
+    def _is_for_staff(self, room: int) -> bool:
+        name = self.map.places[room].name.lower()
+        return any(word in name for word in _STAFF)
+
+    def best_of(self, spots: tuple[int, ...]) -> tuple[int, ...]:
+        """The first spots of one name."""
         name = self.map.places[spots[0]].name.rstrip("0123456789 ") if spots else ""
         return tuple(each for each in spots if self.map.places[each].name.startswith(name))
 
