@@ -91,7 +91,7 @@ class Town:
 
     def play(self) -> pl.DataFrame:
         """Decide the next block and return its events, without changing the state."""
-        block = Block(self.state, self.mind, self._schedule, self._offers())
+        block = Block(self.state, self.mind, self._schedule, self.offers())
         events = OutOfOrder(block, self._n_workers).play() if self._n_workers > 1 else block.play()
         return to_rows(events, step=self.step + 1, seconds_per_tick=self.rules.seconds_per_tick)
 
@@ -103,7 +103,7 @@ class Town:
             if is_barrier(self.rules, self.step + 1):
                 self._recommender.observe(seconds=self.state.tick * self.rules.seconds_per_tick)
 
-    def _offers(self) -> list[Event]:
+    def offers(self) -> list[Event]:
         """Pages of the next block, if the recommender ranks in it."""
         if self._recommender is None or not is_barrier(self.rules, self.step + 1):
             return []

@@ -6,10 +6,15 @@ import polars as pl
 import pytest
 
 from recgpt.errors import DataError
-from recgpt.simulate.worlds.town.config import TownRules
+from recgpt.simulate.worlds.town.block import Block
+from recgpt.simulate.worlds.town.config import TownConfig, TownRules
 from recgpt.simulate.worlds.town.events import Event, to_rows
+from recgpt.simulate.worlds.town.inputs import load_inputs
+from recgpt.simulate.worlds.town.minds import make_mind
+from recgpt.simulate.worlds.town.out_of_order import OutOfOrder
 from recgpt.simulate.worlds.town.recommending import TownRecommender, fitted, is_barrier
 from recgpt.simulate.worlds.town.setting import Setting
+from recgpt.simulate.worlds.town.world import Town
 from tests.simulate.worlds.town.items_town import items_setting
 
 
@@ -83,3 +88,33 @@ def test_unknown_recommenders_are_refused(setting: Setting) -> None:
     assert setting.catalogue is not None
     with pytest.raises(DataError, match="unknown recommender 'nope'"):
         fitted("nope", setting.catalogue)
+
+
+def test_a_town_with_pages_goes_on_from_its_log_and_out_of_order_as_it_would_have() -> None:
+    config = TownConfig(
+        people=6, recommender="item_knn", start_time=datetime(2023, 2, 13, 11), observes_at=time(14), hours=24, seed=2
+    )
+    inputs = load_inputs(config)
+
+    def town() -> Town:
+        mind = make_mind(config, inputs.setting, config.rules(), seed=2, run=None)
+        assert inputs.setting.catalogue is not None
+        live = TownRecommender(fitted("item_knn", inputs.setting.catalogue), inputs.setting.catalogue, config.rules())
+        return Town(config.rules(), inputs.setting, mind, recommender=live, seed=2)
+
+    whole, kinds = town(), set()
+    log = []
+    for _ in range(20):
+        log.append(whole.play())
+        whole.apply(log[-1])
+        kinds |= set(log[-1]["kind"])
+    assert {"offered", "shown", "wished", "adopted", "rated"} <= kinds
+    resumed = town()
+    for rows in log[:15]:
+        resumed.apply(rows)
+    for rows in log[15:]:  # the barrier at 14:00 is in block 19
+        assert resumed.play().equals(rows)
+        again = OutOfOrder(Block(resumed.state, resumed.mind, (), resumed.offers()), n_workers=4).play()
+        assert to_rows(again, step=resumed.step + 1, seconds_per_tick=10).equals(rows)
+        resumed.apply(rows)
+    assert "offered" in set(log[18]["kind"])
