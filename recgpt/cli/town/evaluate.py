@@ -2,7 +2,7 @@
 
 from contextlib import ExitStack
 from datetime import datetime, time
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -10,6 +10,12 @@ from recgpt.cli.simulation_options import BaseUrl, KeyEnv, MaxCalls, MaxUsd
 from recgpt.errors import ConfigError, SimulationError
 from recgpt.tables import Wide
 from recgpt.terminal import print_json
+
+if TYPE_CHECKING:
+    from recgpt.simulate.store import Run
+    from recgpt.simulate.store.calls import CallFile
+    from recgpt.simulate.worlds.town.config import TownConfig
+    from recgpt.simulate.worlds.town.evaluation.evaluating import Answer, Judge
 
 _CALLS = "evaluation.sqlite"
 
@@ -26,6 +32,10 @@ def evaluate(
             " reflection, no planning; no memory"
         ),
     ] = None,
+    mind: Annotated[
+        Literal["scripted", "llm"],
+        typer.Option(help="what answers: scripted (by rule, from retrieved memories) or llm (a language model)"),
+    ] = "scripted",
     judge: Annotated[
         bool, typer.Option("--judge", help="A language model compares every answer with the truth: one call an answer.")
     ] = False,
@@ -48,14 +58,15 @@ def evaluate(
 
     Example: recgpt town evaluate town0 town1 town2 --at 20:00 --json
 
-    Example: recgpt town evaluate demo --judge --base-url http://127.0.0.1:8080/v1 --llm-model smollm2 --key-env ""
+    Example: recgpt town evaluate demo --mind llm --judge --base-url http://127.0.0.1:8080/v1 --llm-model smollm2
+    --key-env ""
     """
     from recgpt.simulate.store import Run
     from recgpt.simulate.store.calls import CallFile
     from recgpt.simulate.world import stored_config
+    from recgpt.simulate.worlds.town.answering import answer as by_rule
     from recgpt.simulate.worlds.town.config import NAME, TownConfig
     from recgpt.simulate.worlds.town.evaluation.evaluating import evaluate as interview_all
-    from recgpt.simulate.worlds.town.evaluation.judging import judging
     from recgpt.simulate.worlds.town.evaluation.tables import tables
     from recgpt.simulate.worlds.town.measures import measures
     from recgpt.tables import print_tables
@@ -67,16 +78,28 @@ def evaluate(
     with ExitStack() as stack:
         runs = [stack.enter_context(Run.open(run_id)) for run_id in run_ids]
         config = stored_config(runs[0], NAME, TownConfig).changed(flags=changed)
-        verdict = None
-        if judge:
-            calls = stack.enter_context(CallFile(runs[0].path.with_name(_CALLS)))
-            verdict = judging(config.llm, calls, seed=config.seed)
-        found = interview_all(runs, at=moment, arms=chosen, judge=verdict)
+        calls = stack.enter_context(CallFile(runs[0].path.with_name(_CALLS))) if mind == "llm" or judge else None
+        answer = _by_model(runs[0], config, calls) if mind == "llm" and calls else by_rule
+        verdict = _judge(config, calls) if judge and calls else None
+        found = interview_all(runs, at=moment, arms=chosen, answer=answer, judge=verdict)
         measured = [run.metrics if run.finished and run.metrics else measures(run) for run in runs]
     if as_json:
         print_json({**found, "measures": measured})
         return
     print_tables(*tables(found, measured), wide=wide)
+
+
+def _by_model(run: "Run", config: "TownConfig", calls: "CallFile") -> "Answer":
+    from recgpt.simulate.worlds.town.artifacts import stored_setting
+    from recgpt.simulate.worlds.town.evaluation.by_model import by_model
+
+    return by_model(config, stored_setting(run), calls)
+
+
+def _judge(config: "TownConfig", calls: "CallFile") -> "Judge":
+    from recgpt.simulate.worlds.town.evaluation.by_model import judging
+
+    return judging(config.llm, calls, seed=config.seed)
 
 
 def _time(text: str) -> time:

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 from recgpt.cli.town.evaluate import evaluate as evaluate_command
 from recgpt.errors import SimulationError
 from recgpt.simulate.runner import start
+from recgpt.simulate.worlds.town.answering import answer
 from recgpt.simulate.worlds.town.config import TownConfig
 from recgpt.simulate.worlds.town.evaluation import evaluating
-from recgpt.simulate.worlds.town.evaluation.answers import by_rule
 from recgpt.simulate.worlds.town.evaluation.arms import ARMS, FULL, memory_in, scene_in
 from recgpt.simulate.worlds.town.evaluation.battery import CATEGORIES, N_QUESTIONS, Battery
 from recgpt.simulate.worlds.town.evaluation.evaluating import block_at_time, evaluate
@@ -147,7 +147,7 @@ def test_answers_by_rule_about_oneself_are_right_in_every_arm(town, battery):
         for agent in range(PEOPLE):
             scene = scene_in(arm, state, agent, memory)
             own = [each for each in battery.questions(agent) if each.category == "self-knowledge"]
-            assert [score(by_rule(scene, question.text), question).right for question in own] == [
+            assert [score(answer(scene, question.text), question).right for question in own] == [
                 each.true for each in own
             ]
 
@@ -271,17 +271,24 @@ def test_the_command_names_wrong_values(monkeypatch, stored, arguments, message)
     assert message in str(evaluated(monkeypatch, stored, "demo", *arguments).exception)
 
 
-def test_a_language_model_judges_every_answer(monkeypatch, stored, stub_module):
-    """All are right to the stub but the one on interests, whose verdict is no JSON."""
+def test_a_language_model_answers_and_judges(monkeypatch, stored, stub_module):
+    """Every answer is `Yes, at the Clinic.`, and right by the judge; one question has no valid reply."""
 
     def reply(user, seen):
-        return stub_module.Fault(text="no" if "interested in?" in user else json.dumps({"is_right": True}))
+        if "What are you interested in?" in user:
+            return stub_module.Fault(text="no JSON")
+        said = {"is_right": True} if "Truth: " in user else {"answer": "Yes, at the Clinic."}
+        return stub_module.Fault(text=json.dumps(said))
 
     with stub_module.Stub() as stub:
         stub.fault = reply
-        options = ("--arms", "no memory", "--judge", "--base-url", stub.base_url, "--key-env", "", "--json")
+        options = ("--arms", "full", "--mind", "llm", "--judge", "--base-url", stub.base_url, "--key-env", "", "--json")
         found = json.loads(evaluated(monkeypatch, stored, "demo", *options).stdout)
-        assert any("Truth: " in body["messages"][-1]["content"] for body in stub.bodies)
-    assert found["arms"]["no memory"]["all"]["judged"] == 1.0
-    unjudged = {each["question"] for each in found["answers"] if "judged" not in each}
-    assert unjudged == {"What are you interested in?"}
+        n_calls = len(stub.bodies)
+        again = json.loads(evaluated(monkeypatch, stored, "demo", *options).stdout)
+        assert len(stub.bodies) - n_calls <= found["arms"]["full"]["all"]["failed"] * 3
+    figures = found["arms"]["full"]["all"]
+    assert 0 < figures["failed"] < figures["questions"]
+    assert figures["judged"] == 1.0
+    assert again["arms"] == found["arms"]
+    assert {each["answer"] for each in found["answers"]} == {None, "Yes, at the Clinic."}

@@ -19,8 +19,8 @@ from recgpt.evaluate.significance import bootstrap_ci, paired_bootstrap
 from recgpt.progress import track
 from recgpt.simulate.store import Run
 from recgpt.simulate.world import States, stored_config
+from recgpt.simulate.worlds.town.answering import answer as answer_by_rule
 from recgpt.simulate.worlds.town.config import BLOCK_SECONDS, NAME, TownConfig
-from recgpt.simulate.worlds.town.evaluation.answers import by_rule
 from recgpt.simulate.worlds.town.evaluation.arms import ARMS, FULL, memory_in, scene_in
 from recgpt.simulate.worlds.town.evaluation.battery import CATEGORIES, KNOWS, Battery
 from recgpt.simulate.worlds.town.evaluation.scoring import Question, Scored, says_yes, score
@@ -83,7 +83,7 @@ def evaluate(
     *,
     at: time = DEFAULT_TIME,
     arms: Iterable[str] = tuple(ARMS),
-    answer: Answer = by_rule,
+    answer: Answer = answer_by_rule,
     judge: Judge | None = None,
 ) -> dict[str, Any]:
     """Interview the residents of runs, and summarise their answers, JSON values.
@@ -169,7 +169,7 @@ class _Interviewed:
         says_MM = np.array(
             [
                 [
-                    other != agent and says_yes(by_rule(scene, KNOWS.format(name=name)))
+                    other != agent and says_yes(answer_by_rule(scene, KNOWS.format(name=name)))
                     for other, name in enumerate(names)
                 ]
                 for agent, scene in enumerate(scenes)

@@ -1,7 +1,8 @@
-"""Verdicts of a language model on answers, for the evaluation of a town.
+"""Answers and verdicts of a language model, for the evaluation of a town.
 
     with CallFile(path) as calls:
-        found = evaluate(runs, judge=judging(config.llm, calls, seed=0))
+        answer = by_model(config, setting, calls)
+        found = evaluate(runs, answer=answer, judge=judging(config.llm, calls, seed=0))
 
 Equal calls are kept in the file, so that a second evaluation costs nothing.
 """
@@ -13,8 +14,13 @@ from recgpt.simulate.llm.text import quoted
 from recgpt.simulate.minds.ask import client_from_options
 from recgpt.simulate.minds.options import LLMOptions
 from recgpt.simulate.store.calls import CallFile
-from recgpt.simulate.worlds.town.evaluation.evaluating import Judge
+from recgpt.simulate.worlds.town.config import TownConfig
+from recgpt.simulate.worlds.town.evaluation.evaluating import Answer, Judge
 from recgpt.simulate.worlds.town.evaluation.scoring import Question
+from recgpt.simulate.worlds.town.minds.base import Scene
+from recgpt.simulate.worlds.town.minds.llm import LLMMind
+from recgpt.simulate.worlds.town.minds.scripted import ScriptedMind
+from recgpt.simulate.worlds.town.setting import Setting
 
 _MOST_CHARS = 2000
 _SYSTEM = (
@@ -27,6 +33,18 @@ class Verdict(BaseModel):
     """Verdict on an answer."""
 
     is_right: bool = Field(description="whether the answer agrees with the truth")
+
+
+def by_model(config: TownConfig, setting: Setting, calls: CallFile) -> Answer:
+    """Answers by the language model of a configuration, one call a question."""
+    rules = config.rules()
+    scripted = ScriptedMind(setting, rules, seed=config.seed)
+    mind = LLMMind.from_options(config, setting, rules, scripted=scripted, seed=config.seed, run=calls)
+
+    def answer(scene: Scene, question: str) -> str | None:
+        return mind.answer(scene, question)[0]
+
+    return answer
 
 
 def judging(options: LLMOptions, calls: CallFile, *, seed: int) -> Judge:
