@@ -20,13 +20,15 @@ def export(run: Run, folder: Path, only_simulated: bool) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-def dataset_of(run: Run, *, only_simulated: bool = False) -> Dataset:
+def dataset_of(run: Run, *, only_simulated: bool = False, watched: pl.DataFrame | None = None) -> Dataset:
     """Data set of a run: interactions of its agents, oldest first, agent number as user id, and its catalogue.
 
     Parameters
     ----------
     only_simulated
         Leave out histories from before the run, and agents that watched nothing.
+    watched
+        Interactions of the run: user_id, item, rating, oldest first; by default the events `watched` with their stars.
 
     Raises
     ------
@@ -38,7 +40,8 @@ def dataset_of(run: Run, *, only_simulated: bool = False) -> Dataset:
     items = pl.read_parquet(io.BytesIO(run.artifact("items.parquet")))
     known = [] if only_simulated else [_known(Population.from_parquet(run.artifact("population.parquet")))]
     steps = track(range(1, run.n_steps + 1), f"exporting run {run.run_id}", total=run.n_steps)
-    whole = pl.concat([pl.DataFrame(schema=_COLUMNS), *known, *(_watched(run, step) for step in steps)])
+    seen = (_watched(run, step) for step in steps) if watched is None else [watched]
+    whole = pl.concat([pl.DataFrame(schema=_COLUMNS), *known, *seen])
     foreign = whole.filter(~pl.col("item").is_between(0, len(items) - 1).fill_null(False))
     if len(foreign):
         raise StoreError(

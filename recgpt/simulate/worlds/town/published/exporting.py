@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from recgpt.errors import SimulationError
+from recgpt.files import file_name
 from recgpt.simulate.store import Run
 from recgpt.simulate.world import stored_config
 from recgpt.simulate.worlds.town.activities import ACTIVITIES, TALKING, WAITING
@@ -34,8 +35,6 @@ from recgpt.simulate.worlds.town.state import TownState
 
 NO_EMOJI = "💭"
 """Shown over a resident with an activity in free words."""
-MAZE = "the_ville"
-"""Name of the map in the published files."""
 
 
 @dataclass
@@ -207,7 +206,8 @@ class Ending:
         self._recorder.play((list(from_rows(rows, seconds_per_tick=seconds)) for rows in run.iter_steps()), tick)
         if kept is not None and start == known and (kept.meta.step or not tick):
             self._recorder.environment[known] = dict(kept.start)
-        self._config, self._kept, self._meta = config, kept, _meta(run, config, kept, self.names, tick)
+        maze = file_name(setting.map.name.lower().replace(" ", "_"))
+        self._config, self._kept, self._meta = config, kept, _meta(run, config, kept, self.names, tick, maze)
 
     @property
     def lives(self) -> Sequence[Life]:
@@ -246,7 +246,7 @@ def _check_names(names: Sequence[str]) -> None:
         )
 
 
-def _meta(run: Run, config: TownConfig, kept: Kept | None, names: Sequence[str], tick: int) -> Meta:
+def _meta(run: Run, config: TownConfig, kept: Kept | None, names: Sequence[str], tick: int, maze: str) -> Meta:
     """Meta data; steps are counted from midnight, as the published pages do."""
     start = config.start_time
     midnight = datetime.combine(start.date(), datetime.min.time())
@@ -254,7 +254,7 @@ def _meta(run: Run, config: TownConfig, kept: Kept | None, names: Sequence[str],
     if kept is not None:
         return kept.meta if step == kept.meta.step else kept.meta.up_to(step)
     now = start + timedelta(seconds=tick * config.seconds_per_tick)
-    return Meta(run.run_id, midnight, now, config.seconds_per_tick, MAZE, tuple(names), step)
+    return Meta(run.run_id, midnight, now, config.seconds_per_tick, maze, tuple(names), step)
 
 
 def _persona(recorder: Recorder, agent: int, config: TownConfig, kept: Kept | None, tick: int) -> Persona:
