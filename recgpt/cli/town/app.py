@@ -3,6 +3,7 @@
 import typer
 
 from recgpt.cli.town.console import console
+from recgpt.cli.town.diary import diary
 from recgpt.cli.town.evaluate import evaluate
 from recgpt.cli.town.files import export, import_command
 from recgpt.cli.town.fork import fork
@@ -28,4 +29,5 @@ town_app.command()(console)
 town_app.command()(interview)
 town_app.command()(fork)
 town_app.command("map")(map_command)
+town_app.command()(diary)
 town_app.command()(evaluate)

@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from recgpt.errors import ConfigError, SimulationError
+from recgpt.errors import ConfigError, RecGPTError, SimulationError
 from recgpt.simulate import runner
 from recgpt.simulate.store import Run
 from recgpt.simulate.store.file import run_path
@@ -40,6 +40,7 @@ COMMANDS = {
     "print persona spatial memory NAME": "known places",
     "print tile event X, Y": "the object and the residents at a tile",
     "print tile details X, Y": "the place at a tile",
+    "call -- analysis NAME": "an interview, which is not remembered, until end_convo",
     "call -- load history FILE": "sentences of a CSV file (Name,Whisper) become thoughts, in a new run",
     "start path tester mode": "not needed here: known places follow from the map",
     "help": "this list",
@@ -50,6 +51,7 @@ NOTE = (
     "`help` lists the commands, `fin` ends.",
 )
 _LEAVE = {"f", "fin", "finish", "save and finish"}
+_END = "end_convo"
 _TILE = re.compile(r"\s*(\d{1,5})\s*,\s*(\d{1,5})\s*")
 
 
@@ -123,6 +125,7 @@ class Console:
             ),
             "print tile event": self._tile_event,
             "print tile details": self._tile_details,
+            "call -- analysis": self._interview,
             "call -- load history": self._load_history,
             "start path tester mode": lambda _: [
                 "not needed here: known places follow from the map, see `recgpt town map`; nothing was deleted"
@@ -227,6 +230,24 @@ class Console:
     def _tile_details(self, text: str) -> list[str]:
         tile = self._at(text)
         return forms.tile_lines(self._now.setting.map, tile, self._events(tile))
+
+    # --- interview ---
+
+    def _interview(self, name: str) -> list[str]:
+        from recgpt.simulate.worlds.town.interviewing import interview
+
+        agent = self._agent(name)
+        with Run.open(self.run_id) as run:
+            tick = cursor_of(run)
+            while (question := self._ask("Enter Input: ").strip()) != _END:
+                if question:
+                    try:
+                        found = interview(run, tick, agent, question)
+                    except RecGPTError as error:
+                        self._say(str(error))
+                        continue
+                    self._say(found.text or f"no answer: {found.failure or 'unknown'}")
+        return []
 
 
 def resident_of(name: str, names: Sequence[str]) -> int:
