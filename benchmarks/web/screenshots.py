@@ -2,8 +2,8 @@
 
     python benchmarks/web/screenshots.py ../shared/data/simulate/movielens_small
 
-Plays a society, a fork of it, a feed on the data set and a gym, serves them, and writes `docs/images/web/*.png`, at
-most 150 kB each.
+Plays a society, a feed on the data set, a gym, a town, and forks of two of them, serves them, and writes
+`docs/images/web/*.png`, at most 150 kB each.
 """
 
 import argparse
@@ -31,11 +31,21 @@ VIEWS = {
     "compare": "/compare?left=people&right=people-active",
     "new": "/new",
     "runs": "/",
+    "town": "/runs/hazelbrook#tick=3000&agent=4",
+    "town-night": "/runs/hazelbrook#tick=7200&agent=4",
+    "town-person": "/runs/hazelbrook#tick=4200&agent=4",
+    "town-ties": "/runs/hazelbrook#tick=5000&tab=ties",
+    "town-compare": "/compare?left=hazelbrook&right=hazelbrook-move#tick=4330",
 }
+PRESSED = {"town-person": "c"}
+"""Keys pressed before a picture: the map follows the selected resident."""
 SHOWN = [("society", 1280, "light"), ("society", 1280, "dark"), ("society", 390, "light"), ("society", 390, "dark")]
 SHOWN += [("feed", 1280, "light"), ("feed", 390, "dark"), ("gym", 1280, "dark"), ("gym", 390, "light")]
 SHOWN += [("compare", 1280, "light"), ("compare", 390, "dark"), ("new", 1280, "dark"), ("new", 390, "light")]
 SHOWN += [("runs", 1280, "light"), ("runs", 390, "dark")]
+SHOWN += [("town", 1280, "light"), ("town", 390, "light"), ("town-night", 1280, "dark"), ("town-night", 390, "dark")]
+SHOWN += [("town-person", 1280, "light"), ("town-ties", 1280, "dark"), ("town-compare", 1280, "light")]
+SHOWN += [("town-compare", 390, "dark")]
 
 
 def play(dataset: Path) -> None:
@@ -51,6 +61,12 @@ def play(dataset: Path) -> None:
     with parent, runner.fork(parent, "people-active", 10, overrides=["active_prob=0.9"]) as fork:
         runner.resume(fork)
     runner.start("feed", "films", FeedConfig(dataset=str(dataset), agents=100, recommender="item_knn")).close()
+    from recgpt.simulate.worlds.town.config import TownConfig
+
+    town = runner.start("town", "hazelbrook", TownConfig())
+    move: Any = '[{"kind": "move", "block": 73, "agent": 4, "place": "Hazelbrook:Riverside Park:park"}]'
+    with town, runner.fork(town, "hazelbrook-move", 72, overrides=[f"schedule={move}"]) as branch:
+        runner.resume(branch)
     runner.start("gym", "gym", GymConfig(policy="linucb", n_users=100, steps=30)).close()
 
 
@@ -71,6 +87,8 @@ def take(browser: Any, address: str, name: str, width: int, theme: str) -> None:
     page = browser.new_page(viewport=size, color_scheme=theme, reduced_motion="reduce")
     page.goto(address + VIEWS[name])
     page.locator("main[class]").wait_for()
+    if name in PRESSED:
+        page.keyboard.press(PRESSED[name])
     page.wait_for_timeout(SETTLED_MS)
     (OUT / f"{name}-{width}-{theme}.png").write_bytes(compressed(page.screenshot()))
     page.close()

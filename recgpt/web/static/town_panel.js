@@ -13,11 +13,11 @@ const MOST_OPEN = 3;
 export class TownPanel {
   constructor(model, run) {
     Object.assign(this, { model, run, chosen: null });
-    this.names = ["facts", "acquaintances", "heat map"];
+    this.names = ["facts", "ties", "heat map"];
     this.facts = new FactsPart(model, run);
     this.graph = new GraphPart(model, run);
     this.heat = new HeatPart(model, run);
-    this.parts = new Map([["facts", this.facts], ["acquaintances", this.graph], ["heat map", this.heat]]);
+    this.parts = new Map([["facts", this.facts], ["ties", this.graph], ["heat map", this.heat]]);
     this.node = el("div", { class: "town-panel" }, ...[...this.parts.values()].map((part) => part.node));
     run.clock.on(() => this.update(run.clock.playing || run.clock.live));
   }

@@ -124,7 +124,7 @@ export class TownScene {
     }
     pen.fillStyle = "rgb(255 214 128 / 26%)";
     for (const arena of lit) {
-      if (arena < 0 || !this.map.boxes[arena]) continue;
+      if (arena < 0 || !this.map.boxes[arena] || this.map.kindOf(arena) === "park") continue;
       const [left, top, right, bottom] = this.map.boxes[arena];
       const [x, y] = camera.pointOf(left, top);
       pen.fillRect(x, y, (right - left) * camera.zoom, (bottom - top) * camera.zoom);
