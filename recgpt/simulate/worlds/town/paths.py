@@ -9,7 +9,8 @@ first in this order is taken. The path between two tiles is therefore always the
 
 A field (the first move of every tile towards one goal) is computed by breadth-first search and kept. A building with a
 single outer door needs one field of the whole map, for that door, and small fields of itself for the tiles within: each
-way in leads over the door. Fields are dropped, oldest use first, when they take more than `limit_bytes`.
+way in leads over the door. Fields are dropped, oldest use first, when they take more than `limit_bytes`. On large
+maps a field reaches as far as a walk needed it.
 
 Shapes: H height and W width in tiles, padded by a border of walls.
 """
@@ -28,6 +29,7 @@ LIMIT_BYTES = 512 * 2**20
 PUBLISHED_LIMIT = 151
 """Most moves of a path of the published search."""
 _HERE, _NONE = 4, 5
+_LARGE = 400_000  # tiles of a map whose searches end at the walker
 
 
 @dataclass(frozen=True)
@@ -113,9 +115,9 @@ class Paths:
 
     def _walk(self, area: _Area, start: int, goal: int) -> list[int]:
         width = self.town_map.width
-        moves = self._moves(area, goal)
         row, column = divmod(start, width)
         at = (row - area.top) * area.width + column - area.left
+        moves = self._moves(area, goal, at)
         steps, tile_steps = (-area.width, -1, 1, area.width, 0), (-width, -1, 1, width, 0)
         tile, places = start, [start]
         while (move := moves[at]) < _HERE:
@@ -127,24 +129,29 @@ class Paths:
             raise SimulationError(f"no way from tile {from_xy} to {to_xy} of {self.town_map.name}: mend the map")
         return places
 
-    def _moves(self, area: _Area, goal: int) -> bytes:
-        """The first move of each tile of the area towards the goal."""
+    def _moves(self, area: _Area, goal: int, at: int) -> bytes:
+        """The first move of each tile of the area towards the goal, at least as far away as `at`."""
         key = ("inside" if area.door >= 0 else "whole", goal)
         found = self._fields.get(key)
-        if found is None:
+        if found is None or (area.free_HW.size > _LARGE and found[at] == _NONE):
             row, column = divmod(goal, self.town_map.width)
-            found = _first_moves(_distances(area.free_HW, row - area.top, column - area.left))
+            until = at if area.free_HW.size > _LARGE else -1
+            found = _first_moves(_distances(area.free_HW, row - area.top, column - area.left, until))
+            self._drop(key)
             self._keep(key, found, len(found))
         self._fields.move_to_end(key)
         assert isinstance(found, bytes)  # noqa: S101
         return found
 
+    def _drop(self, key: tuple[str, int]) -> None:
+        dropped = self._fields.pop(key, b"")
+        self.used_bytes -= len(dropped) if isinstance(dropped, bytes) else dropped.nbytes
+
     def _keep(self, key: tuple[str, int], field: bytes | np.ndarray, n_bytes: int) -> None:
         self._fields[key] = field
         self.used_bytes += n_bytes
         while self.used_bytes > self.limit_bytes and len(self._fields) > 1:
-            _, dropped = self._fields.popitem(last=False)
-            self.used_bytes -= len(dropped) if isinstance(dropped, bytes) else dropped.nbytes
+            self._drop(next(iter(self._fields)))
 
 
 def _buildings(town_map: TownMap) -> tuple[np.ndarray, list[_Area]]:
@@ -169,10 +176,11 @@ def _buildings(town_map: TownMap) -> tuple[np.ndarray, list[_Area]]:
     return number_HW, areas
 
 
-def _distances(free_HW: np.ndarray, row: int, column: int) -> np.ndarray:
-    """(H, W) uint16 moves to a tile, by breadth-first search."""
+def _distances(free_HW: np.ndarray, row: int, column: int, until: int = -1) -> np.ndarray:
+    """(H, W) uint16 moves to a tile, by breadth-first search that ends when it reaches the tile `until`."""
     height, width = free_HW.shape
     padded = width + 2
+    last = (until // width + 1) * padded + until % width + 1 if until >= 0 else 0
     left = np.zeros((height + 2, padded), dtype=bool)
     left[1:-1, 1:-1] = free_HW
     unseen = left.ravel()
@@ -185,6 +193,8 @@ def _distances(free_HW: np.ndarray, row: int, column: int) -> np.ndarray:
     while front.size:
         unseen[front] = False
         distance[front] = moves
+        if distance[last] != UNREACHABLE:
+            break
         moves += 1
         reached = (front + offsets).ravel()
         reached = reached[unseen[reached]]
