@@ -10,6 +10,7 @@ from recgpt.errors import RecGPTError, SimulationError
 from recgpt.simulate.store import Run
 from recgpt.simulate.world import States
 from recgpt.simulate.worlds.town.cursor import cursor_of, move_cursor
+from recgpt.simulate.worlds.town.playing import play_to
 from recgpt.simulate.worlds.town.published.demo import read_demo, write_demo
 from recgpt.simulate.worlds.town.published.exporting import simulation_of
 from recgpt.simulate.worlds.town.published.importing import import_run
@@ -90,6 +91,18 @@ def test_a_made_up_run_replays_and_imports_again(made_up: Path, tmp_path: Path) 
         assert run.hash == wanted
         _same(simulation_of(run, 7), source)
     assert read_demo(tmp_path / "compressed" / "demo").movement == source.movement
+
+
+def test_a_run_that_went_on_is_exported_and_imported_with_the_same_files(made_up: Path, tmp_path: Path) -> None:
+    with import_run(made_up, "first") as run:
+        play_to(run, 100)
+        write_simulation(simulation_of(run, 100), tmp_path / "storage" / "played")
+    with import_run(tmp_path / "storage" / "played", "again") as run:
+        write_simulation(simulation_of(run, cursor_of(run)), tmp_path / "storage" / "again")
+    played, again = (tmp_path / "storage" / name for name in ("played", "again"))
+    files = {path.relative_to(played) for path in played.rglob("*.json")}
+    assert files == {path.relative_to(again) for path in again.rglob("*.json")}
+    assert [path for path in files if (played / path).read_bytes() != (again / path).read_bytes()] == []
 
 
 def test_a_run_is_exported_up_to_an_earlier_tick(made_up: Path) -> None:

@@ -97,10 +97,11 @@ def _filling(entry: Entry, kind: str, known: Mapping[int, int], lines: Mapping[i
 
 
 def vectors_of(nodes: Sequence[Node], known: Mapping[str, list[float]]) -> dict[str, list[float]]:
-    """Vector of the key of each node: the imported one, else one of hashed words, of the published width."""
+    """Vector of the key of each node: the imported one, else one of hashed words, as wide as the imported ones."""
     keys = dict.fromkeys(str(node.values["embedding_key"]) for node in reversed(nodes))
     missing = [key for key in keys if key not in known]
-    vectors_nE = hashed_words(missing, WIDTH)
+    width = next((len(vector) for vector in known.values()), WIDTH)
+    vectors_nE = hashed_words(missing, width)
     vectors_nE[~vectors_nE.any(axis=1), 0] = 1.0  # a text without words, as cosines divide by the length
     return {**known, **dict(zip(missing, vectors_nE.tolist(), strict=True))}
 
