@@ -73,3 +73,14 @@ def test_no_way_is_an_error():
     walls_HW = np.array([[False, True, False]])
     with pytest.raises(SimulationError, match=r"no way from tile \(0, 0\) to \(2, 0\) of field"):
         Paths(map_of(walls_HW)).path(0, 2)
+
+
+def test_searches_that_end_at_the_walker_change_no_path(monkeypatch):
+    town_map = load_default_map()
+    tiles = [tile for place in town_map.places for tile in place.tiles]
+    pairs = np.random.default_rng(2).choice(tiles, (200, 2)).tolist()
+    kept = Paths(town_map)
+    whole = [kept.path(start, goal) for start, goal in pairs]
+    monkeypatch.setattr("recgpt.simulate.worlds.town.paths._LARGE", 0)
+    paths = Paths(town_map)
+    assert [paths.path(start, goal) for start, goal in pairs] == whole
