@@ -184,7 +184,7 @@ def _from_memory(scene: Scene, question: str) -> str:
 
 
 _RULES: tuple[tuple[str, Callable[[Scene, str], str]], ...] = (
-    (r"\bplan\b|\bplanned\b|will you do|are you (doing|up to) (later|next)", _of_plan),
+    (r"\bplan(s|ned|ning)?\b|will you do|are you (doing|up to) (later|next)", _of_plan),
     (r"\bconclu|come to think|learned lately", _of_conclusions),
     (r"\bdoing\b|where are you\b", _of_now),
     (r"\bname\b.*\bage\b|who are you|introduce|about yourself", _of_self),
