@@ -172,6 +172,7 @@ class Block:
 
     def _reflect(self, scene: Scene, notes: Notes) -> None:
         self._reflected.add(scene.agent)
+        self.emit(Event(scene.tick, scene.agent, "reflected"))
         for thought in self.mind.reflect(scene, notes):
             self._think(scene.tick, thought.agent, thought.text, thought.importance, thought.other, 1, thought.evidence)
 

@@ -58,6 +58,7 @@ KINDS = EventKinds(
     EventKind(
         "retrieved", "memories were read for a decision", text="JSON: `for`, `ids`, and the parts of their scores"
     ),
+    EventKind("reflected", "a reflection was due; its conclusions follow, maybe none"),
     EventKind(
         "thought",
         "a conclusion, of a reflection or a talk",

@@ -26,6 +26,7 @@ _ALONE = {
     "moved": "is put on tile {slot}",
     "showed": "shows {text}",
     "perceived": "sees: {text}",
+    "reflected": "reflects",
     "thought": "concludes: {text}",
     "failed": "no valid decision: {text}",
     "edited": "edit: {text}",

@@ -107,8 +107,8 @@ class TownMemory:
             else:
                 if event.kind == "thought":
                     thoughts[event.agent] = len(rows)
-                    if event.slot:
-                        reflected.add(event.agent)
+                elif event.kind == "reflected":
+                    reflected.add(event.agent)
                 rows += self._rows_of(event, hours)
         self._add(rows)
         if reflected:

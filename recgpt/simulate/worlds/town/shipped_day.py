@@ -46,7 +46,6 @@ class DayFigures:
         self.n_residents = n_residents
         self._begun = (start_time - datetime.combine(start_time.date(), time())).total_seconds()
         self._counts: dict[str, Counter[tuple[int, int]]] = {name: Counter() for name in RANGES}
-        self._reflected: set[tuple[int, int]] = set()
 
     def day(self, seconds: float) -> int:
         """Day of a second of the run, from 0."""
@@ -54,7 +53,7 @@ class DayFigures:
 
     def add(self, rows: pl.DataFrame) -> None:
         """Count the events of a block."""
-        for second, agent, kind, other, slot in rows.select("time", "agent", "kind", "other", "slot").iter_rows():
+        for second, agent, kind, other in rows.select("time", "agent", "kind", "other").iter_rows():
             day = self.day(second)
             if kind == "perceived":
                 self._counts["events"][agent, day] += 1
@@ -64,8 +63,7 @@ class DayFigures:
                 name = "talks" if kind == "talked" else "lines"
                 for one in (agent, other):
                     self._counts[name][one, day] += 1
-            elif kind == "thought" and slot == 1 and (agent, second) not in self._reflected:
-                self._reflected.add((agent, second))
+            elif kind == "reflected":
                 self._counts["reflections"][agent, day] += 1
 
     def whole_days(self, n_seconds: int) -> range:

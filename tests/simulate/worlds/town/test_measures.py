@@ -186,7 +186,7 @@ def full_day(agents, figures):
         for name, kind in (("events", "perceived"), ("actions", "acted")):
             yield from (event(60 * k, agent, kind, value=3) for k in range(figures[name]))
         for k in range(figures["reflections"]):
-            yield from (event(600 * k, agent, "thought", slot=1, value=5, text=text) for text in "ab")
+            yield event(600 * k, agent, "reflected")
     for one, two in zip(agents[::2], agents[1::2], strict=True):
         yield from (talk(3600 * k, one, two) for k in range(figures["talks"]))
         yield from (event(60 * k, two, "said", other=one, slot=k, text="") for k in range(figures["lines"]))
