@@ -12,12 +12,14 @@ All look at the start of a tick, before anybody decides.
 Shapes: A residents.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from recgpt.simulate.worlds.town.activities import ACTIVITIES, TALKING, WAITING
 from recgpt.simulate.worlds.town.minds.base import Seen
+from recgpt.simulate.worlds.town.rooms import OUTDOORS
 from recgpt.simulate.worlds.town.state import TownState
 
 UNUSED = (TALKING, WAITING)
@@ -40,12 +42,15 @@ class Sight:
         n_residents = len(state.lives)
         self._names = [resident.name for resident in state.residents]
         self._radius_A = np.array([resident.vision_r for resident in state.residents])
-        self.tile_A = np.zeros(n_residents, dtype=np.int64)
         self._x_A, self._y_A, self._room_A = (np.zeros(n_residents, dtype=np.int64) for _ in range(3))
         self._changed = set(range(n_residents))
         self._walking: set[int] = set(range(n_residents))
         self._anew_at = [-1] * n_residents
-        self._tick_A = np.zeros(n_residents, dtype=np.int64)  # of each, out of order; else all 0
+        self._tick = [0] * n_residents  # of each, out of order; else all 0
+        self._radius = self._radius_A.tolist()
+        self._xy = [(0, 0)] * n_residents
+        self._room = [OUTDOORS] * n_residents
+        self._members: dict[int, set[int]] = defaultdict(set)  # residents of each room
 
     # --- positions ---
 
@@ -59,9 +64,12 @@ class Sight:
                 self._walking.discard(agent)
 
     def _put(self, agent: int, tile: int) -> None:
-        self.tile_A[agent] = tile
-        self._y_A[agent], self._x_A[agent] = divmod(tile, self._map.width)
-        self._room_A[agent] = self._arena_T[tile]
+        y, x = divmod(tile, self._map.width)
+        room = int(self._arena_T[tile])
+        self._members[self._room[agent]].discard(agent)
+        self._members[room].add(agent)
+        self._xy[agent], self._room[agent] = (x, y), room
+        self._x_A[agent], self._y_A[agent], self._room_A[agent] = x, y, room
 
     def acts_anew(self, agent: int, tick: int) -> None:
         """Note that a resident does something else from this tick on, and maybe walks."""
@@ -74,7 +82,7 @@ class Sight:
     def move_one(self, agent: int, tick: int) -> None:
         """Put one resident where it stands at the start of a tick."""
         self._put(agent, self._state.lives[agent].tile(tick))
-        self._tick_A[agent] = tick
+        self._tick[agent] = tick
 
     def lookers_among(self, agents: Sequence[int], tick: int) -> list[int]:
         """As `lookers`, of residents that see none of the others; all of them stand at the start of the tick."""
@@ -91,9 +99,9 @@ class Sight:
         return anew or tick == self._state.tick
 
     def _sees(self, agent: int, other: int) -> bool:
-        radius = self._radius_A[agent]
-        dx, dy = self._x_A[other] - self._x_A[agent], self._y_A[other] - self._y_A[agent]
-        return bool(abs(dx) <= radius and abs(dy) <= radius and self._room_A[other] == self._room_A[agent])
+        (x, y), (other_x, other_y) = self._xy[agent], self._xy[other]
+        is_close = max(abs(other_x - x), abs(other_y - y)) <= self._radius[agent]
+        return is_close and self._room[other] == self._room[agent]
 
     # --- who sees whom ---
 
@@ -103,13 +111,14 @@ class Sight:
 
     def _in_sight(self, agent: int) -> list[tuple[int, int]]:
         """Squared distance and number of the residents in sight, in this order."""
-        dx_A, dy_A = self._x_A - self._x_A[agent], self._y_A - self._y_A[agent]
-        radius = self._radius_A[agent]
-        seen_A = (np.abs(dx_A) <= radius) & (np.abs(dy_A) <= radius) & (self._room_A == self._room_A[agent])
-        seen_A &= self._tick_A == self._tick_A[agent]
-        seen_A[agent] = False
-        others = np.flatnonzero(seen_A)
-        return sorted(zip((dx_A[others] ** 2 + dy_A[others] ** 2).tolist(), others.tolist(), strict=True))
+        x, y = self._xy[agent]
+        radius, tick, found = self._radius[agent], self._tick[agent], []
+        for other in tuple(self._members[self._room[agent]]):
+            other_x, other_y = self._xy[other]
+            dx, dy = abs(other_x - x), abs(other_y - y)
+            if dx <= radius and dy <= radius and other != agent and self._tick[other] == tick:
+                found.append((dx * dx + dy * dy, other))
+        return sorted(found)
 
     def lookers(self) -> list[int]:
         """Residents that are awake and have something that changed in sight, ascending; forgets what changed."""
