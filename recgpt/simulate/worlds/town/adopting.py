@@ -23,6 +23,7 @@ VISITS = (CINEMA, BOOKSHOP, DINING, COFFEE, DRINKS)
 Sold = dict[tuple[int, int, int], int]
 """Items taken by venue, item and period, see `Offer`."""
 _RATED_AFTER = {"film": 100, "book": 1440, "dish": 15}  # minutes
+_SERVED_FOR = {"film": 150, "book": 60, "dish": 90}  # minutes after an item in which no other of its kind is taken
 _TRIES = 2  # items wanted at a venue, the first of them being sold out
 
 
@@ -95,6 +96,8 @@ def at_venue(scene: Scene, mind: Mind, notes: Notes, *, sold: Mapping[tuple[int,
         return []
     events: list[Event] = []
     offers = scene.setting.catalogue.programme.on_offer(venue, scene.day, scene.minute)
+    if offers and _is_served(scene, scene.setting.catalogue.kinds[offers[0].item]):
+        return []
     for _ in range(_TRIES):
         chosen = mind.choose(scene, venue.number, [offer.item for offer in offers], notes) if offers else None
         if chosen is None:
@@ -124,6 +127,14 @@ def _venue(scene: Scene) -> Place | None:
     if action.activity not in VISITS or action.place < 0 or catalogue is None:
         return None
     return catalogue.programme.venue(scene.setting.map.sector_of(action.place))
+
+
+def _is_served(scene: Scene, kind: str) -> bool:
+    """Whether the resident took an item of this kind a moment ago, and is back after a talk."""
+    if scene.setting.catalogue is None:
+        return False
+    kinds, since = scene.setting.catalogue.kinds, scene.tick - _SERVED_FOR[kind] * 60 / scene.rules.seconds_per_tick
+    return any(kinds[item] == kind and taken.tick > since for item, taken in scene.life.adopted.items())
 
 
 def _left(scene: Scene, venue: Place, offer: Offer, sold: Mapping[tuple[int, int, int], int]) -> int:

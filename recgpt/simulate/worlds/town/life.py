@@ -84,7 +84,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """An item that a resident adopted; `stars` 0: not rated yet."""
+    """An item that a resident adopted: its first source, the last tick at which it was taken; `stars` 0: not rated."""
 
     source: Source
     other: int

@@ -218,8 +218,8 @@ class TownState:
 
     def _adopted(self, event: Event) -> None:
         life, item = self.lives[event.agent], _number(event.item)
-        adoption = Adoption(Source(_number(event.slot)), _number(event.other), event.tick)
-        life.adopted.setdefault(item, adoption)
+        first = Adoption(Source(_number(event.slot)), _number(event.other), event.tick)
+        life.adopted[item] = replace(life.adopted.get(item, first), tick=event.tick)
         life.wishes.pop(item, None)
         if self.setting.catalogue is not None:
             now = self.now(event.tick)
