@@ -268,7 +268,8 @@ class _Day:
 
     def _put_sleep(self, wake: int, bed: int) -> None:
         resident = self._resident
-        up = resident.sleeps if resident.sleeps < resident.wakes and self._scene.day > 0 else 0
+        is_up = resident.sleeps < resident.wakes and self._scene.day > 0 and not self._scene.life.sleeps
+        up = resident.sleeps if is_up else 0
         if up:
             self.timeline.put(up - EVENING, up, "getting ready for bed", a.BEDTIME, resident.home)
         self.timeline.put(up, wake, "sleeping", a.SLEEPING, resident.bed)
