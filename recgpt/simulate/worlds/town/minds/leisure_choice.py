@@ -62,6 +62,7 @@ _INTERESTS: dict[int, tuple[str, ...]] = {
     a.TELEVISION: ("documentary", "comedy"),
 }
 _FILM = 100
+_RUNS_UNTIL = 75  # from this age on walks take the place of runs
 _OLD, _TIRING = 60, 0.05  # age from which a walk costs more, and by how much a year
 _LEAST = {a.CINEMA: _FILM, a.EXERCISE: 20, a.STUDYING: 20, a.DRINKS: 20, a.COFFEE: 15, a.WALKING: 15}
 _OTHER_LEAST = 8
@@ -221,6 +222,8 @@ class Choices:
     def _suits(activity: int, resident: Resident) -> bool:
         if activity == a.PLAYING:
             return resident.age < ADULT_AT - 3
+        if activity == a.EXERCISE:
+            return resident.age < _RUNS_UNTIL
         if activity == a.STUDYING:
             return resident.occupation in ("student", "pupil")
         if activity == a.MUSIC:
