@@ -4,9 +4,9 @@ Class of a file: a `Numbers`, with `load` calling `load_numbers`.
 """
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from recgpt.bounds import read_json
 from recgpt.errors import DataError
@@ -16,6 +16,43 @@ class Numbers(BaseModel):
     """Frozen, finite numbers; a file with an unknown name is refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class SourcedNumbers(Numbers):
+    """Sections of numbers, each number with its source.
+
+    Attributes
+    ----------
+    sources
+        Source or reason of each number, by `section.name`.
+    """
+
+    sources: dict[str, str]
+
+    @model_validator(mode="after")
+    def _has_sources(self) -> Self:
+        names = {f"{section}.{name}" for section, numbers in self._sections() for name, _ in numbers}
+        if unsourced := sorted(names ^ set(self.sources)):
+            raise ValueError(f"numbers and sources differ: {', '.join(unsourced)}")
+        return self
+
+    def _sections(self) -> list[tuple[str, Numbers]]:
+        return [(name, section) for name, section in self if isinstance(section, Numbers)]
+
+    def table(self, number: str, source: str) -> str:
+        """Markdown table of all numbers with their sources.
+
+        Parameters
+        ----------
+        number, source
+            Heads of the columns.
+        """
+        rows = [
+            f"| `{section}.{name}` | {value} | {self.sources[f'{section}.{name}']} |"
+            for section, numbers in self._sections()
+            for name, value in numbers
+        ]
+        return "\n".join([f"| {number} | value | {source} |", "|-|-|-|", *rows])
 
 
 NumbersT = TypeVar("NumbersT", bound=Numbers)

@@ -6,11 +6,11 @@ feed's fitted model, see `recgpt.simulate.worlds.feed.minds.parameters.Rating`.
 
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from recgpt.simulate.minds.parameters import Numbers, load_numbers
+from recgpt.simulate.minds.parameters import Numbers, SourcedNumbers, load_numbers
 from recgpt.simulate.worlds.feed.minds.parameters import Rating
 
 _FILE = "scripted.json"
@@ -130,7 +130,7 @@ class Answer(Numbers):
     noise: NotNegative = Field(description="standard deviation of an answer, in points from 1 to 10")
 
 
-class Parameters(Numbers):
+class Parameters(SourcedNumbers):
     """Parameters of `ScriptedMind`.
 
     Attributes
@@ -149,16 +149,6 @@ class Parameters(Numbers):
     react: React
     opine: Opine
     answer: Answer
-    sources: dict[str, str]
-
-    @model_validator(mode="after")
-    def _has_sources(self) -> Self:
-        names = {
-            f"{section}.{name}" for section, numbers in self if isinstance(numbers, Numbers) for name, _ in numbers
-        }
-        if unsourced := sorted(names ^ set(self.sources)):
-            raise ValueError(f"numbers and sources differ: {', '.join(unsourced)}")
-        return self
 
     @classmethod
     def load(cls, path: Path | None = None) -> "Parameters":
@@ -174,10 +164,4 @@ class Parameters(Numbers):
 
     def markdown(self) -> str:
         """Table of all numbers with their sources, in the form of the docs."""
-        rows = [
-            f"| `{section}.{name}` | {value} | {self.sources[f'{section}.{name}']} |"
-            for section, numbers in self
-            if isinstance(numbers, Numbers)
-            for name, value in numbers
-        ]
-        return "\n".join(["| coefficient | value | source |", "|-|-|-|", *rows])
+        return self.table("coefficient", "source")

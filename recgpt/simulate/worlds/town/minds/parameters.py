@@ -6,11 +6,11 @@ to the ranges of the shipped day of Generative Agents by tests.
 
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from recgpt.simulate.minds.parameters import Numbers, load_numbers
+from recgpt.simulate.minds.parameters import Numbers, SourcedNumbers, load_numbers
 
 _FILE = "scripted.json"
 _REMEDY = "restore it from the package"
@@ -78,7 +78,7 @@ class Manners(Numbers):
     patience: Share = Field(description="chance to wait rather than to do something else, for the most agreeable")
 
 
-class Parameters(Numbers):
+class Parameters(SourcedNumbers):
     """Parameters of the days of `ScriptedMind`.
 
     Attributes
@@ -91,16 +91,6 @@ class Parameters(Numbers):
     day: Day
     leisure: Leisure
     manners: Manners
-    sources: dict[str, str]
-
-    @model_validator(mode="after")
-    def _has_sources(self) -> Self:
-        names = {
-            f"{section}.{name}" for section, numbers in self if isinstance(numbers, Numbers) for name, _ in numbers
-        }
-        if unsourced := sorted(names ^ set(self.sources)):
-            raise ValueError(f"numbers and sources differ: {', '.join(unsourced)}")
-        return self
 
     @classmethod
     def load(cls, path: Path | None = None) -> "Parameters":
@@ -116,10 +106,4 @@ class Parameters(Numbers):
 
     def markdown(self) -> str:
         """Table of all numbers with their reasons, in the form of the docs."""
-        rows = [
-            f"| `{section}.{name}` | {value} | {self.sources[f'{section}.{name}']} |"
-            for section, numbers in self
-            if isinstance(numbers, Numbers)
-            for name, value in numbers
-        ]
-        return "\n".join(["| parameter | value | reason |", "|-|-|-|", *rows])
+        return self.table("parameter", "reason")
