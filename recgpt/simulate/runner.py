@@ -406,7 +406,7 @@ def _play_steps(
     is_person = isinstance(config, MindOptions) and config.mind == "person"
     last = world.n_steps if until is None else min(until, world.n_steps)
     with Meter(f"{run.run_id}: {spec.step_name}s", last, done=world.step, disable=is_person) as meter:
-        while not world.over and world.step < last:
+        while not world.over and (until is None or world.step < until):  # `n_steps` may grow
             if before_step is not None:
                 before_step(world.step + 1)
             meter.update(1, note=_play_step(run, spec, world, snapshots))

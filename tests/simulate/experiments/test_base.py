@@ -30,6 +30,7 @@ def test_names_of_the_registry() -> None:
         "conformity",
         "intervention",
         "word-of-mouth",
+        "town",
     }
     assert all(experiment_of(name).name == name for name in EXPERIMENTS)
 

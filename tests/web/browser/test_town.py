@@ -36,7 +36,7 @@ def drawn(page):
 def test_time_plays_steps_and_is_in_the_address(open_tab, town):
     page = open_town(open_tab, f"{town}#tick=100")
     assert drawn(page)
-    assert page.get_by_role("tab", name="Map").get_attribute("aria-selected") == "true"
+    assert page.get_by_role("tab", name="Map", exact=True).get_attribute("aria-selected") == "true"
     clock = page.locator(".town-clock")
     before = clock.inner_text()
     page.keyboard.press(".")
@@ -61,7 +61,7 @@ def test_a_resident_with_a_hostile_name_is_shown_as_text(open_tab, town):
         page.locator("#person > :first-child").wait_for()
     page.locator(".facts details").first.wait_for()
     page.get_by_role("tab", name="Heat map").click()
-    page.locator(".town-panel li", has_text=" h").first.wait_for()
+    page.locator("section[aria-label='Heat map'] li").first.wait_for()
     page.keyboard.press("c")
     wait_until(page, "document.querySelector('.town-tools [aria-pressed=true]')")
 

@@ -112,17 +112,17 @@ def _fact(state: TownState, fact: dict[str, Any]) -> dict[str, Any]:
     return {**fact, "known": known, "tree": _tree(known)}
 
 
-def _tree(known: list[dict[str, Any]]) -> list[tuple[int, int]]:
+def _tree(known: list[dict[str, Any]]) -> list[list[int]]:
     """Places in `known` in the order of the tree, each with its depth: residents stand below the one that told them."""
     below: dict[int, list[int]] = {}
     present = {row["id"] for row in known}
     for place, row in enumerate(known):
         below.setdefault(row["source"] if row["source"] in present else -1, []).append(place)
-    found: list[tuple[int, int]] = []
+    found: list[list[int]] = []
     waiting = [(place, 0) for place in reversed(below.get(-1, []))]
     while waiting:
         place, depth = waiting.pop()
-        found.append((place, depth))
+        found.append([place, depth])
         waiting += [(each, depth + 1) for each in reversed(below.pop(known[place]["id"], []))]
     return found
 
