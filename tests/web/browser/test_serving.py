@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.web.browser.conftest import wait_until
 from tests.web.serving.conftest import HOSTILE, new_shop, running
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs the extra `dev`")
@@ -50,11 +51,16 @@ def test_keyboard_alone_picks_ranks_explains_and_a_reload_keeps_the_history(page
     sync_api.expect(page.locator(".picked li")).to_have_count(0)
 
 
+def wait_for_own_ranking(page):
+    """Wait until the ranking of the picked items has taken the place of the most popular ones."""
+    wait_until(page, "!document.body.innerText.includes('The items with most interactions')")
+
+
 def test_a_title_is_text_wherever_it_stands(page):
     pick(page, "<img src=x")
     page.wait_for_selector(".picked li")
     assert page.locator(".picked .words").inner_text() == HOSTILE
-    page.keyboard.press("Escape")
+    wait_for_own_ranking(page)
     page.locator(".ranked button").first.click()
     page.wait_for_selector(".effect")
     assert page.title() == "Try it out · RecGPT"
@@ -64,6 +70,7 @@ def test_a_title_is_text_wherever_it_stands(page):
 def test_it_is_readable_at_390_pixels_and_in_the_dark(page):
     page.set_viewport_size({"width": 390, "height": 844})
     pick(page, "Heat (1995)")
+    wait_for_own_ranking(page)
     page.locator(".ranked button").first.click()
     page.wait_for_selector(".effect")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
