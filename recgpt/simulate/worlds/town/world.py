@@ -16,7 +16,7 @@ from recgpt.simulate.worlds.town.block import Block
 from recgpt.simulate.worlds.town.config import TownConfig, TownRules
 from recgpt.simulate.worlds.town.edits import check_schedule
 from recgpt.simulate.worlds.town.events import Event, to_rows
-from recgpt.simulate.worlds.town.minds import make_mind
+from recgpt.simulate.worlds.town.minds import QUICK_MINDS, make_mind
 from recgpt.simulate.worlds.town.minds.base import Mind
 from recgpt.simulate.worlds.town.out_of_order import OutOfOrder
 from recgpt.simulate.worlds.town.recommending import TownRecommender, is_barrier
@@ -114,7 +114,8 @@ def make_world(config: TownConfig, inputs: "Inputs", run: Run, concurrency: int)
     """The town before its first block."""
     rules = config.rules()
     mind = make_mind(config, inputs.setting, rules, seed=config.seed, run=run)
-    n_workers = max(concurrency, config.llm.concurrency if config.mind == "llm" else 1)
+    waits = config.llm.concurrency if config.mind == "llm" else 1
+    n_workers = 1 if config.mind in QUICK_MINDS else max(concurrency, waits)
     return Town(
         rules,
         inputs.setting,

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MINDS_OF_A_TOWN = ("scripted", "llm", "replay")
 """Names of the minds that a town has."""
+QUICK_MINDS = ("scripted", "replay")
+"""Minds that decide faster than residents can be put in another order: blocks of theirs are played in lock-step."""
 _METHODS = ("plan_day", "act", "importance", "react", "talk", "reflect", "browse", "choose", "rate", "estimate")
 _OFFERED = ("setting", "rules", "seed")
 
