@@ -17,6 +17,7 @@ Shapes: H height and W width in tiles, padded by a border of walls.
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 from scipy import ndimage
@@ -58,6 +59,7 @@ class Paths:
         self.used_bytes = 0
         self._whole = _Area(~town_map.walls_HW)
         self._fields: OrderedDict[tuple[str, int], bytes | np.ndarray] = OrderedDict()
+        self._lock = Lock()  # residents out of sight of each other walk in threads of their own
         building_HW, self._areas = _buildings(town_map)
         self._building = building_HW.ravel().tolist()
 
@@ -81,11 +83,12 @@ class Paths:
     def distances(self, goal: int) -> np.ndarray:
         """(H * W,) uint16 moves from each tile to the goal; `UNREACHABLE` for walls and where there is no way."""
         key = ("distances", goal)
-        found = self._fields.get(key)
-        if found is None:
-            found = _distances(self._whole.free_HW, *divmod(goal, self.town_map.width)).ravel()
-            self._keep(key, found, found.nbytes)
-        self._fields.move_to_end(key)
+        with self._lock:
+            found = self._fields.get(key)
+            if found is None:
+                found = _distances(self._whole.free_HW, *divmod(goal, self.town_map.width)).ravel()
+                self._keep(key, found, found.nbytes)
+            self._fields.move_to_end(key)
         assert isinstance(found, np.ndarray)  # noqa: S101
         return found
 
@@ -132,14 +135,15 @@ class Paths:
     def _moves(self, area: _Area, goal: int, at: int) -> bytes:
         """The first move of each tile of the area towards the goal, at least as far away as `at`."""
         key = ("inside" if area.door >= 0 else "whole", goal)
-        found = self._fields.get(key)
-        if found is None or (area.free_HW.size > _LARGE and found[at] == _NONE):
-            row, column = divmod(goal, self.town_map.width)
-            until = at if area.free_HW.size > _LARGE else -1
-            found = _first_moves(_distances(area.free_HW, row - area.top, column - area.left, until))
-            self._drop(key)
-            self._keep(key, found, len(found))
-        self._fields.move_to_end(key)
+        with self._lock:
+            found = self._fields.get(key)
+            if found is None or (area.free_HW.size > _LARGE and found[at] == _NONE):
+                row, column = divmod(goal, self.town_map.width)
+                until = at if area.free_HW.size > _LARGE else -1
+                found = _first_moves(_distances(area.free_HW, row - area.top, column - area.left, until))
+                self._drop(key)
+                self._keep(key, found, len(found))
+            self._fields.move_to_end(key)
         assert isinstance(found, bytes)  # noqa: S101
         return found
 
