@@ -55,3 +55,14 @@ def require(holds: bool, otherwise: str) -> None:
     """
     if not holds:
         raise ValueError(otherwise)
+
+
+class InWords(InRole):
+    """A person's answer in an interview."""
+
+    answer: str
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        require(has_words(self.answer), "an empty answer")
+        return self

@@ -15,6 +15,7 @@ from recgpt.data.ragged import Ragged
 from recgpt.simulate.agents.memory import PRESETS, Kind, Memory
 from recgpt.simulate.llm.budget import BudgetExceeded, Caps
 from recgpt.simulate.llm.requests import strict_schema
+from recgpt.simulate.minds.schema import InWords
 from recgpt.simulate.store.calls import CallFile
 from recgpt.simulate.worlds.society.config import SocietyRules
 from recgpt.simulate.worlds.society.kinds import KINDS
@@ -357,7 +358,7 @@ def test_an_agent_without_friends_and_topics_may_post_only(serve):
         schemas.social_schema(20, 10),
         schemas.dialogue_schema(2, 1, 3),
         schemas.answer_schema(10),
-        schemas.InWords,
+        InWords,
         schemas.Reflection,
     ],
 )

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from recgpt.simulate.llm.budget import BudgetExceeded
 from recgpt.simulate.llm.replies import read_reply
+from recgpt.simulate.minds.schema import InWords
 from recgpt.simulate.overview import failures_by_reason, overview
 from recgpt.simulate.runner import resume, start, verify
 from recgpt.simulate.store import Run
@@ -119,7 +120,7 @@ def test_words_of_an_assistant_are_a_failure_of_their_own_kind(words, is_in_role
     said = {"speaker": 1, "text": "", "topic": 0, "opinion": 0}
     dialogue = {f"line_{number}": {**said, "text": words if number == 2 else "Hello."} for number in range(1, 7)}
     replies = {
-        schemas.InWords: {"answer": words},
+        InWords: {"answer": words},
         schemas.choice_schema(("nothing", "social")): {"reason": words, "choice": "social"},
         schemas.dialogue_schema(1, 1, 1): dialogue,
     }

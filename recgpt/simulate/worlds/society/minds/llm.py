@@ -22,6 +22,7 @@ from recgpt.simulate.llm.requests import Reply, Request
 from recgpt.simulate.llm.text import quoted
 from recgpt.simulate.minds.ask import Asker, client_from_options, failure_reason, recent_memories, sentence
 from recgpt.simulate.minds.options import LLMOptions
+from recgpt.simulate.minds.schema import InWords
 from recgpt.simulate.store import Run
 from recgpt.simulate.store.calls import CallFile
 from recgpt.simulate.worlds.society.config import SocietyRules
@@ -411,7 +412,7 @@ class LLMMind:
 
     def _question_request(self, questions: base.Questions, row: int, scene: Scene) -> Request:
         item, options = questions.item, questions.options
-        schema = schemas.InWords if questions.in_words else schemas.answer_schema(len(options) or 10)
+        schema = InWords if questions.in_words else schemas.answer_schema(len(options) or 10)
         opinion = None
         if item >= 0:
             opinion = self._scenes.opinion(questions.state, int(questions.agent_R[row]), item)

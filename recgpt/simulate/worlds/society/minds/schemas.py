@@ -35,17 +35,6 @@ class Reflection(InRole):
         return self
 
 
-class InWords(InRole):
-    """A person's answer in an interview."""
-
-    answer: str
-
-    @model_validator(mode="after")
-    def _says_something(self) -> Self:
-        require(has_words(self.answer), "an empty answer")
-        return self
-
-
 class _Page(InRole):
     """What a person does on a page."""
 

@@ -24,6 +24,7 @@ from recgpt.simulate.llm.client import LLMClient
 from recgpt.simulate.llm.requests import Request
 from recgpt.simulate.llm.text import cleaned, quoted
 from recgpt.simulate.minds.ask import Asker, client_from_options, failure_reason, sentence
+from recgpt.simulate.minds.schema import InWords
 from recgpt.simulate.store import Run
 from recgpt.simulate.store.calls import CallFile
 from recgpt.simulate.worlds.town import activities as a
@@ -364,7 +365,7 @@ class LLMMind:
         """Question of an interview."""
         return self._ask(
             "interview",
-            schemas.InWords,
+            InWords,
             scene,
             now=self._briefs.now(scene),
             memories=self._briefs.memories(scene, question, 2 * N_MEMORIES, purpose="an interview", notes=None),

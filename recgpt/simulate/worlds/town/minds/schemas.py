@@ -210,14 +210,3 @@ class Opinion(InRole):
 
     stars: Literal[1, 2, 3, 4, 5]
     review: str
-
-
-class InWords(InRole):
-    """A person's answer in an interview."""
-
-    answer: str
-
-    @model_validator(mode="after")
-    def _says_something(self) -> Self:
-        require(has_words(self.answer), "an empty answer")
-        return self
