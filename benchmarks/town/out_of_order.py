@@ -63,7 +63,7 @@ class DelayedMind:
 
 
 class LockStep(OutOfOrder):
-    """Groups of residents of one tick are decided at the same time; nobody goes ahead."""
+    """Decides groups of residents of the same tick at the same time, and the next tick after all of them."""
 
     def _may_go_on(self, group: list[int]) -> bool:
         return bool(self._tick_A[group[0]] == self._tick_A.min()) and super()._may_go_on(group)

@@ -1,6 +1,6 @@
 """A block of a town: ten simulated minutes, decided tick by tick on a working copy of the state.
 
-    events = Block(state, mind, number=49).play()
+    events = Block(state, mind).play()          # of the block after those in the state
 
 In a tick, residents decide in the order of their numbers; those whose activity is over first plan (on a new day),
 reflect (where due) and act, then each perceives and maybe reacts: Park et al. 2023, section 4, and the published step.
@@ -48,7 +48,7 @@ class Block:
         self.mind = mind
         self._schedule = schedule
         self._offers = offers
-        self._sold = state.sold  # at the start: what is taken far away in the block decides nothing here
+        self._sold = state.sold  # at the start of the block: sales out of sight since then do not count
         self._first = state.tick
         self._number = state.step + 1
         self._events: list[list[Event]] = [[] for _ in self.state.lives]
@@ -112,52 +112,36 @@ class Block:
         """
         seen = {agent: found for agent in lookers if (found := self.sight.seen(agent, tick))}
         for agent in sorted({*self.due(agents, tick), *seen}):
-            self._decide(agent, tick)
+            scene = self.sight.scene(agent, tick)
+            self._decide(scene)
             if agent in seen:
-                self._perceive(agent, tick, seen[agent])
+                self._perceive(scene, seen[agent])
 
     # --- the own day ---
 
-    def scene(self, agent: int, tick: int, *, taken: int = -1) -> Scene:
-        """A resident as its mind sees it."""
-        state = self.state
-        return Scene(
-            state.rules,
-            state.setting,
-            state.seed,
-            agent,
-            tick,
-            state.residents[agent],
-            state.lives,
-            self.sight.near(agent),
-            state.memory,
-            taken,
-        )
-
-    def _decide(self, agent: int, tick: int) -> None:
+    def _decide(self, scene: Scene) -> None:
         """Plan, reflect and act where the activity is over, or its place turns out to be taken or closed."""
-        life = self.state.lives[agent]
+        agent, tick, life = scene.agent, scene.tick, scene.life
         if life.action.end <= tick or agent in self._interrupted:
             self._interrupted.discard(agent)
-            self._begin(agent, tick)
+            self._begin(scene)
         elif agent in self._arriving and life.arrives <= tick:
             self._arriving.discard(agent)
-            scene = self.scene(agent, tick)
             if not goals.is_free(scene):
-                self._act(agent, tick, taken=life.action.place)
+                self._act(replace(scene, taken=life.action.place))
             elif tick == max(life.arrives, life.action.start + 1):  # later checks are of places that close or fill
                 self._arrive(scene)
 
-    def _begin(self, agent: int, tick: int) -> None:
-        scene, notes = self.scene(agent, tick), Notes()
+    def _begin(self, scene: Scene) -> None:
+        agent, notes = scene.agent, Notes()
         for event in adopting.opinions(scene, self.mind, notes):
             self.emit(event)
         if scene.life.plan_day != scene.day:
             self._plan(scene, notes)
         if self.state.memory.is_due(agent) and agent not in self._reflected:
             self._reflect(scene, notes)
-        self._note(agent, tick, notes)
-        self._act(agent, tick)
+        self._note(scene.tick, notes)
+        self._act(scene)
 
     def _plan(self, scene: Scene, notes: Notes) -> None:
         plan = self.mind.plan_day(scene, notes)
@@ -183,30 +167,30 @@ class Block:
         for entry in evidence:
             self.emit(Event(tick, agent, "cited", slot=entry))
 
-    def _act(self, agent: int, tick: int, *, taken: int = -1) -> None:
-        scene, notes = self.scene(agent, tick, taken=taken), Notes()
+    def _act(self, scene: Scene) -> None:
+        notes = Notes()
         act = self.mind.act(scene, notes)
-        self._note(agent, tick, notes)
+        self._note(scene.tick, notes)
         self.emit(_acted(scene, act))
-        self._arriving.add(agent)
-        self.sight.acts_anew(agent, tick)
+        self._arriving.add(scene.agent)
+        self.sight.acts_anew(scene.agent, scene.tick)
         if act.activity == PHONE:
-            self._adopt(agent, tick, adopting.looked_at)
+            self._adopt(replace(scene, taken=-1), adopting.looked_at)
 
     def _arrive(self, scene: Scene) -> None:
         """Items seen on the way, and taken at a venue."""
         for event in adopting.on_the_way(scene):
             self.emit(event)
-        self._adopt(scene.agent, scene.tick, partial(adopting.at_venue, sold=self._sold))
+        self._adopt(scene, partial(adopting.at_venue, sold=self._sold))
 
-    def _adopt(self, agent: int, tick: int, decide: Callable[[Scene, Mind, Notes], list[Event]]) -> None:
+    def _adopt(self, scene: Scene, decide: Callable[[Scene, Mind, Notes], list[Event]]) -> None:
         notes = Notes()
-        events = decide(self.scene(agent, tick), self.mind, notes)
-        self._note(agent, tick, notes)
+        events = decide(scene, self.mind, notes)
+        self._note(scene.tick, notes)
         for event in events:
             self.emit(event)
 
-    def _note(self, agent: int, tick: int, notes: Notes) -> None:
+    def _note(self, tick: int, notes: Notes) -> None:
         """Log failures of decisions and memories read for them."""
         for resident, reason in notes.failed:
             self.emit(Event(tick, resident, "failed", text=reason))
@@ -215,13 +199,13 @@ class Block:
 
     # --- others ---
 
-    def _perceive(self, agent: int, tick: int, seen: Sequence[Seen]) -> None:
-        scene, notes = self.scene(agent, tick), Notes()
+    def _perceive(self, scene: Scene, seen: Sequence[Seen]) -> None:
+        agent, tick, notes = scene.agent, scene.tick, Notes()
         importance = self.mind.importance(scene, seen, notes)
         for each, points in zip(seen, importance, strict=True):
             columns = {"other": _or_null(each.other), "place": _or_null(each.place)}
             self.emit(Event(tick, agent, "perceived", value=points, text=each.text, **columns))
-        self._note(agent, tick, notes)
+        self._note(tick, notes)
         others = [each.other for each in seen if each.other >= 0 and self._can_talk(each.other)]
         if others and self._can_talk(agent):
             self._react(scene, others[0])
@@ -237,13 +221,13 @@ class Block:
             return
         notes = Notes()
         reaction = self.mind.react(scene, other, notes)
-        self._note(scene.agent, scene.tick, notes)
+        self._note(scene.tick, notes)
         if reaction.response == Response.WAIT:
             minutes = float(max(reaction.minutes, 1))
             self.emit(Event(scene.tick, scene.agent, "waited", other=other, value=minutes))
             self.sight.acts_anew(scene.agent, scene.tick)
         elif reaction.response == Response.TALK:
-            self._talk(scene, self.scene(other, scene.tick))
+            self._talk(scene, self.sight.scene(other, scene.tick))
 
     def _talk(self, scene: Scene, partner: Scene) -> None:
         notes = Notes()
@@ -252,13 +236,13 @@ class Block:
             names = [resident.name for resident in self.state.residents]
             said = [(names[line.speaker], line.text) for line in talk.lines]
             talk = replace(talk, minutes=talks.minutes_of_talk(said, published=True))
-        self._note(scene.agent, scene.tick, notes)
+        self._note(scene.tick, notes)
         for event in _talk_events(scene.tick, scene.agent, partner.agent, talk):
             self.emit(event)
         for thought in talk.thoughts:
             self._think(scene.tick, thought.agent, thought.text, thought.importance, thought.other, 0, thought.evidence)
         for each in talk.mentions:
-            listener = self.scene(partner.agent if each.teller == scene.agent else scene.agent, scene.tick)
+            listener = partner if each.teller == scene.agent else scene
             for event in adopting.heard(listener, each.teller, each.item, each.opinion):
                 self.emit(event)
         for agent in (scene.agent, partner.agent):

@@ -39,7 +39,7 @@ def _in_range(what: str, number: int, n: int) -> None:
 
 
 def edit_events(schedule: Sequence[Edit], block: int, state: TownState) -> Iterator[Event]:
-    """Events of the edits of a block; each is to be applied before the next is asked for."""
+    """Events of the edits of a block; apply each to the state before taking the next."""
     tick = state.tick
     for number, entry in enumerate(schedule):
         if entry.block == block:

@@ -100,15 +100,4 @@ def scene_of(state: TownState, agent: int, tick: int) -> Scene:
     """A resident of a state at a tick, as minds see it."""
     sight = Sight(state)
     sight.move(tick)
-    residents = state.residents
-    return Scene(
-        state.rules,
-        state.setting,
-        state.seed,
-        agent,
-        tick,
-        residents[agent],
-        state.lives,
-        sight.near(agent),
-        state.memory,
-    )
+    return sight.scene(agent, tick)

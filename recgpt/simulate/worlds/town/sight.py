@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from recgpt.simulate.worlds.town.activities import ACTIVITIES, TALKING, WAITING
-from recgpt.simulate.worlds.town.minds.base import Seen
+from recgpt.simulate.worlds.town.minds.base import Scene, Seen
 from recgpt.simulate.worlds.town.rooms import OUTDOORS
 from recgpt.simulate.worlds.town.state import TownState
 
@@ -104,6 +104,21 @@ class Sight:
         return is_close and self._room[other] == self._room[agent]
 
     # --- who sees whom ---
+
+    def scene(self, agent: int, tick: int) -> Scene:
+        """A resident as its mind sees it, at the tick at which it stands."""
+        state = self._state
+        return Scene(
+            state.rules,
+            state.setting,
+            state.seed,
+            agent,
+            tick,
+            state.residents[agent],
+            state.lives,
+            self.near(agent),
+            state.memory,
+        )
 
     def near(self, agent: int) -> tuple[int, ...]:
         """Residents in sight of a resident, by distance, then number."""
