@@ -142,7 +142,7 @@ async def control(request: Request, run: str, body: Control) -> dict[str, Any]:
     if body.action == "reset":
         return await _reset(service, run)
     if player is not None and player.is_alive:
-        player.order(body.action, body.speed)
+        await asyncio.to_thread(player.order, body.action, body.speed)
         return {"run": run}
     if body.action in ("play", "step"):
         with Run.open(run) as opened:
@@ -150,7 +150,7 @@ async def control(request: Request, run: str, body: Control) -> dict[str, Any]:
                 raise BusyError(f"run {run} is finished: fork it at one of its steps, or reset it")
         found = await _started(service, run, {"do": "resume"}, plays=body.action == "play", speed=body.speed)
         if body.action == "step" and (player := service.players.of(run)) is not None:
-            player.order("step")
+            await asyncio.to_thread(player.order, "step")
         return found
     raise BusyError(f"run {run} is not being played here: play it first")
 

@@ -9,6 +9,8 @@ terminal of the mind `person`: a question goes to the server, an answer comes fr
 | `{"do": "play"}`, `pause`, `step`, `stop` | `step`: one step, then pause; `stop` a second time: at once |
 | `{"do": "speed", "speed": 5.0}` | steps a second; null: as fast as possible |
 | `{"do": "answer", "text": "1"}` | line for the terminal |
+
+Each order but `answer` is followed by `{"say": "obeyed"}`, after any change of the state.
 """
 
 import json
@@ -112,6 +114,7 @@ class Control:
                 self.answers.put(order["text"])
             else:
                 self._obey(order)
+                self._channel.say("obeyed")
         self._end()
 
     def _obey(self, order: dict[str, Any]) -> None:

@@ -25,6 +25,8 @@ MOST_PLAYED = 8
 """Runs played at the same time."""
 END_S = 10.0
 """Seconds that players have for the step that they are in when the server ends."""
+ORDER_S = 5.0
+"""Seconds to wait until a process has obeyed an order."""
 Action = Literal["play", "pause", "step", "stop", "speed"]
 State = Literal["starting", "playing", "paused", "stopped", "failed"]
 
@@ -51,6 +53,8 @@ class Player:
         self._changed = on_change
         self._settled = threading.Event()
         self._turn = threading.Lock()
+        self._obeyed = threading.Condition()
+        self._n_sent = self._n_obeyed = 0
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  # closed by the thread that reads
         ours, theirs = socket.socketpair()
         self._socket = ours
@@ -81,11 +85,12 @@ class Player:
         return self._settled.wait(seconds)
 
     def order(self, action: Action, speed: float | None = None) -> None:
-        """Send an order."""
-        if action == "speed":
-            self._send({"do": "speed", "speed": speed})
-        else:
-            self._send({"do": action})
+        """Send an order and wait until it is obeyed, so that the state is that after it, `ORDER_S` at most."""
+        with self._obeyed:
+            self._n_sent += 1
+            number = self._n_sent
+            self._send({"do": "speed", "speed": speed} if action == "speed" else {"do": action})
+            self._obeyed.wait_for(lambda: self._n_obeyed >= number or not self.is_alive, ORDER_S)
 
     def answer(self, text: str) -> None:
         """Answer the prompt.
@@ -104,12 +109,12 @@ class Player:
 
     def end(self, seconds: float = END_S) -> None:
         """End the process after the step that it is in, or after so many seconds."""
-        self._send({"do": "stop"})
-        self.hang_up()
+        self.ask_to_stop()
         self.join(seconds)
 
-    def hang_up(self) -> None:
-        """Close the socket for orders: the process ends after the step that it is in."""
+    def ask_to_stop(self) -> None:
+        """Send the last order, without waiting: the process ends after the step that it is in."""
+        self._send({"do": "stop"})
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
 
@@ -140,6 +145,8 @@ class Player:
         self._socket.close()
         self.prompt = None
         self._settled.set()
+        with self._obeyed:
+            self._obeyed.notify_all()
         self._changed(self.run_id)
 
     def _heard(self, message: dict[str, Any]) -> None:
@@ -152,6 +159,11 @@ class Player:
             case "prompt":
                 with self._turn:
                     self.prompt = message["text"]
+            case "obeyed":
+                with self._obeyed:
+                    self._n_obeyed += 1
+                    self._obeyed.notify_all()
+                return
             case "stopped" | "finished":
                 self.state = "stopped"
             case "failed":
@@ -221,7 +233,6 @@ class Players:
             self._closed = True
         alive = [player for player in self._players.values() if player.is_alive]
         for player in alive:
-            player.order("stop")
-            player.hang_up()
+            player.ask_to_stop()
         for player in alive:
             player.join(END_S)
