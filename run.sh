@@ -46,6 +46,9 @@ data=$RUN/data
 trained_on=$data/${PRETRAIN[0]}
 all=($(printf '%s\n' "${PRETRAIN[@]}" "${VALID[@]+"${VALID[@]}"}" "${TEST[@]}" | awk 'NF && !seen[$0]++'))
 
+if [ -n "$INSTALL_ENCODER" ]; then
+    step - recgpt encoders install "$ENCODER" --unless-hub
+fi
 for name in "${all[@]}"; do
     # shellcheck disable=SC2046  # the flags are words
     step "$data/$name/manifest.json" recgpt data import $(import_flags "$name") --out "$data/$name"

@@ -2,6 +2,7 @@
 RUN=runs/demo
 EXTRAS=offline
 ENCODER=all-MiniLM-L6-v2
+INSTALL_ENCODER=
 TEMPLATE=fields
 PRETRAIN=(movielens)
 VALID=()

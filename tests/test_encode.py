@@ -49,6 +49,7 @@ def hub(monkeypatch):
         monkeypatch.setattr(encode.constants, "HF_HUB_OFFLINE", endpoint is None)
         monkeypatch.setattr(encode.constants, "ENDPOINT", endpoint)
         monkeypatch.setattr(encode, "_cached_snapshot", lambda repository: None)
+        monkeypatch.setattr(encode, "installed_folder", lambda name: None)
         encode._hub_problem.cache_clear()
 
     yield use
@@ -141,6 +142,7 @@ def test_the_hubs_cache_is_used_without_asking_if_it_is_whole(tmp_path, monkeypa
     (repository / "refs").mkdir()
     (repository / "refs" / "main").write_text("0123456789")
     (snapshot / "modules.json").touch()
+    monkeypatch.setattr(encode, "installed_folder", lambda name: None)
     assert encode._cached_snapshot(f"sentence-transformers/{DEFAULT}") is None  # its weights never arrived
     (snapshot / "model.safetensors").touch()
     source = find_encoder()
@@ -423,6 +425,22 @@ def test_embeddings_for_fills_a_cache_and_leaves_the_data_alone(dataset, tmp_pat
     monkeypatch.setattr(encode, "TextEncoder", None)  # found again without a model
     np.testing.assert_array_equal(embeddings_for(saved, PACKAGED), made)
     assert files(tmp_path / "data") == before
+
+
+def test_an_unfinished_job_of_another_version_in_the_cache_starts_anew(dataset, encoder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("RECGPT_CACHE", str(tmp_path / "cache"))
+    parts = encode._cache_folder(dataset, encoder.name, "fields") / ".embeddings.parts"
+    parts.mkdir(parents=True)
+    (parts / "job.json").write_text(json.dumps({"recgpt": "unknown"}))
+    (parts / "shard-0000000000.npy").write_bytes(b"old")
+    assert embeddings_for(dataset, PACKAGED).shape == (len(TITLES), encoder.dim)
+    assert "an unfinished job of other settings or of another version is dropped" in capsys.readouterr().err
+    assert not parts.exists()
+    with pytest.raises(DataError, match=r"recgpt encode .* --overwrite"):  # in a folder of the user's it is refused
+        parts.mkdir()
+        (parts / "job.json").write_text(json.dumps({"recgpt": "unknown"}))
+        (parts.parent / "embeddings.npy").unlink()
+        encode_dataset(dataset, encoder, out=parts.parent)
 
 
 # --- a real kill ---

@@ -37,6 +37,7 @@ ROOMS = (
     "recgpt.generative",
     "recgpt.training",
     "recgpt.encode",
+    "recgpt.encoders",
     "recgpt.features",
     "recgpt.jobs",
     "recgpt.catalogue",

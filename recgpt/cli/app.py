@@ -3,6 +3,7 @@
 import typer
 
 from recgpt.cli.data import data_app
+from recgpt.cli.encoders import encoders_app
 from recgpt.cli.evaluate import benchmark_app, compare, evaluate
 from recgpt.cli.gym.app import gym_app
 from recgpt.cli.llm import llm_app
@@ -47,6 +48,7 @@ DATA, MODELS, RECOMMEND = "Data", "Models", "Recommend"
 EVALUATE, SIMULATE, SERVE = "Evaluate", "Simulate", "Serve"
 app.add_typer(data_app, name="data", rich_help_panel=DATA)
 app.command(rich_help_panel=DATA)(encode)
+app.add_typer(encoders_app, name="encoders", rich_help_panel=DATA)
 app.command(rich_help_panel=DATA)(tokenize)
 app.command("train-tokenizer", rich_help_panel=MODELS)(train_tokenizer_command)
 app.add_typer(pretrain_app, name="pretrain", rich_help_panel=MODELS)

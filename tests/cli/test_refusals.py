@@ -110,6 +110,7 @@ EVALUATE = ("evaluate", "d")
         (("pretrain", "foundation", "d", "--valid", "d", "--out", "file/r"), "file is not a folder"),
         (("pretrain", "generative", "d", "--tokenizer", "lost"), "--tokenizer lost: there is no such folder"),
         (("pretrain", "generative", "d", "--checkpoint", "empty"), "empty/config.json does not exist"),
+        (("encoders", "install", "mpnet"), "'mpnet' does not install from the package index: choose among all-mpnet"),
         (("finetune", "d", "--out", "file/r"), "file is not a folder"),
         (("finetune", "d", "--out", "d"), "d is not empty: pass --overwrite"),
         (("finetune", "d", "--out", "r", "--model", "empty"), "empty/config.json does not exist"),
