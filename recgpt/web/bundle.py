@@ -5,6 +5,7 @@
     index.html  app.js  style.css  icon.svg      the page, all of its modules as one script
     data-run.js                                  constants, figures, agents, cards, log
     data-frames-N.js  data-steps-N.js            frames of all steps; panels and graphs of some
+    town.css  data-town-N.js                     of a town: the map, movements, residents
 
 The page reads `window.RECGPT_BUNDLE` in place of the server's answers. Secrets of the environment and the user's own
 folders are taken out of all texts, other paths out of the settings.
@@ -12,8 +13,9 @@ folders are taken out of all texts, other paths out of the settings.
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +26,9 @@ from recgpt.errors import SimulationError
 from recgpt.files import new_folder, write_text
 from recgpt.progress import track
 from recgpt.simulate.store import Run
-from recgpt.simulate.watch import About, Frame, Mark, Watch
+from recgpt.simulate.watch import About, AgentCard, Found, Frame, Mark, Watch
 from recgpt.simulate.watching import watch_of
+from recgpt.web.bundle_town import TownContent, town_content
 from recgpt.web.cleaning import cleaned_value, content_value
 from recgpt.web.scripts import one_script
 
@@ -35,9 +38,12 @@ MOST_LINES = 20_000
 """Log lines at most, the latest."""
 MOST_ACTIVITIES = 5_000_000
 """Agents times steps whose activity is kept; for longer runs in the latest steps."""
+MOST_RESIDENTS, MOST_FACTS = 600, 49
+"""Of a town: residents at all steps together, and steps with facts on their way, at most."""
 _CHARS_A_FILE = 4_000_000
 _HERE = Path(__file__).parent
 _COPIED = ("style.css", "icon.svg")
+_COPIED_FOR_TOWNS = ("town.css",)
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,8 @@ class Bundled:
         Number of log lines.
     first_activity
         First step with the activity of each agent.
+    town
+        Content of a town's map; None for other worlds.
     """
 
     moments: list[int]
@@ -67,6 +75,7 @@ class Bundled:
     n_agents: int
     n_lines: int
     first_activity: int
+    town: TownContent | None = None
 
     def note(self, about: About) -> str:
         """Content in a sentence or two, for the page."""
@@ -75,12 +84,24 @@ class Bundled:
             f"figures of all {self.n_steps:,} {name}s",
             f"panels of {_some(self.moments, steps, name)}",
             *([f"social graphs of {_some(self.graphs, steps, name)}"] if about["has_graph"] else []),
-            f"cards of {_of(len(self.agents), self.n_agents, about['people'])} as after {name} {self.n_steps:,}",
+            self._note_of_agents(about),
             f"the latest {self.n_lines:,} log lines",
         ]
         if self.first_activity:
             parts.append(f"what each of the {about['people']} did from {name} {self.first_activity:,} on")
         return f"A recorded run, without a server. It holds {', '.join(parts[:-1])} and {parts[-1]}."
+
+    def _note_of_agents(self, about: About) -> str:
+        some = _of(len(self.agents), self.n_agents, about["people"])
+        name = about["step_name"]
+        if self.town is None:
+            return f"cards of {some} as after {name} {self.n_steps:,}"
+        begin = f" from {name} {self.town.first_block:,} on" if self.town.first_block > 1 else ""
+        return (
+            f"the map with every movement{begin}, {some} as after"
+            f" {_some(self.town.residents, self.n_steps + 1, name)}, and facts as after"
+            f" {_some(self.town.facts, self.n_steps + 1, name)}"
+        )
 
 
 def write_bundle(run: Run, folder: Path, *, every: int | None = None, overwrite: bool = False) -> Bundled:
@@ -122,6 +143,8 @@ def _write(run: Run, folder: Path, every: int | None) -> Bundled:
     agents = _spread(about["n_agents"], MOST_CARDS)
     log = watch.log(last, limit=MOST_LINES)[::-1]
     first = max(0, len(frames) - MOST_ACTIVITIES // max(1, about["n_agents"]))
+    n_moments = max(1, min(MOST_FACTS, MOST_RESIDENTS // max(1, len(agents))))
+    town = town_content(watch, last, residents=chosen(last, n_moments), facts=chosen(last, MOST_FACTS))
     content = Bundled(
         moments=_moments(last, every),
         graphs=chosen(last, MOST_GRAPHS) if about["has_graph"] else [],
@@ -130,37 +153,52 @@ def _write(run: Run, folder: Path, every: int | None) -> Bundled:
         n_agents=about["n_agents"],
         n_lines=len(log),
         first_activity=first if any(frame["activity"] is not None for frame in frames) else 0,
+        town=town,
     )
-    cards = {str(agent): watch.agent(last, agent) for agent in track(agents, "cards of agents", total=len(agents))}
+    cards = {} if town else _cards(watch, last, agents)  # a town's residents have their own parts
     known = {
         "run": _run(run, about),
         "series": _series(about, frames),
-        "agents": [{"id": card["id"], "name": card["name"]} for card in cards.values()],
+        "agents": watch.find("", about["n_agents"]) if town else [_found(card) for card in cards.values()],
         "cards": cards,
         "log": log,
     }
     names = ["data-run.js"]
     write_text(folder / names[0], f"window.RECGPT_BUNDLE = {_literal({**_EMPTY, **known})};\n")
     short = [_short(frame, place >= first) for place, frame in enumerate(frames)]
-    files = *_files("frames", short, _ADD_FRAMES), *_files("steps", _steps(watch, content), _ADD_STEPS)
-    for name, text in files:
+    for name, text in chain(
+        _files("frames", short, _ADD_FRAMES),
+        _files("steps", _steps(watch, content), _ADD_STEPS),
+        _files("town", () if town is None else town.parts(watch, agents), _ADD_TOWN),
+    ):
         write_text(folder / name, text)
         names.append(name)
-    _write_page(folder, run.run_id, [*names, "app.js"], content.note(about))
+    copied = _COPIED if town is None else _COPIED + _COPIED_FOR_TOWNS
+    _write_page(folder, run.run_id, copied, [*names, "app.js"], content.note(about))
     return content
+
+
+def _cards(watch: Watch, last: int, agents: list[int]) -> dict[str, AgentCard]:
+    return {str(agent): watch.agent(last, agent) for agent in track(agents, "cards of agents", total=len(agents))}
+
+
+def _found(card: AgentCard) -> Found:
+    return {"id": card["id"], "name": card["name"]}
 
 
 _ADD_FRAMES = "bundle.frames.push(...part);"
 _ADD_STEPS = "for (const [name, step, value] of part) bundle[name][step] = value;"
-_EMPTY: dict[str, Any] = {"frames": [], "moments": {}, "graphs": {}}
+_ADD_TOWN = "for (const [name, key, value] of part) (bundle.town[name] ??= {})[key] = value;"
+_EMPTY: dict[str, Any] = {"frames": [], "moments": {}, "graphs": {}, "town": {}}
 
 
-def _write_page(folder: Path, title: str, scripts: Sequence[str], note: str) -> None:
-    for name in _COPIED:
+def _write_page(folder: Path, title: str, copied: Sequence[str], scripts: Sequence[str], note: str) -> None:
+    for name in copied:
         shutil.copyfile(_HERE / "static" / name, folder / name)
     write_text(folder / "app.js", one_script(_HERE / "static", "main.js"))
     template = Environment(loader=FileSystemLoader(_HERE / "templates"), autoescape=True).get_template("bundle.html.j2")
-    write_text(folder / "index.html", template.render(title=title, scripts=scripts, note=note))
+    styles = [name for name in copied if name.endswith(".css")]
+    write_text(folder / "index.html", template.render(title=title, styles=styles, scripts=scripts, note=note))
 
 
 # --- content ---
@@ -221,7 +259,7 @@ def _short(frame: Frame, with_activity: bool) -> Frame:
 # --- files ---
 
 
-def _files(kind: str, values: Iterator[Any] | Sequence[Any], action: str) -> Iterator[tuple[str, str]]:
+def _files(kind: str, values: Iterable[Any], action: str) -> Iterator[tuple[str, str]]:
     """Names and texts of the scripts that add values to the bundle, some megabytes each."""
     part: list[Any] = []
     n_chars = n_files = 0

@@ -1,11 +1,12 @@
 """A run as a static site: complete, without secrets and paths, harmless whatever its texts hold."""
 
+import gzip
 import json
 import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from typer.testing import CliRunner
@@ -16,9 +17,11 @@ from recgpt.simulate import runner
 from recgpt.simulate.store import Run
 from recgpt.simulate.watching import watch_of
 from recgpt.simulate.worlds.feed.config import FeedConfig
+from recgpt.simulate.worlds.town.watch import TownWatch
 from recgpt.web import bundle as bundles
 from recgpt.web.bundle import write_bundle
 from recgpt.web.scripts import one_script
+from tests.simulate.worlds.town.stored_town import stored_town
 
 AGENTS, PAGES = 12, 4
 HOSTILE = "</script><img src=x onerror=alert(1)>\u2028 \u2029 <!-- ' \" \\ `${1}`"
@@ -165,6 +168,43 @@ def test_no_web_server_is_needed(run: Run, tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+# --- towns ---
+
+
+def test_a_town_has_its_map_movements_and_residents(
+    own_runs: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundles, "MOST_RESIDENTS", 12)
+    with stored_town("small", 3, 6) as run:
+        made = write_bundle(run, tmp_path / "site")
+        watch = cast(TownWatch, watch_of(run))
+        for rows in run.iter_steps():
+            watch.add(rows)
+        ((*parts,),) = parts_of(tmp_path / "site", "town")
+        found: dict[str, dict[int, Any]] = {}
+        for name, key, value in parts:
+            found.setdefault(name, {})[key] = value
+        assert made.town is not None and made.town.residents == [0, 3] and made.town.facts == [0, 1, 2, 3]
+        assert found["map"] == {"all": json.loads(json.dumps(watch.town_map()))}
+        assert found["blocks"] == {block: json.loads(gzip.decompress(watch.block(block))) for block in (1, 2, 3)}
+        assert found["heat"][2] == watch.heat(2, 2)
+        assert found["residents"][180]["4"] == json.loads(json.dumps(watch.person(180, 4)))
+        assert list(found["facts"]) == [0, 60, 120, 180]
+    (known,) = parts_of(tmp_path / "site", "run")
+    assert known["cards"] == {} and len(known["agents"]) == 6
+    assert (tmp_path / "site" / "town.css").is_file()
+
+
+def test_a_long_town_keeps_its_latest_movements(
+    own_runs: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recgpt.web.bundle_town.MOST_BYTES", 1)
+    with stored_town("small", 3, 6) as run:
+        made = write_bundle(run, tmp_path / "site")
+    assert made.town is not None and made.town.first_block == 3
+    assert "the map with every movement from block 3 on" in (tmp_path / "site" / "index.html").read_text()
 
 
 # --- modules as one script ---

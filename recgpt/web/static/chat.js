@@ -14,7 +14,7 @@ export class ChatView {
     this.turns = [];
     this.messages = el("ol", { class: "chat-lines", "aria-live": "polite", "aria-label": "Talk" });
     this.who = el("p", { class: "panel-help" });
-    this.question = el("input", { type: "text", maxlength: 1000, placeholder: "Ask a question", "aria-label": "Question to the agent" });
+    this.question = el("input", { type: "text", maxlength: 1000, placeholder: "Ask a question", "aria-label": `Question to the ${model.personWord}` });
     this.ask = el("button", { class: "button primary" }, "Ask");
     this.form = el("form", { class: "chat-form", submit: (event) => this.interview(event) }, this.question, this.ask);
     this.prompt = this.makePrompt();
@@ -72,11 +72,11 @@ export class ChatView {
     this.node.hidden = !source.writable || !(offered || isPlayed); // a recorded run answers nothing
     this.title.hidden = !offered;
     for (const node of [this.form, this.messages]) node.hidden = !offered || agent === null;
-    const name = card ? card.name : `agent ${agent}`;
+    const name = card ? card.name : `${this.model.personWord} ${agent}`;
     const asks = `You ask ${name} as of ${about.step_name} ${step}. The question leaves no trace in the run.`;
     if (card && card.role === "user" && !this.model.prompt) {
       setText(this.who, `A person decides for ${name}: press play, and its prompts appear here.`);
-    } else setText(this.who, offered ? (agent === null ? "Choose an agent to interview it." : asks) : "");
+    } else setText(this.who, offered ? (agent === null ? `Choose ${this.model.personWord === "agent" ? "an agent" : "a resident"} for an interview.` : asks) : "");
     if (agent !== this.shownAgent) this.showTalks();
   }
 

@@ -17,7 +17,7 @@ export class LogView {
     this.kind = el("select", { "aria-label": "Kind of event", change: () => this.refresh() }, el("option", { value: "" }, "All kinds"), ...kinds);
     this.text = el("input", { type: "search", placeholder: "Text", "aria-label": "Text in the log", input: debounced(150, () => this.refresh()) });
     this.only = el("input", { type: "checkbox", change: () => this.refresh() });
-    this.onlyLabel = el("span", {}, "Selected agent");
+    this.onlyLabel = el("span", {}, `Selected ${model.personWord}`);
     this.onlyBox = el("label", { class: "check" }, this.only, this.onlyLabel);
     this.list = el("ol", { class: "log-lines" });
     this.note = el("p", { class: "empty", role: "status" });

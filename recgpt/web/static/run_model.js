@@ -94,6 +94,11 @@ export class RunModel {
     return Math.max(this.known, this.run ? this.run.n_steps : 0, 0);
   }
 
+  /** Word for one of the people. */
+  get personWord() {
+    return this.about.has_map ? "resident" : "agent";
+  }
+
   get playing() {
     return this.run.status === "playing";
   }

@@ -70,8 +70,8 @@ class RunPage {
 
   /** Tabs at the foot of narrow screens, where one part is shown at a time. */
   viewTabs() {
-    const views = this.town ? VIEWS.map(([view, label]) => [view, view === "scene" ? "Map" : label]) : VIEWS;
-    const buttons = views.map(([view, label]) => el("button", { type: "button", "data-to": view, click: () => this.showView(view) }, label));
+    const words = this.town ? { scene: "Map", agent: "Resident" } : {};
+    const buttons = VIEWS.map(([view, label]) => [view, words[view] || label]).map(([view, label]) => el("button", { type: "button", "data-to": view, click: () => this.showView(view) }, label));
     this.viewBar = el("nav", { class: "view-bar", "aria-label": "Parts of the page" }, ...buttons);
     return this.viewBar;
   }
@@ -154,11 +154,11 @@ class RunPage {
       { key: "l", label: "Follow the newest step", run: () => model.goLive() },
       { key: "[", label: "Mark before", run: toMark(-1) },
       { key: "]", label: "Mark after", run: toMark(1) },
-      { key: "/", label: "Find an agent", run: () => this.search.input.focus() },
+      { key: "/", label: "Find by name or number", run: () => this.search.input.focus() },
       { key: "g", label: "Graph or grid", run: () => this.stage.toggle && this.stage.showGraph(this.stage.graphBox.hidden) },
       { key: "f", label: "Fork from this step", run: () => this.transport.fork() },
       { key: "t", label: "Light or dark", run: switchTheme },
-      { key: "Escape", label: "Deselect the agent", run: () => model.select(null) },
+      { key: "Escape", label: "Deselect", run: () => model.select(null) },
       ...(this.town ? this.town.keys() : []),
     ];
   }
@@ -170,6 +170,6 @@ export function showRunPage(source, main) {
   const place = placeOfAddress();
   return model
     .open(place)
-    .then(() => (model.about.has_map && source.writable ? TownRun.open(model) : null))
+    .then(() => (model.about.has_map ? TownRun.open(model) : null))
     .then((townRun) => new RunPage(model, main, townRun));
 }

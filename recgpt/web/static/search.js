@@ -12,8 +12,9 @@ export class AgentSearch {
     this.onChosen = onChosen;
     this.found = [];
     this.at = -1;
-    this.list = el("ul", { id: "found-agents", role: "listbox", "aria-label": "Agents found", class: "found", hidden: true });
-    this.input = el("input", { type: "text", role: "combobox", autocomplete: "off", spellcheck: "false", placeholder: "Find an agent", "aria-label": "Find an agent by name or number (/)",
+    const word = model.personWord === "agent" ? "an agent" : `a ${model.personWord}`;
+    this.list = el("ul", { id: "found-agents", role: "listbox", "aria-label": "Found", class: "found", hidden: true });
+    this.input = el("input", { type: "text", role: "combobox", autocomplete: "off", spellcheck: "false", placeholder: `Find ${word}`, "aria-label": `Find ${word} by name or number (/)`,
       "aria-expanded": "false", "aria-controls": "found-agents", "aria-autocomplete": "list", input: () => this.ask(), focus: () => this.ask(), keydown: (event) => this.onKey(event) });
     this.input.addEventListener("blur", () => setTimeout(() => this.show([]), 150));
     this.node = el("div", { class: "search" }, icon("search"), this.input, this.list);

@@ -2,7 +2,8 @@
 //
 // A bundle is window.RECGPT_BUNDLE = {
 //   run: as GET /api/runs/{id}, series: as /series, frames: [Frame by step], moments: {step: Moment},
-//   graphs: {step: Graph}, agents: [Found], cards: {agent: AgentCard}, log: [LogLine in order] }.
+//   graphs: {step: Graph}, agents: [Found], cards: {agent: AgentCard}, log: [LogLine in order],
+//   town: {} or {map: {all}, blocks: {block: movements}, heat: {block}, facts: {tick}, residents: {tick: {agent}}} }.
 
 const RETRY_MS = 2000;
 
@@ -199,6 +200,37 @@ export class BundleSource {
       if (matches(this.bundle.log[index])) found.push(this.bundle.log[index]);
     }
     return found;
+  }
+
+  async townMap() {
+    return this.bundle.town.map.all;
+  }
+
+  async townBlock(block) {
+    const { blocks } = this.bundle.town;
+    if (!blocks[block]) throw new RequestFailed(`this bundle holds the map from block ${Math.min(...Object.keys(blocks))} on`);
+    return blocks[block];
+  }
+
+  async townPerson(tick, agent) {
+    const found = storedBefore(this.bundle.town.residents, tick);
+    if (!found[agent]) throw new RequestFailed(`resident ${agent} is not in this bundle: it holds ${Object.keys(found).length} residents`);
+    return found[agent];
+  }
+
+  async townFacts(tick) {
+    return storedBefore(this.bundle.town.facts, tick);
+  }
+
+  /** Tiles on which residents stood from one block to another: the sum over its blocks. */
+  async townHeat(first, last) {
+    const total = new Map();
+    for (let block = first; block <= last; block++) {
+      const { tiles, counts } = this.bundle.town.heat[block] || { tiles: [], counts: [] };
+      tiles.forEach((tile, index) => total.set(tile, (total.get(tile) || 0) + counts[index]));
+    }
+    const counts = [...total.values()];
+    return { first, last, tiles: [...total.keys()], counts, most: counts.reduce((one, other) => Math.max(one, other), 0) };
   }
 
   follow(after, listener) {

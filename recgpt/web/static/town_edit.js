@@ -5,17 +5,25 @@ import { openRun } from "./links.js";
 
 const TEXTS = ["innate", "learned", "currently", "lifestyle", "daily_plan_req"];
 
-/** Buttons of a resident, and the dialogs behind them. */
+const OF_TOWN = "event"; // the kind of change that needs no resident
+
+/** Buttons for changes of the selected resident, or of the whole town, and the dialogs behind them. */
 export class TownEdits {
-  constructor(model, run) {
-    Object.assign(this, { model, run });
+  constructor(model, run, ofTown = false) {
+    Object.assign(this, { model, run, ofTown });
     const button = (label, kind) => el("button", { type: "button", class: "button small", click: () => this.open(kind) }, label);
-    this.node = el("div", { class: "card-buttons" }, button("Whisper", "whisper"), button("Edit", "traits"), button("More …", "move"));
+    const ofResident = () => [button("Whisper", "whisper"), button("Edit", "traits"), button("More …", "move")];
+    this.node = el("div", { class: "card-buttons" }, ...(ofTown ? [button("Let something happen …", OF_TOWN)] : ofResident()));
     this.node.hidden = !model.source.writable;
   }
 
-  /** Kinds of changes: a label, and the fields of the entry. */
+  /** Kinds of changes that are offered: a label, and the fields of the entry. */
   kinds() {
+    const all = this.allKinds();
+    return this.ofTown ? { [OF_TOWN]: all[OF_TOWN] } : all;
+  }
+
+  allKinds() {
     const { map } = this.run;
     const places = map.places.map((place, number) => [map.addressOf(number), map.nameOf(number)]);
     const residents = map.residents.map((name, number) => [String(number), name]);
@@ -43,7 +51,8 @@ export class TownEdits {
     fill();
     const error = el("p", { class: "field-error", role: "alert" });
     const when = run.map.clockOf(at * run.clock.ticksPerBlock);
-    const content = el("div", {}, el("label", { class: "field" }, el("span", {}, `Change for ${run.map.residents[agent]}`), kind), fields,
+    const label = this.ofTown ? "Change of the town" : `Change for ${run.map.residents[agent]}`;
+    const content = el("div", {}, el("label", { class: "field" }, el("span", {}, label), kind), fields,
       el("p", { class: "panel-help" }, `A new run shares all until ${when}, and goes on from there with the change; this run stays as it is.`), error);
     const buttons = [el("button", { value: "", class: "button", formnovalidate: true }, "Cancel"), el("button", { value: "yes", class: "button primary" }, icon("fork"), "Change in a fork")];
     while ((await showDialog("Change the town", content, buttons)) === "yes") {

@@ -2,6 +2,7 @@
 
 import { NewestRequest } from "./requests.js";
 import { SocialGraph } from "./graph.js";
+import { TownEdits } from "./town_edit.js";
 import { countText, numberText } from "./format.js";
 import { el, setText } from "./dom.js";
 
@@ -18,7 +19,8 @@ export class TownPanel {
     this.graph = new GraphPart(model, run);
     this.heat = new HeatPart(model, run);
     this.parts = new Map([["facts", this.facts], ["ties", this.graph], ["heat map", this.heat]]);
-    this.node = el("div", { class: "town-panel" }, ...[...this.parts.values()].map((part) => part.node));
+    this.edits = new TownEdits(model, run, true);
+    this.node = el("div", { class: "town-panel" }, this.edits.node, ...[...this.parts.values()].map((part) => part.node));
     run.clock.on(() => this.update(run.clock.playing || run.clock.live));
   }
 
@@ -168,7 +170,7 @@ class HeatPart {
     this.run.view.scene.setHeat(heat);
     this.run.redraw();
     setText(this.note, `From ${map.clockOf((heat.first - 1) * clock.ticksPerBlock).slice(0, -3)} to ${map.clockOf(heat.last * clock.ticksPerBlock).slice(0, -3)}, on the map: the darker, the longer.`);
-    this.places.replaceChildren(...this.busiest(heat).map(([name, hours]) => el("li", { class: "words" }, `${name}: ${numberText(hours)} h`)));
+    this.places.replaceChildren(...this.busiest(heat).map(([name, hours]) => el("li", { class: "words" }, `${name}: ${hours.toFixed(1)} h`)));
   }
 
   /** Houses by the hours that people spent there. */

@@ -31,6 +31,7 @@ export class TownPerson {
     this.node = el("section", { class: "card town-person", "aria-label": "Selected resident" }, this.hint, this.body);
     model.on("agent", () => this.select());
     run.clock.on(() => this.follow());
+    run.onLoaded(() => this.updateNow());
     this.select();
   }
 

@@ -13,7 +13,8 @@ const MORNING_HOUR = 7.5; // where a stored run opens without a place in its add
 export class TownRun {
   constructor(model, map, clock = null) {
     Object.assign(this, { model, map });
-    this.blocks = new TownBlocks(model.source, map.residents.length, () => this.redraw());
+    this.blocks = new TownBlocks(model.source, map.residents.length, () => this.loaded());
+    this.listeners = [];
     this.clock = clock || new TownClock({ secondsPerTick: map.seconds_per_tick, ticksPerBlock: map.ticks_per_block, ready: (block) => this.isReady(block) });
     model.on("series run", () => this.follow());
     this.clock.on(() => this.load());
@@ -31,6 +32,16 @@ export class TownRun {
 
   redraw() {
     if (this.view) this.view.redraw();
+  }
+
+  /** Call a listener whenever a block was loaded. */
+  onLoaded(listener) {
+    this.listeners.push(listener);
+  }
+
+  loaded() {
+    this.redraw();
+    for (const listener of this.listeners) listener();
   }
 
   /** Take over the length of the run; a run that begins anew forgets its blocks. */
