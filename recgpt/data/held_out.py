@@ -15,7 +15,10 @@ import numpy as np
 
 from recgpt.data.ragged import Ragged
 from recgpt.data.splits.base import sample
+from recgpt.data.splits.global_time import split_in_time
 from recgpt.errors import DataError
+
+LATEST = 0.9  # quantile of the times from which on everything is held out
 
 
 @dataclass(frozen=True)
@@ -32,21 +35,50 @@ class HeldOut:
         C sequences: `known[users]`.
     targets
         (C,) int64, the held-out item of each history; never in that history.
+    times
+        Times of `known.values`; None without times.
     """
 
     known: Ragged
     users: np.ndarray
     histories: Ragged
     targets: np.ndarray
+    times: np.ndarray | None = None
 
     @classmethod
-    def from_last_items(cls, sequences: Ragged, users: np.ndarray) -> Self:
-        """Hold out the last item of each of `users` (C,), whose sequences are not empty."""
+    def from_last_items(cls, sequences: Ragged, users: np.ndarray, times: np.ndarray | None = None) -> Self:
+        """Hold out the last item of each of `users` (C,), whose sequences are not empty.
+
+        Parameters
+        ----------
+        times
+            Times of `sequences.values`, if there are any.
+        """
         starts, stops = sequences.offsets[:-1][users], sequences.offsets[1:][users]
         kept = np.ones(len(sequences.values), dtype=bool)
         kept[stops - 1] = False
         targets = sequences.values[stops - 1].astype(np.int64)
-        return cls(sequences.filter(kept), users, sequences.spans(starts, stops - 1), targets)
+        known_times = None if times is None else times[kept]
+        return cls(sequences.filter(kept), users, sequences.spans(starts, stops - 1), targets, known_times)
+
+    @classmethod
+    def from_latest_time(cls, sequences: Ragged, times: np.ndarray, max_users: int) -> Self:
+        """Hold out everything from one moment on, as the protocol `global_time`; targets are the first new items.
+
+        Parameters
+        ----------
+        times
+            Unix seconds of `sequences.values`, -1 where unknown; some are known.
+        max_users
+            Number of users with a target, sampled.
+        """
+        user = np.repeat(np.arange(len(sequences)), sequences.lengths)
+        before, target_rows, _ = split_in_time(user, sequences.values, times, LATEST)
+        known = sequences.filter(before)
+        users = user[target_rows]
+        chosen = sample(np.flatnonzero(known.lengths[users] >= 2), max_users, seed=0)
+        targets = sequences.values[target_rows[chosen]].astype(np.int64)
+        return cls(known, users[chosen], known[users[chosen]], targets, times[before])
 
 
 def users_with_novel_last_item(sequences: Ragged) -> np.ndarray:

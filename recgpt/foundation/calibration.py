@@ -1,4 +1,4 @@
-"""Per-catalogue calibration: one ridge-regularised Newton step on the log-likelihood of users' last items.
+"""Per-catalogue calibration: one ridge-regularised Newton step on the log-likelihood of held-out items.
 
     features, calibration = index_and_calibrate(network, embeddings_NE, sequences, times, texts, shortlist=150)
     logits_BM = network(evidence, calibration)
@@ -11,11 +11,13 @@ penalty p, w = (F + p I)^-1 g, is one linear system: no weight of the network ch
 closed-form learner on top of a meta-trained one: Bertinetto et al. 2019, "Meta-learning with differentiable closed-form
 solvers", section 3.)
 
-The penalty is chosen by five-fold cross-validation, and w is kept only if it lowers the loss of the validation folds by
-two standard errors. Then the held-out interactions are counted like all others.
+Where times are known, a user's last item lies among later interactions of others, whereas a query may come after all
+of them; weights that fit the one lose on the other. So there are two sets of queries: last items of users, and the
+first new items after the 90 % quantile of the times, with nothing after it indexed. Both sets have the same weight in
+the one system; without enough queries of the second kind, a catalogue with times is not calibrated.
 
-Catalogues with timestamps are not calibrated: a user's last item is held out while later interactions of other users
-are indexed, but a query comes after all of them, so that w would be fitted to another distribution than it is used on.
+The penalty is chosen by five-fold cross-validation. w is kept only if it lowers the loss of the validation folds by two
+standard errors, and that of no set of queries rises. Then the held-out interactions are counted like all others.
 
 Shapes: C queries, M candidates, I inputs of a candidate (`FoundationNetwork.read`), K folds, X (query, candidate)
 pairs.
@@ -23,6 +25,7 @@ pairs.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -38,12 +41,15 @@ from recgpt.foundation.episodes import Episode, collected
 from recgpt.foundation.network import CalibrationWeights, FoundationNetwork, is_known
 
 MAX_USERS = 3_000
+MAX_TIMED, MAX_LATEST = 1_500, 1_000  # users of the two sets of a catalogue with times
 MIN_USERS = 100
+MOST_WEIGHT = 4.0  # of a query, where one set is smaller than the other
 FOLDS = 5
 PENALTIES = (10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0)  # in queries, for features of unit variance
 MIN_Z_SCORE = 2.0  # of the mean gain in cross-validation, in standard errors
 _MIN_SPREAD = 1e-3  # features of smaller standard deviation get weight 0
 _ROWS = 256
+_MASKED = -1e9
 
 
 def index_and_calibrate(
@@ -69,13 +75,31 @@ def index_and_calibrate(
     DataError
         See `CatalogueFeatures.from_sequences`.
     """
-    has_times = times is not None and bool((times >= 0).any())
     users = users_with_novel_last_item(sequences)
-    if has_times or len(users) < MIN_USERS:
+    latest = None
+    if times is not None and bool((times >= 0).any()):
+        latest = HeldOut.from_latest_time(sequences, times, MAX_LATEST)
+    if len(users) < MIN_USERS or (latest is not None and len(latest.users) < MIN_USERS):
         return CatalogueFeatures.from_sequences(embeddings_NE, sequences, times, texts), None
-    held_out = HeldOut.from_last_items(sequences, sample(users, MAX_USERS, seed=0))
-    features = CatalogueFeatures.from_sequences(embeddings_NE, held_out.known, None, texts)
-    episode = collected(
+    held_out = HeldOut.from_last_items(sequences, sample(users, MAX_USERS if latest is None else MAX_TIMED, 0), times)
+    features = CatalogueFeatures.from_sequences(embeddings_NE, held_out.known, held_out.times, texts)
+    found = [_episode(features, held_out, network, shortlist)]
+    if latest is not None:
+        found.append(_episode(features.with_past(latest.known, latest.times), latest, network, shortlist))
+    episodes = [each for each in found if each is not None]
+    calibration = calibrate(network, episodes) if len(episodes) == len(found) else None
+    last_times = None if times is None else times[sequences.offsets[1:][held_out.users] - 1]
+    features.append(Interactions(held_out.users.astype(np.int32), held_out.targets.astype(np.int32), last_times))
+    features.past.merge()
+    features.repeat_share = repeat_share(sequences)
+    return features, calibration
+
+
+def _episode(
+    features: CatalogueFeatures, held_out: HeldOut, network: FoundationNetwork, shortlist: int
+) -> Episode | None:
+    """Queries of the held-out items; None if no target is on its shortlist."""
+    return collected(
         features,
         held_out.histories,
         held_out.targets,
@@ -83,33 +107,34 @@ def index_and_calibrate(
         shortlist=shortlist,
         rng=np.random.default_rng(0),
     )
-    calibration = None if episode is None else calibrate(network, episode)
-    features.append(Interactions(held_out.users.astype(np.int32), held_out.targets.astype(np.int32)))
-    features.past.merge()
-    features.repeat_share = repeat_share(sequences)
-    return features, calibration
 
 
 @torch.no_grad()  # not inference mode: an explanation takes gradients through the weights
-def calibrate(network: FoundationNetwork, episode: Episode) -> CalibrationWeights | None:
-    """Calibration weights from the queries of `episode`; None if they do not help in cross-validation.
+def calibrate(network: FoundationNetwork, episodes: Sequence[Episode]) -> CalibrationWeights | None:
+    """Calibration weights from sets of queries; None if they do not help in cross-validation.
 
     Cold items are never among the held-out targets, so no weight is fitted for them: their logits get a constant that
     keeps their odds against the other items, E[log sum exp(log softmax(l) + x w)].
     """
-    queries = _Queries.from_episode(network, episode)
-    if len(queries) < MIN_USERS // 2:
+    sets = [_read(network, each) for each in episodes]
+    sets = [each for each in sets if len(each.target_C) >= MIN_USERS // 2]
+    if len(sets) < len(episodes):
         return None
+    queries = _Queries.from_sets(sets)
     system = _NewtonSystem.from_queries(queries)
     before_C = queries.losses(queries.logits_CM)
-    gains = [
-        before_C - queries.losses(queries.logits_CM + system.validation_shifts(queries, each)) for each in PENALTIES
-    ]
-    best = int(np.argmax([float(gain_C.mean()) for gain_C in gains]))
-    error = float(gains[best].std()) / len(queries) ** 0.5
-    if float(gains[best].mean()) <= MIN_Z_SCORE * error:
+    best = None
+    for penalty in PENALTIES:
+        gain_C = before_C - queries.losses(queries.logits_CM + system.validation_shifts(queries, penalty))
+        weighted_C = gain_C * queries.weight_C
+        mean = float(weighted_C.mean())
+        if min(float(part_C.mean()) for part_C in gain_C.split(queries.sizes)) >= 0 and (
+            best is None or mean > best[0]
+        ):
+            best = mean, float(weighted_C.std()) / len(queries) ** 0.5, penalty
+    if best is None or best[0] <= MIN_Z_SCORE * best[1]:
         return None
-    weight_I = system.weights(PENALTIES[best])
+    weight_I = system.weights(best[2])
     shift_CM = queries.inputs_CMI @ weight_I
     log_odds_C = torch.logsumexp(torch.log_softmax(queries.logits_CM, 1) + shift_CM, 1)
     # ((x - mean) / spread) w = x (w / spread) - mean (w / spread)
@@ -117,20 +142,59 @@ def calibrate(network: FoundationNetwork, episode: Episode) -> CalibrationWeight
     return CalibrationWeights(unscaled_I, -float(queries.mean_I @ unscaled_I), float(log_odds_C.mean()))
 
 
+class _Set(NamedTuple):
+    """Queries of one kind with a target that has interactions; cold candidates count as padding.
+
+    Attributes
+    ----------
+    read_CMI
+        (C, M, I) inputs of the candidates.
+    logits_CM
+        (C, M) logits of the network, corrected for the sampling of candidates; -1e9 for padding.
+    target_C
+        (C,) column of the target.
+    """
+
+    read_CMI: Tensor
+    logits_CM: Tensor
+    target_C: Tensor
+
+    def padded(self, n_candidates: int) -> "_Set":
+        """The same queries with columns of padding up to `n_candidates`."""
+        more = n_candidates - self.logits_CM.shape[1]
+        logits_CM = F.pad(self.logits_CM, (0, more), value=_MASKED)
+        return _Set(F.pad(self.read_CMI, (0, 0, 0, more)), logits_CM, self.target_C)
+
+
+def _read(network: FoundationNetwork, episode: Episode) -> _Set:
+    device = next(network.parameters()).device
+    parts = [
+        network.read(episode.evidence.rows(slice(start, start + _ROWS)).to(device))
+        for start in range(0, len(episode), _ROWS)
+    ]
+    logits_CM, read_CMI = (torch.cat(each).cpu() for each in zip(*parts, strict=True))
+    usable_CM = (is_known(read_CMI) > 0) & episode.evidence.allowed_BM
+    kept_C = usable_CM.gather(1, episode.target_C[:, None])[:, 0]
+    logits_CM = (logits_CM + episode.correction_CM.float())[kept_C].masked_fill(~usable_CM[kept_C], _MASKED)
+    return _Set(read_CMI[kept_C], logits_CM, episode.target_C[kept_C])
+
+
 @dataclass(frozen=True)
 class _Queries:
-    """Queries with a target that has interactions; cold candidates count as padding.
+    """Queries of all sets, with standardised inputs.
 
     Attributes
     ----------
     inputs_CMI
         (C, M, I) standardised inputs of the candidates; 0 for padding.
-    logits_CM
-        (C, M) logits of the network, corrected for the sampling of candidates; -1e9 for padding.
-    target_C
-        (C,) column of the target.
+    logits_CM, target_C
+        See `_Set`.
     mean_I, spread_I
         (I,) mean and standard deviation before standardising; infinite for constant inputs, whose weight is then 0.
+    weight_C
+        (C,) weight of each query: 1 in the first set; the others are brought to its size, at most fourfold.
+    sizes
+        Number of queries of each set.
     """
 
     inputs_CMI: Tensor
@@ -138,24 +202,22 @@ class _Queries:
     target_C: Tensor
     mean_I: Tensor
     spread_I: Tensor
+    weight_C: Tensor
+    sizes: list[int]
 
     @classmethod
-    def from_episode(cls, network: FoundationNetwork, episode: Episode) -> "_Queries":
-        device = next(network.parameters()).device
-        parts = [
-            network.read(episode.evidence.rows(slice(start, start + _ROWS)).to(device))
-            for start in range(0, len(episode), _ROWS)
-        ]
-        logits_CM, read_CMI = (torch.cat(each).cpu() for each in zip(*parts, strict=True))
-        usable_CM = (is_known(read_CMI) > 0) & episode.evidence.allowed_BM
-        kept_C = usable_CM.gather(1, episode.target_C[:, None])[:, 0]
-        usable_CM, read_CMI = usable_CM[kept_C], read_CMI[kept_C]
-        logits_CM = (logits_CM + episode.correction_CM.float())[kept_C].masked_fill(~usable_CM, -1e9)
+    def from_sets(cls, sets: Sequence[_Set]) -> "_Queries":
+        n_candidates = max(each.logits_CM.shape[1] for each in sets)
+        read_CMI, logits_CM, target_C = map(torch.cat, zip(*(each.padded(n_candidates) for each in sets), strict=True))
+        usable_CM = logits_CM > _MASKED / 2
         seen_XI = read_CMI[usable_CM]
         mean_I, spread_I = seen_XI.mean(0), seen_XI.std(0)
         spread_I = torch.where(spread_I > _MIN_SPREAD, spread_I, torch.inf)
         inputs_CMI = (read_CMI - mean_I) / spread_I * usable_CM[..., None]
-        return cls(inputs_CMI, logits_CM, episode.target_C[kept_C], mean_I, spread_I)
+        sizes = [len(each.target_C) for each in sets]
+        ratios = [min(max(sizes[0] / size, 1 / MOST_WEIGHT), MOST_WEIGHT) for size in sizes]
+        weight_C = torch.tensor(ratios).repeat_interleave(torch.tensor(sizes))
+        return cls(inputs_CMI, logits_CM, target_C, mean_I, spread_I, weight_C, sizes)
 
     def __len__(self) -> int:
         return len(self.target_C)
@@ -176,9 +238,9 @@ class _NewtonSystem:
     Attributes
     ----------
     gradient_KI
-        (K, I) gradient, sum over queries of x_target - E[x] under softmax(l).
+        (K, I) gradient, weighted sum over queries of x_target - E[x] under softmax(l).
     fisher_KII
-        (K, I, I) Fisher information, sum over queries of Cov[x] under softmax(l).
+        (K, I, I) Fisher information, weighted sum over queries of Cov[x] under softmax(l).
     """
 
     gradient_KI: Tensor
@@ -192,9 +254,11 @@ class _NewtonSystem:
         gradients, fishers = [], []
         for fold in range(FOLDS):
             rows = queries.fold(fold)
-            weighted_XI = (queries.inputs_CMI[rows] * likely_CM[rows].sqrt()[..., None]).flatten(0, 1).double()
-            expected_XI = expected_CI[rows].double()
-            gradients.append((target_CI[rows].double() - expected_XI).sum(0))
+            weight_C1 = queries.weight_C[rows, None]
+            roots_CM = (likely_CM[rows] * weight_C1).sqrt()
+            weighted_XI = (queries.inputs_CMI[rows] * roots_CM[..., None]).flatten(0, 1).double()
+            gradients.append(((target_CI - expected_CI)[rows].double() * weight_C1).sum(0))
+            expected_XI = (expected_CI[rows] * weight_C1.sqrt()).double()
             # Cov[x] = E[x x'] - E[x] E[x]', summed over the queries.
             fishers.append(weighted_XI.T @ weighted_XI - expected_XI.T @ expected_XI)
         return cls(torch.stack(gradients), torch.stack(fishers))

@@ -195,6 +195,14 @@ class CatalogueFeatures:
         words_NW = None if texts is None else word_rows(texts)
         return cls(index, weights_F, neighbourhood(index.past), cold_items, words_NW, repeat_share(sequences))
 
+    def with_past(self, sequences: Ragged, times: np.ndarray | None) -> "CatalogueFeatures":
+        """Features of the same catalogue with other interactions; the weights of the hybrid score stay."""
+        index = HybridIndex.from_sequences(self.hybrid_index.unit_NE, sequences, times)
+        cold_items = ColdItems.from_counts(index.quantized_NE, index.past.count_N)
+        return CatalogueFeatures(
+            index, self.weights_F, neighbourhood(index.past), cold_items, self.words_NW, repeat_share(sequences)
+        )
+
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Arrays for `from_arrays`, which needs no embeddings and texts."""
         sequences, times = self.past.sequences, self.past.times

@@ -138,8 +138,8 @@ class FoundationModel(nn.Module):
     ) -> FoundationCatalogue:
         """Index a catalogue, which may be new to the model, by its texts and past interactions; no gradient step.
 
-        Given interactions of at least a hundred users without times, the network's logits are calibrated to this
-        catalogue by one linear system, see `recgpt.foundation.calibration`.
+        Given interactions of at least a hundred users, the network's logits are calibrated to this catalogue by one
+        linear system, see `recgpt.foundation.calibration`.
 
         Parameters
         ----------

@@ -6,6 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from recgpt.data.dataset import Interactions
+from recgpt.data.held_out import HeldOut
 from recgpt.data.ragged import Ragged
 from recgpt.foundation import calibration as module
 from recgpt.foundation.calibration import MAX_USERS, MIN_USERS, calibrate, index_and_calibrate
@@ -77,7 +78,7 @@ def loss(network: FoundationNetwork, episode: Episode, local: CalibrationWeights
 
 def test_what_a_catalogue_does_otherwise_is_found():
     network, weight_I = network_of(), true_weights()
-    local = calibrate(network, episode_of(network, 1_500, weight_I))
+    local = calibrate(network, [episode_of(network, 1_500, weight_I)])
     fresh = episode_of(network, 1_500, weight_I, seed=1)
     perfect = loss(network, fresh, CalibrationWeights(weight_I, 0.0, -1e9))
     untouched = loss(network, fresh, None)
@@ -87,8 +88,8 @@ def test_what_a_catalogue_does_otherwise_is_found():
 
 def test_nothing_is_added_where_the_network_is_right_or_cases_are_few():
     network = network_of()
-    assert calibrate(network, episode_of(network, 1_500, torch.zeros(WIDTH))) is None
-    assert calibrate(network, episode_of(network, MIN_USERS // 2 - 1, true_weights())) is None
+    assert calibrate(network, [episode_of(network, 1_500, torch.zeros(WIDTH))]) is None
+    assert calibrate(network, [episode_of(network, MIN_USERS // 2 - 1, true_weights())]) is None
 
 
 def test_the_solution_is_one_newton_step_of_the_penalised_loss(monkeypatch):
@@ -96,7 +97,7 @@ def test_the_solution_is_one_newton_step_of_the_penalised_loss(monkeypatch):
     monkeypatch.setattr(module, "PENALTIES", (25.0,))
     network = network_of()
     episode = episode_of(network, 300, true_weights())
-    local = calibrate(network, episode)
+    local = calibrate(network, [episode])
     with torch.no_grad():
         logits_BM, read_BMI = network.read(episode.evidence)
     usable_BM = episode.evidence.allowed_BM & (read_BMI[..., CandidateFeature.IS_KNOWN - len(CANDIDATE_FEATURES)] > 0)
@@ -120,7 +121,7 @@ def test_the_solution_is_one_newton_step_of_the_penalised_loss(monkeypatch):
 def test_new_items_keep_their_odds():
     network = network_of()
     episode = episode_of(network, 1_500, true_weights())
-    local = calibrate(network, episode)
+    local = calibrate(network, [episode])
     with torch.no_grad():
         logits_BM, read_BMI = network.read(episode.evidence)
         shift_BM = local.shift(read_BMI)
@@ -141,17 +142,25 @@ def sequences_of(users: int = USERS) -> list[list[int]]:
     return [((s + np.cumsum(rng.integers(1, 3, n))) % (N - 6)).tolist() for s, n in zip(starts, lengths, strict=True)]
 
 
-def events_of(sequences: list[list[int]], times: bool = False) -> Interactions:
+def times_of(sequences: list[list[int]], *, at_once: bool = True) -> np.ndarray:
+    """Users in parallel, each from a day of its own on, or one after the other."""
+    lengths = np.array([len(each) for each in sequences])
+    if not at_once:
+        return 1_500_000_000 + np.arange(lengths.sum())
+    days = [start + np.arange(n) for start, n in zip(np.arange(len(lengths)) % 8, lengths, strict=True)]
+    return 1_500_000_000 + 86_400 * np.concatenate(days)
+
+
+def events_of(sequences: list[list[int]], times: np.ndarray | None = None) -> Interactions:
     users = np.repeat(np.arange(len(sequences), dtype=np.int32), [len(s) for s in sequences])
-    items = np.concatenate(sequences).astype(np.int32)
-    return Interactions(users, items, 1_500_000_000 + np.arange(len(items)) if times else None)
+    return Interactions(users, np.concatenate(sequences).astype(np.int32), times)
 
 
 EMBEDDINGS_NE = np.random.default_rng(0).standard_normal((N, E)).astype(np.float32)
 HISTORIES = [[3], [5, 7, 8], [86], list(range(12))]
 
 
-def index(sequences: list[list[int]], times: bool = False) -> FoundationCatalogue:
+def index(sequences: list[list[int]], times: np.ndarray | None = None) -> FoundationCatalogue:
     model = FoundationModel(FoundationConfig(NETWORK, 60, {"dim": E}))
     model.network.load_state_dict(network_of(0.3).state_dict())  # far from what suits the catalogue
     return model.index(EMBEDDINGS_NE, interactions=events_of(sequences, times))
@@ -174,16 +183,65 @@ def test_a_catalogue_without_times_gets_weights_and_ranks_its_users_better(adapt
     assert hits(adapted) > hits(unadapted) + 0.02
 
 
-def test_with_times_or_few_users_nothing_is_solved_for():
-    assert index(sequences_of(), times=True).calibration is None
+def test_with_times_the_events_of_the_latest_tenth_are_ranked_better_too():
+    walks = sequences_of(2_000)
+    times = times_of(walks)
+    latest = HeldOut.from_latest_time(Ragged.from_lists(walks), times, 1_000)
+    assert MIN_USERS < len(latest.users) <= 1_000
+    past = Interactions(
+        np.repeat(np.arange(len(latest.known), dtype=np.int32), latest.known.lengths),
+        latest.known.values.astype(np.int32),
+        latest.times,
+    )
+    model = FoundationModel(FoundationConfig(NETWORK, 60, {"dim": E}))
+    model.network.load_state_dict(network_of(0.3).state_dict())
+    adapted = model.index(EMBEDDINGS_NE, interactions=past)
+    assert adapted.calibration is not None
+    unadapted = FoundationCatalogue(adapted.network, adapted.features, shortlist=adapted.shortlist)
+    hits = [(c.recommend(latest.histories, 5).ids == latest.targets[:, None]).any(1) for c in (unadapted, adapted)]
+    assert hits[1].mean() > hits[0].mean() + 0.02
+
+
+def test_held_out_targets_of_the_latest_time_are_first_new_items_after_everything_known():
+    walks = [[1, 2, 3, 2], [4, 5, 4, 6], [7, 8], [9, 1, 2]]
+    times = np.array([1, 2, 30, 31, 3, 4, 30, 32, 5, 6, 7, -1, 33])
+    sequences = Ragged.from_lists(walks)
+    held_out = HeldOut.from_latest_time(sequences, times, 100)
+    assert [each.tolist() for each in held_out.known] == [[1, 2, 3], [4, 5, 4], [7, 8], [9, 1]]
+    assert held_out.times.max() == 30, "the 90 % quantile, rounded down, is 31"
+    assert held_out.users.tolist() == [1, 3], "the first user has nothing new, the third nothing after the moment"
+    assert held_out.targets.tolist() == [6, 2]
+    assert [each.tolist() for each in held_out.histories] == [[4, 5, 4], [9, 1]]
+
+
+def test_the_second_set_of_queries_weighs_as_much_as_the_first_and_must_not_lose():
+    network, weight_I = network_of(), true_weights()
+    many, few = episode_of(network, 1_500, weight_I), episode_of(network, 500, torch.zeros(WIDTH), seed=1)
+    against = episode_of(network, 1_500, -3 * weight_I, seed=2)
+    assert calibrate(network, [many]) is not None
+    assert calibrate(network, [many, against]) is None
+    assert calibrate(network, [many, few_cases(few, MIN_USERS // 2 - 1)]) is None
+
+
+def few_cases(episode: Episode, n_cases: int) -> Episode:
+    rows = slice(0, n_cases)
+    return Episode(episode.evidence.rows(rows), episode.target_C[rows], episode.correction_CM[rows])
+
+
+def test_with_times_of_another_kind_or_few_users_nothing_is_solved_for():
+    walks = sequences_of()
+    assert index(walks, times_of(walks, at_once=False)).calibration is None, "nobody goes on after the 90 % quantile"
     assert index(sequences_of(MIN_USERS - 1)).calibration is None
     assert index([[3, 3]] * USERS).calibration is None, "users who only repeat have nothing to tell"
 
 
-def test_what_was_held_out_is_counted_in_the_end(adapted):
+@pytest.mark.parametrize("times", [None, times_of(sequences_of())])
+def test_what_was_held_out_is_counted_in_the_end(times):
     """All counts are those of a catalogue that was read at once; only what is found by search may differ."""
-    whole = CatalogueFeatures.from_sequences(EMBEDDINGS_NE, Ragged.from_lists(sequences_of()))
-    features = adapted.features
+    whole = CatalogueFeatures.from_sequences(EMBEDDINGS_NE, Ragged.from_lists(sequences_of()), times)
+    features = index(sequences_of(), times).features
+    assert times is None or features.past.times.tolist() == times.tolist()
+    np.testing.assert_allclose(features.past.recent_count_N, whole.past.recent_count_N, rtol=1e-12)
     assert features.past.sequences.values.tolist() == whole.past.sequences.values.tolist()
     assert features.past.sequences.offsets.tolist() == whole.past.sequences.offsets.tolist()
     for name in ("near", "after", "before", "together"):

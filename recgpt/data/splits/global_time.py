@@ -31,22 +31,9 @@ def global_time(dataset: Dataset, *, quantile: float = 0.9, max_users: int | Non
     if dataset.interactions.timestamp is None or not (dataset.interactions.timestamp >= 0).any():
         raise DataError(f"{dataset.name} has no times, so it has no global-time split: use leave_one_out")
     user, item = dataset.interactions.user, dataset.interactions.item
-    time = _with_neighbours_times(user, dataset.interactions.timestamp)
-    known = time >= 0
-    moment = int(np.quantile(time[known], quantile))
-    after = time >= moment
-    # The order of the sequence decides where times contradict it: every event after one from T on is from T on, too.
-    rows = np.arange(len(time))
-    first_after_U = np.full(dataset.n_users, len(time))
-    np.minimum.at(first_after_U, user[after], rows[after])
-    after |= known & (rows > first_after_U[user])
-    before = known & ~after
+    before, target_rows, moment = split_in_time(user, item, dataset.interactions.timestamp, quantile)
     past = dataset.sequences.filter(before)
-    pair = pl.Series(user.astype(np.int64) * dataset.n_items + item)
-    new_rows = np.flatnonzero(after)
-    new_rows = new_rows[~pair.gather(new_rows).is_in(pair.filter(before).implode()).to_numpy()]
-    users, first = np.unique(user[new_rows], return_index=True)
-    eligible = np.flatnonzero(past.lengths[users] >= 2)
+    eligible = np.flatnonzero(past.lengths[user[target_rows]] >= 2)
     chosen = sample(eligible, max_users, seed)
     return Split(
         dataset=dataset,
@@ -54,10 +41,43 @@ def global_time(dataset: Dataset, *, quantile: float = 0.9, max_users: int | Non
         seed=seed,
         params={"quantile": quantile, "moment": moment, "max_users": max_users},
         in_past=before,
-        histories=past[users[chosen]],
-        target_rows=new_rows[first[chosen]],
+        histories=past[user[target_rows[chosen]]],
+        target_rows=target_rows[chosen],
         n_eligible=len(eligible),
     )
+
+
+def split_in_time(
+    user: np.ndarray, item: np.ndarray, timestamp: np.ndarray, quantile: float
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Split interactions at the moment T, see `global_time`, some of whose times are known.
+
+    Parameters
+    ----------
+    user, item
+        (R,) dense ids, sorted by user, oldest first.
+    timestamp
+        (R,) Unix seconds, -1 where unknown.
+
+    Returns
+    -------
+    (R,) bool, True before T; the row of each user's first new item from T on, ascending by user; T.
+    """
+    time = _with_neighbours_times(user, timestamp)
+    known = time >= 0
+    moment = int(np.quantile(time[known], quantile))
+    after = time >= moment
+    # The order of the sequence decides where times contradict it: every event after one from T on is from T on, too.
+    rows = np.arange(len(time))
+    first_after_U = np.full(int(user.max()) + 1, len(time))
+    np.minimum.at(first_after_U, user[after], rows[after])
+    after |= known & (rows > first_after_U[user])
+    before = known & ~after
+    pair = pl.Series(user.astype(np.int64) * (int(item.max()) + 1) + item)
+    new_rows = np.flatnonzero(after)
+    new_rows = new_rows[~pair.gather(new_rows).is_in(pair.filter(before).implode()).to_numpy()]
+    _, first = np.unique(user[new_rows], return_index=True)
+    return before, new_rows[first], moment
 
 
 def _with_neighbours_times(user: np.ndarray, timestamp: np.ndarray) -> np.ndarray:
