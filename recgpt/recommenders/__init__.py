@@ -70,6 +70,7 @@ REGISTRY = Registry(
         "text_knn": "recgpt.recommenders.text_knn:TextKNN",
         "text_knn_white": "recgpt.recommenders.text_knn:TextKNNWhite",
         "item_knn": "recgpt.recommenders.item_knn:ItemKNN",
+        "tgh": "recgpt.recommenders.tgh:TGH",
         "hybrid_knn": "recgpt.recommenders.hybrid_knn:HybridKNN",
         "mf": "recgpt.recommenders.mf:MF",
         "mult_vae": "recgpt.recommenders.mult_vae:MultVAE",
