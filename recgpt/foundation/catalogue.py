@@ -1,7 +1,8 @@
 """The catalogue of the foundation model: a shortlist by the hybrid score, reranked by the network.
 
 All items get the hybrid score, a tuned weighted sum of text and count features (`recgpt.features.hybrid_score`). The
-best `shortlist` of them are ranked first, by the logits of the network; the others follow by their hybrid score.
+best `shortlist` of them are ranked first, by the logits of the network; in a longer list the next `deeper` items follow
+by their logits, then the others by their hybrid score. Of given candidates up to `deeper` are all ranked by logits.
 
 Shapes: B histories, N items, M candidates, H distinct items of a history.
 """
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 INDEX_FILE = "index.safetensors"
 BATCH = 64  # histories scored at once
 CANDIDATES_AT_ONCE = 1 << 16  # and their candidates: a history of thousands of items is scored alone
-UNRANKED_OFFSET = -1_000.0  # orders items without a logit behind all others: added to their hybrid score, in sorting
 _WEIGHTS, _OFFSETS = "local_weight_I", "local_offsets"
 
 
@@ -55,7 +55,9 @@ class FoundationCatalogue:
     calibration
         Weights that calibrate the network's logits to this catalogue; None without calibration.
     shortlist
-        M, the number of items that the network scores after each history.
+        M, the number of items that come first after each history, as the network scores them.
+    deeper
+        Number of items that the network scores behind the shortlist in longer lists, or of given candidates.
     ids
         Outside ids of the rows.
     users
@@ -63,6 +65,7 @@ class FoundationCatalogue:
     """
 
     score_name: ClassVar[str] = "score"
+    deeper: int = 1_000
 
     def __init__(
         self,
@@ -152,8 +155,9 @@ class FoundationCatalogue:
         -------
         Ranking
             ids and scores (B, k), padded with id -1 where fewer items can be ranked. Scores order the items of one
-            history: the network's logits for items of the shortlist; for the others the lowest logit of the shortlist,
-            less what their hybrid score lacks of the best one. If `exclude` is "nothing", the items of the history
+            history: the network's logits for items of the shortlist. Below it scores go on from its lowest one: less
+            what the logit of a following item lacks of the best such logit, and at last less what the hybrid score of
+            an item lacks of the best one. If `exclude` is "nothing", the items of the history
             together get the probability of a repeat, which is the share of repeats in the past interactions.
 
         Raises
@@ -224,7 +228,8 @@ class FoundationCatalogue:
 
     def _batches(self, request: Request, rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
         """Consecutive histories to score at once: fewer of long ones whose items are candidates too."""
-        width_B = np.full(len(rows), self.shortlist + COLD_CANDIDATES)
+        width = self._n_first(request.allowed_N) + COLD_CANDIDATES
+        width_B = np.full(len(rows), width + (self.deeper if request.k > self.shortlist else 0))
         if request.exclude == "nothing":
             width_B += np.minimum(request.histories.lengths[rows], len(self))
         start = 0
@@ -263,34 +268,47 @@ class FoundationCatalogue:
         histories = request.histories[rows]
         scores = self.features.hybrid_scores(histories)
         may_repeat = request.exclude == "nothing"
+        most = self._n_first(request.allowed_N)
         candidates_BM, logits_BM, in_history_BM = self._rerank(
-            histories, scores, request.allowed_N, with_history=may_repeat
+            histories, scores, most, request.allowed_N, with_history=may_repeat
         )
         if may_repeat:
             # Normalised over the whole catalogue, so that restricting the candidates does not reorder them.
             whole = (logits_BM, in_history_BM)
             if request.allowed_N is not None:
-                whole = self._rerank(histories, scores, None, with_history=True)[1:]
+                whole = self._rerank(histories, scores, self.shortlist, None, with_history=True)[1:]
             logits_BM = torch.where(
                 in_history_BM, logits_BM + _repeat_shift(*whole, self.features.repeat_share), logits_BM
             )
+        first = _best(candidates_BM, logits_BM, request.k)
         if ((candidates_BM >= 0).sum(axis=1) >= request.k).all():
-            part = top_k(logits_BM, request.k)
-            return Ranking(np.take_along_axis(candidates_BM, part.ids, axis=1), part.scores)
-        scores_BN = torch.from_numpy(scores.score_BN + np.float32(UNRANKED_OFFSET))
-        case, place = np.nonzero(candidates_BM >= 0)
-        scores_BN[case, candidates_BM[case, place]] = logits_BM[case, place]
-        part = top_k(request.mask(scores_BN, rows), request.k)
-        return Ranking(part.ids, _continued(part, candidates_BM, logits_BM, scores.score_BN))
+            return first
+        next_BM, next_logits_BM, _ = self._rerank(
+            histories, scores, most + self.deeper, request.allowed_N, with_history=False, without_BM=candidates_BM
+        )
+        rest_BN = torch.from_numpy(scores.score_BN.copy())
+        for ranked_BM in (candidates_BM, next_BM):
+            case, place = np.nonzero(ranked_BM >= 0)
+            rest_BN[case, ranked_BM[case, place]] = -torch.inf
+        rest = top_k(request.mask(rest_BN, rows), request.k)
+        following = _best(next_BM, next_logits_BM, request.k)
+        return _one_after_the_other(first, following, rest, scores.score_BN.max(axis=1), request.k)
+
+    def _n_first(self, allowed_N: np.ndarray | None) -> int:
+        """Number of items by the hybrid score that come first: the shortlist, or all candidates where they are few."""
+        n_allowed = 0 if allowed_N is None else int(allowed_N.sum())
+        return max(self.shortlist, n_allowed) if n_allowed <= self.deeper else self.shortlist
 
     def _rerank(
         self,
         histories: Ragged,
         scores: HybridScores,
+        most: int,
         allowed_N: np.ndarray | None,
         with_history: bool,
+        without_BM: np.ndarray | None = None,
     ) -> tuple[np.ndarray, Tensor, Tensor]:
-        """Score the shortlist with the network.
+        """Score the `most` best items by the hybrid score with the network, without the items `without_BM`.
 
         Returns
         -------
@@ -298,7 +316,9 @@ class FoundationCatalogue:
             (B, M) candidates in order of their ids, -1 for padding; their logits, -inf for padding; whether they are in
             the history.
         """
-        candidates_BM = shortlist_candidates(histories, scores, self.shortlist, self.features.past.count_N, allowed_N)
+        candidates_BM = shortlist_candidates(histories, scores, most, self.features.past.count_N, allowed_N)
+        if without_BM is not None:
+            candidates_BM[_are_in(candidates_BM, without_BM, len(self))] = -1
         history_BH = np.empty((len(histories), 0), dtype=np.int64)
         if with_history:
             history_BH = _distinct_items(histories, len(self), allowed_N)
@@ -357,20 +377,37 @@ class FoundationSession:
         return self._catalogue.recommend(self.histories, k, exclude=exclude, candidates=candidates, ids="rows")
 
 
-def _continued(part: Ranking, candidates_BM: np.ndarray, logits_BM: Tensor, hybrid_BN: np.ndarray) -> np.ndarray:
-    """(B, k) scores of a ranking whose items behind the shortlist have their hybrid score plus `UNRANKED_OFFSET`.
+def _best(candidates_BM: np.ndarray, logits_BM: Tensor, k: int) -> Ranking:
+    """Rank candidates by their logits; fewer than `k` columns where there are fewer candidates."""
+    part = top_k(logits_BM, k)
+    return Ranking(np.where(part.ids >= 0, np.take_along_axis(candidates_BM, part.ids, axis=1), -1), part.scores)
 
-    They continue below the shortlist: lowest logit - (best hybrid score - their hybrid score). The order is unchanged.
+
+def _one_after_the_other(
+    first: Ranking, following: Ranking, rest: Ranking, best_hybrid_B: np.ndarray, k: int
+) -> Ranking:
+    """Join the shortlist, the items that the network scored behind it, and the rest by the hybrid score.
+
+    Scores go on from the lowest one so far: less what a following item's logit lacks of the best following one, and
+    what an item of the rest lacks of the best hybrid score of all.
     """
-    is_behind_BN = np.ones(hybrid_BN.shape, dtype=bool)
-    case, place = np.nonzero(candidates_BM >= 0)
-    is_behind_BN[case, candidates_BM[case, place]] = False
-    is_behind_Bk = np.take_along_axis(is_behind_BN, np.maximum(part.ids, 0), axis=1) & (part.ids >= 0)
-    lowest_B1 = torch.where(logits_BM.isfinite(), logits_BM, torch.inf).amin(1, keepdim=True).double().numpy()
-    lowest_B1 = np.where(np.isfinite(lowest_B1), lowest_B1, 0.0)  # no shortlist: all of its items are excluded
-    best_B1 = hybrid_BN.max(axis=1, keepdims=True).astype(np.float64)
-    hybrid_Bk = part.scores.astype(np.float64) - UNRANKED_OFFSET
-    return np.where(is_behind_Bk, lowest_B1 - (best_B1 - hybrid_Bk), part.scores).astype(np.float32)
+    scores = [first.scores.astype(np.float64)]
+    lowest_B1 = _lowest(scores[0], np.zeros((len(first.ids), 1)))  # no shortlist: all of its items are excluded
+    for part, best_B1 in ((following, following.scores[:, :1]), (rest, best_hybrid_B[:, None])):
+        there_BK = part.ids >= 0
+        lacking_BK = np.where(there_BK, best_B1, np.inf) - np.where(there_BK, part.scores, 0).astype(np.float64)
+        scores.append(lowest_B1 - lacking_BK)
+        lowest_B1 = _lowest(scores[-1], lowest_B1)
+    ids_BK = np.concatenate([first.ids, following.ids, rest.ids], axis=1)
+    order_Bk = np.argsort(ids_BK < 0, axis=1, kind="stable")[:, :k]
+    joined_BK = np.concatenate(scores, axis=1).astype(np.float32)
+    return Ranking(np.take_along_axis(ids_BK, order_Bk, axis=1), np.take_along_axis(joined_BK, order_Bk, axis=1))
+
+
+def _lowest(scores_BK: np.ndarray, if_none_B1: np.ndarray) -> np.ndarray:
+    """(B, 1) lowest finite score of each row."""
+    lowest_B1 = np.where(np.isfinite(scores_BK), scores_BK, np.inf).min(axis=1, keepdims=True, initial=np.inf)
+    return np.where(np.isfinite(lowest_B1), lowest_B1, if_none_B1)
 
 
 def _repeat_shift(logits_BM: Tensor, in_history_BM: Tensor, repeat_share: float) -> Tensor:

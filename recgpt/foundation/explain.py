@@ -360,8 +360,10 @@ class _Attribution:
         evidence = features.evidence(histories, np.array([[item]]), scores, n_positions)
         n_read = min(int(histories.lengths[0]), n_positions)
         relations_SR = evidence.relations_BSMR[0, :n_read, 0].numpy()
-        shortlist_M = shortlist_candidates(histories, scores, catalogue.shortlist, features.past.count_N)[0]
-        if item not in shortlist_M and item not in histories[0]:
+        count_N, shortlist = features.past.count_N, catalogue.shortlist
+        is_first = item in shortlist_candidates(histories, scores, shortlist, count_N)[0]
+        follows = item in shortlist_candidates(histories, scores, shortlist + catalogue.deeper, count_N)[0]
+        if not is_first and not follows and item not in histories[0]:
             by_name = dict(zip(FEATURES, parts_C.tolist(), strict=True))
             return cls("blend", score - float(parts_C.sum()), by_name, relations_SR, None)
         baseline, slope_SR, slope_F = integrated_slopes(catalogue.network, evidence, catalogue.calibration)
@@ -376,7 +378,7 @@ class _Attribution:
         for more in (by_feature, dict(zip(FEATURES, by_hybrid, strict=True))):
             for name, added in more.items():
                 by_name[name] = by_name.get(name, 0.0) + added
-        if item in histories[0]:  # the shift by the share of repeats is equal for all history items: baseline
+        if not is_first:  # logits of history items and behind the shortlist are shifted, each kind alike: baseline
             baseline = score - sum(by_name.values())
         return cls("network", baseline, by_name, relations_SR, added_SR)
 

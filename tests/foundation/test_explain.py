@@ -56,7 +56,9 @@ def catalogue() -> FoundationCatalogue:
 
 @pytest.fixture(scope="module")
 def short() -> FoundationCatalogue:
-    return make_catalogue(shortlist=10, interactions=past())
+    made = make_catalogue(shortlist=10, interactions=past())
+    made.deeper = 10
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +86,9 @@ def test_score_and_rank_are_those_that_recommend_gives(request, kind):
     ranking = catalogue.recommend([history], N)
     ids = ranking.ids[0].tolist()
     asked, features = Ragged.from_lists([history]), catalogue.features
-    count_N, most = features.past.count_N, catalogue.shortlist
-    own = shortlist_candidates(asked, features.hybrid_scores(asked), most, count_N)[0]
+    count_N, scores = features.past.count_N, features.hybrid_scores(asked)
+    most = (catalogue.shortlist, catalogue.shortlist + catalogue.deeper)
+    own = np.concatenate([shortlist_candidates(asked, scores, each, count_N)[0] for each in most])
     for item in range(0, N, 4):
         found = explain(catalogue, history, item, TITLES)
         assert found.rank == ids.index(item) + 1
@@ -239,7 +242,7 @@ def test_the_strongest_relation_is_said_with_its_number(catalogue):
 
 def test_item_off_the_shortlist_is_explained_by_the_hybrid_score(short):
     history = [5, 9, 30]
-    item = int(short.recommend([history], N).ids[0, 30])
+    item = int(short.recommend([history], N).ids[0, 40])
     found = explain(short, history, item, TITLES)
     assert found.scored_by == "blend"
     hybrid, _ = short.features.hybrid_scores(Ragged.from_lists([history]))

@@ -72,12 +72,16 @@ def encodes(monkeypatch) -> None:
 # --- rankings ---
 
 
-def test_every_item_but_the_history_comes_once_and_the_shortlist_first():
+def test_every_item_but_the_history_comes_once_the_shortlist_first_and_what_the_network_scores_next():
     catalogue = index(model_of(shortlist=5))
+    catalogue.deeper = 7
     asked = Ragged.from_lists(HISTORIES)
     scores_of_all = catalogue.features.hybrid_scores(asked)
     score_BN, count_N = scores_of_all.score_BN, catalogue.features.past.count_N
     own_BM = shortlist_candidates(asked, scores_of_all, 5, count_N)
+    every_BN = np.tile(np.arange(N), (len(HISTORIES), 1))
+    evidence = catalogue.features.evidence(asked, every_BN, scores_of_all, catalogue.network.config.history_items)
+    logits_BN = catalogue.network(evidence, catalogue.calibration).detach().numpy()
     ranking = catalogue.recommend(HISTORIES, N)
     for row, history in enumerate(HISTORIES):
         others = [item for item in range(N) if item not in history]
@@ -87,10 +91,28 @@ def test_every_item_but_the_history_comes_once_and_the_shortlist_first():
         assert (ids[len(others) :] == -1).all()
         assert set(ids[: len(own)].tolist()) == set(own) >= set(np.flatnonzero(count_N == 0)) - set(history)
         assert (np.diff(scores[: len(others)]) <= 0).all()
-        assert (scores[: len(others)] > scores[len(own) - 1] - np.ptp(score_BN[row]) - 1e-3).all(), "no leap behind it"
-        by_rest = score_BN[row, ids[len(own) : len(others)]]
-        assert (np.diff(by_rest) < 1e-3).all(), "beyond the shortlist the hybrid score decides"
-    assert len(catalogue) == N
+        rest = ids[len(own) : len(others)]
+        following = sorted(set(others) - set(own), key=lambda item: -score_BN[row, item])[:7]
+        assert set(rest[:7].tolist()) == set(following), "the next best by the hybrid score"
+        assert (np.diff(logits_BN[row, rest[:7]]) < 1e-5).all(), "in the order of the network"
+        assert (np.diff(score_BN[row, rest[7:]]) < 1e-3).all(), "at last the hybrid score decides"
+        leap = np.ptp(score_BN[row]) + np.ptp(logits_BN[row, rest[:7]]) + 1e-3
+        assert (scores[: len(others)] > scores[len(own) - 1] - leap).all(), "no leap behind it"
+
+
+def test_few_candidates_are_all_scored_by_the_network_and_one_by_one_as_together():
+    catalogue = index(model_of(shortlist=5))
+    candidates = np.arange(0, N, 2)
+    ranking = catalogue.recommend(HISTORIES, len(candidates), candidates=candidates)
+    wide = index(model_of(shortlist=N)).recommend(HISTORIES, len(candidates), candidates=candidates)
+    np.testing.assert_array_equal(ranking.ids, wide.ids)
+    for row, history in enumerate(HISTORIES):
+        alone = catalogue.recommend([history], len(candidates), candidates=candidates)
+        np.testing.assert_array_equal(alone.ids[0], ranking.ids[row])
+    catalogue.deeper = 10
+    many = catalogue.recommend(HISTORIES, len(candidates), candidates=candidates)
+    assert {len(set(row.tolist()) - {-1}) for row in many.ids} == {len(set(row.tolist()) - {-1}) for row in ranking.ids}
+    assert not np.array_equal(many.ids, ranking.ids), "of many candidates the shortlist comes first"
 
 
 @pytest.mark.parametrize("shortlist", [5, 400])
