@@ -108,7 +108,7 @@ def _length(items: np.ndarray, is_new_N: np.ndarray, places: int) -> int:
     """Length of the shortest beginning with `places` new items; of all if there are fewer, 0 for no place."""
     if places <= 0:
         return 0
-    return int(min(len(items), np.searchsorted(np.cumsum(is_new_N[items]), places) + 1))
+    return min(len(items), int(np.searchsorted(np.cumsum(is_new_N[items]), places)) + 1)
 
 
 class TGH(PopularityIfEmpty):
@@ -121,8 +121,8 @@ class TGH(PopularityIfEmpty):
     item's three rings (`in_order` says how places of small rings are filled). All other items follow by the text of the
     last item.
 
-    After an empty history items are ranked by their number of interactions. `observe` appends events to the sequences of
-    their users and equals fitting on the longer sequences.
+    After an empty history items are ranked by their number of interactions. `observe` appends events to the
+    sequences of their users and equals fitting on the longer sequences.
 
     Parameters
     ----------

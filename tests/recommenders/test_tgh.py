@@ -1,5 +1,7 @@
 """TGH against its formulas, item by item, and the filling of places against a slow one."""
 
+import itertools
+
 import numpy as np
 import polars as pl
 import pytest
@@ -27,7 +29,7 @@ def slow_order(past: list[list[int]], history: list[int], last_items: int) -> li
     """The list by the definition: breadth first along the transitions, then the places one by one."""
     count = np.zeros((N_ITEMS, N_ITEMS))
     for sequence in past:
-        for first, second in zip(sequence, sequence[1:], strict=False):
+        for first, second in itertools.pairwise(sequence):
             count[first, second] += first != second
     parts = []
     for age, hops, places in PLACES[last_items]:
