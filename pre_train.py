@@ -3,8 +3,10 @@
     accelerate launch pre_train.py --batch_size 40 --epoch 5 --tf_layer 3
     accelerate launch pre_train.py --data data/demo --holdout last --out runs/demo --tokenizer vae_ckpt/demo
     accelerate launch --config_file configs/accelerate/fsdp.yaml --num_processes 2 pre_train.py ...
+    accelerate launch pre_train.py --data data/pretrain/* --valid data/valid/* --tokenizer vae_ckpt/pool --epoch 5
 
-The data set folder needs embeddings.npy and tokens.npy. A killed run resumes. `OUT/best` is the model to use.
+Several folders of --data are catalogues of their own, as in `recgpt pretrain pool`. A single one needs embeddings.npy
+and tokens.npy. A killed run resumes. `OUT/best` is the model to use.
 """
 
 import argparse
@@ -12,6 +14,7 @@ from pathlib import Path
 
 from recgpt.data.dataset import REPEATS
 from recgpt.evaluate.lineup import ranking_validation
+from recgpt.generative.pool import PoolConfig, pretrain_pool
 from recgpt.generative.pretrain import PretrainConfig, pretrain
 from recgpt.program import run
 
@@ -30,7 +33,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--epoch", type=int, help="passes over the data (5)")
     parser.add_argument("--tf_layer", type=int, help="transformer layers (3)")
     parser.add_argument("--lr", type=float, help="peak learning rate (1e-4)")
-    parser.add_argument("--data", type=Path, default=Path("data/pre_train"), help="data set folder")
+    parser.add_argument("--data", type=Path, nargs="+", default=[Path("data/pre_train")], help="data set folders")
     parser.add_argument("--valid", type=Path, nargs="*", help="validation data sets instead of held-out users")
     parser.add_argument("--out", type=Path, help="run folder (runs/pre_train)")
     parser.add_argument("--tokenizer", type=Path, help="folder of the tokenizer that made tokens.npy")
@@ -48,6 +51,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--evaluations_per_epoch", type=float, help="(10)")
     parser.add_argument("--seed", type=int, help="(0)")
     parser.add_argument("--workers", type=int, help="processes that prepare batches (0)")
+    parser.add_argument("--encoder", help="text encoder of several data sets (all-mpnet-base-v2)")
     parser.add_argument("--tracker", help="an Accelerate tracker, such as tensorboard")
     parser.add_argument("--overwrite", action="store_true", default=False, help="discard the run that OUT holds")
     return parser.parse_args()
@@ -56,9 +60,13 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     """Translate the flags, and train."""
     flags = vars(parse())
-    overwrite = flags.pop("overwrite")
-    config = PretrainConfig.load(flags={PUBLISHED.get(name, name): value for name, value in flags.items()})
-    pretrain(config, ranking_validation, overwrite=overwrite)
+    overwrite, data = flags.pop("overwrite"), flags.pop("data")
+    settings = {PUBLISHED.get(name, name): value for name, value in flags.items()}
+    if len(data) == 1:
+        pretrain(PretrainConfig.load(flags={"data": data[0], **settings}), ranking_validation, overwrite=overwrite)
+    else:
+        valid = settings.pop("valid", ())
+        pretrain_pool(PoolConfig.load(flags=settings), data, valid, ranking_validation, overwrite=overwrite)
 
 
 if __name__ == "__main__":

@@ -79,10 +79,10 @@ def _same(shard: Shard) -> Shard:
 
 def _open(tokenizer: Path, embeddings: Path) -> Work:
     fsq = FSQTokenizer.from_pretrained(tokenizer)
-    embeddings_NE = load_npy(embeddings)
+    rows_NE = fsq.catalogue_rows(load_npy(embeddings))  # of the whole catalogue, which may be whitened as one
 
     def work(shard: Shard, path: Path, meter: Meter) -> Counts:
-        codes_NK = fsq.encode(embeddings_NE[shard.start : shard.stop])
+        codes_NK = fsq.encode(rows_NE[shard.start : shard.stop])
         with path.open("wb") as file:
             np.save(file, codes_NK, allow_pickle=False)
         meter.update(len(shard))

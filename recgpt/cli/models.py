@@ -1,13 +1,18 @@
 """`recgpt encode`, `tokenize`, `train-tokenizer`, `pretrain`, `finetune`, `loss`, `convert`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from recgpt.cli.options import ConfigFile, DatasetDir, OptionalModel, Overrides, Overwrite, Seed, Workers, typed
 from recgpt.tables import print_tables
 from recgpt.terminal import say
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from recgpt.data.dataset import Dataset
 
 
 def encode(
@@ -37,25 +42,35 @@ def encode(
 
 
 def train_tokenizer_command(
-    dataset: DatasetDir,
+    datasets: Annotated[list[Path], typer.Argument(help="data set folders")],
     out: Annotated[Path, typer.Option(help="folder for the tokenizer and its report")],
     epochs: Annotated[int, typer.Option(min=1, help="passes over the items")] = 100,
     batch_size: Annotated[int, typer.Option(min=1, help="items per step")] = 256,
     lr: Annotated[float, typer.Option(help="peak learning rate")] = 1e-4,
     codes: Annotated[int, typer.Option(min=1, help="codes per item")] = 4,
     levels: Annotated[str, typer.Option(help="FSQ levels; their product is the size of each codebook")] = "8,8,8,6,5",
+    whitened: Annotated[
+        bool, typer.Option("--whitened", help="whiten each catalogue before its items are quantised")
+    ] = False,
+    encoder: Annotated[
+        str | None, typer.Option(help="encoder of embeddings in the cache; by default each folder's embeddings.npy")
+    ] = None,
+    most_items: Annotated[int | None, typer.Option(min=1, help="items of a data set, drawn at random; all")] = None,
     seed: Seed = 0,
     overwrite: Overwrite = False,
 ) -> None:
-    """Train an FSQ tokenizer on the embeddings of a data set folder.
+    """Train an FSQ tokenizer on the embeddings of one data set folder, or of several.
 
     Example: recgpt train-tokenizer data/demo --out vae_ckpt/demo --epochs 20 --lr 0.001
+
+    Example: recgpt train-tokenizer data/pretrain/* --encoder all-MiniLM-L6-v2 --whitened --out vae_ckpt/pool
     """
+    from recgpt.cli.checks import check_dataset
     from recgpt.data.dataset import Dataset
     from recgpt.data.fingerprint import write_json
     from recgpt.device import default_device
     from recgpt.files import new_folder
-    from recgpt.generative.tokenizer import FSQTokenizerConfig, train_tokenizer
+    from recgpt.generative.tokenizer import FSQTokenizerConfig, rows_of_catalogues, train_tokenizer
     from recgpt.program import resumable
 
     try:
@@ -64,16 +79,27 @@ def train_tokenizer_command(
         raise typer.BadParameter(
             f"{levels!r} is no list of whole numbers, such as 8,8,8,6,5", param_hint="--levels"
         ) from error
+    for path in datasets:
+        check_dataset(path)
     stops = resumable("the same command starts over")
     with stops, new_folder(out, overwrite=overwrite, what="tokenizer", holds=_holds_tokenizer) as draft:
-        embeddings_NE = Dataset.load(dataset).embeddings()
-        config = FSQTokenizerConfig(embedding_dim=embeddings_NE.shape[1], n_codes=codes, levels=fsq_levels)
+        catalogues = [_embeddings(Dataset.load(path), encoder) for path in datasets]
+        config = FSQTokenizerConfig(
+            embedding_dim=catalogues[0].shape[1], n_codes=codes, levels=fsq_levels, whitened=whitened
+        )
+        rows_NE = rows_of_catalogues(catalogues, config, most_items=most_items, seed=seed)
         tokenizer, report = train_tokenizer(
-            embeddings_NE, config, epochs=epochs, batch_size=batch_size, lr=lr, seed=seed, device=default_device()
+            rows_NE, config, epochs=epochs, batch_size=batch_size, lr=lr, seed=seed, device=default_device()
         )
         tokenizer.save_pretrained(draft)
         write_json(draft / "report.json", report.to_dict())
     print_tables(report.table())
+
+
+def _embeddings(dataset: "Dataset", encoder: str | None) -> "np.ndarray":
+    from recgpt.encode import embeddings_for
+
+    return dataset.embeddings() if encoder is None else embeddings_for(dataset, encoder)
 
 
 def _holds_tokenizer(folder: Path) -> bool:
@@ -214,6 +240,51 @@ def pretrain_generative(
         ranking_validation,
         overwrite=overwrite,
     )
+
+
+@pretrain_app.command("pool")
+def pretrain_pool(
+    ctx: typer.Context,
+    datasets: Annotated[list[Path], typer.Argument(help="data set folders to train on")],
+    valid: Annotated[list[Path], typer.Option(help="validation data set folder; repeat the flag for several")],
+    tokenizer: Annotated[Path, typer.Option(help="folder of a tokenizer made with train-tokenizer --whitened")],
+    out: Annotated[Path, typer.Option(help="run folder", file_okay=False)] = Path("runs/pool"),
+    encoder: Annotated[str, typer.Option(help="sentence-transformers model name or folder")] = "all-mpnet-base-v2",
+    epochs: Annotated[float, typer.Option(help="passes over at most max_sequences sequences of each data set")] = 5,
+    batch_size: Annotated[int, typer.Option(min=1, help="sequences per process and step, of one data set")] = 64,
+    layers: Annotated[int, typer.Option(min=1, help="transformer layers")] = 3,
+    d_model: Annotated[int, typer.Option(min=1, help="width of the transformer")] = 192,
+    heads: Annotated[int, typer.Option(min=1, help="attention heads")] = 6,
+    max_items: Annotated[int, typer.Option(min=2, help="maximum number of history items the model reads")] = 32,
+    lr: Annotated[float, typer.Option(help="peak learning rate")] = 1e-3,
+    seed: Seed = 0,
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Pre-train the generative model on many data sets, for catalogues it has not seen; a killed run resumes.
+
+    Example: recgpt pretrain pool data/pretrain/* --valid data/valid/mind_news --tokenizer vae_ckpt/pool
+    """
+    from recgpt.cli.checks import check_dataset
+    from recgpt.errors import CheckpointError
+    from recgpt.files import require_writable
+
+    for folder in (*datasets, *valid):
+        check_dataset(folder)
+    if not tokenizer.is_dir():
+        raise CheckpointError(f"--tokenizer {tokenizer}: there is no such folder; make one with recgpt train-tokenizer")
+    if typed(ctx, {"out": "out"}):
+        require_writable(out)
+
+    from recgpt.evaluate.lineup import ranking_validation
+    from recgpt.generative.pool import PoolConfig
+    from recgpt.generative.pool import pretrain_pool as run
+
+    same = ("out", "encoder", "epochs", "batch_size", "d_model", "max_items", "lr", "seed")
+    names = {name: name for name in same} | {"layers": "n_layers", "heads": "n_heads"}
+    settings = PoolConfig.load(config, overrides or (), {"tokenizer": tokenizer, **typed(ctx, names)})
+    say(f"model: {run(settings, datasets, valid, ranking_validation, overwrite=overwrite)}")
 
 
 def loss(

@@ -133,7 +133,7 @@ def model_recommenders(model: Model | None) -> tuple[str, ...]:
 def ranking_validation(
     split: Split,
     tokenizer: "FSQTokenizer",
-    codes_NK: np.ndarray,
+    codes_NK: np.ndarray | None,
     embeddings_NE: np.ndarray,
     *,
     k: int = 10,
@@ -141,7 +141,8 @@ def ranking_validation(
 ) -> Callable[["RecGPTDecoder"], dict[str, float]]:
     """Validation for `recgpt.generative.trainer`: hit@k and ndcg@k over the full catalogue.
 
-    At most `max_cases` queries with a target new to its user, the same in every evaluation of a run.
+    At most `max_cases` queries with a target new to its user, the same in every evaluation of a run. The catalogue is
+    tokenized if `codes_NK` is None.
 
     Raises
     ------

@@ -124,7 +124,9 @@ def model_losses(
         trained_on[path] = {folder: count for folder, count in counts.items() if count}
         for folder, dataset in track(datasets.items(), f"loss of {path}", total=len(datasets)):
             tokens_NK = dataset.tokens(model.tokenizer.sha256 if model.tokenizer else None)
-            data = TrainData(dataset.sequences, tokens_NK, dataset.embeddings())
+            embeddings_NE = dataset.embeddings()
+            rows_NE = model.tokenizer.catalogue_rows(embeddings_NE) if model.tokenizer else embeddings_NE
+            data = TrainData(dataset.sequences, tokens_NK, rows_NE)
             rows = PackedDataset(data.sequences.tail(model.config.max_items), row_items=model.config.max_items)
             batch_rows = max(1, round(batch_size * len(rows) / rows.n_sequences))
             losses[path][folder] = mean_loss(model, data, rows, batch_rows)

@@ -8,6 +8,7 @@ The K codes of the next item are independent given the history: log p(item) = su
 table entries, so the whole catalogue is ranked exactly, for any k (`recgpt.generative.code_index`). Items with the same
 K codes have equal scores: they are ordered by the cosine of their embedding with the predicted one (the tokenizer's
 reconstruction of the most likely codes), then by id. `GenerativeCatalogue.collision_rate` is the share of such items.
+A model with a dense head adds the similarity of texts to this sum, and normalises over the items of the catalogue.
 
 Shapes: as `recgpt.generative` defines them.
 """
@@ -32,6 +33,7 @@ from recgpt.files import new_file
 from recgpt.generative.beam import CodeTrie, beam_scores
 from recgpt.generative.code_index import CodeIndex, log_normalisers
 from recgpt.generative.decoder import MIN_LENGTH_RATIO, KeyValues, RecGPTDecoder
+from recgpt.generative.dense import DenseIndex
 from recgpt.generative.tokenizer import FSQTokenizer, check_codes, collision_rate
 from recgpt.ranking import SCORES_IN_MEMORY, Exclude, Ranking, Request, top_k
 
@@ -61,10 +63,13 @@ class GenerativeCatalogue:
         self,
         model: RecGPTDecoder,
         tokenizer: FSQTokenizer,
-        codes: np.ndarray,
+        codes: np.ndarray | None,
         embeddings: np.ndarray,
         ids: CatalogueIds | None = None,
     ) -> None:
+        self._rows_NE = tokenizer.catalogue_rows(embeddings)
+        if codes is None:
+            codes = tokenizer.encode(self._rows_NE, progress=len(embeddings) > 1_000_000)
         if codes.shape != (len(embeddings), model.config.n_codes):
             raise DataError(
                 f"codes have shape {codes.shape}, the catalogue needs {(len(embeddings), model.config.n_codes)}: "
@@ -76,6 +81,7 @@ class GenerativeCatalogue:
         self.code_index = CodeIndex(torch.from_numpy(codes.astype(np.int32)).to(model.device))
         self.embeddings_NE = embeddings
         self.ids = ids or CatalogueIds(len(self))
+        self._dense = DenseIndex(model.dense, self._rows_NE) if model.dense is not None else None
 
     @property
     def item_ids(self) -> np.ndarray:
@@ -142,7 +148,8 @@ class GenerativeCatalogue:
             raise DataError(f'mode={mode!r} is unknown: use "exact" or "beam"')
         request = self._request(histories, k, exclude, candidates, ids)
         ranking = replace(request.unranked(), catalogue_ids=self.ids)
-        batch_size = max(1, min(batch_size, SCORES_IN_MEMORY // self.code_index.scores_kept(request.k)))
+        kept = self.code_index.scores_kept(request.k) if self._dense is None else len(self)
+        batch_size = max(1, min(batch_size, SCORES_IN_MEMORY // kept))
         for rows, hidden_BKD in self.next_item_states(request.histories, batch_size):
             part = self._rank(hidden_BKD, request, rows, mode)
             ranking.ids[rows], ranking.scores[rows] = part.ids, part.scores
@@ -206,7 +213,7 @@ class GenerativeCatalogue:
         rows_BS = np.where(real_BS, items_BS, 0)
         codes_BSK = self.codes_NK[torch.from_numpy(rows_BS).to(self.codes_NK.device)].long()
         codes_BSK[torch.from_numpy(~real_BS)] = config.codebook_size
-        embeddings_BSE = torch.from_numpy(np.asarray(self.embeddings_NE[rows_BS], dtype=np.float32))
+        embeddings_BSE = torch.from_numpy(np.asarray(self._rows_NE[rows_BS], dtype=np.float32))
         slices_BSKW = embeddings_BSE.view(*items_BS.shape, config.n_codes, config.slice_dim)
         return codes_BSK, slices_BSKW.to(self.model.device)
 
@@ -231,12 +238,23 @@ class GenerativeCatalogue:
     @torch.inference_mode()
     def _rank(self, hidden_BKD: Tensor, request: Request, rows: np.ndarray, mode: Mode = "exact") -> Ranking:
         logits_VKB = self.model.code_logits(hidden_BKD)
+        if self._dense is not None and mode == "exact":
+            scores_BN = self.item_log_probabilities(logits_VKB, hidden_BKD, request.histories[rows])
+            return top_k(request.mask(scores_BN, rows), request.k)
         if mode == "beam":
             scores_BN = torch.stack([beam_scores(logits_KV, self._trie) for logits_KV in logits_VKB.permute(2, 1, 0)])
             seconds = partial(self.dense_scores, logits_VKB)
             return top_k(request.mask(scores_BN, rows), request.k, tie_break=seconds)
         ranking = self.code_index.top_k(logits_VKB, request, rows, self.dense_scores)
         return Ranking(ranking.ids, ranking.scores - log_normalisers(logits_VKB).unsqueeze(1).cpu().numpy())
+
+    def item_log_probabilities(self, logits_VKB: Tensor, hidden_BKD: Tensor, histories: Ragged) -> Tensor:
+        """(B, N) log-probabilities over the items of the catalogue, of a model with a dense head."""
+        scores_BN = self.code_index.scores(logits_VKB).T.contiguous()
+        if self._dense is not None:
+            scores_BN *= self.model.config.code_weight
+            scores_BN += self._dense.scores(hidden_BKD, histories.tail(self.model.config.max_items))
+        return scores_BN.log_softmax(1)
 
     @cached_property
     def _trie(self) -> CodeTrie:
@@ -248,7 +266,7 @@ class GenerativeCatalogue:
         predicted_BE = self.tokenizer.decode(likeliest_BK.cpu())
         parts = []
         for ids_Bc in ids_BC.cpu().split(max(1, SCORES_IN_MEMORY // predicted_BE.numel()), dim=1):
-            candidates_BcE = torch.from_numpy(np.asarray(self.embeddings_NE[ids_Bc.numpy()], dtype=np.float32))
+            candidates_BcE = torch.from_numpy(np.asarray(self._rows_NE[ids_Bc.numpy()], dtype=np.float32))
             parts.append(F.cosine_similarity(predicted_BE.unsqueeze(1), candidates_BcE.to(predicted_BE.device), dim=-1))
         return torch.cat(parts, 1).to(ids_BC.device)
 

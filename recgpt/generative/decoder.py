@@ -32,6 +32,7 @@ from recgpt.bounds import check_parameters
 from recgpt.errors import CheckpointError, DataError
 from recgpt.files import new_folder
 from recgpt.generative.card import model_card
+from recgpt.generative.dense import DenseHead
 from recgpt.generative.folder import checked_sizes
 from recgpt.generative.loss import IGNORE, next_code_loss
 from recgpt.generative.tokenizer import FSQTokenizer
@@ -63,6 +64,10 @@ class RecGPTConfig(PretrainedConfig):
         Longest history; older items are cut off. Positions = max_items * n_codes.
     d_model, n_layers, n_heads, dropout
         Sizes and dropout of the transformer.
+    dense_head
+        Whether items are also scored by their text: see `recgpt.generative.dense`.
+    code_weight
+        Weight of the code logits in the score, beside the dense head.
     text_encoder
         Fingerprint of the encoder that made the embeddings; `index(texts)` loads this encoder.
     training
@@ -82,6 +87,8 @@ class RecGPTConfig(PretrainedConfig):
         n_layers: int = 3,
         n_heads: int = 12,
         dropout: float = 0.1,
+        dense_head: bool = False,
+        code_weight: float = 1.0,
         text_encoder: dict[str, Any] | None = None,
         training: dict[str, Any] | None = None,
         **kwargs: Any,
@@ -101,6 +108,8 @@ class RecGPTConfig(PretrainedConfig):
         self.n_layers = n_layers
         self.n_heads = n_heads
         self.dropout = dropout
+        self.dense_head = dense_head
+        self.code_weight = code_weight
         self.text_encoder = text_encoder or {}
         self.training = training or {}
         super().__init__(**kwargs)
@@ -325,6 +334,7 @@ class RecGPTDecoder(PreTrainedModel):
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
         self.final_norm = nn.LayerNorm(d)
         self.head = nn.Linear(d, config.vocab_size, bias=False)
+        self.dense = DenseHead(config.n_codes * d, config.embedding_dim, config.dropout) if config.dense_head else None
         self._tokenizer: tuple[FSQTokenizer] | None = None  # in a tuple, so that nn.Module does not register it
         self.post_init()
 
@@ -369,6 +379,7 @@ class RecGPTDecoder(PreTrainedModel):
         folder = local_folder(pretrained_model_name_or_path, **hub)
         check_parameters(RecGPTConfig(**checked_sizes(folder)).least_parameters, folder)
         # By default transformers initialises missing or mismatched weights at random and drops unknown ones.
+        kwargs.setdefault("dtype", torch.float32)  # weights may be stored in bfloat16
         kwargs |= {"output_loading_info": True, "ignore_mismatched_sizes": True}
         try:
             with quiet_transformers():
@@ -441,6 +452,8 @@ class RecGPTDecoder(PreTrainedModel):
         if isinstance(module, Block):
             for projection in (module.attention_out, module.mlp_out):
                 nn.init.normal_(projection.weight, std=0.02 / (2 * self.config.n_layers) ** 0.5)
+        if isinstance(module, DenseHead):
+            module.reset()
 
     def forward(
         self,
@@ -452,6 +465,7 @@ class RecGPTDecoder(PreTrainedModel):
         labels_BSK: Tensor | None = None,
         loss_normaliser: Tensor | float | None = None,
         last_B: Tensor | None = None,
+        reads_codes_B: Tensor | None = None,
         past: list[KeyValues] | None = None,
         past_mask_BT: Tensor | None = None,
         use_cache: bool = False,
@@ -476,6 +490,8 @@ class RecGPTDecoder(PreTrainedModel):
         last_B
             (B,) item of each row for which alone hidden states are computed; `hidden_BSKD` is then (B, 1, K, D). Not
             with segments, labels or past.
+        reads_codes_B
+            (B,) bool, False for rows whose code embeddings are left out, in training. None: none are.
         past
             Key-value caches from a pass with `use_cache=True`; S must be 1. The new item is appended to them.
         past_mask_BT
@@ -491,7 +507,7 @@ class RecGPTDecoder(PreTrainedModel):
             positions_BS = torch.arange(s, device=codes_BSK.device).expand(b, s)
             if s > self.config.max_items:
                 raise DataError(f"a row of {s} items is longer than max_items={self.config.max_items}: cut its oldest")
-        x_BTD = self._embed(codes_BSK, slices_BSKW, positions_BS)
+        x_BTD = self._embed(codes_BSK, slices_BSKW, positions_BS, reads_codes_B)
         mask = self._mask(codes_BSK, segments_BS, past, past_mask_BT)
         if use_cache:
             past = [KeyValues() for _ in self.blocks]
@@ -514,10 +530,14 @@ class RecGPTDecoder(PreTrainedModel):
             loss = total / (predicts_R.sum() if loss_normaliser is None else loss_normaliser)
         return RecGPTOutput(loss=loss, hidden_BSKD=hidden_BTD.view(b, s, k, -1), past=past)
 
-    def _embed(self, codes_BSK: Tensor, slices_BSKW: Tensor, positions_BS: Tensor) -> Tensor:
+    def _embed(
+        self, codes_BSK: Tensor, slices_BSKW: Tensor, positions_BS: Tensor, reads_codes_B: Tensor | None
+    ) -> Tensor:
         b, s, k = codes_BSK.shape
         known_BSK1 = (codes_BSK < self.config.codebook_size).unsqueeze(-1)
         tokens = self.token_norm(self.token_embedding(codes_BSK))
+        if reads_codes_B is not None:
+            tokens = tokens * reads_codes_B[:, None, None, None]
         dense = self.dense_norm(self.dense_projection(slices_BSKW.to(self.dense_projection.weight.dtype)))
         slots = torch.arange(k, device=codes_BSK.device)
         positions = self.position_embedding(positions_BS.unsqueeze(-1) * k + slots)

@@ -101,7 +101,7 @@ class GenerativeExplanation:
     in_history
         Whether the history holds the item, so that `recommend` would leave it out.
     codes, code_log_probabilities
-        Its K codes; the K log-probabilities in nats, which sum to the score.
+        Its K codes; the K log-probabilities in nats, which sum to the score of a model without a dense head.
     unread
         Number of oldest history items beyond `max_items`, which the model does not read.
     history
@@ -299,18 +299,24 @@ def _standings(catalogue: "GenerativeCatalogue", histories: Ragged, item: int, r
     with Meter("leave one out", n_histories, disable=n_histories <= BATCH) as meter:
         for rows, hidden_BKD in catalogue.next_item_states(histories, batch_size):
             logits_VKB = catalogue.model.code_logits(hidden_BKD)
-            scores_BN = catalogue.code_index.scores(logits_VKB).T
+            normaliser_KB = logits_VKB.logsumexp(0)
+            by_text = catalogue.model.dense is not None
+            if by_text:
+                scores_BN = catalogue.item_log_probabilities(logits_VKB, hidden_BKD, histories[rows])
+            else:
+                scores_BN = catalogue.code_index.scores(logits_VKB).T
             own_B1 = scores_BN[:, item, None]
             above_B = ((scores_BN > own_B1) & rankable_N).sum(1)
             tied_BN = (scores_BN == own_B1) & rankable_N
             tied_C = tied_BN.any(0).nonzero()[:, 0]
             if len(tied_C) > 1:
-                second_BC = catalogue.dense_scores(logits_VKB, tied_C.expand(len(rows), -1))
+                tied_BC = tied_C.expand(len(rows), -1)
+                second_BC = -tied_BC if by_text else catalogue.dense_scores(logits_VKB, tied_BC)
                 second_B1 = second_BC[:, tied_C == item]
                 before_BC = (second_BC > second_B1) | ((second_BC == second_B1) & (tied_C < item))
                 above_B += (before_BC & tied_BN[:, tied_C]).sum(1)
-            normaliser_KB = logits_VKB.logsumexp(0)
-            scores_B[rows] = (own_B1[:, 0] - normaliser_KB.sum(0)).cpu().numpy()
+            own_B = own_B1[:, 0] if by_text else own_B1[:, 0] - normaliser_KB.sum(0)
+            scores_B[rows] = own_B.cpu().numpy()
             code_log_probs_BK[rows] = (logits_VKB[codes_NK[item].long(), slots_K] - normaliser_KB).T.cpu().numpy()
             ranks_B[rows] = 1 + above_B.cpu().numpy()
             meter.update(len(rows))

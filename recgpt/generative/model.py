@@ -118,8 +118,6 @@ class GenerativeModel(RecGPTDecoder):
                 f"embeddings have shape {embeddings_NE.shape}, the model reads (items, {self.config.embedding_dim}): "
                 f"encode the items with the encoder that the model was trained on"
             )
-        if codes is None:
-            codes = tokenizer.encode(embeddings_NE, progress=len(embeddings_NE) > 1_000_000)
         return GenerativeCatalogue(self, tokenizer, codes, embeddings_NE, ids)
 
     def open_index(self, folder: Path, embeddings: np.ndarray) -> GenerativeCatalogue:

@@ -101,6 +101,11 @@ def _model_and_tokenizer(
             raise CheckpointError(
                 f"{config.checkpoint} holds no tokenizer: convert or save the model with its tokenizer"
             )
+        if model.config.dense_head:
+            raise CheckpointError(
+                f"{config.checkpoint} has a dense head, which this loss does not train: pre-train with `recgpt pretrain"
+                " pool`, or choose a model without one"
+            )
         before = model.config.training
         model.config.training = {
             **facts,
@@ -113,6 +118,11 @@ def _model_and_tokenizer(
     if config.tokenizer is None:
         raise DataError("name the tokenizer that made tokens.npy: --tokenizer FOLDER (see `recgpt train-tokenizer`)")
     tokenizer = FSQTokenizer.from_pretrained(config.tokenizer)
+    if tokenizer.config.whitened:
+        raise DataError(
+            f"{config.tokenizer} is a tokenizer of whitened catalogues: train on them with `recgpt pretrain pool`, or"
+            " choose a tokenizer without whitening"
+        )
     torch.manual_seed(config.seed)
     encoder = read_fingerprint(config.data / "embeddings.npy", f"run `recgpt encode {config.data}`")
     model = GenerativeModel(

@@ -35,6 +35,7 @@ from recgpt.bounds import MAX_CODES, MAX_LAYERS, MAX_WIDTH, check_parameters, ch
 from recgpt.config import check_number
 from recgpt.data.fingerprint import check_embeddings_given, unusable_row
 from recgpt.errors import CheckpointError, DataError
+from recgpt.features.text_similarity import whitened_unit_rows
 from recgpt.files import new_folder
 from recgpt.hub import local_folder
 from recgpt.progress import Meter
@@ -58,6 +59,7 @@ class FSQTokenizerConfig:
     n_heads: int = 8
     dropout: float = 0.2
     published_bound: bool = False  # True for released weights: tan and 1 - eps, not atanh and 1 + eps
+    whitened: bool = False  # each catalogue is whitened with its own covariance before its slices are quantised
 
     def __post_init__(self) -> None:
         if self.embedding_dim % self.n_codes:
@@ -184,9 +186,16 @@ class FSQTokenizer(
             quantised_NKW, codes_NK = self.quantizer(self.slices(embeddings_NE.float()))
         return self.decoder(quantised_NKW), codes_NK
 
+    def catalogue_rows(self, embeddings_NE: np.ndarray) -> np.ndarray:
+        """(N, E) rows of a whole catalogue that are quantised: its embeddings, or whitened ones of unit length."""
+        check_width(embeddings_NE.shape[-1], self.config)
+        return whitened_unit_rows(embeddings_NE) if self.config.whitened else embeddings_NE
+
     @torch.inference_mode()
     def encode(self, embeddings_NE: np.ndarray | Tensor, *, progress: bool = False) -> np.ndarray:
         """(N, K) uint16 codes of all items, in chunks, so that a memory-mapped `embeddings_NE` is never loaded whole.
+
+        A tokenizer of whitened catalogues takes the rows of `catalogue_rows`.
 
         Raises
         ------
@@ -272,7 +281,10 @@ class FSQTokenizer(
     @property
     def sha256(self) -> str:
         """Hash of the inputs of the codes (levels, bound, `project_in`), the fingerprint of token files."""
-        digest = hashlib.sha256(repr((self.config.n_codes, self.config.levels, self.config.published_bound)).encode())
+        settings: tuple[object, ...] = (self.config.n_codes, self.config.levels, self.config.published_bound)
+        if self.config.whitened:  # older tokenizers keep their hash
+            settings = (*settings, "whitened")
+        digest = hashlib.sha256(repr(settings).encode())
         for parameter in (self.quantizer.project_in.weight, self.quantizer.project_in.bias):
             digest.update(parameter.detach().cpu().float().contiguous().numpy().tobytes())
         return digest.hexdigest()
@@ -397,6 +409,28 @@ def report_on(tokenizer: FSQTokenizer, embeddings_NE: np.ndarray, loss_curve: Se
         cosine += float(F.cosine_similarity(rebuilt, rows).sum())
     use, perplexity, collisions = code_statistics(codes_NK, tokenizer.config.codebook_size)
     return TokenizerReport(len(codes_NK), use, perplexity, cosine / len(codes_NK), collisions, list(loss_curve))
+
+
+def rows_of_catalogues(
+    catalogues: Sequence[np.ndarray], config: FSQTokenizerConfig, *, most_items: int | None = None, seed: int = 0
+) -> np.ndarray:
+    """Rows to train a tokenizer on: each catalogue's, whitened by itself if `config.whitened`, one after the other.
+
+    Parameters
+    ----------
+    catalogues
+        (N, E) embeddings of each.
+    most_items
+        Rows of one catalogue, drawn at random; None takes all.
+    """
+    rng = np.random.default_rng(seed)
+    parts = []
+    for embeddings_NE in catalogues:
+        check_width(embeddings_NE.shape[-1], config)
+        rows_NE = whitened_unit_rows(embeddings_NE) if config.whitened else embeddings_NE
+        drawn = np.sort(rng.permutation(len(rows_NE))[:most_items])
+        parts.append(rows_NE if most_items is None else rows_NE[drawn])
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def train_tokenizer(

@@ -109,6 +109,7 @@ EVALUATE = ("evaluate", "d")
         (("pretrain", "foundation", "lost", "--valid", "d"), "lost/interactions.parquet does not exist"),
         (("pretrain", "foundation", "d", "--valid", "d", "--out", "file/r"), "file is not a folder"),
         (("pretrain", "generative", "d", "--tokenizer", "lost"), "--tokenizer lost: there is no such folder"),
+        (("pretrain", "pool", "d", "--valid", "d", "--tokenizer", "lost"), "--tokenizer lost: there is no such folder"),
         (("pretrain", "generative", "d", "--checkpoint", "empty"), "empty/config.json does not exist"),
         (("encoders", "install", "mpnet"), "'mpnet' does not install from the package index: choose among all-mpnet"),
         (("finetune", "d", "--out", "file/r"), "file is not a folder"),

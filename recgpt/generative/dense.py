@@ -1,0 +1,106 @@
+"""Dense head of the generative model: scores items by text beside their codes, as codes keep a part of it only.
+
+    score(item) = code_weight * sum of its code logits + scale * cosine(query, item)
+    query = unit(sum over p of gate_p * pool_p + W hidden),  item = unit(row + V row)
+
+Rows are whitened text embeddings of unit length (`FSQTokenizer.catalogue_rows`). A pool is the mean of the history's
+rows with weights decay^age, of unit length; decay 0 is the last item alone. The gates read only how alike the pools
+are and how long the history is, so that what they learn holds in other catalogues: some want the last item, some the
+whole history. W and V start at zero.
+
+Shapes: as `recgpt.generative` defines them; besides, P pools.
+"""
+
+import itertools
+import math
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from recgpt.data.ragged import Ragged
+from recgpt.features.co_visitation import decayed
+
+DECAYS = (0.0, 0.5, 0.8, 0.95)
+PAIRS = tuple(itertools.combinations(range(len(DECAYS)), 2))
+START_SCALE = 20.0
+_GATE_WIDTH = 16
+_GATE_SPEED = 10.0  # gates have few weights: at the learning rate of the others they would hardly move
+_CHUNK = 16_384  # items projected at once
+
+
+class DenseHead(nn.Module):
+    """Projections of the last item's hidden states (K * D) and of item rows into one space of width E, and gates."""
+
+    def __init__(self, hidden_width: int, embedding_dim: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.query = nn.Linear(hidden_width, embedding_dim, bias=False)
+        self.item = nn.Linear(embedding_dim, embedding_dim, bias=False)
+        self.gate_in = nn.Linear(len(PAIRS) + 1, _GATE_WIDTH)
+        self.gate_out = nn.Linear(_GATE_WIDTH, len(DECAYS))
+        self.log_scale = nn.Parameter(torch.zeros(()))
+        self.dropout = dropout
+
+    @torch.no_grad()
+    def reset(self) -> None:
+        """Start as the cosine with the mean of the pools."""
+        for weight in (self.query.weight, self.item.weight, self.gate_out.weight, self.gate_out.bias):
+            nn.init.zeros_(weight)
+        nn.init.normal_(self.gate_in.weight, std=0.5)
+        self.log_scale.fill_(math.log(START_SCALE))
+
+    def gates(self, pools_BPE: Tensor, lengths_B: Tensor) -> Tensor:
+        """(B, P) weights of the pools, which sum to 1."""
+        alike_BP = torch.stack([(pools_BPE[:, one] * pools_BPE[:, other]).sum(-1) for one, other in PAIRS], -1)
+        features_BF = torch.cat([alike_BP, lengths_B.float().log()[:, None] / 2 - 1], -1)
+        with torch.autocast(pools_BPE.device.type, enabled=False):
+            hidden_BG = torch.tanh(self.gate_in(features_BF.float()))
+            return (_GATE_SPEED * self.gate_out(hidden_BG)).softmax(-1)
+
+    def queries(self, hidden_BKD: Tensor, pools_BPE: Tensor, lengths_B: Tensor) -> Tensor:
+        """(B, E) queries of length `scale`."""
+        pooled_BE = (self.gates(pools_BPE, lengths_B)[..., None] * pools_BPE).sum(1)
+        hidden_BX = F.dropout(hidden_BKD.flatten(-2), self.dropout, self.training)
+        return self.log_scale.exp() * F.normalize(pooled_BE + self.query(hidden_BX).float(), dim=-1)
+
+    def items(self, rows_NE: Tensor) -> Tensor:
+        """(N, E) items of unit length."""
+        return F.normalize(rows_NE + self.item(rows_NE).float(), dim=-1)
+
+
+class DenseIndex:
+    """Items of a catalogue as the dense head sees them.
+
+    Parameters
+    ----------
+    rows_NE
+        (N, E) whitened rows of unit length.
+    """
+
+    @torch.inference_mode()
+    def __init__(self, head: DenseHead, rows_NE: np.ndarray) -> None:
+        self._head = head
+        self._rows_NE = np.asarray(rows_NE, dtype=np.float32)
+        device = head.log_scale.device
+        chunks = (self._rows_NE[start : start + _CHUNK] for start in range(0, len(rows_NE), _CHUNK))
+        self._items_NE = torch.cat([head.items(torch.from_numpy(rows).to(device)) for rows in chunks])
+
+    @torch.inference_mode()
+    def scores(self, hidden_BKD: Tensor, histories: Ragged) -> Tensor:
+        """(B, N) scaled cosines of all items after histories with these states."""
+        longest = max(1, int(histories.lengths.max(initial=1)))
+        pools = [decayed(histories, decay, longest, len(self._rows_NE)) @ self._rows_NE for decay in DECAYS]
+        pools_BPE = F.normalize(torch.from_numpy(np.stack(pools, axis=1)).float(), dim=-1).to(hidden_BKD.device)
+        lengths_B = torch.from_numpy(histories.lengths).to(hidden_BKD.device)
+        return self._head.queries(hidden_BKD, pools_BPE, lengths_B) @ self._items_NE.T
+
+
+def pools_of_prefixes(rows_BSE: Tensor) -> Tensor:
+    """(B, S, P, E) pools of the rows up to each position."""
+    s = rows_BSE.shape[1]
+    age_SS = torch.arange(s, device=rows_BSE.device)[:, None] - torch.arange(s, device=rows_BSE.device)
+    past_SS = age_SS >= 0
+    weights_PSS = torch.stack([torch.where(past_SS, decay ** age_SS.clamp_min(0).float(), 0.0) for decay in DECAYS])
+    pools_PBSE = [weights_SS @ rows_BSE for weights_SS in weights_PSS]
+    return F.normalize(torch.stack(pools_PBSE, dim=2), dim=-1)
