@@ -91,7 +91,7 @@ def save_tiny(folder: Path, embeddings_NE, encoder: dict[str, object]) -> Tiny:
     from recgpt import RecGPT
     from recgpt.data.dataset import Dataset
     from recgpt.data.fingerprint import read_fingerprint, save_array
-    from recgpt.generative.decoder import RecGPTConfig
+    from recgpt.generative.decoder_config import RecGPTConfig
     from recgpt.generative.tokenizer import FSQTokenizerConfig, train_tokenizer
 
     rng = np.random.default_rng(1)

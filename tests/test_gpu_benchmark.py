@@ -15,7 +15,7 @@ from torch.nn.attention.flex_attention import flex_attention
 from recgpt.benchmark.speed import flops
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
-from recgpt.generative.decoder import RecGPTConfig
+from recgpt.generative.decoder_config import RecGPTConfig
 from recgpt.generative.loss import IGNORE
 from recgpt.generative.model import GenerativeModel
 from recgpt.generative.trainer import TrainData

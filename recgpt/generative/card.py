@@ -8,7 +8,7 @@ from recgpt.data.provenance import describe_past
 from recgpt.terminal import markdown
 
 if TYPE_CHECKING:
-    from recgpt.generative.decoder import RecGPTConfig
+    from recgpt.generative.decoder_config import RecGPTConfig
 
 
 def model_card(config: "RecGPTConfig") -> str:

@@ -38,7 +38,7 @@ from recgpt.encode import DEFAULT, embeddings_for, find_encoder
 from recgpt.errors import DataError
 from recgpt.files import require_writable
 from recgpt.generative.catalogue import padded
-from recgpt.generative.decoder import RecGPTConfig
+from recgpt.generative.decoder_config import RecGPTConfig
 from recgpt.generative.dense import DenseHead, pools_of_prefixes
 from recgpt.generative.distributed import Precision, make_accelerator
 from recgpt.generative.loss import IGNORE, next_code_loss

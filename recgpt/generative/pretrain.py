@@ -20,7 +20,7 @@ from recgpt.data.provenance import training_past
 from recgpt.data.splits import Split, held_out_users, leave_one_out, second_last
 from recgpt.errors import CheckpointError, DataError
 from recgpt.files import require_writable
-from recgpt.generative.decoder import RecGPTConfig
+from recgpt.generative.decoder_config import RecGPTConfig
 from recgpt.generative.model import GenerativeModel
 from recgpt.generative.tokenizer import FSQTokenizer
 from recgpt.generative.trainer import TrainConfig, TrainData, Trainer, Validate

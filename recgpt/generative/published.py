@@ -29,7 +29,7 @@ from recgpt.bounds import check_zip
 from recgpt.data.readers.pickle_scan import check_pickle
 from recgpt.encode import DEFAULT
 from recgpt.errors import CheckpointError, UntrustedFileError
-from recgpt.generative.decoder import RecGPTConfig
+from recgpt.generative.decoder_config import RecGPTConfig
 from recgpt.generative.model import GenerativeModel
 from recgpt.generative.tokenizer import FSQTokenizer, FSQTokenizerConfig
 from recgpt.hub import PUBLISHED_FILE, PUBLISHED_TOKENIZER

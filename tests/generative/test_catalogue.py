@@ -14,7 +14,7 @@ from recgpt.encode import TextEncoder
 from recgpt.errors import CheckpointError, DataError
 from recgpt.generative import catalogue as module
 from recgpt.generative.beam import KEPT, LOST, CodeTrie, beam_scores
-from recgpt.generative.decoder import RecGPTConfig
+from recgpt.generative.decoder_config import RecGPTConfig
 from recgpt.generative.tokenizer import FSQTokenizer, FSQTokenizerConfig, start_from_principal_axes
 
 N, WIDTH, MAX_ITEMS = 80, 32, 8

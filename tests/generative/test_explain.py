@@ -14,7 +14,7 @@ from recgpt.errors import DataError
 from recgpt.generative import explain as module
 from recgpt.generative.catalogue import GenerativeCatalogue
 from recgpt.generative.code_index import sums_of_rows
-from recgpt.generative.decoder import RecGPTConfig
+from recgpt.generative.decoder_config import RecGPTConfig
 from recgpt.generative.explain import explain
 from recgpt.generative.tokenizer import FSQTokenizer, FSQTokenizerConfig, start_from_principal_axes
 

@@ -16,7 +16,7 @@ from recgpt.evaluate.lineup import ranking_validation
 from recgpt.features.co_visitation import decayed
 from recgpt.features.text_similarity import cosines, unit_rows, whitened_unit_rows
 from recgpt.generative import pool
-from recgpt.generative.decoder import RecGPTConfig
+from recgpt.generative.decoder_config import RecGPTConfig
 from recgpt.generative.dense import DECAYS, pools_of_prefixes
 from recgpt.generative.model import GenerativeModel
 from recgpt.generative.pool import (

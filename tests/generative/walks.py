@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from recgpt.data.ragged import Ragged
-from recgpt.generative.decoder import RecGPTConfig
+from recgpt.generative.decoder_config import RecGPTConfig
 from recgpt.generative.model import GenerativeModel
 from recgpt.generative.trainer import TrainConfig, TrainData
 

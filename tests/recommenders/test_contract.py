@@ -13,7 +13,7 @@ from recgpt.data.dataset import Dataset, Interactions
 from recgpt.errors import DataError
 from recgpt.foundation.model import FoundationConfig, FoundationModel
 from recgpt.foundation.network import NetworkConfig
-from recgpt.generative.decoder import RecGPTConfig
+from recgpt.generative.decoder_config import RecGPTConfig
 from recgpt.generative.model import GenerativeModel
 from recgpt.generative.tokenizer import FSQTokenizer, FSQTokenizerConfig
 from recgpt.recommenders import ALIASES, FROM_MODEL, REGISTRY, load, make

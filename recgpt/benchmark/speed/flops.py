@@ -17,7 +17,7 @@ Shapes: T tokens, K codes an item, D width, W slice width, V codes a slot, L lay
 
 import numpy as np
 
-from recgpt.generative.decoder import RecGPTConfig
+from recgpt.generative.decoder_config import RecGPTConfig
 
 
 def visible_keys(lengths: np.ndarray, n_codes: int) -> int:

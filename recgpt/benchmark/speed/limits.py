@@ -14,7 +14,8 @@ from torch.nn import functional as F
 
 from recgpt.benchmark.speed.measure import Limit
 from recgpt.device import computes_bfloat16
-from recgpt.generative.decoder import RecGPTConfig, linear
+from recgpt.generative.decoder import linear
+from recgpt.generative.decoder_config import RecGPTConfig
 
 ROWS = 2_048  # tokens of two packed rows, the height of a training step's products
 BUFFER = 1 << 28  # bytes; several times any cache

@@ -16,7 +16,7 @@ from recgpt.data.dataset import Dataset
 from recgpt.data.packing import MIN_ITEMS
 from recgpt.data.ragged import Ragged, offsets_from_lengths
 from recgpt.generative.catalogue import GenerativeCatalogue
-from recgpt.generative.decoder import RecGPTConfig
+from recgpt.generative.decoder_config import RecGPTConfig
 from recgpt.generative.model import GenerativeModel
 from recgpt.generative.published import HEAD_WIDTH, PUBLISHED_LEVELS
 from recgpt.generative.tokenizer import FSQTokenizer, FSQTokenizerConfig, start_from_principal_axes
