@@ -42,7 +42,7 @@ from recgpt.data.fingerprint import write_json
 from recgpt.data.ragged import Ragged, offsets_from_lengths
 from recgpt.device import default_device, hardware
 from recgpt.errors import DataError
-from recgpt.generative.decoder import RecGPTConfig
+from recgpt.generative.decoder_config import RecGPTConfig
 from recgpt.generative.model import GenerativeModel
 from recgpt.generative.tokenizer import FSQTokenizer, FSQTokenizerConfig
 from recgpt.generative.trainer import TrainData

@@ -369,7 +369,8 @@ class PoolLoop(TrainingLoop):
         if self.accelerator.is_main_process:
             best = GenerativeModel.from_pretrained(self.out / "best")
             best.config.training |= {"steps": self.total_steps, "seconds": round(self.progress.seconds)}
-            best.to(torch.bfloat16).save_pretrained(final)
+            best.to(torch.bfloat16)  # type: ignore[arg-type]
+            best.save_pretrained(final)
             note(f"{final} is the model of step {self.progress.best_step:,} (NDCG@10 {self.progress.best:.4f})")
         self.accelerator.wait_for_everyone()
         self._finish()
