@@ -4,32 +4,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recgpt.cli.options import ConfigFile, Overrides, Plugins, Seed, allow_plugins, resumable, typed
+from recgpt.cli.options import Plugins, allow_plugins, resumable
 from recgpt.cli.runs import RunId
 from recgpt.cli.simulate import play as play_whole
-from recgpt.cli.simulation_options import (
-    BaseUrl,
-    Concurrency,
-    KeyEnv,
-    LLMModel,
-    MaxCalls,
-    MaxFailed,
-    MaxUsd,
-    Overwrite,
-    RunName,
-)
-from recgpt.cli.town.options import (
-    FLAGS,
-    OWN_TOWN,
-    Day,
-    Days,
-    People,
-    Plan,
-    Think,
-    TownMind,
-    TownRecommender,
-    time_of_day,
-)
+from recgpt.cli.simulation_options import Concurrency
+from recgpt.cli.town.new_options import new_town_options
+from recgpt.cli.town.options import Day, time_of_day
 from recgpt.errors import ConfigError
 from recgpt.terminal import say
 
@@ -37,26 +17,8 @@ if TYPE_CHECKING:
     from recgpt.simulate.worlds.town.config import TownConfig
 
 
-def new(
-    ctx: typer.Context,
-    run_id: RunName,
-    people: People = 25,
-    plan: Plan = None,
-    days: Days = 1,
-    mind: TownMind = "scripted",
-    think: Think = "all",
-    recommender: TownRecommender = None,
-    base_url: BaseUrl = None,
-    llm_model: LLMModel = "gpt-4o-mini",
-    key_env: KeyEnv = "OPENAI_API_KEY",
-    max_calls: MaxCalls = None,
-    max_usd: MaxUsd = None,
-    max_failed: MaxFailed = None,
-    seed: Seed = 0,
-    config: ConfigFile = None,
-    overrides: Overrides = None,
-    overwrite: Overwrite = False,
-) -> None:
+@new_town_options
+def new(run_id: str, settings: "TownConfig", overwrite: bool) -> None:
     """Make a town, and play nothing yet: everybody is in bed. `recgpt town run` plays it.
 
     Example: recgpt town new --run hazelbrook
@@ -66,7 +28,6 @@ def new(
     from recgpt.simulate import runner
     from recgpt.simulate.worlds.town.config import NAME
 
-    settings = _settings(ctx, config, overrides)
     with runner.start(NAME, run_id, settings, overwrite=overwrite, until=0):
         say(
             f"{run_id}: {settings.people:,} residents, {settings.n_blocks * settings.ticks_per_block:,} steps of"
@@ -115,27 +76,8 @@ def run(
             say("the run is finished")
 
 
-def town(
-    ctx: typer.Context,
-    run_id: RunName,
-    people: People = 25,
-    plan: Plan = None,
-    days: Days = 1,
-    mind: TownMind = "scripted",
-    think: Think = "all",
-    recommender: TownRecommender = None,
-    base_url: BaseUrl = None,
-    llm_model: LLMModel = "gpt-4o-mini",
-    key_env: KeyEnv = "OPENAI_API_KEY",
-    max_calls: MaxCalls = None,
-    max_usd: MaxUsd = None,
-    max_failed: MaxFailed = None,
-    concurrency: Concurrency = 8,
-    seed: Seed = 0,
-    config: ConfigFile = None,
-    overrides: Overrides = None,
-    overwrite: Overwrite = False,
-) -> None:
+@new_town_options
+def town(run_id: str, settings: "TownConfig", overwrite: bool, *, concurrency: Concurrency = 8) -> None:
     """Simulate a town of people with homes, work, plans, talks and memories. A killed run resumes.
 
     Example: recgpt simulate town --run hazelbrook
@@ -145,27 +87,4 @@ def town(
     """
     from recgpt.simulate.worlds.town.config import NAME
 
-    settings = _settings(ctx, config, overrides)
     play_whole(run_id, settings, world=NAME, concurrency=concurrency, overwrite=overwrite)
-
-
-def _settings(ctx: typer.Context, config: ConfigFile, overrides: Overrides) -> "TownConfig":
-    """Settings of the flags that are given; a town of many residents is drawn, unless there is a plan."""
-    given = ctx.params
-    allow_plugins(given["mind"], *filter(None, [given["recommender"]]), overrides=overrides or ())
-    from recgpt.cli.checks import check_file, check_recommenders
-    from recgpt.simulate.worlds.town.config import TownConfig
-
-    flags = typed(ctx, FLAGS)
-    if flags.get("llm.key_env") == "":
-        flags["llm.key_env"] = None
-    if "hours" in flags:
-        flags["hours"] *= 24
-    if "town" in flags:
-        check_file(given["plan"], "--map")
-    elif flags.get("people", 0) > OWN_TOWN:
-        flags["town"] = "procedural"
-    settings = TownConfig.load(config, overrides or (), flags)
-    if settings.recommender is not None:
-        check_recommenders([settings.recommender], model=settings.model)
-    return settings

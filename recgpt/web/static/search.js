@@ -14,7 +14,7 @@ export class AgentSearch {
     this.at = -1;
     const word = model.personWord === "agent" ? "an agent" : `a ${model.personWord}`;
     this.list = el("ul", { id: "found-agents", role: "listbox", "aria-label": "Found", class: "found", hidden: true });
-    this.input = el("input", { type: "text", role: "combobox", autocomplete: "off", spellcheck: "false", placeholder: `Find ${word}`, "aria-label": `Find ${word} by name or number (/)`,
+    this.input = el("input", { type: "text", role: "combobox", autocomplete: "off", spellcheck: "false", placeholder: "Search", "aria-label": `Find ${word} by name or number (/)`,
       "aria-expanded": "false", "aria-controls": "found-agents", "aria-autocomplete": "list", input: () => this.ask(), focus: () => this.ask(), keydown: (event) => this.onKey(event) });
     this.input.addEventListener("blur", () => setTimeout(() => this.show([]), 150));
     this.node = el("div", { class: "search" }, icon("search"), this.input, this.list);

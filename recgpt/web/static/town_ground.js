@@ -145,22 +145,24 @@ export class TownGround {
     atTile(pen, px, py, size, () => this.symbols.get(object)(pen));
   }
 
-  /** Names of houses, and of rooms where tiles are large. */
+  /** Names of houses below them, those of parks in their middle, and names of rooms where tiles are large. */
   drawNames(pen, camera, width, height) {
     pen.textAlign = "center";
     pen.textBaseline = "middle";
     pen.lineJoin = "round";
     if (camera.zoom >= ROOMS_FROM) for (const arena of this.map.arenas) this.drawName(pen, camera, arena, width, height, 10.5, false);
-    else for (const sector of this.map.sectors) this.drawName(pen, camera, sector, width, height, 12, true);
+    else for (const sector of this.map.sectors) this.drawName(pen, camera, sector, width, height, this.map.kindOf(sector) === "home" ? 10.5 : 12, true);
   }
 
   drawName(pen, camera, place, width, height, size, isHouse) {
     const [left, top, right, bottom] = this.map.boxes[place];
-    const [x, y] = camera.pointOf((left + right) / 2, isHouse ? (top + bottom) / 2 : top + 0.5);
+    const isPark = this.map.kindOf(place) === "park";
+    const [x, foot] = camera.pointOf((left + right) / 2, isHouse ? (isPark ? (top + bottom) / 2 : bottom) : top + 0.5);
+    const y = isHouse && !isPark ? foot + 9 : foot;
     const wide = (right - left) * camera.zoom;
     if (wide < NAMES_FROM_WIDTH || x < -wide || x > width + wide || y < -40 || y > height + 40) return;
     pen.font = `${isHouse ? 600 : 500} ${size}px system-ui, sans-serif`;
-    const text = fitted(pen, this.map.places[place].name, Math.max(wide + 26, 70));
+    const text = fitted(pen, this.map.places[place].name, wide + 14);
     pen.strokeStyle = cssColor("--town-halo");
     pen.lineWidth = 3.5;
     pen.strokeText(text, x, y);

@@ -150,9 +150,13 @@ export class TownScene {
       else if (this.marked && this.marked.has(place.agent)) this.drawRing(pen, place, size, "--mark");
       pen.drawImage(this.figures.spriteOf(place.agent, frame), place.x - size / 2, place.y - size * 0.82, size, size);
     }
-    if (withEmojis) for (const place of this.shown) if (!talks.speakers.has(place.agent)) this.drawEmoji(pen, place, size);
-    if (this.names && camera.zoom >= NAMED_FROM && (this.shown.length <= MOST_NAMED || camera.zoom >= 14)) for (const place of this.shown) this.drawName(pen, place);
-    else if (this.selected !== null) for (const place of this.shown) if (place.agent === this.selected) this.drawName(pen, place);
+    const named = this.names && camera.zoom >= NAMED_FROM && (this.shown.length <= MOST_NAMED || camera.zoom >= 14);
+    const first = this.shown.filter(({ agent }) => agent === this.selected);
+    const others = this.shown.filter(({ agent }) => agent !== this.selected).sort((one, other) => one.agent - other.agent);
+    const emojis = [];
+    if (withEmojis) for (const place of [...first, ...others]) if (!talks.speakers.has(place.agent)) this.drawEmoji(pen, place, size, emojis);
+    const names = [];
+    for (const place of named ? [...first, ...others] : first) this.drawName(pen, place, names);
     for (const [place, text] of talks.lines) this.drawSaid(pen, place, text, size);
     this.drawStates(pen, camera, block, tick);
   }
@@ -183,14 +187,18 @@ export class TownScene {
     return { bubble: cssColor("--surface"), edge: cssColor("--town-edge"), ink: cssColor("--text"), halo: cssColor("--town-halo") };
   }
 
-  drawEmoji(pen, place, size) {
+  drawEmoji(pen, place, size, taken) {
     const { emoji } = place.action;
-    if (!emoji) return;
-    this.put(pen, this.figures.textOf(emoji, "emoji", this.colors), place.x + size * 0.42, place.y - size * 0.62, 0.2);
+    const [x, y] = [place.x + size * 0.42, place.y - size * 0.62];
+    if (!emoji || isCovered(taken, x, y, 15, 15)) return;
+    this.put(pen, this.figures.textOf(emoji, "emoji", this.colors), x, y, 0.2);
   }
 
-  drawName(pen, place) {
-    this.put(pen, this.figures.textOf(this.map.residents[place.agent].split(" ")[0], "name", this.colors), place.x, place.y + 19, 0.5);
+  /** First name under a figure, unless it would lie on another name. */
+  drawName(pen, place, taken) {
+    const picture = this.figures.textOf(this.map.residents[place.agent].split(" ")[0], "name", this.colors);
+    const width = picture.width / this.ratio;
+    if (!isCovered(taken, place.x - width / 2, place.y + 19, width - 6, 11)) this.put(pen, picture, place.x, place.y + 19, 0.5);
   }
 
   drawSaid(pen, place, text, size) {
@@ -225,4 +233,11 @@ export class TownScene {
     }
     return best;
   }
+}
+
+/** Whether a box of a size at a point touches one of those taken; else it is taken too. */
+function isCovered(taken, x, y, width, height) {
+  if (taken.some((box) => x < box.x + box.width && box.x < x + width && Math.abs(box.y - y) < height)) return true;
+  taken.push({ x, y, width });
+  return false;
 }

@@ -1,8 +1,9 @@
 // Time of a town: the line with its marks, play, single ticks, speeds, and beside them the controls of the run.
 
+import { RangeLine } from "./slider.js";
 import { TOWN_SPEEDS } from "./town_clock.js";
 import { Transport } from "./transport.js";
-import { cssColor, onTheme } from "./theme.js";
+import { cssColor } from "./theme.js";
 import { darknessAt } from "./town_light.js";
 import { el, fittedContext, iconButton, nextFrame, setAttribute, setIcon, setText } from "./dom.js";
 
@@ -13,51 +14,27 @@ const LANES = [
   [["mentioned", "wished", "adopted"], "recommendations", "--town-pick"],
 ];
 const LINE_HEIGHT = 34;
-const EDGE = 8; // pixels of the slider's handle at both ends
 
-/** The line: a range input over ticks, with night, figures of blocks and gatherings behind it. */
-export class TownLine {
+/** The line over ticks, with night, figures of blocks and gatherings behind it. */
+export class TownLine extends RangeLine {
   constructor(map, clock, models) {
+    super({ classes: { input: "town-slider", marks: "town-marks", box: "town-line" }, tipEdge: 70, onInput: () => clock.seek(Number(this.input.value)) });
     Object.assign(this, { map, clock, models });
-    this.input = el("input", { type: "range", class: "slider town-slider", min: 0, max: 0, step: 1, value: 0, "aria-label": "Time", input: () => clock.seek(Number(this.input.value)) });
-    this.canvas = el("canvas", { class: "town-marks", "aria-hidden": "true" });
-    this.tip = el("div", { class: "slider-tip", hidden: true });
-    this.node = el("div", { class: "slider-box town-line" }, this.canvas, this.input, this.tip);
-    this.node.addEventListener("pointermove", (event) => this.showTip(event));
-    this.node.addEventListener("pointerleave", () => (this.tip.hidden = true));
-    this.draw = () => this.drawMarks();
-    new ResizeObserver((entries) => {
-      this.width = entries[0].contentRect.width;
-      nextFrame(this.draw);
-    }).observe(this.node);
-    onTheme(this.draw);
     clock.on(() => this.update());
     for (const model of models) model.on("series run", () => nextFrame(this.draw));
     this.update();
   }
 
   update() {
-    const { clock, input } = this;
-    if (clock.last !== this.last) {
-      this.last = clock.last;
-      setAttribute(input, "max", clock.last);
-      nextFrame(this.draw);
-    }
-    if (Number(input.value) !== clock.whole) input.value = clock.whole;
-    input.style.setProperty("--done", `${clock.last ? (100 * clock.tick) / clock.last : 100}%`);
-    setAttribute(input, "aria-valuetext", this.map.clockOf(clock.whole));
-  }
-
-  leftOf(tick) {
-    return EDGE + (tick / Math.max(1, this.clock.last)) * (this.width - 2 * EDGE);
+    const { clock } = this;
+    this.show(clock.whole, clock.last, this.map.clockOf(clock.whole), clock.tick);
   }
 
   drawMarks() {
-    if (!this.width) return;
     const pen = fittedContext(this.canvas, this.width, LINE_HEIGHT);
     const per = this.clock.ticksPerBlock;
     const blocks = Math.round(this.clock.last / per);
-    const wide = Math.max(1, (this.width - 2 * EDGE) / Math.max(1, blocks));
+    const wide = Math.max(1, (this.leftOf(this.clock.last) - this.leftOf(0)) / Math.max(1, blocks));
     pen.fillStyle = cssColor("--town-night");
     for (let block = 1; block <= blocks; block++) {
       const dark = darknessAt(this.map.hourOf((block - 0.5) * per));
@@ -87,16 +64,11 @@ export class TownLine {
     return names.reduce((sum, name) => sum + this.models.reduce((all, model) => all + (model.values[name]?.[block] || 0), 0), 0);
   }
 
-  showTip(event) {
-    const left = event.clientX - this.node.getBoundingClientRect().left;
-    const share = (left - EDGE) / Math.max(1, this.width - 2 * EDGE);
-    const tick = Math.max(0, Math.min(this.clock.last, Math.round(share * this.clock.last)));
+  tipText(tick, left) {
     const block = this.clock.blockOf(tick);
     const counts = LANES.map(([names, label]) => [this.countOf(names, block), label]).filter(([count]) => count).map(([count, label]) => `${count} ${label}`);
     const near = this.models.flatMap((model) => model.marks).filter((mark) => Math.abs(this.leftOf((mark.step - 1) * this.clock.ticksPerBlock) - left) < 5);
-    setText(this.tip, [this.map.clockOf(tick), ...near.slice(0, 3).map((mark) => mark.label), counts.join(", ")].filter(Boolean).join("\n"));
-    this.tip.hidden = false;
-    this.tip.style.left = `${Math.max(70, Math.min(this.width - 70, left))}px`;
+    return [this.map.clockOf(tick), ...near.slice(0, 3).map((mark) => mark.label), counts.join(", ")].filter(Boolean).join("\n");
   }
 }
 

@@ -99,7 +99,7 @@ def test_a_bundled_society_has_its_graph(bundled: Callable[..., str], open_tab: 
 def test_a_bundled_gym_has_its_users(bundled: Callable[..., str], open_tab: Callable[..., Any]) -> None:
     config = GymConfig(policy="linucb", n_users=8, steps=5)
     page = open_tab(f"{bundled(lambda: runner.start('gym', 'rated', config))}#agent=3")
-    page.get_by_text("Emotional state").wait_for()
+    page.get_by_role("heading", name="Emotional state", exact=True).wait_for()
     page.get_by_role("tab", name="Users").click()
     page.get_by_role("button", name="First step").click()
     page.locator(".clock").get_by_text("item 0").wait_for()
