@@ -76,7 +76,8 @@ UserColumn = Annotated[str | None, typer.Option(help="column of user ids, if it 
 TimeColumn = Annotated[str | None, typer.Option(help="column of times, if it is not timestamp")]
 PROTOCOL_NAMES = (
     "evaluation protocol, see docs/evaluation.md: leave_one_out, global_time, zero_shot, cold_user, cold_item,"
-    " held_out_users, windows or published_steam_style"
+    " held_out_users, windows, published_steam_style, or published_99_negatives (each target among 99 drawn items, only"
+    " to compare with figures published so)"
 )
 AllowTrained = Annotated[
     bool,

@@ -13,6 +13,11 @@ def report_notes(context: Mapping[str, Any]) -> list[str]:
     notes = []
     if trained:
         notes.append(f"NOT A TEST: trained on targets of this split, as was allowed: {', '.join(trained)}.")
+    if context.get("split", {}).get("negatives"):
+        notes.append(
+            "SAMPLED: each target is ranked among drawn items. Compare with figures of the same protocol only: such "
+            "metrics can order recommenders otherwise than the full catalogue (Krichene and Rendle 2020)."
+        )
     if "users" in context:
         notes.append(users_note(context["users"]))
     notes += [_model_note(name, facts) for name, facts in models.items()]

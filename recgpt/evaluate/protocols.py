@@ -8,7 +8,9 @@ import numpy as np
 import polars as pl
 
 from recgpt.data.splits import Split
+from recgpt.data.splits.negatives import published_99_negatives
 from recgpt.errors import DataError
+from recgpt.features.transitions import steps_between, transitions
 
 if TYPE_CHECKING:  # settings are checked before torch is loaded
     from recgpt.ranking import Exclude
@@ -51,6 +53,9 @@ SLICES: dict[str, Slice] = {
     ),
     "short": _explore(f"explore, at most {SHORT} items of history", pl.col("history_items") <= SHORT),
     "long": _explore(f"explore, more than {LONG} items of history", pl.col("history_items") > LONG),
+    "one_step": _explore("explore, in the past the target came directly after the last item", pl.col("steps") == 1),
+    "two_steps": _explore("explore, two such steps lead from the last item to the target", pl.col("steps") == 2),
+    "far": _explore("explore, the last item and the target are farther apart, or not connected", pl.col("steps") == 3),
 }
 """Slice name -> slice; the headline slice of most protocols comes first."""
 
@@ -66,7 +71,8 @@ def refuse_negatives(negatives: int | None) -> None:
         raise DataError(
             f"negatives={negatives}: metrics over sampled negatives are refused. They do not order recommenders as the "
             "full catalogue does, and can reverse them (Krichene and Rendle 2020, On sampled metrics for item "
-            "recommendation). Leave the setting out: the whole catalogue is ranked, which takes seconds"
+            "recommendation). Leave the setting out: the whole catalogue is ranked, which takes seconds; only to "
+            f"reproduce published figures there is the protocol {published_99_negatives.__name__}"
         )
 
 
@@ -74,7 +80,8 @@ def case_table(split: Split) -> pl.DataFrame:
     """Table of the queries of a split, one row each, with the columns that define slices.
 
     Columns: `user, target` (outside ids), `history_items`, `target_count` (interactions with the target in the past),
-    `repeat` (whether the target is in the history), `popularity` (of the target: head, tail or unseen).
+    `repeat` (whether the target is in the history), `popularity` (of the target: head, tail or unseen), `steps` (past
+    transitions from the last item of the history to the target: 1, 2, or 3 for more or none).
     """
     dataset = split.dataset
     count_N = np.bincount(split.past.values, minlength=dataset.n_items)
@@ -90,5 +97,15 @@ def case_table(split: Split) -> pl.DataFrame:
             "target_count": count_B,
             "repeat": split.histories.contains(split.targets),
             "popularity": popularity,
+            "steps": _steps(split),
         }
     )
+
+
+def _steps(split: Split) -> np.ndarray:
+    """(B,) transitions from the last item of each history to its target, see `steps_between`; 3 without a history."""
+    steps_B = np.full(len(split), 3)
+    asked = np.flatnonzero(split.histories.lengths > 0)
+    last = split.histories.values[split.histories.offsets[1:][asked] - 1]
+    steps_B[asked] = steps_between(last, split.targets[asked], transitions(split.past, split.dataset.n_items))
+    return steps_B

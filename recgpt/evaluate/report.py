@@ -40,7 +40,8 @@ SUPERVISIONS = {
 """Supervision -> its meaning, in the order of a table's groups."""
 
 MAIN_SLICES = ("explore", "all", "repeat")
-OTHER_SLICES = ("head", "tail", "unseen", "short", "long")
+OTHER_SLICES = ("head", "tail", "unseen", "short", "long", "one_step", "two_steps", "far")
+STEP_SLICES = OTHER_SLICES[-3:]
 LISTS = {
     "coverage": ("coverage", "share of the catalogue that is in at least one list"),
     "gini": ("Gini", "inequality of exposure over the catalogue, from 0 (equal) to 1 (one item)"),
@@ -148,7 +149,9 @@ class Report:
     def title(self) -> str:
         """Data set, protocol and the parameters that change the metrics, in one line."""
         params = ", ".join(f"{name} {value}" for name, value in self.context["split"].items() if value is not None)
-        params += f"; repeats {self.context['repeats']}; {self.context['items']:,} items ranked"
+        n_drawn = self.context["split"].get("negatives")
+        ranked = f"{self.context['items']:,} items" if n_drawn is None else f"the target and {n_drawn} drawn items"
+        params += f"; repeats {self.context['repeats']}; {ranked} ranked"
         return f"{plain(self.dataset)}: {self.protocol} ({params})"
 
     @property
@@ -340,6 +343,8 @@ class StoredReport:
         """Queries of a slice; DataError for an unknown name."""
         if name not in SLICES:
             raise DataError(f"there is no slice {name!r}: choose among {', '.join(SLICES)}")
+        if name in STEP_SLICES and "steps" not in self.cases.columns:
+            raise DataError(f"{self.path} is of an earlier version, without the slice {name}: make the report again")
         return self.cases.filter(SLICES[name].holds(self.cases))
 
 

@@ -21,6 +21,7 @@ import torch
 from recgpt.arguments import check_iterable, check_type, shown
 from recgpt.config import check_number
 from recgpt.data.splits import Split
+from recgpt.data.splits.negatives import drawn_candidates
 from recgpt.device import hardware
 from recgpt.errors import DataError
 from recgpt.evaluate.beyond_accuracy import beyond_accuracy, category_weights, users_per_item
@@ -54,6 +55,8 @@ def evaluate(
     lists: Sequence[StoredLists] = (),
 ) -> Report:
     """Fit every recommender on the split's past and evaluate it on all slices over the full catalogue.
+
+    Only `published_99_negatives` ranks other items: the target and 99 drawn ones.
 
     Parameters
     ----------
@@ -91,6 +94,11 @@ def evaluate(
     check_number("batch_size", batch_size, at_least=1, whole=True)
     check_number("seed", seed, at_least=0, whole=True)
     split.check_no_leak()
+    if lists and drawn_candidates(split) is not None:
+        raise DataError(
+            f"{split.protocol} ranks drawn items, but lists of another tool are of the whole catalogue: leave --lists "
+            "out, or choose another protocol"
+        )
     models = {each.name: model for each in recommenders if (model := getattr(each, "pretrained_model", None))}
     for model in models.values():
         check_targets_unseen(split, model, allow=allow_trained_on_targets)
@@ -192,6 +200,9 @@ def _lists(
     """
     n_items = split.dataset.n_items
     k = min(k, n_items)
+    candidates_BC = drawn_candidates(split)
+    if candidates_BC is not None:
+        return _lists_of_candidates(recommender, split, min(k, candidates_BC.shape[1]), candidates_BC, progress)
     lists: dict[Exclude, np.ndarray] = {
         "nothing": np.full((len(split), k), -1, dtype=np.int32),
         "history": np.full((len(split), k), -1, dtype=np.int32),
@@ -212,6 +223,23 @@ def _lists(
             lists["history"][batch[row], place_BL[row, column]] = ids_BL[row, column]
             meter.update(len(batch))
     return lists
+
+
+def _lists_of_candidates(
+    recommender: Recommender, split: Split, k: int, candidates_BC: np.ndarray, progress: bool
+) -> dict[Exclude, np.ndarray]:
+    """As `_lists`, of each query's own candidates, one query at a time."""
+    best: dict[Exclude, list[np.ndarray]] = {"nothing": [], "history": []}
+    with Meter(f"ranking with {recommender.name}", len(split), disable=not progress) as meter:
+        for query, candidates in enumerate(candidates_BC):
+            history = split.histories[query : query + 1]
+            for exclude, rows in best.items():
+                if exclude == "history" and not np.isin(candidates, history.values).any():
+                    rows.append(best["nothing"][-1])
+                else:
+                    rows.append(recommender.rank(history, k, exclude=exclude, candidates=candidates).ids[0])
+            meter.update(1)
+    return {exclude: np.array(rows, dtype=np.int32) for exclude, rows in best.items()}
 
 
 def _result(

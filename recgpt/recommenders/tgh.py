@@ -3,7 +3,7 @@
 The Transition-Graph Heuristic of Han et al. 2026 (arXiv 2605.07125), from its formulas. It differs from the paper in
 two points: where a list is not full the paper adds random items, here items follow by their text; and items of the
 history take no places.
-Shapes: B histories, N items, U users.
+Shapes: B histories, N items.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,6 +15,7 @@ from scipy import sparse
 from recgpt.data.dataset import Dataset, Interactions
 from recgpt.data.ragged import Ragged
 from recgpt.features.text_similarity import cosines, unit_rows
+from recgpt.features.transitions import Transitions, rings
 from recgpt.recommenders.base import PopularityIfEmpty, Supervision, item_embeddings
 
 PLACES = {1: ((0, 1, 7), (0, 2, 2), (0, 3, 1)), 2: ((0, 1, 5), (0, 2, 1), (1, 1, 3), (1, 2, 1))}
@@ -24,59 +25,13 @@ COUNT_WEIGHT = 0.5
 _ROWS = 256
 
 
-class Transitions:
-    """Number of times that item j came directly after item i in a user's sequence.
-
-    Attributes
-    ----------
-    count_NN
-        (N, N) counts; zero diagonal.
-    last_U
-        (U,) int64 last item of each user, -1 before the first.
-    """
-
-    def __init__(self, n_items: int) -> None:
-        self.count_NN = sparse.csr_array((n_items, n_items), dtype=np.float64)
-        self.last_U = np.empty(0, dtype=np.int64)
-
-    def append(self, events: Interactions) -> None:
-        """Append `events` to the sequences of their users."""
-        n_new = int(events.user.max(initial=-1)) + 1 - len(self.last_U)
-        if n_new > 0:
-            self.last_U = np.pad(self.last_U, (0, n_new), constant_values=-1)
-        users = np.unique(events.user)
-        user = np.concatenate([users, events.user])
-        item = np.concatenate([self.last_U[users], events.item]).astype(np.int64)
-        order = np.argsort(user, kind="stable")
-        user, item = user[order], item[order]
-        follows = (user[1:] == user[:-1]) & (item[:-1] >= 0) & (item[1:] != item[:-1])
-        pairs = (item[:-1][follows], item[1:][follows])
-        added_NN = sparse.coo_array((np.ones(len(pairs[0])), pairs), shape=self.count_NN.shape)
-        self.count_NN = self.count_NN + added_NN.tocsr()
-        self.last_U[users] = item[np.append(user[1:] != user[:-1], True)] if len(users) else item
-
-    def bonus(self) -> sparse.csr_array:
-        """(N, N) .5 log(1 + count) of each transition over the largest such value of its row."""
-        log_NN = self.count_NN.log1p()
-        largest_N = log_NN.max(axis=1).toarray()
-        bonus_NN = (sparse.diags_array(COUNT_WEIGHT / np.where(largest_N > 0, largest_N, 1)) @ log_NN).tocsr()
-        bonus_NN.sort_indices()
-        return bonus_NN
-
-
-def rings(sources_B: np.ndarray, edges_NN: sparse.csr_array, hops: int) -> list[sparse.csr_array]:
-    """(B, N) matrices, nonzero for the items at exactly 1, 2, ... `hops` transitions from each source."""
-    shape = (len(sources_B), edges_NN.shape[0])
-    ring = sparse.csr_array((np.ones(shape[0]), sources_B, np.arange(shape[0] + 1)), shape=shape)
-    seen, found = ring, []
-    for _ in range(hops):
-        reached = (ring @ edges_NN).astype(bool).astype(np.float64)
-        ring = (reached - reached.multiply(seen)).tocsr()
-        ring.eliminate_zeros()
-        ring.sort_indices()
-        seen = seen + ring
-        found.append(ring)
-    return found
+def bonus(count_NN: sparse.csr_array) -> sparse.csr_array:
+    """(N, N) .5 log(1 + count) of each transition over the largest such value of its row."""
+    log_NN = count_NN.log1p()
+    largest_N = log_NN.max(axis=1).toarray()
+    bonus_NN = (sparse.diags_array(COUNT_WEIGHT / np.where(largest_N > 0, largest_N, 1)) @ log_NN).tocsr()
+    bonus_NN.sort_indices()
+    return bonus_NN
 
 
 def in_order(parts: Iterable[tuple[np.ndarray, int]], is_new_N: np.ndarray) -> list[int]:
@@ -152,7 +107,7 @@ class TGH(PopularityIfEmpty):
 
     def _append(self, events: Interactions) -> None:
         self._transitions.append(events)
-        self._bonus_NN = self._transitions.bonus()
+        self._bonus_NN = bonus(self._transitions.count_NN)
 
     def _scores(self, histories: Ragged) -> np.ndarray:
         scores_BN = np.empty((len(histories), len(self._unit_NE)), dtype=np.float32)
@@ -195,4 +150,4 @@ class TGH(PopularityIfEmpty):
         self._unit_NE = arrays["unit_NE"]
         self._transitions = Transitions(len(self._unit_NE))
         self._transitions.count_NN, self._transitions.last_U = arrays["count_NN"], arrays["last_U"]
-        self._bonus_NN = self._transitions.bonus()
+        self._bonus_NN = bonus(self._transitions.count_NN)

@@ -339,6 +339,7 @@ def made_up(name: str, hits: dict[str, int], n_users: int = 100) -> DatasetCells
                 "target_count": 1,
                 "repeat": False,
                 "popularity": "tail",
+                "steps": 3,
                 f"{recommender}/history": ranks,
                 f"{recommender}/nothing": ranks,
             }

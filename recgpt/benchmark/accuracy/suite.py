@@ -25,6 +25,7 @@ from recgpt.data.splits import Split, load_for, make_split
 from recgpt.errors import DataError
 from recgpt.evaluate.config import KS
 from recgpt.evaluate.lineup import BASELINES, model_embeddings, model_recommenders, names_for, recommenders_for
+from recgpt.evaluate.protocols import SLICES
 from recgpt.evaluate.report import StoredReport
 from recgpt.evaluate.run import evaluate
 from recgpt.evaluate.training_past import check_targets_unseen
@@ -210,6 +211,7 @@ def _cells(
                 "seed": seed,
                 "model": of_model if name in FROM_MODEL else None,
                 "training_record": of_record if name in FROM_MODEL else None,
+                "slices": list(SLICES),
                 **({} if config.cut_offs == KS else {"ks": list(config.cut_offs)}),
                 **({"plugin": PLUGINS[name]} if name in PLUGINS else {}),
             }

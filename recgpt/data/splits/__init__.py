@@ -20,6 +20,7 @@ from recgpt.data.splits.base import Split
 from recgpt.data.splits.cold import cold_item, cold_user, held_out_users
 from recgpt.data.splits.global_time import global_time
 from recgpt.data.splits.leave_one_out import leave_one_out, published_steam_style, second_last, zero_shot
+from recgpt.data.splits.negatives import published_99_negatives
 from recgpt.data.splits.windows import FULL_CATALOGUE, windows
 from recgpt.errors import DataError
 
@@ -34,6 +35,7 @@ PROTOCOLS: dict[str, Callable[..., Split]] = {
         held_out_users,
         windows,
         published_steam_style,
+        published_99_negatives,
     )
 }
 
@@ -101,6 +103,7 @@ __all__ = [
     "leave_one_out",
     "load_for",
     "make_split",
+    "published_99_negatives",
     "published_steam_style",
     "second_last",
     "windows",

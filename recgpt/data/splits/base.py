@@ -20,7 +20,10 @@ from recgpt.errors import DataError
 from recgpt.files import new_files
 
 QUERY_NEEDS = {
-    **dict.fromkeys(("leave_one_out", "second_last", "zero_shot", "published_steam_style"), "three items or more"),
+    **dict.fromkeys(
+        ("leave_one_out", "second_last", "zero_shot", "published_steam_style", "published_99_negatives"),
+        "three items or more",
+    ),
     "global_time": "two interactions before the moment of the split and a new item after it",
     "held_out_users": "a withheld user with two items or more",
     "cold_user": "a withheld user with three items or more",

@@ -31,7 +31,7 @@ def leave_one_out(
     """
     params = {"past": past, "max_users": max_users}
     held_back = {"train": 2, "train+valid": 1}[past]
-    return _leave_out(dataset, "leave_one_out", 1, held_back, params, seed)
+    return leave_out(dataset, "leave_one_out", 1, held_back, params, seed)
 
 
 def second_last(dataset: Dataset, *, max_users: int | None = None, seed: int = 0) -> Split:
@@ -39,7 +39,7 @@ def second_last(dataset: Dataset, *, max_users: int | None = None, seed: int = 0
 
     Parameters as of `leave_one_out`, whose past with `past="train"` is the past here.
     """
-    return _leave_out(dataset, "second_last", 2, 2, {"max_users": max_users}, seed)
+    return leave_out(dataset, "second_last", 2, 2, {"max_users": max_users}, seed)
 
 
 def zero_shot(dataset: Dataset, *, max_users: int | None = None, seed: int = 0) -> Split:
@@ -47,7 +47,7 @@ def zero_shot(dataset: Dataset, *, max_users: int | None = None, seed: int = 0) 
 
     Only item texts and the user's own history are left, so recommenders that read interactions cannot be compared here.
     """
-    return _leave_out(dataset, "zero_shot", 1, None, {"max_users": max_users}, seed)
+    return leave_out(dataset, "zero_shot", 1, None, {"max_users": max_users}, seed)
 
 
 def published_steam_style(dataset: Dataset, *, max_users: int | None = None, seed: int = 0) -> Split:
@@ -65,10 +65,10 @@ def published_steam_style(dataset: Dataset, *, max_users: int | None = None, see
             f"published_steam_style keeps repeats, but {dataset.name} was loaded with repeats "
             f"{dataset.manifest['repeats']}: load it with repeats keep (--repeats keep)"
         )
-    return _leave_out(dataset, "published_steam_style", 1, 1, {"max_users": max_users}, seed)
+    return leave_out(dataset, "published_steam_style", 1, 1, {"max_users": max_users}, seed)
 
 
-def _leave_out(
+def leave_out(
     dataset: Dataset, protocol: str, from_end: int, held_back: int | None, params: dict[str, Any], seed: int
 ) -> Split:
     """Target `from_end` places from the end of each sequence; the past ends `held_back` places from it.
