@@ -42,16 +42,20 @@ def _watch(reading: Reading) -> "TownWatch":
 
 
 @router.get("/map")
-async def town_map(request: Request, run: str) -> Any:
+async def town_map(request: Request, run: str) -> Response:
     """The static map: grids, places, residents, activities, facts."""
-    return JSONResponse(_watch(await service_of(request).reading(run)).town_map())
+    return _zipped(_watch(await service_of(request).reading(run)).map_content)
 
 
 @router.get("/blocks/{block}")
 async def block(request: Request, run: str, block: int) -> Response:
     """Movements of a block, from which every tick of it can be drawn."""
     reading = await service_of(request).reading(run, block)
-    content = _watch(reading).block(block)
+    return _zipped(_watch(reading).block(block))
+
+
+def _zipped(content: bytes) -> Response:
+    """JSON that is kept compressed."""
     return Response(content, media_type="application/json", headers={"content-encoding": "gzip"})
 
 

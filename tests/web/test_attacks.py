@@ -112,7 +112,7 @@ def test_login_gives_a_strict_cookie_and_no_token_in_any_address(guarded):
     assert TOKEN not in cookie + answer.text
     pair = cookie.partition(";")[0]
     assert guarded.get("/api/runs", cookie=pair).status == 200
-    assert "main.js" in guarded.get("/", cookie=pair).text
+    assert "app.js" in guarded.get("/", cookie=pair).text
     assert refused(guarded.get("/api/runs", cookie=pair[:-1] + ("0" if pair[-1] != "0" else "1")), 401)
     assert refused(guarded.get(f"/api/runs?token={TOKEN}"), 401)
     assert refused(guarded.send("POST", "/api/runs/town/control", {"action": "pause"}, {"cookie": pair}))  # no CSRF

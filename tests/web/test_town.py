@@ -18,8 +18,19 @@ def town(client):
     return client
 
 
+def zipped(client, path):
+    """Content of an answer that is compressed whatever was asked."""
+    connection = http.client.HTTPConnection(HOST, client.port, timeout=60)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    assert answer.headers["content-encoding"] == "gzip"
+    found = json.loads(gzip.decompress(answer.read()))
+    connection.close()
+    return found
+
+
 def test_the_map_has_grids_places_and_residents(town):
-    found = town.json("/api/runs/small/town/map")
+    found = zipped(town, "/api/runs/small/town/map")
     size = found["width"] * found["height"]
     assert {sum(runs[1::2]) for runs in found["grids"].values()} == {size}
     assert len(found["residents"]) == PEOPLE
@@ -28,12 +39,7 @@ def test_the_map_has_grids_places_and_residents(town):
 
 
 def test_a_block_comes_compressed_and_whole(town):
-    connection = http.client.HTTPConnection(HOST, town.port, timeout=60)
-    connection.request("GET", "/api/runs/small/town/blocks/2")
-    answer = connection.getresponse()
-    block = json.loads(gzip.decompress(answer.read()))
-    connection.close()
-    assert answer.headers["content-encoding"] == "gzip"
+    block = zipped(town, "/api/runs/small/town/blocks/2")
     assert {row[0] for row in block["walks"]} == set(range(PEOPLE))
     assert block["first"] == 60
 

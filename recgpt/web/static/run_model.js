@@ -131,6 +131,7 @@ export class RunModel {
   setRun(run) {
     this.run = run;
     this.about = run.about;
+    if (this.about && this.about.has_map) this.hasCards = false; // `TownPerson` shows residents by the tick
     this.changed("run");
   }
 

@@ -6,6 +6,8 @@
 //   town: {} or {map: {all}, blocks: {block: movements}, heat: {block}, facts: {tick}, residents: {tick: {agent}}} }.
 
 const RETRY_MS = 2000;
+const LASTING_STREAMS = 3; // of a browser, which opens six connections to a host; one more is for turns
+const TURN_MS = 1500;
 
 /** A request that the server refused, with its one-line reason. */
 export class RequestFailed extends Error {}
@@ -110,17 +112,26 @@ export class HttpSource {
   }
 }
 
-/** Stream of a run that reconnects, and rests while the tab is hidden. */
+/** Stream of a run that reconnects, rests while the tab is hidden, and takes turns where the browser has many tabs. */
 class Follower {
   constructor(base, after, listener) {
-    Object.assign(this, { base, after, listener, events: null, timer: 0 });
+    Object.assign(this, { base, after, listener, events: null, timer: 0, number: 0, release: () => {} });
     this.onVisible = () => (document.hidden ? this.rest() : this.open());
     document.addEventListener("visibilitychange", this.onVisible);
     this.open();
   }
 
-  open() {
+  async open() {
     this.rest();
+    const { number } = this;
+    const place = await streamPlace();
+    if (number !== this.number) return place.release(); // at rest again meanwhile
+    this.release = place.release;
+    this.listen();
+    if (place.isTurn) this.timer = setTimeout(() => this.open(), TURN_MS);
+  }
+
+  listen() {
     const events = new EventSource(`${this.base}/stream?after=${this.after}`);
     const receive = (name, handle) => events.addEventListener(name, (event) => handle(JSON.parse(event.data)));
     receive("frame", (frame) => {
@@ -141,15 +152,35 @@ class Follower {
   }
 
   rest() {
+    this.number += 1;
     clearTimeout(this.timer);
     if (this.events) this.events.close();
     this.events = null;
+    this.release();
+    this.release = () => {};
   }
 
   close() {
     document.removeEventListener("visibilitychange", this.onVisible);
     this.rest();
   }
+}
+
+/** A place for a stream: one of a few for good, or else a turn at the last one. */
+async function streamPlace() {
+  if (!navigator.locks) return { release() {}, isTurn: false }; // no secure context
+  for (let number = 0; number < LASTING_STREAMS; number++) {
+    const release = await heldLock(`recgpt-stream-${number}`, { ifAvailable: true });
+    if (release) return { release, isTurn: false };
+  }
+  return { release: await heldLock("recgpt-stream-turn", {}), isTurn: true };
+}
+
+/** Function that frees a lock of this browser; null where it is not available. */
+function heldLock(name, options) {
+  return new Promise((resolve) => {
+    navigator.locks.request(name, options, (lock) => (lock ? new Promise((free) => resolve(free)) : resolve(null)));
+  });
 }
 
 /** A run in the files beside the page. */

@@ -13,7 +13,6 @@ const MIDDLE = [["Map", "scene"], ["Charts", "charts"]];
 export class TownPage {
   constructor(model, run) {
     Object.assign(this, { model, run, clock: run.clock });
-    model.hasCards = false; // `TownPerson` shows residents by the tick
     model.tickShown = () => run.clock.whole;
     this.stage = new TownStage(model, run);
     this.transport = new TownTransport(model, run.map, run.clock);

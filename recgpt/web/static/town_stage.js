@@ -18,7 +18,7 @@ export class TownRun {
     this.clock = clock || new TownClock({ secondsPerTick: map.seconds_per_tick, ticksPerBlock: map.ticks_per_block, ready: (block) => this.isReady(block) });
     model.on("series run", () => this.follow());
     this.clock.on(() => this.load());
-    this.shares = clock !== null;
+    this.shares = this.begun = clock !== null; // before, it is not known which block is wanted
     this.follow();
   }
 
@@ -55,7 +55,7 @@ export class TownRun {
 
   load() {
     const { clock, model } = this;
-    if (!model.last) return;
+    if (!model.last || !this.begun) return;
     const pace = clock.speed / clock.secondsPerTick / clock.ticksPerBlock; // blocks a second
     const ahead = clock.playing || clock.live ? Math.min(24, Math.ceil(pace * AHEAD_S)) : 1;
     this.blocks.want(Math.min(clock.block, model.last), ahead + 1, model.last);
@@ -86,6 +86,7 @@ export class TownStage {
   /** Show the tick of the address, else the newest of a run that is played, else the first morning. */
   start({ tick, play, name }) {
     const { clock, model, run } = this;
+    run.begun = true;
     if (tick !== null) clock.seek(tick);
     else if (model.run.status === "playing") clock.goLive();
     else clock.seek(run.opening);

@@ -163,3 +163,19 @@ def test_three_tabs_go_on_after_the_run_was_killed_and_resumed(open_tab, served,
         wait_for_step(tab, known + 5)
     tabs[2].keyboard.press("Space")
     badge(tabs[0], "Paused")
+
+
+def test_eight_tabs_of_a_browser_all_follow(open_tab, run_address):
+    page = open_tab(run_address)
+    badge(page, "Paused")
+    before = step_shown(page)
+    tabs = [page, *(page.context.new_page() for _ in range(7))]
+    for tab in tabs[1:]:
+        tab.set_default_timeout(60_000)
+        tab.goto(run_address)
+        tab.locator(".place", has_text=f"round {before:,} /").wait_for()
+    page.keyboard.press("n")
+    for tab in tabs:
+        wait_for_step(tab, before + 1)
+    for tab in tabs[1:]:
+        tab.close()

@@ -10,6 +10,7 @@ watch.person(tick=3000, agent=4)
 import gzip
 import json
 from collections import OrderedDict
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -115,8 +116,7 @@ class TownWatch(EventWatch):
         self.time = self.step * BLOCK_SECONDS
         block = self._movements.add(rows)
         self._stood.append(stood(block, self._start.rules.ticks_per_block))
-        text = json.dumps(block, ensure_ascii=False, separators=(",", ":"))
-        self._blocks.append(gzip.compress(text.encode(), compresslevel=5, mtime=0))
+        self._blocks.append(_gzipped(block))
 
     def now(self) -> str:
         """Date and time at the end of the block."""
@@ -242,6 +242,11 @@ class TownWatch(EventWatch):
         """The static map. See `movements.drawn_map`."""
         return self._map
 
+    @cached_property
+    def map_content(self) -> bytes:
+        """The static map as gzipped JSON."""
+        return _gzipped(self._map)
+
     def block_of(self, tick: int) -> int:
         """Block that a tick belongs to; the end of the log to its last block.
 
@@ -345,6 +350,11 @@ class TownWatch(EventWatch):
             reads = self.run.newest_events(range(1, step + 1), 1, agent=agent, kinds=["retrieved"])
             found["read"] = residents_view.last_read(reads)
         return found
+
+
+def _gzipped(value: Any) -> bytes:
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return gzip.compress(text.encode(), compresslevel=5, mtime=0)
 
 
 def _planned(block: list[Any]) -> list[Any]:

@@ -69,6 +69,14 @@ def test_a_small_limit_drops_fields_and_changes_no_path():
         assert small.used_bytes <= 30_000
 
 
+def test_small_fields_are_those_of_large_ones(monkeypatch):
+    town_map = load_default_map()
+    tiles = [int(tile) for tile in np.flatnonzero(~town_map.walls_HW.ravel())[::97]]
+    small = [Paths(town_map).path(start, goal) for start, goal in pairwise(tiles)]
+    monkeypatch.setattr("recgpt.simulate.worlds.town.paths._SMALL", 0)
+    assert [Paths(town_map).path(start, goal) for start, goal in pairwise(tiles)] == small
+
+
 def test_no_way_is_an_error():
     walls_HW = np.array([[False, True, False]])
     with pytest.raises(SimulationError, match=r"no way from tile \(0, 0\) to \(2, 0\) of field"):
