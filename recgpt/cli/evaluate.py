@@ -196,6 +196,15 @@ def benchmark_accuracy(
     seeds: Annotated[
         list[int] | None, typer.Option(help="seeds, instead of those of the suite; repeat the flag")
     ] = None,
+    without: Annotated[str, typer.Option(help="recommenders of the suite to leave out, comma-separated")] = "",
+    earlier: Annotated[
+        Path | None,
+        typer.Option(
+            help="JSON that an earlier run of the suite wrote: its rows stand in for recommenders left out, where data"
+            " and queries are the same, except for those that use a model",
+            dir_okay=False,
+        ),
+    ] = None,
     plugin: Plugins = None,
     allow_trained_on_targets: AllowTrained = False,
     data: Annotated[Path, typer.Option(help="folder with the data set folders", file_okay=False)] = Path("data"),
@@ -210,26 +219,56 @@ def benchmark_accuracy(
     Example: recgpt benchmark accuracy --suite foundation --only "Global time" --seeds 0 --data data
 
     Example: recgpt benchmark accuracy --config my.yaml --set max_users=500 --data data
+
+    Example: recgpt benchmark accuracy --suite foundation --without sasrec --earlier runs/before/foundation.json
     """
     if suite and config:
         raise typer.BadParameter("--suite and --config exclude each other: pass one of them")
     allow_plugins(*(plugin or ()), overrides=overrides or ())
     from recgpt.benchmark.accuracy.settings import DEFAULT_SUITE, Suite
+    from recgpt.bounds import read_json
     from recgpt.files import require_writable
 
     allowed = {"allow_trained_on_targets": True} if allow_trained_on_targets else {}
     whole = Suite.load(config or Suite.packaged_file(suite or DEFAULT_SUITE), overrides or (), allowed)
-    chosen = whole.restricted(only=only or (), seeds=seeds or ())
+    left_out = [name.strip() for name in without.split(",") if name.strip()]
+    chosen = whole.restricted(only=only or (), seeds=seeds or (), without=left_out)
+    before = None if earlier is None else read_json(earlier)
     chosen.require_datasets(data)
     require_writable(out)
 
+    from recgpt.benchmark.accuracy.earlier import with_earlier
     from recgpt.benchmark.accuracy.page import summarize, write_reports
     from recgpt.benchmark.accuracy.suite import run_suite
     from recgpt.models import load_model
 
     found = run_suite(chosen, data=data, out=out, load_model=load_model)
-    paths = write_reports(summarize(chosen, found), found, out=out)
+    summary = summarize(chosen, found)
+    if before is not None:
+        summary = with_earlier(summary, before)
+    paths = write_reports(summary, found, out=out)
     say(f"{paths[0]}, {paths[1].name} and {paths[2].name}")
+
+
+@benchmark_app.command("tables")
+def benchmark_tables(
+    summary: Annotated[Path, typer.Argument(help="JSON that `recgpt benchmark accuracy` wrote", dir_okay=False)],
+    page: Annotated[
+        Path,
+        typer.Argument(help="Markdown page with the two comment lines between which the tables go", dir_okay=False),
+    ],
+) -> None:
+    """Write the main tables of a stored benchmark into a Markdown page.
+
+    They replace what stands between the lines "<!-- tables of NAME: begin -->" and "<!-- tables of NAME: end -->".
+
+    Example: recgpt benchmark tables benchmarks/results/foundation.json docs/results.md
+    """
+    from recgpt.benchmark.accuracy.digest import write_tables
+    from recgpt.bounds import read_json
+
+    write_tables(read_json(summary), page)
+    say(str(page))
 
 
 @benchmark_app.command("speed")

@@ -215,15 +215,16 @@ def test_a_suite_that_comes_with_the_package_can_be_run(name):
         assert bool(part.title) == bool(part.about) == (len(suite.parts) > 1)
 
 
-def test_the_foundation_suite_is_five_parts_that_ask_few_enough_users():
+def test_the_foundation_suite_has_parts_that_ask_few_enough_users():
     suite = Suite.named("foundation")
     assert [part.config.protocol for part in suite.parts] == [
-        *("leave_one_out", "leave_one_out", "global_time", "cold_item", "windows")
+        *("leave_one_out", "leave_one_out", "global_time", "cold_item", "windows"),
+        *("published_steam_style", "published_99_negatives"),
     ]
-    assert [part.config.past for part in suite.parts] == ["train+valid", "train", None, None, "train+valid"]
-    assert {part.config.max_users for part in suite.parts} == {5000}
+    assert [part.config.past for part in suite.parts] == ["train+valid", "train", None, None, "train+valid", None, None]
+    assert all((part.config.max_users or 0) in (2000, 5000) for part in suite.parts)
     assert all({"recgpt_text", "recgpt"} <= set(part.config.recommenders) for part in suite.parts)
-    assert [len(part.config.datasets) for part in suite.parts] == [8, 8, 3, 4, 2]
+    assert [len(part.config.datasets) for part in suite.parts] == [8, 8, 3, 4, 2, 2, 1]
 
 
 def test_an_unknown_suite_names_those_there_are():
@@ -240,7 +241,7 @@ def test_parts_are_chosen_by_title_or_number_and_seeds_replaced():
     assert [part.title for part in some.parts] == ["Global time", "Published windows"]
     assert [part.config.seeds for part in some.parts] == [[7], [7]]
     assert some.parts[0].config.datasets == suite.parts[2].config.datasets
-    for wanted in ("6", "0", "Global", ""):
+    for wanted in ("8", "0", "Global", ""):
         with pytest.raises(DataError, match=rf"foundation has no part '{wanted}': .*3 Global time"):
             suite.restricted(only=[wanted])
 

@@ -17,6 +17,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from recgpt.benchmark.accuracy.earlier import mean_ratios
 from recgpt.benchmark.accuracy.plots import accuracy_plots
 from recgpt.benchmark.accuracy.settings import BenchmarkConfig, Part, Suite
 from recgpt.benchmark.accuracy.suite import REFERENCE, DatasetCells
@@ -38,7 +39,7 @@ LEVELS = (RecGPTText.name, RecGPTContext.name, RecGPTFineTuned.name)
 
 PUBLISHED = Path(__file__).with_name("published.json")
 PUBLISHED_PROTOCOLS = ("leave_one_out", "windows")
-"""Protocols of the published figures; each figure names its own."""
+"""Protocols beside which published figures stand, except those that name another `split`; each says its own."""
 
 
 def summarize(suite: Suite, found: Sequence[Sequence[DatasetCells]]) -> dict[str, Any]:
@@ -81,26 +82,27 @@ def _machines(found: Sequence[Sequence[DatasetCells]]) -> str:
 def _summarize_part(
     part: Part, sets: Sequence[DatasetCells], published: dict[str, list[dict[str, Any]]]
 ) -> dict[str, Any]:
-    beside = published if part.config.protocol in PUBLISHED_PROTOCOLS else {}
+    beside = {name: _published_beside(part.config.protocol, rows) for name, rows in published.items()}
     datasets = [_summarize(cells, part.config, beside.get(cells.name, [])) for cells in sets if cells.reports]
     return {
         "title": part.title,
         "about": part.about,
         "config": part.config.model_dump(exclude={"negatives"}),
-        "mean_ratios": _mean_ratios(datasets),
+        "mean_ratios": mean_ratios(datasets, _levels(datasets)),
         "datasets": datasets,
     }
 
 
-def _mean_ratios(datasets: Sequence[dict[str, Any]]) -> dict[str, float | None]:
-    """Geometric mean of the ratios of each row in `LEVELS` over the compared data sets; None if one lacks the row."""
+def _published_beside(protocol: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Published figures that stand beside a protocol, by NDCG@10; figures at other cut-offs first."""
+    beside = [row for row in rows if protocol in ([row["split"]] if "split" in row else PUBLISHED_PROTOCOLS)]
+    return sorted(beside, key=lambda row: row["ndcg@10"] or 0)
+
+
+def _levels(datasets: Sequence[dict[str, Any]]) -> dict[str, None]:
+    """Rows of `LEVELS` that any data set of a part compares."""
     compared = [dataset["against_best"] for dataset in datasets if dataset["against_best"] is not None]
-    found = {}
-    for name in LEVELS:
-        ratios = [each["ratios"].get(name) for each in compared]
-        if any(ratio is not None for ratio in ratios):
-            found[name] = None if None in ratios else float(np.prod(ratios) ** (1 / len(ratios)))
-    return found
+    return {name: None for name in LEVELS if any(name in each["ratios"] for each in compared)}
 
 
 def _summarize(cells: DatasetCells, config: BenchmarkConfig, published: list[dict[str, Any]]) -> dict[str, Any]:
@@ -237,6 +239,15 @@ def metric_cells(row: dict[str, Any]) -> list[str]:
     return [row["supervision"], row["recommender"], *figures, _difference(against), p, *slices]
 
 
+def earlier_rows(dataset: dict[str, Any]) -> str:
+    """Sentence on rows that come from an earlier run of the suite; empty without such rows."""
+    by_date: dict[str, list[str]] = {}
+    for row in dataset["rows"]:
+        if "made" in row:
+            by_date.setdefault(row["made"], []).append(row["recommender"])
+    return "; ".join(f"From the run of {made}: {', '.join(names)}" for made, names in by_date.items())
+
+
 def list_cells(row: dict[str, Any]) -> list[str]:
     """Cells of a row of the table of beyond-accuracy metrics."""
     seconds = (f"{row['seconds'][step]:,.1f}" for step in ("fit", "rank"))
@@ -267,7 +278,9 @@ def _with_interval(metric: dict[str, Any]) -> str:
 def protocol_line(dataset: dict[str, Any]) -> str:
     """Protocol and its parameters in one line."""
     params = ", ".join(f"{name} {value}" for name, value in dataset["split"].items() if value is not None)
-    return f"{dataset['protocol']} ({params}; repeats {dataset['repeats']}; {dataset['items']:,} items ranked)"
+    sampled = dataset["split"].get("negatives")
+    ranked = f"{dataset['items']:,} items" if sampled is None else f"only the target and {sampled} drawn items"
+    return f"{dataset['protocol']} ({params}; repeats {dataset['repeats']}; {ranked} ranked)"
 
 
 def ratio_table(part: dict[str, Any]) -> list[list[str]]:
@@ -305,6 +318,8 @@ def _markdown_section(dataset: dict[str, Any]) -> list[str]:
     n_cases = dataset["n"][dataset["headline"]]
     lines = [f"## {escaped(dataset['name'])}", "", f"{protocol_line(dataset)}. {n_cases:,} cases.", ""]
     lines += [markdown_table([HEADER, *map(metric_cells, dataset["rows"])]), ""]
+    if earlier := earlier_rows(dataset):
+        lines += [earlier, ""]
     if cut_offs := cut_off_table(dataset):
         lines += [markdown_table(cut_offs), ""]
     lines += [markdown_table([LISTS_HEADER, *map(list_cells, dataset["rows"])]), ""]
@@ -315,7 +330,17 @@ def _markdown_section(dataset: dict[str, Any]) -> list[str]:
     ]
 
 
-_PUBLISHED_HEADER = ["published model", "Hit@10", "NDCG@10", "trained in domain", "protocol", "source"]
+_PUBLISHED = ("hit@5", "ndcg@5", *METRICS)
+_PUBLISHED_HEADER = [
+    "published model",
+    "Hit@5",
+    "NDCG@5",
+    "Hit@10",
+    "NDCG@10",
+    "trained in domain",
+    "protocol",
+    "source",
+]
 _METHOD = (
     "Full catalogue ranked. Mean and bootstrap 95 % interval over users; differences are paired, p-values corrected "
     "for all recommenders of a data set (Holm)."
@@ -329,7 +354,7 @@ RATIOS_ABOUT = (
 
 def published_cells(row: dict[str, Any]) -> list[str]:
     """Cells of a row of the table of published figures."""
-    figures = [decimal(row[metric]) for metric in METRICS]
+    figures = [decimal(row[metric]) if row.get(metric) is not None else "–" for metric in _PUBLISHED]
     return [row["model"], *figures, "yes" if row["trained_in_domain"] else "no", row["protocol"], row["source"]]
 
 
@@ -350,10 +375,12 @@ def html(summary: dict[str, Any], found: Sequence[Sequence[DatasetCells]]) -> st
         ratios_header=RATIOS_HEADER,
         ratios_about=RATIOS_ABOUT,
         ratio_table=ratio_table,
+        published_cells=published_cells,
         lists_header=LISTS_HEADER,
         lists=LISTS,
         metric_cells=metric_cells,
         list_cells=list_cells,
+        earlier_rows=earlier_rows,
         cut_off_table=cut_off_table,
         decimal=decimal,
         protocol_line=protocol_line,

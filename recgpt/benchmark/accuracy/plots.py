@@ -29,7 +29,7 @@ def accuracy_plots(dataset: dict[str, Any], cells: DatasetCells) -> list[Markup]
     """
     colours = {row["recommender"]: f"C{i % 10}" for i, row in enumerate(dataset["rows"])}
     by_ndcg = sorted(dataset["rows"], key=lambda row: -row["metrics"]["ndcg@10"]["mean"])
-    lines = [row["recommender"] for row in by_ndcg[:DRAWN]]
+    lines = [row["recommender"] for row in by_ndcg if row["recommender"] in cells.reports][:DRAWN]
     lines += [name for name in (REFERENCE, "popularity") if name in cells.reports and name not in lines]
     return [
         _svg(lambda axes: _against_popularity(axes, dataset, colours)),

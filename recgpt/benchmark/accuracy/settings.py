@@ -148,8 +148,8 @@ class Suite(Config):
             check_names(part.config.recommenders)
         return suite
 
-    def restricted(self, *, only: Sequence[str] = (), seeds: Sequence[int] = ()) -> Self:
-        """Copy of the suite with some of its parts and other seeds; empty arguments change nothing.
+    def restricted(self, *, only: Sequence[str] = (), seeds: Sequence[int] = (), without: Sequence[str] = ()) -> Self:
+        """Copy of the suite with some of its parts, other seeds or fewer recommenders; empty arguments change nothing.
 
         Parameters
         ----------
@@ -157,12 +157,15 @@ class Suite(Config):
             Titles (case-insensitive) or numbers (from 1) of parts, which stay in the order of the suite.
         seeds
             Seeds of every part.
+        without
+            Recommenders to leave out of every part.
 
         Raises
         ------
         DataError
-            Unknown part.
+            Unknown part or recommender, or a part would have no recommender left.
         """
+        check_names(without)
         chosen = {self._index(wanted) for wanted in only} or set(range(len(self.parts)))
         parts = [part for index, part in enumerate(self.parts) if index in chosen]
         if seeds:
@@ -170,6 +173,8 @@ class Suite(Config):
                 part.model_copy(update={"config": part.config.model_copy(update={"seeds": list(seeds)})})
                 for part in parts
             ]
+        if without:
+            parts = [part.model_copy(update={"config": _without(part, without)}) for part in parts]
         return self.model_copy(update={"parts": parts})
 
     def require_datasets(self, data: Path) -> None:
@@ -194,3 +199,10 @@ class Suite(Config):
                 return index
         known = "; ".join(f"{number} {part.title}".rstrip() for number, part in enumerate(self.parts, start=1))
         raise DataError(f"{self.name} has no part {wanted!r}: choose among {known}")
+
+
+def _without(part: Part, names: Sequence[str]) -> BenchmarkConfig:
+    kept = [name for name in part.config.recommenders if name not in names]
+    if not kept:
+        raise DataError(f"part {part.title!r} has no recommender left without {', '.join(names)}: leave out fewer")
+    return part.config.model_copy(update={"recommenders": kept})
