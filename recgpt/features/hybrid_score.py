@@ -40,6 +40,7 @@ RATE_SCALE = 300
 COSINE_SCALE = 30
 ROWS = 64  # histories whose features are computed at a time
 _ROWS_IN_CACHE = 16  # histories whose sums of counts, in float64, are held at a time
+_ROWS_OF_A_PASS = 4  # histories whose features fit into a core's cache
 
 
 @dataclass(frozen=True)
@@ -76,29 +77,38 @@ class HybridIndex:
         query_BE = quantize_rows(pooled(histories, self.unit_NE))
         text_BN = _product(query_BE, self.quantized_NE)
         popularity_N = _standardised(np.log1p(past.count_N))
-        co_visitation_BN, cosine_BN, co_occurrence_BN = (np.empty_like(text_BN) for _ in range(3))
+        co_visitation_BN, cosine_BN, co_occurrence_BN = (np.zeros_like(text_BN) for _ in range(3))
         rate_N = 1 / (past.near_sum_N / UNITS + SHRINKAGE) / UNITS
         damping_N = 1 / np.sqrt(past.count_N + COUNT_DAMPING)
         near_damping_N = damping_N / UNITS
+        damping_C = np.tile(
+            damping_N, min(len(histories), _ROWS_IN_CACHE)
+        )  # of the items of several histories in a row
         for start in range(0, len(histories), _ROWS_IN_CACHE):
             rows = slice(start, start + _ROWS_IN_CACHE)
-            text_BN[rows] = _standardised(text_BN[rows])
             recent_BN = recent_items(histories[rows], self.n_items)
             long_BN = decayed(histories[rows], LONG_DECAY, LONG_ITEMS, self.n_items)
-            rates_BN, near_BN = past.near.products(recent_BN, rate_N, near_damping_N)
-            (together_BN,) = past.together.products(long_BN, damping_N)
-            co_visitation_BN[rows] = np.log1p(RATE_SCALE * rates_BN)
-            cosine_BN[rows] = np.log1p(COSINE_SCALE * (near_BN * damping_N))
-            co_occurrence_BN[rows] = np.log1p(COSINE_SCALE * (together_BN * damping_N))
+            # Most items were never near one of the history: logarithms are taken of the others alone.
+            near_P, (rates_P, near_damped_P) = past.near.products(recent_BN, rate_N, near_damping_N)
+            together_P, (taken_P,) = past.together.products(long_BN, damping_N)
+            _put(co_visitation_BN[rows], near_P, np.log1p(RATE_SCALE * rates_P))
+            _put(cosine_BN[rows], near_P, np.log1p(COSINE_SCALE * (near_damped_P * damping_C[near_P])))
+            _put(co_occurrence_BN[rows], together_P, np.log1p(COSINE_SCALE * (taken_P * damping_C[together_P])))
+        for start in range(0, len(histories), _ROWS_OF_A_PASS):
+            rows = slice(start, start + _ROWS_OF_A_PASS)
+            text_BN[rows] = _standardised(text_BN[rows])
         popularity_BN = np.broadcast_to(popularity_N, text_BN.shape)
         return HybridFeatures(text_BN, popularity_BN, co_visitation_BN, cosine_BN, co_occurrence_BN)
 
 
 def weighted_sum(features: Sequence[np.ndarray], weights_F: np.ndarray) -> np.ndarray:
     """(B, N) float32 hybrid score: the sum of the features, each (B, N) times its weight."""
-    score_BN, term_BN = np.zeros_like(features[0]), np.empty_like(features[0])
-    for weight, feature_BN in zip(weights_F, features, strict=True):
-        score_BN += np.multiply(np.float32(weight), feature_BN, out=term_BN)
+    score_BN = np.empty_like(features[0])
+    for start in range(0, len(score_BN), _ROWS_OF_A_PASS):
+        rows = slice(start, start + _ROWS_OF_A_PASS)
+        score_BN[rows] = sum(
+            np.multiply(np.float32(weight), each_BN[rows]) for weight, each_BN in zip(weights_F, features, strict=True)
+        )
     return score_BN
 
 
@@ -144,11 +154,17 @@ def _standardised(values_N: np.ndarray) -> np.ndarray:
     Both are summed in float64 and then rounded: NumPy's order of summation depends on the processor, and the
     difference would be visible in float32.
     """
-    mean = values_N.mean(axis=-1, keepdims=True, dtype=np.float64)
-    squares = values_N - mean
-    squares *= squares
-    spread = np.sqrt(squares.mean(axis=-1, keepdims=True)).astype(np.float32)
+    precise_N = values_N.astype(np.float64)
+    mean = precise_N.mean(axis=-1, keepdims=True)
+    precise_N -= mean
+    variance = np.einsum("...n,...n->...", precise_N, precise_N)[..., None] / values_N.shape[-1]
+    spread = np.sqrt(variance).astype(np.float32)
     standard_N = values_N.astype(np.float32)
     standard_N -= mean.astype(np.float32)
     standard_N /= np.where(spread > 0, spread, np.float32(1))
     return standard_N
+
+
+def _put(table_BN: np.ndarray, places_P: np.ndarray, values_P: np.ndarray) -> None:
+    """Set the entries of a contiguous table at places of its flattened form."""
+    table_BN.reshape(-1)[places_P] = values_P

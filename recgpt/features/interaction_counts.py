@@ -50,17 +50,24 @@ class GrowingCounts:
         first, *others = self.parts
         self._main_NN, self._extra_NN = sum(others, start=first), None
 
-    def products(self, weights_BN: sparse.csr_array, *scales_N: np.ndarray) -> list[np.ndarray]:
-        """(B, N) float64 (weights x scale) @ counts, for each (N,) scale of the items; the counts are read once."""
+    def products(self, weights_BN: sparse.csr_array, *scales_N: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Products (weights x scale) @ counts for each positive (N,) scale of the items; the counts are read once.
+
+        Returns
+        -------
+        tuple
+            (P,) places of the (B, N) products, flattened, that are not 0; (P,) float64 products at them for each scale.
+        """
         items_R, shape = weights_BN.indices, weights_BN.shape
         case_R = np.repeat(np.arange(shape[0]), np.diff(weights_BN.indptr))
-        products = [np.zeros(shape) for _ in scales_N]
+        products: list[np.ndarray] = []
         for part_NN in self.parts:
             # One row a weight, one column an item of a history: the products of all histories are a single vector.
             rows_RC = _side_by_side(part_NN[items_R], case_R, shape)
-            for product_BN, scale_N in zip(products, scales_N, strict=True):
-                product_BN += ((weights_BN.data * scale_N[items_R]) @ rows_RC).reshape(shape)
-        return products
+            added = [(weights_BN.data * scale_N[items_R]) @ rows_RC for scale_N in scales_N]
+            products = [one_C + other_C for one_C, other_C in zip(products, added, strict=True)] if products else added
+        places_P = np.flatnonzero(products[0] != 0)
+        return places_P, [product_C[places_P] for product_C in products]
 
     def looked_up(self, items_BS: np.ndarray, place_BN: np.ndarray, n_places: int) -> np.ndarray:
         """(B, S, M) float32 counts C[items_BS, candidate]; `place_BN` maps items to candidate index (-1: no candidate).
