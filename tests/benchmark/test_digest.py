@@ -92,3 +92,10 @@ def test_recommenders_are_left_out_of_every_part():
     every = [name for part in suite.parts for name in part.config.recommenders]
     with pytest.raises(DataError, match="no recommender left"):
         suite.restricted(without=every)
+
+
+def test_the_suite_of_the_generative_model_ranks_the_queries_of_the_foundation_suite():
+    (part,) = Suite.load(ROOT / "benchmarks" / "generative_zero_shot.yaml").parts
+    same = Suite.named("foundation").parts[0].config
+    for name in ("datasets", "protocol", "past", "max_users"):
+        assert getattr(part.config, name) == getattr(same, name)

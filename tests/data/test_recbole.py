@@ -42,6 +42,15 @@ def test_a_benchmark_has_a_split(folder, tmp_path):
     assert dataset.item_map.to_outside(dataset.sequences[0]).to_list() == [1, 22, 3]
 
 
+@pytest.mark.parametrize(
+    ("time_format", "text"), [("ms", "881250949000"), ("%d/%m/%Y %H:%M:%S", "04/12/1997 15:55:49")]
+)
+def test_times_may_have_a_format(folder, tmp_path, time_format, text):
+    (folder / "ml.inter").write_text(INTER + f"196\t22\t3\t{text}\n")
+    recbole.read(folder, tmp_path / "out", time_format=time_format)
+    assert Dataset.load(tmp_path / "out").interactions.timestamp.tolist() == [881250949]
+
+
 def test_fields_can_be_named(folder, tmp_path):
     (folder / "ml.item").write_text("sku:token\tlabel:token_seq\n" + "1\tCup\n22\tPlate\n3\tFork\n")
     with pytest.raises(DataError, match=r"ml.item has no column 'item_id' \(it has sku, label\)"):

@@ -16,7 +16,7 @@ import polars as pl
 from recgpt.data.ids import IdRule
 from recgpt.data.process import workspace, write_dataset
 from recgpt.data.readers.holes import Holes
-from recgpt.data.readers.tables import copy_columns, usable_tables
+from recgpt.data.readers.tables import copy_columns, dated_columns, usable_tables
 from recgpt.data.readers.text_tables import Table, open_table
 from recgpt.data.schema import SPLIT_NAMES
 from recgpt.errors import DataError
@@ -38,6 +38,7 @@ def read(
     user: str = "user_id",
     item: str = "item_id",
     time: str = "timestamp",
+    time_format: str | None = None,
     rating: str = "rating",
     title: str | None = None,
     categories: str | None = None,
@@ -57,6 +58,8 @@ def read(
         Folder of the data set, or its `.inter` file.
     user, item, time, rating
         Names of the fields of the events, without their types; time and rating may be absent.
+    time_format
+        Format of the times, see `recgpt.data.times`; found out by default.
     title, categories, brand, description
         Names of the fields of the catalogue; the usual ones by default.
     ids, holes, encoding
@@ -82,7 +85,8 @@ def read(
         for split, path in events_paths.items():
             table = _open(path, work / f"events {split}", encoding, [user, item])
             present = {new: old for new, old in (("timestamp", time), ("rating", rating)) if old in table.columns}
-            rows = copy_columns(table, {"user_id": user, "item_id": item, **present}, work / f"{split}.parquet")
+            columns = {"user_id": user, "item_id": item, **present}
+            rows = copy_columns(table, columns, work / f"{split}.parquet", as_text=dated_columns(time_format))
             tables.append(table)
             parts.append(rows if split == "all" else rows.with_columns(split=pl.lit(split)))
         events = tables[0]
@@ -97,7 +101,7 @@ def read(
             work,
             ids=ids,
             holes=holes,
-            times=(time, None),
+            times=(time, time_format),
         )
         write_dataset(
             out,

@@ -103,8 +103,7 @@ def read(
         form = {"separator": separator, "encoding": encoding}
         events = open_table(source, work / "events", wanted=list(columns.values()), **form)
         catalogue = open_table(items, work / "items", wanted=[catalogue_item, *texts.values()], **form)
-        is_dated = time_format is not None and time_format not in UNITS
-        event_rows = copy_columns(events, columns, work / "events.parquet", as_text=("timestamp",) if is_dated else ())
+        event_rows = copy_columns(events, columns, work / "events.parquet", as_text=dated_columns(time_format))
         item_rows = copy_columns(catalogue, {"item_id": catalogue_item, **texts}, work / "listed.parquet")
         for table in (events, catalogue):
             table.say_form()
@@ -212,6 +211,11 @@ def _whole(table: Table, rows: pl.LazyFrame) -> pl.DataFrame:
         faults = find_faults(found.lazy(), table.path.name, table.unit)
         raise refusal(faults, f"Correct them in {table.path}")
     return found.drop(BOOKKEEPING)
+
+
+def dated_columns(time_format: str | None) -> tuple[str, ...]:
+    """Columns that stay texts: the timestamp where its format is one of dates, not of numbers."""
+    return ("timestamp",) if time_format is not None and time_format not in UNITS else ()
 
 
 def copy_columns(table: Table, columns: Mapping[str, str], copy: Path, as_text: Sequence[str] = ()) -> pl.LazyFrame:
