@@ -14,7 +14,8 @@ solvers", section 3.)
 Where times are known, a user's last item lies among later interactions of others, whereas a query may come after all
 of them; weights that fit the one lose on the other. So there are two sets of queries: last items of users, and the
 first new items after the 90 % quantile of the times, with nothing after it indexed. Both sets have the same weight in
-the one system; without enough queries of the second kind, a catalogue with times is not calibrated.
+the one system; without enough queries of the second kind, a catalogue with times is not calibrated. An index for
+queries that all come now, as in use, is calibrated on the second kind alone.
 
 The penalty is chosen by five-fold cross-validation. w is kept only if it lowers the loss of the validation folds by two
 standard errors, and that of no set of queries rises. Then the held-out interactions are counted like all others.
@@ -60,6 +61,7 @@ def index_and_calibrate(
     texts: Sequence[str] | None,
     *,
     shortlist: int,
+    now: bool = False,
 ) -> tuple[CatalogueFeatures, CalibrationWeights | None]:
     """Index a catalogue and calibrate the network's logits to it; None if calibration does not help.
 
@@ -69,6 +71,8 @@ def index_and_calibrate(
         See `CatalogueFeatures.from_sequences`.
     shortlist
         Number of candidates of a query.
+    now
+        All queries come after the whole past: where times are known, only the latest ones are held out.
 
     Raises
     ------
@@ -81,6 +85,10 @@ def index_and_calibrate(
         latest = HeldOut.from_latest_time(sequences, times, MAX_LATEST)
     if len(users) < MIN_USERS or (latest is not None and len(latest.users) < MIN_USERS):
         return CatalogueFeatures.from_sequences(embeddings_NE, sequences, times, texts), None
+    if now and latest is not None:
+        features = CatalogueFeatures.from_sequences(embeddings_NE, sequences, times, texts)
+        episode = _episode(features.with_past(latest.known, latest.times), latest, network, shortlist)
+        return features, None if episode is None else calibrate(network, [episode])
     held_out = HeldOut.from_last_items(sequences, sample(users, MAX_USERS if latest is None else MAX_TIMED, 0), times)
     features = CatalogueFeatures.from_sequences(embeddings_NE, held_out.known, held_out.times, texts)
     found = [_episode(features, held_out, network, shortlist)]

@@ -135,6 +135,7 @@ class FoundationModel(nn.Module):
         *,
         interactions: PastSource | None = None,
         embeddings: np.ndarray | None = None,
+        now: bool = False,
     ) -> FoundationCatalogue:
         """Index a catalogue, which may be new to the model, by its texts and past interactions; no gradient step.
 
@@ -154,6 +155,9 @@ class FoundationModel(nn.Module):
             texts alone.
         embeddings
             (N, E) embeddings of these texts, if they were computed before; otherwise the texts are encoded.
+        now
+            All rankings are for the time after the whole past, as in use; False where some are for moments within it,
+            as under leave-one-out. It matters for the calibration of catalogues with times.
 
         Raises
         ------
@@ -184,7 +188,7 @@ class FoundationModel(nn.Module):
         sequences = Ragged(events.item[order].astype(np.int64), offsets_from_lengths(np.bincount(events.user)))
         times = None if events.timestamp is None else events.timestamp[order]
         features, calibration = index_and_calibrate(
-            self.network, embeddings_NE, sequences, times, texts, shortlist=self.config.shortlist
+            self.network, embeddings_NE, sequences, times, texts, shortlist=self.config.shortlist, now=now
         )
         shortlist = self.config.shortlist
         return FoundationCatalogue(self.network, features, calibration, shortlist=shortlist, ids=ids, users=users)

@@ -61,6 +61,7 @@ REGISTRY = Registry(
     {
         "recgpt_text": "recgpt.recommenders.foundation:RecGPTText",
         "recgpt": "recgpt.recommenders.foundation:RecGPTContext",
+        "recgpt_now": "recgpt.recommenders.foundation:RecGPTNow",
         "recgpt_finetuned": "recgpt.recommenders.foundation:RecGPTFineTuned",
         "recgpt_generative": "recgpt.recommenders.generative:RecGPTGenerative",
         "random": "recgpt.recommenders.random:Random",
@@ -79,7 +80,7 @@ REGISTRY = Registry(
     }
 )
 
-FROM_MODEL = ("recgpt_text", "recgpt", "recgpt_finetuned", "recgpt_generative")
+FROM_MODEL = ("recgpt_text", "recgpt", "recgpt_now", "recgpt_finetuned", "recgpt_generative")
 """Names of the recommenders that use a model's checkpoint."""
 
 ALIASES = {"recgpt_tokens": "recgpt_generative"}

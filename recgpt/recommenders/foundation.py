@@ -6,7 +6,7 @@ without a gradient step, and `recgpt_finetuned` is trained on those interactions
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -41,6 +41,7 @@ class RecGPTContext(RecommenderBase):
     supervision: Supervision = "in-context"
     needs_embeddings = True
     model_kind = "foundation"
+    ranks_for_now: ClassVar[bool] = False
 
     _catalogue: "FoundationCatalogue"
 
@@ -93,7 +94,19 @@ class RecGPTContext(RecommenderBase):
     def _index(self, model: "FoundationModel", dataset: Dataset, interactions: Interactions | None) -> None:
         embeddings_NE = item_embeddings(dataset, self._embeddings_NE)
         texts = dataset.texts(model.template)
-        self._catalogue = model.index(texts, interactions=interactions, embeddings=embeddings_NE)
+        self._catalogue = model.index(
+            texts, interactions=interactions, embeddings=embeddings_NE, now=self.ranks_for_now
+        )
+
+
+class RecGPTNow(RecGPTContext):
+    """As `RecGPTContext`, for histories that go on after the whole past, as in use and under `global_time`.
+
+    Where times are known, the calibration holds out only the latest tenth of the time.
+    """
+
+    name = "recgpt_now"
+    ranks_for_now = True
 
 
 class RecGPTText(RecGPTContext):

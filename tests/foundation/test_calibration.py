@@ -1,5 +1,7 @@
 """What a catalogue adds to the network's logits: the right linear system, where it helps, and exact counts."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -212,6 +214,27 @@ def test_held_out_targets_of_the_latest_time_are_first_new_items_after_everythin
     assert held_out.users.tolist() == [1, 3], "the first user has nothing new, the third nothing after the moment"
     assert held_out.targets.tolist() == [6, 2]
     assert [each.tolist() for each in held_out.histories] == [[4, 5, 4], [9, 1]]
+
+
+def test_an_index_for_now_is_calibrated_on_the_latest_time_alone(monkeypatch):
+    walks = sequences_of(2_000)
+    times = times_of(walks)
+    sequences = Ragged.from_lists(walks)
+    latest = HeldOut.from_latest_time(sequences, times, module.MAX_LATEST)
+    asked, whole = [], module.collected
+
+    def spy(features: CatalogueFeatures, histories: Ragged, targets: np.ndarray, **options: Any) -> Episode | None:
+        asked.append((features.past.sequences.values.tolist(), targets.tolist()))
+        return whole(features, histories, targets, **options)
+
+    monkeypatch.setattr(module, "collected", spy)
+    found = index_and_calibrate(network_of(0.3), EMBEDDINGS_NE, sequences, times, None, shortlist=60, now=True)
+    assert asked == [(latest.known.values.tolist(), latest.targets.tolist())]
+    assert found[1] is not None
+    assert found[0].past.sequences.values.tolist() == sequences.values.tolist()
+    asked.clear()
+    index_and_calibrate(network_of(0.3), EMBEDDINGS_NE, sequences, None, None, shortlist=60, now=True)
+    assert len(asked) == 1 and asked[0][0] != latest.known.values.tolist(), "without times: last items, as ever"
 
 
 def test_the_second_set_of_queries_weighs_as_much_as_the_first_and_must_not_lose():

@@ -50,6 +50,7 @@ MAKERS = {
     "recgpt_generative": tiny_recgpt,
     "recgpt_text": lambda: make("recgpt_text", model=tiny_foundation(), embeddings=embeddings()),
     "recgpt": lambda: make("recgpt", model=tiny_foundation(), embeddings=embeddings()),
+    "recgpt_now": lambda: make("recgpt_now", model=tiny_foundation(), embeddings=embeddings()),
     "recgpt_finetuned": lambda: make("recgpt_finetuned", model=tiny_foundation(), embeddings=embeddings(), steps=16),
     "random": lambda: make("random"),
     "copy_last": lambda: make("copy_last"),
@@ -205,7 +206,16 @@ def test_a_damaged_or_foreign_folder_is_refused(recommender, tmp_path):
         load(tmp_path)
 
 
-APPEND = {"popularity", "popularity_recent", "item_knn", "tgh", "hybrid_knn", "recgpt", "recgpt_finetuned"}
+APPEND = {
+    "popularity",
+    "popularity_recent",
+    "item_knn",
+    "tgh",
+    "hybrid_knn",
+    "recgpt",
+    "recgpt_now",
+    "recgpt_finetuned",
+}
 
 
 def test_what_is_observed_is_appended_or_ignored(recommender, dataset):
