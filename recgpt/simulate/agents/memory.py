@@ -309,9 +309,18 @@ class Memory:
         """(A,) bool, whether a reflection is due."""
         return self.entries.accumulated_A >= self.preset.reflects_at
 
-    def reflected(self, agents: np.ndarray) -> None:
-        """Reset the accumulated importance after a reflection, whose conclusions are added as `Kind.THOUGHT`."""
-        self.entries.accumulated_A[self._checked(agents)] = 0
+    def reflected(self, agents: np.ndarray, *, keeps_excess: bool = False) -> None:
+        """Reset the accumulated importance after a reflection, whose conclusions are added as `Kind.THOUGHT`.
+
+        Parameters
+        ----------
+        keeps_excess
+            Whether importance above the threshold counts towards the next reflection: for worlds that look for due
+            reflections less often than after each entry.
+        """
+        agents = self._checked(agents)
+        excess = self.entries.accumulated_A[agents] - self.preset.reflects_at
+        self.entries.accumulated_A[agents] = np.maximum(excess, 0) if keeps_excess else 0
 
     def forget(self, agents_A: np.ndarray, now: float) -> np.ndarray:
         """Forget as RecAgent does, see `StagedMemory.forget`: (A,) int64 lost entries; other presets never forget."""

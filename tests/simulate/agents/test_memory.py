@@ -172,6 +172,9 @@ def test_reflection_is_due_at_150_points_and_thoughts_do_not_count():
     assert memory.entries.accumulated_A[0] == 140 and not memory.due_A()[0]
     add(memory, 0, importance=10)
     assert memory.due_A()[0]
+    add(memory, 0, importance=10)
+    memory.reflected(np.array([0]), keeps_excess=True)
+    assert memory.entries.accumulated_A[0] == 10 and not memory.due_A()[0]
     memory.reflected(np.array([0]))
     assert memory.entries.accumulated_A[0] == 0
 

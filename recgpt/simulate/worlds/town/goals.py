@@ -1,13 +1,18 @@
 """Goals of walks: the tile of a place that a resident walks to, and whether the place is free on arrival."""
 
+from recgpt.simulate.worlds.town import activities as a
 from recgpt.simulate.worlds.town.minds.base import Act, Scene
 
+FOR_THE_WALK = frozenset((a.WALKING, a.EXERCISE, a.PLAYING))
+"""Activities done by walking, to the farthest of the tiles drawn."""
 N_DRAWN = 4
 """Tiles drawn of a place; the published code goes to the nearest of them."""
 
 
 def goal_of(scene: Scene, act: Act) -> int:
-    """Tile where an activity is done: a free one of its place, drawn; the nearest of four as published.
+    """Tile where an activity is done: a free one of its place, drawn.
+
+    For a walk it is the farthest of four drawn ones, and as published the nearest.
 
     Raises
     ------
@@ -21,10 +26,11 @@ def goal_of(scene: Scene, act: Act) -> int:
     standing = {scene.lives[other].path[-1] for other in scene.near}
     free = [tile for tile in tiles if tile not in standing] or list(tiles)
     drawn = [free[int(number * len(free))] for number in scene.uniform("goal", N_DRAWN)]
-    if scene.rules.behaviour != "published":
+    published = scene.rules.behaviour == "published"
+    if not published and act.activity not in FOR_THE_WALK:
         return drawn[0]
     lengths = [len(scene.setting.paths.path(scene.tile, tile)) for tile in drawn]
-    return drawn[lengths.index(min(lengths))]
+    return drawn[lengths.index(min(lengths) if published else max(lengths))]
 
 
 def is_free(scene: Scene) -> bool:

@@ -112,7 +112,7 @@ class TownMemory:
                 rows += self._rows_of(event, hours)
         self._add(rows)
         if reflected:
-            self.entries.reflected(np.array(sorted(reflected)))
+            self.entries.reflected(np.array(sorted(reflected)), keeps_excess=True)
 
     def _read(self, event: Event, hours: float) -> None:
         ids = np.array(parse_json(event.text or "{}", "an event of the run")["ids"], dtype=np.int64)

@@ -29,8 +29,11 @@ class Resident:
         From 0 to 1.
     interests
         Words that match topics of facts, and categories of items.
-    vision_r, att_bandwidth, retention
+    vision_r, att_bandwidth
         Of perception, as published.
+    retention
+        Number of the last things perceived that are not new when they are seen again. Above the `att_bandwidth`, or
+        the neighbours in a crowd would be new at each look; the published base simulations have 8.
     """
 
     name: str
@@ -54,7 +57,7 @@ class Resident:
     interests: tuple[str, ...] = ()
     vision_r: int = 8
     att_bandwidth: int = 8
-    retention: int = 8
+    retention: int = 12
 
     @property
     def first_name(self) -> str:

@@ -10,16 +10,18 @@ import polars as pl
 import pytest
 
 from recgpt.errors import SimulationError
-from recgpt.simulate.worlds.town.activities import SLEEPING, TALKING, WORKING
+from recgpt.simulate.worlds.town.activities import SLEEPING, TALKING, WALKING, WORKING
 from recgpt.simulate.worlds.town.block import Block
 from recgpt.simulate.worlds.town.config import TownRules
 from recgpt.simulate.worlds.town.events import to_rows
+from recgpt.simulate.worlds.town.goals import goal_of
 from recgpt.simulate.worlds.town.minds.base import Act, Reaction, Response, Scene
 from recgpt.simulate.worlds.town.out_of_order import OutOfOrder
 from recgpt.simulate.worlds.town.people import load_people
 from recgpt.simulate.worlds.town.places import Place, TownMap
 from recgpt.simulate.worlds.town.schedule import Edit, Happening, Move, Plan, Relation, Traits, Whisper
 from recgpt.simulate.worlds.town.setting import Setting
+from recgpt.simulate.worlds.town.sight import Sight
 from recgpt.simulate.worlds.town.state import TownState
 from recgpt.simulate.worlds.town.world import Town
 from tests.simulate.worlds.town.restless_mind import RestlessMind
@@ -226,6 +228,19 @@ def test_sleepers_perceive_nothing_and_are_left_alone():
 
     rows = town(mind=Sleeps()).play()
     assert set(rows["kind"]) == {"planned", "acted"}
+
+
+def test_walks_for_their_own_sake_lead_farther():
+    state = town().state
+    park = next(place for place in state.setting.map.places if place.name == "Riverside Park")
+    state.lives[0].path = park.tiles[:1]
+    lengths = {WALKING: 0, WORKING: 0}
+    for tick in range(40):
+        scene = Sight(state).scene(0, tick)
+        for activity in lengths:
+            goal = goal_of(scene, Act("going round", 5, activity, park.number))
+            lengths[activity] += len(state.setting.paths.path(scene.tile, goal))
+    assert lengths[WALKING] > 1.2 * lengths[WORKING]
 
 
 def test_nothing_is_perceived_twice_while_it_is_remembered():

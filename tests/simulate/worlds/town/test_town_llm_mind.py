@@ -50,7 +50,7 @@ class Talkative(ScriptedMind):
         return Reaction(Response.TALK)
 
     def importance(self, scene, seen, notes):
-        return [7.0 if each.other >= 0 else 1.0 for each in seen]
+        return [8.0 if each.other >= 0 else 1.0 for each in seen]
 
 
 # --- valid replies ---

@@ -45,7 +45,7 @@ Think = Literal["all", "talks", "reflections"]
 """Setting `think` of a town."""
 N_REFLECTED = 30
 """Memories that a reflection reads."""
-WEIGHED = 5.0
+WEIGHED = 7.5
 """Importance by rule from which on the model weighs a sight."""
 _ACTIVITY = re.compile(r"[A-Za-z]+ing\b")
 _MAX_WORDS_CHARS = 80

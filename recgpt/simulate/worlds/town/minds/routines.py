@@ -94,9 +94,10 @@ LEISURE: dict[int, tuple[Part, ...]] = {
     a.RESTING: _parts(a.RESTING, "16 resting", "14 dozing on the sofa", "9 looking out of the window @ sofa"),
     a.GAME: _parts(a.GAME, "6 dealing cards", "20 playing a game", "17 playing a second round"),
     a.WALKING: (
-        *_parts(a.WALKING, "6 walking in the park @ path", "5 strolling by the water @ path"),
+        *_parts(a.WALKING, "4 walking in the park @ path", "3 strolling by the water @ path"),
+        *_parts(a.WALKING, "3 watching the birds @ path", "3 walking on @ path", "3 walking on @ path"),
         *_parts(a.SITTING, "5 sitting on a bench"),
-        *_parts(a.WALKING, "5 watching the birds @ path", "7 walking on @ path"),
+        *_parts(a.WALKING, "3 walking on @ path", "4 walking a last round @ path"),
     ),
     a.SITTING: (
         *_parts(a.SITTING, "15 sitting in the park"),
@@ -105,9 +106,11 @@ LEISURE: dict[int, tuple[Part, ...]] = {
     ),
     a.EXERCISE: _parts(
         a.EXERCISE,
-        "6 warming up",
-        "7 running a round @ path treadmill",
-        "6 running on @ path treadmill",
+        "5 warming up",
+        "3 running a round @ path treadmill",
+        "3 running on @ path treadmill",
+        "3 running on @ path treadmill",
+        "3 running a last round @ path treadmill",
         "8 doing exercises",
         "5 stretching",
     ),

@@ -54,7 +54,7 @@ _SOCIABLE = {
     **dict.fromkeys((a.READING, a.TELEVISION, a.PHONE, a.RESTING), 0.6),
 }
 """Factor of the chance of a talk by the activity in progress; 1 for others."""
-_BASE = 0.35
+_BASE = 0.22
 _MOST = 0.6
 _COOL_DOWN_SECONDS = 8000
 _COOL_DOWN_OF_CLOSE = 4500
@@ -69,7 +69,7 @@ _LONGEST_WAIT = 5
 def react(scene: Scene, other: int, notes: Notes) -> Reaction:
     """Reaction to a resident in sight: a talk, waiting for its place, or going on.
 
-    The chance of a talk is .35 times factors of the activities of both, their relation, the extroversion of both, and
+    The chance of a talk is .22 times factors of the activities of both, their relation, the extroversion of both, and
     the time since the last talk; it is .6 at most.
     """
     del notes
@@ -127,7 +127,7 @@ def _closeness(scene: Scene, other: int) -> float:
     """Factor of the relation; it is small within a household and after a talk today."""
     relation = scene.life.relation(other)
     if is_stranger(relation):
-        return 2.2
+        return 2.8
     factor = 0.6 + 0.3 * relation.familiarity + 0.3 * relation.affinity
     if scene.setting.people.residents[other].household == scene.resident.household:
         factor *= 0.4
