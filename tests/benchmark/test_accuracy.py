@@ -18,7 +18,7 @@ import torch
 from pydantic import ValidationError
 
 from recgpt.benchmark.accuracy import suite as benchmark
-from recgpt.benchmark.accuracy.page import markdown, ratio_table, summarize, write_reports
+from recgpt.benchmark.accuracy.page import html, markdown, ratio_table, summarize, write_reports
 from recgpt.benchmark.accuracy.settings import SUITES, BenchmarkConfig, Part, Suite
 from recgpt.benchmark.accuracy.suite import DatasetCells, run_suite
 from recgpt.data.dataset import Dataset
@@ -393,6 +393,23 @@ def test_ratios_are_to_the_best_of_all_baselines():
     assert mean == ["geometric mean", "–", "–", ".25", "1.00", "–", "–"]
     text = markdown(summary)
     assert "| geometric mean | – | – | .25 | 1.00 | – | – |" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "protocol", "figures"),
+    [
+        ("amazon_beauty", "leave_one_out", ["| GRAM | .0641 | .0451 | – | – |", "| OneRec-8B | – | – | .0924 | – |"]),
+        ("yelp", "published_steam_style", ["| GRAM | .0476 | .0326 | – | – |"]),
+        ("yelp", "leave_one_out", []),
+    ],
+)
+def test_published_figures_at_other_cut_offs_are_shown_with_their_own_protocol(name, protocol, figures):
+    cells = made_up(name, {"popularity": 20})
+    suite = Suite.from_config(BenchmarkConfig(datasets=[name], recommenders=["popularity"], protocol=protocol))
+    summary = summarize(suite, [[cells]])
+    text, page = markdown(summary), html(summary, [[cells]])
+    assert all(each in text for each in figures)
+    assert ("GRAM" in text) == ("GRAM" in page) == bool(figures)
 
 
 @pytest.mark.parametrize(("protocol", "is_shown"), [("leave_one_out", True), ("windows", True), ("cold_item", False)])
