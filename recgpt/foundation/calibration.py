@@ -82,7 +82,7 @@ def index_and_calibrate(
     users = users_with_novel_last_item(sequences)
     latest = None
     if times is not None and bool((times >= 0).any()):
-        latest = HeldOut.from_latest_time(sequences, times, MAX_LATEST)
+        latest = HeldOut.from_latest_time(sequences, times, MAX_USERS if now else MAX_LATEST)
     if len(users) < MIN_USERS or (latest is not None and len(latest.users) < MIN_USERS):
         return CatalogueFeatures.from_sequences(embeddings_NE, sequences, times, texts), None
     if now and latest is not None:

@@ -220,7 +220,7 @@ def test_an_index_for_now_is_calibrated_on_the_latest_time_alone(monkeypatch):
     walks = sequences_of(2_000)
     times = times_of(walks)
     sequences = Ragged.from_lists(walks)
-    latest = HeldOut.from_latest_time(sequences, times, module.MAX_LATEST)
+    latest = HeldOut.from_latest_time(sequences, times, MAX_USERS)
     asked, whole = [], module.collected
 
     def spy(features: CatalogueFeatures, histories: Ragged, targets: np.ndarray, **options: Any) -> Episode | None:
