@@ -1,27 +1,33 @@
 """Speed of a town's page in Chromium without a window: frames a second, first view, any tick.
 
-    python benchmarks/web/town.py --people 25
-    python benchmarks/web/town.py --people 1000 --hours 12
+    python benchmarks/web/town.py
 
-Plays a town with the scripted mind (1,000 people: procedural), serves it, and measures the page: frames of the browser
-a second while the map plays at 60 and at 600 times real time, seconds to the first drawn map, and for chosen ticks the
-milliseconds until the map and the selected resident show them.
+Plays towns of 25 people for a day and of 1,000 for ten hours with the scripted mind, serves each, and measures the
+page: frames of the browser a second while the map plays at 60 and at 600 times real time, seconds to the first drawn
+map, and for chosen ticks the milliseconds until the map and the selected resident show them. Writes
+benchmarks/results/web/town.json.
 """
 
 import argparse
+import datetime
 import json
 import os
 import shutil
 import statistics
 import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 from page import CHROMIUM, server
 
+from recgpt.device import hardware
 from recgpt.program import run
 
+OUT = Path(__file__).parents[1] / "results" / "web" / "town.json"
 RUN, SECONDS = "measured", 6
+TOWNS = {25: 24, 1000: 10}
+"""Residents -> hours that are played."""
 DEFAULT_TOWN = 25
 FRAMES = """(seconds) => new Promise((done) => {
     let frames = 0, began = null, before = null, longest = 0;
@@ -80,22 +86,39 @@ def measured(browser: Any, address: str, last: int) -> dict[str, Any]:
     return found
 
 
+def town_figures(browser: Any, people: int, hours: int) -> dict[str, Any]:
+    """Figures of the page of one town, of a server of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["RECGPT_RUNS"] = folder
+        play(people, hours)
+        load = os.getloadavg()[0]
+        with server() as (address, _):
+            found = measured(browser, address, hours * 360)
+    return {"people": people, "hours": hours, "load": round(load, 1), **found}
+
+
 def main() -> None:
-    """Play, serve and measure."""
+    """Measure both towns and write the figures."""
     from playwright.sync_api import sync_playwright
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--people", type=int, default=DEFAULT_TOWN, help="residents")
-    parser.add_argument("--hours", type=int, default=24, help="hours that are played")
-    options = parser.parse_args()
+    parser.add_argument("--out", type=Path, default=OUT, help="file of the figures")
+    out: Path = parser.parse_args().out
     path = next(filter(None, map(shutil.which, CHROMIUM)))
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["RECGPT_RUNS"] = folder
-        play(options.people, options.hours)
-        with sync_playwright() as playwright, server() as (address, _):
-            browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-            print(json.dumps({"people": options.people, **measured(browser, address, options.hours * 360)}, indent=2))
-            browser.close()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        towns = [town_figures(browser, people, hours) for people, hours in TOWNS.items()]
+        version = browser.version
+        browser.close()
+    found = {
+        "command": "python benchmarks/web/town.py",
+        "date": datetime.date.today().isoformat(),
+        "hardware": f"{hardware()}; Chromium {version} without a window, 1,280 x 800",
+        "seed": 0,
+        "towns": towns,
+    }
+    out.write_text(json.dumps(found, indent=1) + "\n")
+    print(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":

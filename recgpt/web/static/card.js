@@ -6,6 +6,11 @@ import { el, iconButton, notify, setText } from "./dom.js";
 import { openRun } from "./links.js";
 
 const LONG_VALUE = 34; // characters that stand beside a label
+/** Why there is no "Take over", by world. */
+const NO_TAKE_OVER = {
+  feed: "No agent can be taken over in a run: in a new run with the mind person, you decide for agent 0.",
+  gym: "No user can be taken over in a run: in a new run with the mind person, you give all ratings.",
+};
 
 /** Left column: the selected agent after the shown step. */
 export class AgentView {
@@ -36,7 +41,8 @@ export class AgentView {
     const offered = (name) => this.model.source.writable && can.includes(name);
     this.take = offered("take_over") ? el("button", { type: "button", class: "button", click: () => this.takeOver() }, "Take over") : null;
     this.edit = offered("edit") ? el("button", { type: "button", class: "button", click: () => this.setEditing(!this.editing) }, "Edit profile") : null;
-    return el("div", { class: "card-buttons" }, this.edit, this.take);
+    const note = this.model.source.writable && !this.take ? NO_TAKE_OVER[this.model.about.world] : null;
+    return el("div", { class: "card-buttons" }, this.edit, this.take, note ? el("p", { class: "panel-help" }, note) : null);
   }
 
   update() {

@@ -12,7 +12,7 @@ export class TownEdits {
   constructor(model, run, ofTown = false) {
     Object.assign(this, { model, run, ofTown });
     const button = (label, kind) => el("button", { type: "button", class: "button small", click: () => this.open(kind) }, label);
-    const ofResident = () => [button("Whisper", "whisper"), button("Edit", "traits"), button("More …", "move")];
+    const ofResident = () => [button("Whisper", "whisper"), button("Edit", "traits"), button("More …", "move"), el("p", { class: "panel-help" }, "A person cannot play a resident: whisper, or change its plan.")];
     this.node = el("div", { class: "card-buttons" }, ...(ofTown ? [button("Let something happen …", OF_TOWN)] : ofResident()));
     this.node.hidden = !model.source.writable;
   }
