@@ -1,11 +1,11 @@
-"""Calls of the mind `llm` of a town: their number without a model, and what a small model makes of a morning.
+"""Calls of the mind `llm` of a town: their number without a model, and what a small model makes of some hours.
 
     python benchmarks/town/llm_mind.py calls                                   # 25 people, a day: under a minute
     recgpt llm serve --port 8094 --context 4096 --parallel 1 &
-    python benchmarks/town/llm_mind.py morning --base-url http://127.0.0.1:8094/v1 --first 6 --hours 6
+    python benchmarks/town/llm_mind.py play --base-url http://127.0.0.1:8094/v1 --first 16 --hours 1
 
 `calls` puts the scripted decision in the place of each reply: every prompt is rendered and counted, nothing is sent.
-`morning` plays hours of the first day of the first three people of Hazelbrook with a model, seed 0; hours before
+`play` plays hours of the first day of the first three people of Hazelbrook with a model, seed 0; hours before
 `--first` are played by the scripted mind. Both write `benchmarks/results/town/llm_<name>.json`.
 """
 
@@ -68,7 +68,7 @@ def counted(people: int, hours: int) -> dict[str, Any]:
     return {"people": people, "hours": hours, "calls": calls, "all": round(client.asked.total() / days, 1)}
 
 
-def morning(options: LLMOptions, people: int, first: int, hours: int) -> dict[str, Any]:
+def played(options: LLMOptions, people: int, first: int, hours: int) -> dict[str, Any]:
     """Calls and events of some hours with a language model, after hours of the scripted mind."""
     config = TownConfig(people=people, hours=first + hours)
     setting, rules = load_inputs(config).setting, config.rules()
@@ -114,10 +114,10 @@ def morning(options: LLMOptions, people: int, first: int, hours: int) -> dict[st
 def main() -> None:
     """Count or play, write, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("calls", "morning"))
-    parser.add_argument("--people", type=int, help="by default 25 to count, 3 for a morning")
-    parser.add_argument("--first", type=int, default=6, help="hour of the day from which the model decides")
-    parser.add_argument("--hours", type=int, help="by default 24 to count, 6 for a morning")
+    parser.add_argument("what", choices=("calls", "play"))
+    parser.add_argument("--people", type=int, help="by default 25 to count, 3 to play")
+    parser.add_argument("--first", type=int, default=16, help="hour of the day from which the model decides")
+    parser.add_argument("--hours", type=int, help="by default 24 to count, 1 to play")
     parser.add_argument("--base-url", default="http://127.0.0.1:8094/v1")
     parser.add_argument("--model", default=MODEL)
     parser.add_argument("--max-tokens", type=int, default=350, help="of one reply")
@@ -129,7 +129,7 @@ def main() -> None:
     else:
         options = LLMOptions(base_urls=(args.base_url,), key_env=None, model=args.model, max_tokens=args.max_tokens)
         options = options.model_copy(update={"timeout_s": 900.0, "max_failed": 1, "concurrency": 1})
-        found = morning(options, args.people or 3, args.first, args.hours or 6)
+        found = played(options, args.people or 3, args.first, args.hours or 1)
     text = json.dumps(about | found, indent=1, ensure_ascii=False)
     write_text(args.json or RESULTS / f"llm_{args.what}.json", text + "\n")
     print(text)

@@ -4,7 +4,7 @@
     costs.calls(n_agents=25, n_blocks=144)               # calls by prompt
     costs.estimate(n_agents=25, n_blocks=144)
 
-Calls an agent-day are those of scripted days (`CALLS_A_DAY`, measured as written in docs/town_minds.md): the model
+Calls an agent-day are those of a scripted day (`CALLS_A_DAY`, of `benchmarks/town/llm_mind.py calls`): the model
 takes the same decisions as often. Sizes are those of real prompts of some residents in the middle of the first morning.
 Repeated requests are not counted.
 """
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 
 CALLS_A_DAY = {
     "plan": 1.0,
-    "act": 89.1,
-    "importance": 8.6,
-    "react": 4.2,
-    "talk": 4.0,
-    "reflect": 3.0,
-    "browse": 2.0,
-    "choose": 2.2,
-    "rate": 1.0,
+    "act": 87.1,
+    "importance": 3.0,
+    "react": 3.3,
+    "talk": 3.0,
+    "reflect": 7.0,
+    "browse": 1.6,
+    "choose": 1.6,
+    "rate": 1.1,
 }
-"""Calls of a resident on a day by prompt; a talk is one call of two residents."""
+"""Calls of a resident on a day by prompt; a talk is one call for two residents."""
 _OF_ITEMS = ("browse", "choose", "rate")
 _BLOCKS_A_DAY = 144
 _MAX_SAMPLES = 8  # residents whose prompts are rendered
