@@ -17,6 +17,7 @@ OPTIONS = ("revision", "token", "cache_dir", "force_download", "local_files_only
 
 DATASET_FILES = re.compile(r"hf://datasets/(?P<name>[^/@]+/[^/@]+)(@(?P<revision>[^/]+))?/(?P<files>.+)")
 SHIPPED_MODEL, SHIPPED_TOKENIZER = "ckpt/recgpt-minilm", "vae_ckpt/minilm"
+SHIPPED_GENERATIVE = "ckpt/recgpt-generative-minilm"
 PUBLISHED_FILE = re.compile(r"\.(pt|pkl|zip|part[a-z]+)$")
 PUBLISHED_TOKENIZER = "vae_ckpt/vae_len4_fsq88865_ep90.pt"
 
@@ -27,7 +28,7 @@ def shipped_folder(name: str) -> Path:
     Parameters
     ----------
     name
-        `SHIPPED_MODEL` or `SHIPPED_TOKENIZER`.
+        `SHIPPED_MODEL`, `SHIPPED_GENERATIVE` or `SHIPPED_TOKENIZER`.
     """
     package = Path(__file__).parent
     return package / name if (package / name).is_dir() else package.parent / name
@@ -36,7 +37,8 @@ def shipped_folder(name: str) -> Path:
 def local_folder(path_or_repository: str | Path, **options: Any) -> Path:
     """Local folder of a model: an existing folder, shipped weights by name, or a repository downloaded from the hub.
 
-    `ckpt/recgpt-minilm` and `vae_ckpt/minilm` are the shipped weights, unless the current folder has such a folder.
+    `ckpt/recgpt-minilm`, `ckpt/recgpt-generative-minilm` and `vae_ckpt/minilm` are the shipped weights, unless the
+    current folder has such a folder.
 
     Parameters
     ----------
@@ -55,7 +57,7 @@ def local_folder(path_or_repository: str | Path, **options: Any) -> Path:
         return path
     if path.exists():
         raise CheckpointError(f"{path} is a file: name its folder")
-    if str(path_or_repository) in (SHIPPED_MODEL, SHIPPED_TOKENIZER):
+    if str(path_or_repository) in (SHIPPED_MODEL, SHIPPED_GENERATIVE, SHIPPED_TOKENIZER):
         return shipped_folder(str(path_or_repository))
     try:
         return Path(snapshot_download(str(path_or_repository), **options))

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-SOURCES = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "recgpt", "ckpt/recgpt-minilm", "vae_ckpt/minilm")
+SHIPPED = ("ckpt/recgpt-minilm", "ckpt/recgpt-generative-minilm", "vae_ckpt/minilm")
+SOURCES = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "recgpt", *SHIPPED)
 RUN = """
 import sys
 sys.path.insert(0, {site!r})
@@ -20,8 +21,9 @@ assert recgpt.__file__.startswith({site!r}), recgpt.__file__
 
 LOAD = """
 from recgpt.generative.tokenizer import FSQTokenizer
-names = ("ckpt/recgpt-minilm", "vae_ckpt/minilm")
+names = ("ckpt/recgpt-minilm", "vae_ckpt/minilm", "ckpt/recgpt-generative-minilm")
 models = recgpt.load_model(), recgpt.load_model(names[0]), FSQTokenizer.from_pretrained(names[1])
+models = *models, recgpt.load_model(names[2])
 print(*(type(model).__name__ for model in models))
 """
 
@@ -79,9 +81,10 @@ def test_wheel_holds_all_files_of_the_package(repo, wheel):
 
 def test_wheel_holds_the_shipped_weights_byte_for_byte(repo, wheel):
     archive = zipfile.ZipFile(wheel)
-    for folder in ("ckpt/recgpt-minilm", "vae_ckpt/minilm"):
-        for path in (repo / folder).iterdir():
-            assert archive.read(f"recgpt/{folder}/{path.name}") == path.read_bytes()
+    for folder in SHIPPED:
+        for path in (repo / folder).rglob("*"):
+            if path.is_file():
+                assert archive.read(f"recgpt/{path.relative_to(repo).as_posix()}") == path.read_bytes()
 
 
 def test_installed_wheel_runs_the_readme_example_and_finds_the_shipped_weights(repo, site, tmp_path):
@@ -90,4 +93,4 @@ def test_installed_wheel_runs_the_readme_example_and_finds_the_shipped_weights(r
     example, output = re.search(r"```python\n(.*?)```\n\n```text\n(.*?)```", readme, re.DOTALL).groups()
     printed = run_installed(site, example + LOAD, tmp_path).splitlines()
     assert printed[:-1] == output.splitlines()
-    assert printed[-1].split() == ["FoundationModel", "FoundationModel", "FSQTokenizer"]
+    assert printed[-1].split() == ["FoundationModel", "FoundationModel", "FSQTokenizer", "GenerativeModel"]

@@ -81,7 +81,9 @@ class GenerativeCatalogue:
         self.code_index = CodeIndex(torch.from_numpy(codes.astype(np.int32)).to(model.device))
         self.embeddings_NE = embeddings
         self.ids = ids or CatalogueIds(len(self))
-        self._dense = DenseIndex(model.dense, self._rows_NE) if model.dense is not None else None
+        self._dense = None
+        if model.dense is not None:
+            self._dense = DenseIndex(model.dense, self._rows_NE, model.config.query_weight)
 
     @property
     def item_ids(self) -> np.ndarray:

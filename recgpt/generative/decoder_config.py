@@ -28,6 +28,8 @@ class RecGPTConfig(PretrainedConfig):
         Whether items are also scored by their text: see `recgpt.generative.dense`.
     code_weight
         Weight of the code logits in the score, beside the dense head.
+    query_weight
+        Weight of the hidden states in the dense head's query.
     text_encoder
         Fingerprint of the encoder that made the embeddings; `index(texts)` loads this encoder.
     training
@@ -49,6 +51,7 @@ class RecGPTConfig(PretrainedConfig):
         dropout: float = 0.1,
         dense_head: bool = False,
         code_weight: float = 1.0,
+        query_weight: float = 1.0,
         text_encoder: dict[str, Any] | None = None,
         training: dict[str, Any] | None = None,
         **kwargs: Any,
@@ -70,6 +73,7 @@ class RecGPTConfig(PretrainedConfig):
         self.dropout = dropout
         self.dense_head = dense_head
         self.code_weight = code_weight
+        self.query_weight = query_weight
         self.text_encoder = text_encoder or {}
         self.training = training or {}
         super().__init__(**kwargs)

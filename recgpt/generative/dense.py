@@ -1,12 +1,13 @@
 """Dense head of the generative model: scores items by text beside their codes, as codes keep a part of it only.
 
     score(item) = code_weight * sum of its code logits + scale * cosine(query, item)
-    query = unit(sum over p of gate_p * pool_p + W hidden),  item = unit(row + V row)
+    query = unit(sum over p of gate_p * pool_p + query_weight * W hidden),  item = unit(row + V row)
 
 Rows are whitened text embeddings of unit length (`FSQTokenizer.catalogue_rows`). A pool is the mean of the history's
 rows with weights decay^age, of unit length; decay 0 is the last item alone. The gates read only how alike the pools
 are and how long the history is, so that what they learn holds in other catalogues: some want the last item, some the
-whole history. W and V start at zero.
+whole history. W and V start at zero. What hidden states and codes learn of catalogues holds in others in part only:
+their weights (1 and 0 in training) are chosen on validation data sets.
 
 Shapes: as `recgpt.generative` defines them; besides, P pools.
 """
@@ -58,11 +59,11 @@ class DenseHead(nn.Module):
             hidden_BG = torch.tanh(self.gate_in(features_BF.float()))
             return (_GATE_SPEED * self.gate_out(hidden_BG)).softmax(-1)
 
-    def queries(self, hidden_BKD: Tensor, pools_BPE: Tensor, lengths_B: Tensor) -> Tensor:
+    def queries(self, hidden_BKD: Tensor, pools_BPE: Tensor, lengths_B: Tensor, query_weight: float = 1.0) -> Tensor:
         """(B, E) queries of length `scale`."""
         pooled_BE = (self.gates(pools_BPE, lengths_B)[..., None] * pools_BPE).sum(1)
         hidden_BX = F.dropout(hidden_BKD.flatten(-2), self.dropout, self.training)
-        return self.log_scale.exp() * F.normalize(pooled_BE + self.query(hidden_BX).float(), dim=-1)
+        return self.log_scale.exp() * F.normalize(pooled_BE + query_weight * self.query(hidden_BX).float(), dim=-1)
 
     def items(self, rows_NE: Tensor) -> Tensor:
         """(N, E) items of unit length."""
@@ -76,11 +77,14 @@ class DenseIndex:
     ----------
     rows_NE
         (N, E) whitened rows of unit length.
+    query_weight
+        Weight of hidden states in the query.
     """
 
     @torch.inference_mode()
-    def __init__(self, head: DenseHead, rows_NE: np.ndarray) -> None:
+    def __init__(self, head: DenseHead, rows_NE: np.ndarray, query_weight: float = 1.0) -> None:
         self._head = head
+        self._query_weight = query_weight
         self._rows_NE = np.asarray(rows_NE, dtype=np.float32)
         device = head.log_scale.device
         chunks = (self._rows_NE[start : start + _CHUNK] for start in range(0, len(rows_NE), _CHUNK))
@@ -93,7 +97,7 @@ class DenseIndex:
         pools = [decayed(histories, decay, longest, len(self._rows_NE)) @ self._rows_NE for decay in DECAYS]
         pools_BPE = F.normalize(torch.from_numpy(np.stack(pools, axis=1)).float(), dim=-1).to(hidden_BKD.device)
         lengths_B = torch.from_numpy(histories.lengths).to(hidden_BKD.device)
-        return self._head.queries(hidden_BKD, pools_BPE, lengths_B) @ self._items_NE.T
+        return self._head.queries(hidden_BKD, pools_BPE, lengths_B, self._query_weight) @ self._items_NE.T
 
 
 def pools_of_prefixes(rows_BSE: Tensor) -> Tensor:

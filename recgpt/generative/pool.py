@@ -8,15 +8,17 @@ among the items of that catalogue (all, or a sample with its correction), scored
 loss over all codes of each slot for a part of the positions. Three choices keep weights from learning the catalogues
 by heart, which would not help in others: each item's log-count is added to its score in the loss, so that popularity
 need not be learned (logit adjustment, Menon et al., arXiv 2007.07314); code embeddings of whole sequences are dropped,
-so that the decoder reads texts too; and code logits do not enter the loss over items.
+so that the decoder reads texts too; and code logits do not enter the loss over items. At the end the weights of hidden
+states and of code logits in the score are chosen on the validation data sets.
 
-An interrupted run resumes. `OUT/best` is the model with the best validation figure, `OUT/model` the same in bfloat16.
+An interrupted run resumes. `OUT/best` is the model with the best validation figure; `OUT/model` is the same in bfloat16
+with the chosen weights.
 
 Shapes: as `recgpt.generative` defines them; besides, Q predicted positions, C candidates.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -52,7 +54,10 @@ TEMPLATE = "fields"
 SMALL_CATALOGUE = 1_000  # items; smaller catalogues are drawn proportionally less often
 SIMILAR = 8  # batches of sequences of like length, out of which a batch is drawn
 
+WEIGHTS = {"query_weight": (0.0, 0.1, 0.2, 0.4, 1.0), "code_weight": (0.0, 0.05, 0.1, 0.2)}
+
 RankingValidation = Callable[..., Callable[[GenerativeModel], dict[str, float]]]
+Validations = Mapping[str, Callable[[GenerativeModel], dict[str, float]]]
 
 
 class PoolConfig(Config):
@@ -67,7 +72,7 @@ class PoolConfig(Config):
     candidates: int = Field(default=4_096, ge=2, description="items of a catalogue that the loss ranks")
     code_positions: int = Field(default=128, ge=0, description="positions a step that also learn their codes")
     code_loss: float = Field(default=0.1, ge=0, description="weight of the loss over codes")
-    code_weight: float = Field(default=0.0, ge=0, description="weight of code logits in the score of the model")
+    query_weight: float = Field(default=0.2, ge=0, description="weight of hidden states in validations while training")
     without_codes: float = Field(default=0.5, ge=0, le=1, description="share of sequences read without their codes")
     n_layers: int = Field(default=3, ge=1, description="transformer layers")
     d_model: int = Field(default=192, ge=1, description="width of the transformer")
@@ -180,7 +185,8 @@ def _new_model(
             n_heads=config.n_heads,
             dropout=config.dropout,
             dense_head=True,
-            code_weight=config.code_weight,
+            code_weight=0.0,
+            query_weight=config.query_weight,
             text_encoder={
                 "encoder": source.name,
                 "requested": source.requested,
@@ -315,6 +321,26 @@ def _in_history(columns_BS: Tensor, predicts_BS: Tensor, n_candidates: int) -> T
     return masked_QC
 
 
+def measured(model: GenerativeModel, validations: Validations) -> dict[str, float]:
+    """NDCG@10 on each validation data set, and their geometric mean as `ndcg@10`."""
+    figures = {name: validate(model)["ndcg@10"] for name, validate in validations.items()}
+    mean = math.exp(sum(math.log(max(figure, 1e-6)) for figure in figures.values()) / len(figures))
+    return {**figures, "ndcg@10": mean}
+
+
+def choose_weights(model: GenerativeModel, validations: Validations) -> None:
+    """Set `query_weight`, then `code_weight`, to the best on the validation data sets; the record keeps all figures."""
+    tried: dict[str, float] = {}
+    for name, values in WEIGHTS.items():
+        figures = {}
+        for value in values:
+            setattr(model.config, name, value)
+            figures[value] = measured(model, validations)["ndcg@10"]
+            tried[f"{name} {value:g}"] = round(figures[value], 5)
+        setattr(model.config, name, max(figures, key=lambda value: figures[value]))
+    model.config.training["validation NDCG@10"] = tried
+
+
 class PoolLoop(TrainingLoop):
     """Training loop over the data sets of a pool; see `pretrain_pool`."""
 
@@ -326,7 +352,7 @@ class PoolLoop(TrainingLoop):
         config: PoolConfig,
         model: GenerativeModel,
         pool: Sequence[Domain],
-        validations: dict[str, Callable[[GenerativeModel], dict[str, float]]],
+        validations: Validations,
         identity: list[dict[str, Any]],
         *,
         overwrite: bool,
@@ -368,6 +394,7 @@ class PoolLoop(TrainingLoop):
         final = self.out / "model"
         if self.accelerator.is_main_process:
             best = GenerativeModel.from_pretrained(self.out / "best")
+            choose_weights(best, self.validations)
             best.config.training |= {"steps": self.total_steps, "seconds": round(self.progress.seconds)}
             best.to(torch.bfloat16)  # type: ignore[arg-type]
             best.save_pretrained(final)
@@ -397,10 +424,7 @@ class PoolLoop(TrainingLoop):
 
     def _measure(self) -> dict[str, float]:
         """NDCG@10 on each validation data set, and their geometric mean as `ndcg@10`."""
-        model = cast(GenerativeModel, self.bare.eval())
-        figures = {name: validate(model)["ndcg@10"] for name, validate in self.validations.items()}
-        mean = math.exp(sum(math.log(max(figure, 1e-6)) for figure in figures.values()) / len(figures))
-        return {**figures, "ndcg@10": mean}
+        return measured(cast(GenerativeModel, self.bare.eval()), self.validations)
 
     def _draw(self, progress: dict[str, Any], path: Path) -> None:
         training_curve(progress, path)

@@ -210,6 +210,9 @@ def test_a_run_resumes_to_the_same_model(run, tmp_path, monkeypatch):
     whole = GenerativeModel.from_pretrained(run("whole"))
     assert whole.config.training["domains"] == ["books", "films"] and whole.config.training["watched"] == ["shop"]
     assert len(whole.config.training["trained_on"]) == 2 and whole.tokenizer.config.whitened
+    tried = whole.config.training["validation NDCG@10"]
+    best = max((name for name in tried if name.startswith("query")), key=lambda name: tried[name])
+    assert len(tried) == 9 and best == f"query_weight {whole.config.query_weight:g}"
     curve = json.loads((tmp_path / "whole" / "curve.json").read_text())
     assert {"shop", "ndcg@10", "step"} == set(curve["evaluations"][0])
 
