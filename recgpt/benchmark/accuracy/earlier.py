@@ -1,19 +1,38 @@
 """Rows of an earlier run of a suite, for recommenders that take hours and were not run again.
 
-    summary = with_earlier(summary, read_json(Path("benchmarks/results/foundation.json")))
+    summary = with_earlier(summary, read_summary(Path("benchmarks/results/foundation.json")))
 
 A row is taken only where data, split and number of queries are the same, and never of a recommender that uses a model:
 the model may have changed. It keeps its date.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from recgpt.bounds import read_json
+from recgpt.errors import DataError
 from recgpt.evaluate.report import OTHER_SLICES, SUPERVISIONS
 from recgpt.recommenders import FROM_MODEL
 from recgpt.recommenders.base import supervision_named
+
+
+def read_summary(path: Path) -> dict[str, Any]:
+    """Read the JSON that a suite wrote.
+
+    Raises
+    ------
+    DataError
+        The file is missing, damaged, or of something else.
+    """
+    found = read_json(path)
+    parts = found.get("parts")
+    has_parts = isinstance(parts, list) and all(isinstance(part, dict) and "datasets" in part for part in parts)
+    if not (has_parts and {"name", "made", "hardware"} <= set(found)):
+        raise DataError(f"{path} is no JSON of `recgpt benchmark accuracy`: name the one beside the suite's page")
+    return found
 
 
 def with_earlier(summary: dict[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]:
