@@ -225,19 +225,18 @@ def benchmark_accuracy(
     if suite and config:
         raise typer.BadParameter("--suite and --config exclude each other: pass one of them")
     allow_plugins(*(plugin or ()), overrides=overrides or ())
+    from recgpt.benchmark.accuracy.earlier import read_summary, with_earlier
     from recgpt.benchmark.accuracy.settings import DEFAULT_SUITE, Suite
-    from recgpt.bounds import read_json
     from recgpt.files import require_writable
 
     allowed = {"allow_trained_on_targets": True} if allow_trained_on_targets else {}
     whole = Suite.load(config or Suite.packaged_file(suite or DEFAULT_SUITE), overrides or (), allowed)
     left_out = [name.strip() for name in without.split(",") if name.strip()]
     chosen = whole.restricted(only=only or (), seeds=seeds or (), without=left_out)
-    before = None if earlier is None else read_json(earlier)
+    before = None if earlier is None else read_summary(earlier)
     chosen.require_datasets(data)
     require_writable(out)
 
-    from recgpt.benchmark.accuracy.earlier import with_earlier
     from recgpt.benchmark.accuracy.page import summarize, write_reports
     from recgpt.benchmark.accuracy.suite import run_suite
     from recgpt.models import load_model
@@ -265,9 +264,9 @@ def benchmark_tables(
     Example: recgpt benchmark tables benchmarks/results/foundation.json docs/results.md
     """
     from recgpt.benchmark.accuracy.digest import write_tables
-    from recgpt.bounds import read_json
+    from recgpt.benchmark.accuracy.earlier import read_summary
 
-    write_tables(read_json(summary), page)
+    write_tables(read_summary(summary), page)
     say(str(page))
 
 

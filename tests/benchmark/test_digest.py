@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from recgpt.benchmark.accuracy.digest import tables, with_tables, write_tables
-from recgpt.benchmark.accuracy.earlier import with_earlier
+from recgpt.benchmark.accuracy.earlier import read_summary, with_earlier
 from recgpt.benchmark.accuracy.page import markdown
 from recgpt.benchmark.accuracy.settings import Suite
 from recgpt.errors import DataError
@@ -99,3 +99,12 @@ def test_the_suite_of_the_generative_model_ranks_the_queries_of_the_foundation_s
     same = Suite.named("foundation").parts[0].config
     for name in ("datasets", "protocol", "past", "max_users"):
         assert getattr(part.config, name) == getattr(same, name)
+
+
+def test_a_file_that_is_no_summary_is_refused(stored, tmp_path):
+    assert read_summary(STORED) == stored
+    other = tmp_path / "other.json"
+    for text in ('{"a": 1}', '{"parts": [3], "name": "x", "made": "", "hardware": ""}'):
+        other.write_text(text)
+        with pytest.raises(DataError, match=r"other.json is no JSON of `recgpt benchmark accuracy`"):
+            read_summary(other)

@@ -1,6 +1,6 @@
 """Main tables of a suite for a page that is written by hand, made from the JSON that the suite stored.
 
-write_tables(read_json(Path("benchmarks/results/foundation.json")), Path("docs/results.md"))
+write_tables(read_summary(Path("benchmarks/results/foundation.json")), Path("docs/results.md"))
 """
 
 from collections.abc import Mapping, Sequence
