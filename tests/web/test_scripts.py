@@ -100,3 +100,32 @@ def test_values_used_last_are_kept():
     script = "(() => { const kept = new RecentValues(2); kept.set(1, 1); kept.set(2, 2); kept.get(1); kept.set(3, 3);"
     script += " return [1, 2, 3].map((key) => kept.get(key) ?? null); })()"
     assert values_of("requests.js", "RecentValues", script) == [[1, None, 3]]
+
+
+def test_of_many_streams_three_last_and_the_others_take_turns():
+    script = """await (async () => {
+        const queues = new Map();
+        const next = (name) => queues.get(name)[0] && queues.get(name)[0]();
+        const request = (name, { ifAvailable }, hold) => {
+            const queue = queues.get(name) || queues.set(name, []).get(name);
+            if (ifAvailable && queue.length) return hold(null);
+            queue.push(async () => { await hold({}); queue.shift(); next(name); });
+            if (queue.length === 1) next(name);
+        };
+        Object.defineProperty(globalThis, "navigator", { value: { locks: { request } }, configurable: true });
+        const places = [];
+        for (let tab = 0; tab < 6; tab++) streamPlace().then((place) => places.push(place));
+        const rest = () => new Promise((resolve) => setTimeout(resolve, 10));
+        await rest();
+        const before = places.map((place) => place.isTurn);
+        places[3].release();
+        await rest();
+        const after = places.length;
+        places[0].release();
+        await rest();
+        return [before, after, (await streamPlace()).isTurn];
+    })()"""
+    [[before, after, again]] = values_of("source.js", "streamPlace", script)
+    assert before == [False, False, False, True]
+    assert after == 5
+    assert again is False

@@ -118,7 +118,7 @@ class Follower {
     Object.assign(this, { base, after, listener, events: null, timer: 0, number: 0, release: () => {} });
     this.onVisible = () => (document.hidden ? this.rest() : this.open());
     document.addEventListener("visibilitychange", this.onVisible);
-    this.open();
+    this.onVisible(); // a tab that was opened behind another waits
   }
 
   async open() {
@@ -167,7 +167,7 @@ class Follower {
 }
 
 /** A place for a stream: one of a few for good, or else a turn at the last one. */
-async function streamPlace() {
+export async function streamPlace() {
   if (!navigator.locks) return { release() {}, isTurn: false }; // no secure context
   for (let number = 0; number < LASTING_STREAMS; number++) {
     const release = await heldLock(`recgpt-stream-${number}`, { ifAvailable: true });
