@@ -225,7 +225,6 @@ def benchmark_accuracy(
     if suite and config:
         raise typer.BadParameter("--suite and --config exclude each other: pass one of them")
     allow_plugins(*(plugin or ()), overrides=overrides or ())
-    from recgpt.benchmark.accuracy.earlier import read_summary, with_earlier
     from recgpt.benchmark.accuracy.settings import DEFAULT_SUITE, Suite
     from recgpt.files import require_writable
 
@@ -233,13 +232,15 @@ def benchmark_accuracy(
     whole = Suite.load(config or Suite.packaged_file(suite or DEFAULT_SUITE), overrides or (), allowed)
     left_out = [name.strip() for name in without.split(",") if name.strip()]
     chosen = whole.restricted(only=only or (), seeds=seeds or (), without=left_out)
-    before = None if earlier is None else read_summary(earlier)
     chosen.require_datasets(data)
     require_writable(out)
 
+    from recgpt.benchmark.accuracy.earlier import read_summary, with_earlier
     from recgpt.benchmark.accuracy.page import summarize, write_reports
     from recgpt.benchmark.accuracy.suite import run_suite
     from recgpt.models import load_model
+
+    before = None if earlier is None else read_summary(earlier)
 
     found = run_suite(chosen, data=data, out=out, load_model=load_model)
     summary = summarize(chosen, found)
