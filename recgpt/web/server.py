@@ -112,6 +112,7 @@ def server_of(app: "ASGIApp", ending: Callable[[], None] = lambda: None) -> uvic
     config = uvicorn.Config(
         app,
         http=ImpatientProtocol,
+        loop="asyncio",
         ws="auto",
         ws_max_size=16 << 10,
         log_level="error",

@@ -5,8 +5,10 @@
 `recgpt serve` takes the port before it indexes, so that a port in use is refused at once.
 """
 
+import asyncio
 import socket
 import sys
+from importlib.util import find_spec
 
 import torch
 import uvicorn
@@ -65,6 +67,7 @@ def server_of(service: Service, access: Access) -> uvicorn.Server:
     """Server that is not started yet, for a thread or process of your own."""
     config = uvicorn.Config(
         create_app(service, access),
+        http=_protocol(),
         log_level="error",
         access_log=False,
         server_header=False,
@@ -76,3 +79,14 @@ def server_of(service: Service, access: Access) -> uvicorn.Server:
         h11_max_incomplete_event_size=16 << 10,
     )
     return uvicorn.Server(config)
+
+
+def _protocol() -> type[asyncio.Protocol]:
+    """Protocol of a connection: httptools, where it is installed."""
+    if find_spec("httptools") is not None:
+        from recgpt.web.serving.protocol import BoundedProtocol
+
+        return BoundedProtocol
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    return H11Protocol

@@ -1,8 +1,10 @@
 """The process: what is refused before the port opens, the end, a kill and what a log keeps."""
 
+import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -52,6 +54,18 @@ def test_a_short_token_is_refused(run_recgpt, tmp_path, monkeypatch):
     done = run_recgpt("serve", "--items", tmp_path / "items.csv", "--port", 0)
     assert done.code == 2
     assert "RECGPT_WEB_TOKEN has 5 characters" in done.stderr
+
+
+def test_a_head_without_end_ends_its_connection(client):
+    answer = b""
+    with socket.create_connection(("127.0.0.1", client.port), timeout=20) as connection:
+        connection.sendall(b"GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\nendless: ")
+        with contextlib.suppress(ConnectionError):
+            for _ in range(1_024):
+                connection.sendall(b"x" * 1_024)
+            answer = connection.recv(12)
+    assert answer in (b"", b"HTTP/1.1 400")
+    assert client("/health").status == 200
 
 
 def test_a_stop_lets_requests_in_hand_be_answered(shop, serve):
