@@ -23,6 +23,7 @@ from rich.table import Table
 from recgpt import plugins
 from recgpt.config import MAX_SEED, Config, ConfigT
 from recgpt.errors import SimulationError
+from recgpt.files import write_text
 from recgpt.simulate.clock import Clock
 from recgpt.simulate.events import EventKinds
 from recgpt.simulate.llm.budget import CostEstimate
@@ -211,6 +212,17 @@ def deferred(address: str) -> Callable[..., Any]:
         return getattr(importlib.import_module(module), name)(*arguments)
 
     return call
+
+
+def page_report(address: str) -> Callable[[Run], Path]:
+    """Writer of `report.html` into the folder of a run: the HTML page that a function `module:function` makes of it."""
+
+    def write(run: Run) -> Path:
+        path = run.path.with_name("report.html")
+        write_text(path, deferred(address)(run))
+        return path
+
+    return write
 
 
 def stored_config(run: Run, world: str, config: type[ConfigT]) -> ConfigT:

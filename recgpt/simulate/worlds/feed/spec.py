@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from recgpt.simulate.store import Run
-from recgpt.simulate.world import WorldSpec, deferred
+from recgpt.simulate.world import WorldSpec, deferred, page_report
 from recgpt.simulate.worlds.feed.artifacts import stored_facts, stored_population
 from recgpt.simulate.worlds.feed.config import NAME, FeedConfig
 from recgpt.simulate.worlds.feed.kinds import CLOCK, KINDS
@@ -32,7 +32,7 @@ WORLD = WorldSpec(
     load_state=load_state,
     measures=measures,
     view=deferred("recgpt.simulate.worlds.feed.view:view"),
-    report=deferred("recgpt.simulate.worlds.feed.report:write_report"),
+    report=page_report("recgpt.simulate.worlds.feed.report:html"),
     summary=deferred("recgpt.simulate.worlds.feed.report:summary_table"),
     fixed=FIXED,
     export=deferred("recgpt.simulate.worlds.feed.export:export"),

@@ -1,19 +1,17 @@
 """Report of a run of the gym: a self-contained HTML page, and a table for the terminal.
 
     with Run.open("demo") as run:
-        print(write_report(run))                   # runs/demo/report.html
+        page = html(run)
         Console().print(summary_table(run))
 
 The page is a template over `view`. It embeds its plots and loads nothing from the network. Texts of items and users are
 escaped, stripped of control characters, and cut.
 """
 
-from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
-from recgpt.files import write_text
 from recgpt.simulate.store import Run
 from recgpt.simulate.worlds.feed.report_plots import lorenz_plot
 from recgpt.simulate.worlds.gym.evaluation import LISTS, METRICS
@@ -23,12 +21,11 @@ from recgpt.simulate.worlds.gym.view import HEADINGS, config_of, view
 from recgpt.simulate.worlds.html import html_environment, value_text
 from recgpt.terminal import plain
 
-FILE_NAME = "report.html"
 _SHARES = ("left", "map@10", "mrr@10", "personalised", "coverage", "gini")
 
 
-def write_report(run: Run) -> Path:
-    """Write the report of a run, finished or not, into the run's folder.
+def html(run: Run) -> str:
+    """HTML report of a run, finished or not.
 
     Raises
     ------
@@ -36,16 +33,7 @@ def write_report(run: Run) -> Path:
         The run is of another world.
     StoreError
         The run cannot be read.
-    StorageError
-        The page cannot be written.
     """
-    path = run.path.with_name(FILE_NAME)
-    write_text(path, html(run))
-    return path
-
-
-def html(run: Run) -> str:
-    """HTML report of a run. See `write_report`."""
     return render(view(run, run.n_steps))
 
 

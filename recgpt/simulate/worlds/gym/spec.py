@@ -18,7 +18,7 @@ from recgpt.data.identity import file_sha256
 from recgpt.errors import SimulationError
 from recgpt.recommenders import PLUGINS, registered_name
 from recgpt.simulate.store import Run
-from recgpt.simulate.world import WorldSpec, deferred
+from recgpt.simulate.world import WorldSpec, deferred, page_report
 from recgpt.simulate.worlds.gym.artifacts import artifacts_of
 from recgpt.simulate.worlds.gym.config import NAME, GymConfig, GymRules
 from recgpt.simulate.worlds.gym.engine import Engine
@@ -137,7 +137,7 @@ WORLD = WorldSpec(
     load_state=load_state,
     measures=measures,
     view=deferred("recgpt.simulate.worlds.gym.view:view"),
-    report=deferred("recgpt.simulate.worlds.gym.report:write_report"),
+    report=page_report("recgpt.simulate.worlds.gym.report:html"),
     summary=deferred("recgpt.simulate.worlds.gym.report:summary_table"),
     fixed=(*GymRules.model_fields, "model", "n_users"),
     watch=deferred("recgpt.simulate.worlds.gym.watch:GymWatch"),

@@ -1,19 +1,17 @@
 """Report of a run of a society: a self-contained HTML page, and a table for the terminal.
 
     with Run.open("demo") as run:
-        print(write_report(run))                   # runs/demo/report.html
+        page = html(run)
         Console().print(summary_table(run))
 
 The page is a template over `view`. It embeds its plots and loads nothing from the network. Texts of items and agents
 are escaped, stripped of control characters, and cut.
 """
 
-from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
-from recgpt.files import write_text
 from recgpt.simulate.store import Run
 from recgpt.simulate.worlds.html import html_environment, value_text
 from recgpt.simulate.worlds.society.graph_plot import COLORS, ego_svg, social_svg
@@ -23,7 +21,6 @@ from recgpt.simulate.worlds.society.report_plots import answer_plots, round_plot
 from recgpt.simulate.worlds.society.view import view
 from recgpt.terminal import plain
 
-FILE_NAME = "report.html"
 _FRIENDS, _LOG_LINES = 8, 150
 _LATEST = {
     "entropy": "entropy of genres shown (bits)",
@@ -37,8 +34,8 @@ _LATEST = {
 }
 
 
-def write_report(run: Run) -> Path:
-    """Write the report of a run, finished or not, into the run's folder.
+def html(run: Run) -> str:
+    """HTML report of a run, finished or not.
 
     Raises
     ------
@@ -46,16 +43,7 @@ def write_report(run: Run) -> Path:
         The run is of another world.
     StoreError
         The run cannot be read.
-    StorageError
-        The page cannot be written.
     """
-    path = run.path.with_name(FILE_NAME)
-    write_text(path, html(run))
-    return path
-
-
-def html(run: Run) -> str:
-    """HTML report of a run. See `write_report`."""
     return render(view(run, run.n_steps))
 
 

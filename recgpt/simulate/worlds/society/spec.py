@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from recgpt.simulate.store import Run
-from recgpt.simulate.world import WorldSpec, deferred
+from recgpt.simulate.world import WorldSpec, deferred, page_report
 from recgpt.simulate.worlds.society.artifacts import stored_setting
 from recgpt.simulate.worlds.society.config import FIXED, NAME, SocietyConfig
 from recgpt.simulate.worlds.society.kinds import CLOCK, KINDS
@@ -31,7 +31,7 @@ WORLD = WorldSpec(
     load_state=load_state,
     measures=deferred("recgpt.simulate.worlds.society.measures:measures"),
     view=deferred("recgpt.simulate.worlds.society.view:view"),
-    report=deferred("recgpt.simulate.worlds.society.report:write_report"),
+    report=page_report("recgpt.simulate.worlds.society.report:html"),
     summary=deferred("recgpt.simulate.worlds.society.report:summary_table"),
     fixed=FIXED,
     watch=deferred("recgpt.simulate.worlds.society.watch:SocietyWatch"),

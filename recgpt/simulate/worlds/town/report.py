@@ -1,7 +1,7 @@
 """Report of a run of a town: a self-contained HTML page, and a table for the terminal.
 
     with Run.open("hazelbrook") as run:
-        print(write_report(run))                   # runs/hazelbrook/report.html
+        page = html(run)
         Console().print(summary_table(run))
 
 The page is a template over `view`: the day at a glance, the spread of facts, talks, and the day held to the published
@@ -9,13 +9,11 @@ one. It loads nothing from the network. Texts of residents are escaped, stripped
 """
 
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 from rich.table import Table
 
-from recgpt.files import write_text
 from recgpt.simulate.store import Run
 from recgpt.simulate.world import stored_config
 from recgpt.simulate.worlds.html import html_environment, value_text
@@ -23,13 +21,12 @@ from recgpt.simulate.worlds.town.config import NAME, TownConfig
 from recgpt.simulate.worlds.town.measures import measures
 from recgpt.simulate.worlds.town.view import view
 
-FILE_NAME = "report.html"
 _STRIP_HEIGHT = 14
 _BLOCKS_PER_DAY = 144
 
 
-def write_report(run: Run) -> Path:
-    """Write the report of a run, finished or not, into the run's folder.
+def html(run: Run) -> str:
+    """HTML report of a run, finished or not.
 
     Raises
     ------
@@ -37,16 +34,7 @@ def write_report(run: Run) -> Path:
         The run is of another world.
     StoreError
         The run cannot be read.
-    StorageError
-        The page cannot be written.
     """
-    path = run.path.with_name(FILE_NAME)
-    write_text(path, html(run))
-    return path
-
-
-def html(run: Run) -> str:
-    """HTML report of a run. See `write_report`."""
     return render(view(run, run.n_steps))
 
 

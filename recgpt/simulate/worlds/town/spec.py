@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from recgpt.simulate.store import Run
-from recgpt.simulate.world import WorldSpec, deferred
+from recgpt.simulate.world import WorldSpec, deferred, page_report
 from recgpt.simulate.worlds.town.artifacts import stored_setting
 from recgpt.simulate.worlds.town.config import FIXED, NAME, TownConfig
 from recgpt.simulate.worlds.town.kinds import CLOCK, KINDS
@@ -31,7 +31,7 @@ WORLD = WorldSpec(
     load_state=load_state,
     measures=deferred("recgpt.simulate.worlds.town.measures:measures"),
     view=deferred("recgpt.simulate.worlds.town.view:view"),
-    report=deferred("recgpt.simulate.worlds.town.report:write_report"),
+    report=page_report("recgpt.simulate.worlds.town.report:html"),
     summary=deferred("recgpt.simulate.worlds.town.report:summary_table"),
     fixed=FIXED,
     watch=deferred("recgpt.simulate.worlds.town.watch:TownWatch"),

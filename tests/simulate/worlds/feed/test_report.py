@@ -14,6 +14,7 @@ from rich.console import Console
 
 from recgpt.data.ragged import Ragged
 from recgpt.errors import SimulationError, StorageError
+from recgpt.simulate import runner
 from recgpt.simulate.agents.population import Population
 from recgpt.simulate.llm.calls import LLMCall
 from recgpt.simulate.store import Manifest, Run
@@ -22,7 +23,7 @@ from recgpt.simulate.worlds.feed.artifacts import stored_facts
 from recgpt.simulate.worlds.feed.config import FeedConfig
 from recgpt.simulate.worlds.feed.kinds import CLOCK, KINDS
 from recgpt.simulate.worlds.feed.measures import MEASURES, Tally, measures
-from recgpt.simulate.worlds.feed.report import html, summary_table, write_report
+from recgpt.simulate.worlds.feed.report import html, summary_table
 from recgpt.simulate.worlds.feed.view import published, story_agents, view
 
 N_AGENTS, N_ITEMS, WIDTH = 8, 20, 4
@@ -210,7 +211,7 @@ def check_whole(page: Page) -> None:
 @pytest.mark.parametrize("words", [False, True])
 def test_the_page_holds_every_section(words: bool, runs: Path) -> None:
     with make_run(words=words, adverts=True, failing=(4,)) as run:
-        path = write_report(run)
+        path = runner.report(run)
         page = Page(path.read_text(encoding="utf-8"))
         assert path == runs / "demo" / "report.html"
         assert f"{run.hash}" in page.text
@@ -354,7 +355,7 @@ def test_a_run_of_another_world_has_no_such_report() -> None:
         run="town", world="town", config={}, seed=0, made_with={}, dataset={"name": "none"}, repeatable="Yes."
     )
     with Run.create("town", manifest) as run:
-        for of_run in (write_report, summary_table):
+        for of_run in (html, summary_table):
             with pytest.raises(SimulationError, match="town"):
                 of_run(run)
 
@@ -363,7 +364,7 @@ def test_a_page_that_cannot_be_written_is_a_clear_error(runs: Path) -> None:
     with make_run() as run:
         (runs / "demo" / "report.html").mkdir()
         with pytest.raises(StorageError, match=r"report\.html: this is a folder"):
-            write_report(run)
+            runner.report(run)
 
 
 def as_text(run: Run) -> str:
