@@ -57,8 +57,8 @@ class Forest:
         parent_V[is_node_V] = by_key[np.searchsorted(key_V[by_key], above_V[is_node_V])]
         return cls(parent_V, item_V, agent_V, nodes["step"].to_numpy(), nodes["watched"].to_numpy())
 
-    def table(self) -> pl.DataFrame:
-        """One row per tree, the largest first.
+    def table(self, most: int | None = None) -> pl.DataFrame:
+        """One row per tree, the largest first; by default all trees.
 
         Columns: item, root (agent), step (of the root), scale (nodes), watched (nodes that watched), depth (edges below
         the root), breadth (most nodes at one depth), virality (mean distance of two nodes; 0 for one node),
@@ -74,6 +74,9 @@ class Forest:
                 "watched": self.watched_V,
             }
         )
+        if most is not None:
+            largest = np.argsort(-np.bincount(root_V), kind="stable")[:most]
+            nodes = nodes.filter(pl.Series(np.isin(root_V, largest)))
         breadth = nodes.group_by("root", "depth").len().group_by("root").agg(pl.col("len").max().alias("breadth"))
         trees = nodes.group_by("root").agg(
             pl.len().cast(pl.Int64).alias("scale"),

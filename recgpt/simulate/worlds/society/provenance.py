@@ -74,6 +74,7 @@ class Provenance:
         self.adopted = pl.DataFrame(schema=_ADOPTIONS)
         self._adoptions: list[pl.DataFrame] = []
         self._mentions: list[pl.DataFrame] = []
+        self._active: pl.DataFrame | None = None  # made when it is wanted
 
     def add(self, rows: pl.DataFrame, of_kind: dict[str, pl.DataFrame] | None = None) -> None:
         """Add the events of one step.
@@ -85,6 +86,7 @@ class Provenance:
         """
         if not len(rows):
             return
+        self._active = None
         step = int(rows["step"][0])
         of_kind = by_kind(rows) if of_kind is None else of_kind
         self.heard = hearings(rows, cast("SocietyState", self._public))
@@ -149,19 +151,25 @@ class Provenance:
 
     def first_active(self, step: int | None = None) -> pl.DataFrame:
         """First watch or mention of each agent and item, up to a step: agent, item, step, order, watched."""
-        until = pl.lit(value=True) if step is None else pl.col("step") <= step
-        watched = (
-            self.adoptions()
-            .filter(until)
-            .select("step", "agent", "item", ((pl.col("step") * (1 << _STEP_BITS)) + _WATCH).alias("order"))
-        )
+        if self._active is None:
+            self._active = self._first_active()
+        active = self._active if step is None else self._active.filter(pl.col("step") <= step)
+        is_watched = pl.col("first_watch") <= (self._step if step is None else step)
+        return active.select("step", "agent", "item", "order", is_watched.fill_null(value=False).alias("watched"))
+
+    def _first_active(self) -> pl.DataFrame:
+        """First watch or mention of each agent and item, in the order of time, with the step of the first watch.
+
+        The first up to a step are the rows up to that step.
+        """
+        order = (pl.col("step") * (1 << _STEP_BITS) + _WATCH).alias("order")
+        watched = self.adoptions().select("step", "agent", "item", order)
         none = pl.DataFrame(schema=dict.fromkeys(("step", "agent", "item", "order"), pl.Int64))
         mentions = pl.concat([none, *(each.select(none.columns).cast(pl.Int64) for each in self._mentions)])
-        whole = pl.concat([watched, mentions.filter(until)])
-        seen = watched.select("agent", "item").unique().with_columns(watched=pl.lit(value=True))
-        first = whole.sort("order", maintain_order=True).unique(["agent", "item"], keep="first", maintain_order=True)
-        joined = first.join(seen, on=["agent", "item"], how="left", maintain_order="left")
-        return joined.with_columns(pl.col("watched").fill_null(value=False))
+        seen = watched.group_by("agent", "item").agg(pl.col("step").min().alias("first_watch"))
+        whole = pl.concat([watched, mentions]).sort("order", maintain_order=True)
+        first = whole.unique(["agent", "item"], keep="first", maintain_order=True)
+        return first.join(seen, on=["agent", "item"], how="left", maintain_order="left")
 
 
 _ADOPTIONS = dict.fromkeys(

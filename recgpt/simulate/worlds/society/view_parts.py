@@ -115,5 +115,5 @@ def answers(reader: Reader, step: int) -> list[dict[str, Any]]:
 def cascades(reader: Reader, step: int) -> list[dict[str, Any]]:
     """The largest cascades of two agents and more up to a round."""
     people, titles = reader.at(step).people, reader.titles
-    trees = Forest.of(reader.tally.provenance, step).table().filter(pl.col("scale") > 1).head(MAX_CASCADES)
+    trees = Forest.of(reader.tally.provenance, step).table(MAX_CASCADES).filter(pl.col("scale") > 1)
     return [{**tree, "title": titles[tree["item"]], "root": people.label(tree["root"])} for tree in trees.to_dicts()]

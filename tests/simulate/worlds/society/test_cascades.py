@@ -77,6 +77,7 @@ def test_tree_of_a_small_log():
     for rows in steps():
         provenance.add(rows)
     trees = Forest.of(provenance).table().to_dicts()
+    assert Forest.of(provenance).table(2).to_dicts() == trees[:2]
     assert [(tree["root"], tree["scale"], tree["depth"]) for tree in trees] == [(0, 3, 2), (5, 1, 0)]
     assert trees[0] | {"virality": 0} == {
         "item": 3, "root": 0, "step": 1, "scale": 3, "watched": 3, "depth": 2, "breadth": 1, "virality": 0,
