@@ -16,7 +16,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from tokenize import TokenError
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 
@@ -133,7 +133,7 @@ def load_npy(path: Path, *, mmap: bool = True, error: type[RecGPTError] = DataEr
     """
     try:
         with path.open("rb") as file:
-            shape, dtype = _npy_claims(file)
+            shape, dtype, _ = _npy_claims(file)
             held = path.stat().st_size - file.tell()
         claimed = math.prod(shape) * dtype.itemsize
         if dtype.hasobject or claimed > held:
@@ -161,13 +161,7 @@ def load_npz(content: bytes, where: str) -> dict[str, np.ndarray]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             check_zip(archive, where, len(content), stored=True)
-            for member in archive.infolist():
-                with archive.open(member) as array:
-                    shape, dtype = _npy_claims(array)
-                if math.prod(shape) * dtype.itemsize > member.file_size:
-                    raise ValueError(f"{member.filename} claims {dtype} {shape}")
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
+            return {member.filename.removesuffix(".npy"): _array(archive, member) for member in archive.infolist()}
     except DataError:
         raise
     except _DAMAGE as problem:
@@ -176,8 +170,18 @@ def load_npz(content: bytes, where: str) -> dict[str, np.ndarray]:
         ) from problem
 
 
-def _npy_claims(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
-    """Shape and type in the header of a `.npy` file, which is left at its first number."""
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+    """Array of an `.npz` file; NumPy's own reader would read each header a second time."""
+    with archive.open(member) as file:
+        shape, dtype, order = _npy_claims(file)
+        numbers = bytearray(file.read())
+    if dtype.hasobject or math.prod(shape) * dtype.itemsize > len(numbers):
+        raise ValueError(f"{member.filename} claims {dtype} {shape}")
+    return np.ndarray(shape, dtype, numbers, order=order)
+
+
+def _npy_claims(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype, Literal["C", "F"]]:
+    """Shape, type and order in the header of a `.npy` file, which is left at its first number."""
     start = file.read(8)
     if len(start) < 8 or start[:6] != _NPY_MAGIC or start[6] not in (1, 2):
         raise ValueError("no .npy header")
@@ -187,10 +191,10 @@ def _npy_claims(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
         raise ValueError(f"a header of {length:,} bytes, at most {MAX_HEADER_BYTES:,} are read")
     file.seek(8)
     read = np.lib.format.read_array_header_1_0 if start[6] == 1 else np.lib.format.read_array_header_2_0
-    shape, _fortran, dtype = read(file)
+    shape, is_fortran, dtype = read(file)
     if any(size < 0 for size in shape):
         raise ValueError(f"a negative size in {shape}")
-    return shape, dtype
+    return shape, dtype, "F" if is_fortran else "C"
 
 
 # --- archives and tables ---
