@@ -1,12 +1,18 @@
 """The scripts behind the foundation model's figures run in small."""
 
+import importlib.util
 import json
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from recgpt.data.dataset import Dataset
+from recgpt.data.ragged import Ragged
 from recgpt.foundation.model import shipped
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.slow
@@ -32,3 +38,25 @@ def test_local_weights_are_measured_in_small(run_script, tiny_minilm, tmp_path):
     (found,) = json.loads(out.read_text())["sets"]
     assert found["kept"] is False, "a few users tell nothing surely"
     assert found["with"] == found["without"]
+
+
+@pytest.mark.slow
+def test_text_metrics_are_measured_in_small(run_script, tiny_minilm, tmp_path):
+    out = tmp_path / "text.json"
+    done = run_script("benchmarks/text_metric.py", tiny_minilm.data, "--protocol", "cold_item", "--json", out)
+    assert done.code == 0, done.stderr
+    (found,) = json.loads(out.read_text())["sets"]
+    assert set(found["ndcg@10"]) >= {"raw", "whitened", "own 1/4", "own 1/2", "joint"}
+    assert all(0 <= value <= 1 for value in found["ndcg@10"].values())
+
+
+def test_difference_covariance_is_the_mean_over_successive_items():
+    spec = importlib.util.spec_from_file_location("text_metric", ROOT / "benchmarks/text_metric.py")
+    text_metric = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(text_metric)
+    unit_NE = np.random.default_rng(0).normal(size=(9, 4))
+    sequences = [[0, 3, 3, 1], [], [5, 0], [2], [3, 0, 8]]
+    differences = [unit_NE[a] - unit_NE[b] for each in sequences for a, b in pairwise(each) if a != b]
+    counts_NN = text_metric.pair_counts(Ragged.from_lists(sequences), 9)
+    found_EE = text_metric.difference_covariance(unit_NE, counts_NN)
+    np.testing.assert_allclose(found_EE, np.mean([np.outer(each, each) for each in differences], axis=0), atol=1e-6)
