@@ -27,6 +27,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -286,6 +287,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     return {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "hardware": hardware(),
+        "http": [name for name in ("httptools", "uvloop") if find_spec(name)] or ["h11", "asyncio"],
         "load_of_the_machine": os.getloadavg()[1],
         "dataset": dataset.name,
         "items": dataset.n_items,
@@ -307,7 +309,8 @@ def page(found: dict[str, Any]) -> str:
         "",
         f"`python benchmarks/web/serving.py`, {found['made'][:10]}: {found['hardware']}; {found['dataset']},"
         f" {found['items']:,} items, {found['interactions']:,} interactions; histories of {HISTORY} items, k = {K};"
-        f" seed {found['seed']}. Server and clients share the machine, whose average load over the five minutes before"
+        f" seed {found['seed']}; HTTP by {' and '.join(found['http'])}. Server and clients"
+        " share the machine, whose average load over the five minutes before"
         f" the end was {found['load_of_the_machine']:.1f}.",
         "",
         "| load | clients | requests/s | p50 | p95 | p99 | failed |",
