@@ -167,8 +167,11 @@ class Follower {
 }
 
 /** A place for a stream: one of a few for good, or else a turn at the last one. */
-export async function streamPlace() {
-  if (!navigator.locks) return { release() {}, isTurn: false }; // no secure context
+export function streamPlace() {
+  return navigator.locks ? lockedPlace() : Promise.resolve({ release() {}, isTurn: false }); // no secure context
+}
+
+async function lockedPlace() {
   for (let number = 0; number < LASTING_STREAMS; number++) {
     const release = await heldLock(`recgpt-stream-${number}`, { ifAvailable: true });
     if (release) return { release, isTurn: false };
