@@ -3,7 +3,7 @@
     past = InteractionCounts(n_items, sequences, times)
     past.append(events)                        # 1 to 100 microseconds an event; equal to a full recount
 
-Suffixes: N items, B histories, S items of a history, M candidates, W recent items of a user.
+Suffixes: N items, B histories, S items of a history, M candidates, H half-lives.
 """
 
 import numpy as np
@@ -13,7 +13,12 @@ from recgpt.data.dataset import Interactions
 from recgpt.data.ragged import Ragged, offsets_from_lengths
 from recgpt.features.co_visitation import LONG_ITEMS, NEAR, UNITS, near_pairs, together
 
-HALF_LIFE = 0.25 * 365.25 * 86_400  # seconds in which an interaction loses half its weight in the recent count
+_DAY = 86_400
+HALF_LIFE = 0.25 * 365.25 * _DAY  # seconds in which an interaction loses half its weight in the recent count
+RECENT = {"week": 7.0 * _DAY, "month": 365.25 / 12 * _DAY, "quarter": HALF_LIFE}
+"""Half-life in seconds of each count of recent interactions."""
+_HALF_LIVES_H = np.array(list(RECENT.values()))
+_MOST_DOUBLINGS = 500  # weights reach 2^500 in units of the reference time before they are divided again
 _RECOUNT = 0.05  # share of all events: from here on a full recount is cheaper than one by one
 
 
@@ -122,8 +127,6 @@ class InteractionCounts:
         Number of users with both items among their last 100.
     near_sum_N, after_sum_N, before_sum_N
         (N,) float64 row sums.
-    recent_count_N
-        (N,) float64 sum of 2^-(age / 3 months), age counted from the latest known time; 0 without times.
     """
 
     def __init__(self, n_items: int, sequences: Ragged, times: np.ndarray | None = None) -> None:
@@ -149,8 +152,9 @@ class InteractionCounts:
         self.n_timed_N = np.zeros(self.n_items, dtype=np.int64)
         self._time_sum_N = np.zeros(self.n_items)
         self._last_time_N = np.full(self.n_items, -np.inf)
-        self.recent_count_N = np.zeros(self.n_items)
-        self._now = -np.inf
+        self._recent_HN = np.zeros((len(RECENT), self.n_items))  # in weights of 1 at the reference time
+        self._recent_sum_H = np.zeros(len(RECENT))
+        self._reference = self._now = -np.inf
         if times is not None:
             self._count_times(sequences.values, times)
 
@@ -232,11 +236,38 @@ class InteractionCounts:
         np.add.at(self.n_timed_N, items, 1)
         np.add.at(self._time_sum_N, items, times)
         np.maximum.at(self._last_time_N, items, times)
-        now = max(self._now, float(times.max()))
-        if self._now > -np.inf:
-            self.recent_count_N *= np.exp2((self._now - now) / HALF_LIFE)
-        self._now = now
-        np.add.at(self.recent_count_N, items, np.exp2((times - now) / HALF_LIFE))  # 2^-(age / half-life)
+        self._now = max(self._now, float(times.max()))
+        doublings_H = (self._now - self._reference) / _HALF_LIVES_H
+        if doublings_H.max() > _MOST_DOUBLINGS:  # infinite at first
+            self._recent_HN *= np.exp2(-doublings_H)[:, None]
+            self._recent_sum_H *= np.exp2(-doublings_H)
+            self._reference = self._now
+        for row, half_life in enumerate(_HALF_LIVES_H):
+            weights = np.exp2((times - self._reference) / half_life)
+            np.add.at(self._recent_HN[row], items, weights)
+            self._recent_sum_H[row] += weights.sum()
+
+    @property
+    def recent_count_N(self) -> np.ndarray:
+        """(N,) float64 sum of 2^-(age / 3 months), age counted from the latest known time; 0 without times."""
+        return self.recent_counts(np.arange(self.n_items))[-1]
+
+    @property
+    def recent_mean_H(self) -> np.ndarray:
+        """(H,) float64 mean over the catalogue of `recent_counts`."""
+        return self._recent_sum_H / max(self.n_items, 1) * self._since_reference()
+
+    def recent_counts(self, items: np.ndarray) -> np.ndarray:
+        """(H, *items.shape) float64 sums of 2^-(age / half-life), by the half-lives `RECENT`; 0 without times.
+
+        Ages are counted from the latest known time.
+        """
+        scale_H = self._since_reference()
+        return np.stack([recent_N[items] * scale for recent_N, scale in zip(self._recent_HN, scale_H, strict=True)])
+
+    def _since_reference(self) -> np.ndarray:
+        """(H,) weight of an interaction at the reference time; 0 without times."""
+        return np.exp2((self._reference - self._now) / _HALF_LIVES_H) if self.has_times else np.zeros(len(RECENT))
 
     def years(self) -> tuple[np.ndarray, np.ndarray]:
         """(N,) mean and last time of each item's interactions, in years before the latest known (so at most 0).

@@ -181,7 +181,7 @@ def _read(network: FoundationNetwork, episode: Episode) -> _Set:
         for start in range(0, len(episode), _ROWS)
     ]
     logits_CM, read_CMI = (torch.cat(each).cpu() for each in zip(*parts, strict=True))
-    usable_CM = (is_known(read_CMI) > 0) & episode.evidence.allowed_BM
+    usable_CM = (is_known(episode.evidence.items_BMF) > 0) & episode.evidence.allowed_BM
     kept_C = usable_CM.gather(1, episode.target_C[:, None])[:, 0]
     logits_CM = (logits_CM + episode.correction_CM.float())[kept_C].masked_fill(~usable_CM[kept_C], _MASKED)
     return _Set(read_CMI[kept_C], logits_CM, episode.target_C[kept_C])

@@ -14,6 +14,10 @@ history item i and a candidate j:
 - words: cosine of the tf-idf vectors, see `recgpt.features.tfidf`; 0 without texts.
 - neighbourhood: cosine in the leading singular directions of the co-visitation graph.
 
+Popularity changes in time: popularity_week is log(1 + c / mean of c over the catalogue), c the count in which an
+interaction loses half of its weight in a week; likewise popularity_month and popularity_quarter. popularity_trend is
+popularity_week - popularity_quarter. They do not depend on the origin of times, and are 0 without times.
+
 Cold items, without interactions, take the counts of the items with most similar texts (`ColdItems`).
 
 Shapes: as `recgpt.foundation` defines them; besides, Z singular directions, L cold items, K similar items of each,
@@ -42,7 +46,7 @@ from recgpt.features.hybrid_score import (
     tuned_weights,
     weighted_sum,
 )
-from recgpt.features.interaction_counts import InteractionCounts
+from recgpt.features.interaction_counts import RECENT, InteractionCounts
 from recgpt.features.text_similarity import whitened_unit_rows
 from recgpt.features.tfidf import WIDTH, word_rows
 from recgpt.foundation.network import (
@@ -64,6 +68,7 @@ _MAX_YEARS = 8  # differences in age are clipped to +-8 years
 _OTHER_DIRECTION = 1.5  # `near` counts both directions, 1 + 1/2: `after` alone gets 1 / 1.5 of its scale
 _WEIGHT_SCALE = 3  # brings five weights that sum to 1 to about 1 each
 _MIN_NORM = 1e-6
+_LEAST_COUNT = 1e-9  # of a mean that is divided by
 _COUNT_FEATURES = ("co_visitation", "cosine_co_visitation", "co_occurrence")
 _INVERSE_TEMPERATURE = 20.0  # of the softmax over the cosines of similar items
 _ROWS = 1024
@@ -337,6 +342,7 @@ class CatalogueFeatures:
     ) -> np.ndarray:
         """(B, M, F) float32 features of the candidates."""
         mean_year_N, last_year_N = self.past.years()
+        recent_HBM, mean_H = self.past.recent_counts(candidates_BM), self.past.recent_mean_H
         score_BN = scores.score_BN
         # The scale of hybrid scores differs between catalogues: z = (score - mean) / standard deviation over the items.
         mean_B1 = score_BN.mean(axis=1, keepdims=True)
@@ -352,12 +358,15 @@ class CatalogueFeatures:
         } | {
             "hybrid_score": z_score_BM,
             "log_count": log_count_N[candidates_BM],
-            "log_recent_count": np.log1p(self.past.recent_count_N)[candidates_BM],
+            "log_recent_count": np.log1p(recent_HBM[-1]),
             "years_after_latest": since_mean_BM,
             "last_seen_years_after_latest": since_last_BM if self.past.has_times else np.zeros_like(since_last_BM),
             "is_known": log_count_N[candidates_BM] > 0,
             "age_years": np.clip(mean_year_N[candidates_BM], -_MAX_YEARS, 0),
         }
+        for name, recent_BM, mean in zip(RECENT, recent_HBM, mean_H, strict=True):
+            by_name[f"popularity_{name}"] = np.log1p(recent_BM / max(mean, _LEAST_COUNT))
+        by_name["popularity_trend"] = by_name["popularity_week"] - by_name["popularity_quarter"]
         for name in _COUNT_FEATURES:
             count_BN = getattr(scores.features, name)
             by_name[f"similar_{name}"] = self.cold_items.neighbour_means(count_BN, candidates_BM, self.past.count_N)

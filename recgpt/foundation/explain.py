@@ -66,6 +66,10 @@ GROUPS = {
         "last_seen_years_after_latest",
         "is_known",
         "age_years",
+        "popularity_week",
+        "popularity_month",
+        "popularity_quarter",
+        "popularity_trend",
     ),
 }
 """Group of evidence -> its relations and candidate features; the hybrid score is divided into its five features."""

@@ -38,7 +38,12 @@ from recgpt.errors import CheckpointError, DataError
 from recgpt.files import new_folder
 from recgpt.foundation.calibration import index_and_calibrate
 from recgpt.foundation.catalogue import FoundationCatalogue
-from recgpt.foundation.network import FoundationNetwork, NetworkConfig
+from recgpt.foundation.network import (
+    CANDIDATE_FEATURES,
+    FIRST_CANDIDATE_FEATURES,
+    FoundationNetwork,
+    NetworkConfig,
+)
 from recgpt.hub import SHIPPED_MODEL, local_folder, shipped_folder, uploaded
 from recgpt.ranking import first_unknown
 from recgpt.terminal import markdown
@@ -96,9 +101,18 @@ class FoundationConfig:
                 )
             check_sizes(found["network"], NETWORK_LIMITS, path)
             check_sizes(found, {"shortlist": MAX_WIDTH}, path)
-            return cls(**{**found, "network": NetworkConfig(**found["network"])})
+            return cls(**{**found, "network": _network_config(found["network"])})
         except (KeyError, TypeError, AttributeError) as error:
             raise CheckpointError(f"{path} is missing or damaged ({error}): copy the model again") from error
+
+
+def _network_config(found: Mapping[str, Any]) -> NetworkConfig:
+    """Configuration from JSON; one of an earlier version does not name the features of candidates."""
+    features = tuple(found.get("candidate_features", FIRST_CANDIDATE_FEATURES))
+    for name in features:
+        if name not in CANDIDATE_FEATURES:
+            raise CheckpointError(f"the model reads a feature {name!r}, which this version lacks: install a later one")
+    return NetworkConfig(**{**found, "candidate_features": features})
 
 
 class FoundationModel(nn.Module):

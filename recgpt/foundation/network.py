@@ -64,6 +64,10 @@ class CandidateFeature(IntEnum):
     SIMILAR_CO_VISITATION = 12
     SIMILAR_COSINE_CO_VISITATION = 13
     SIMILAR_CO_OCCURRENCE = 14
+    POPULARITY_WEEK = 15
+    POPULARITY_MONTH = 16
+    POPULARITY_QUARTER = 17
+    POPULARITY_TREND = 18
 
 
 class QueryFeature(IntEnum):
@@ -92,7 +96,18 @@ RELATIONS = _names(Relation)
 HISTORY_FEATURES = _names(HistoryFeature)
 CANDIDATE_FEATURES = _names(CandidateFeature)
 QUERY_FEATURES = _names(QueryFeature)
-TIME_FEATURES = ("log_recent_count", "years_after_latest", "last_seen_years_after_latest", "age_years")
+FIRST_CANDIDATE_FEATURES = CANDIDATE_FEATURES[: CandidateFeature.POPULARITY_WEEK]
+"""Features of checkpoints whose configuration does not name them."""
+TIME_FEATURES = (
+    "log_recent_count",
+    "years_after_latest",
+    "last_seen_years_after_latest",
+    "age_years",
+    "popularity_week",
+    "popularity_month",
+    "popularity_quarter",
+    "popularity_trend",
+)
 """Features of a candidate that are 0 where interactions have no times."""
 _MASKED = -1e9
 
@@ -162,19 +177,19 @@ class CalibrationWeights(NamedTuple):
     bias: float
     new: float
 
-    def shift(self, read_BMI: Tensor) -> Tensor:
+    def shift(self, read_BMI: Tensor, items_BMF: Tensor) -> Tensor:
         """(B, M) shift of the logits: x w + bias for candidates with interactions, `new` for cold ones."""
-        return self.new + is_known(read_BMI) * (read_BMI @ self.weight_I + self.bias - self.new)
+        return self.new + is_known(items_BMF) * (read_BMI @ self.weight_I + self.bias - self.new)
 
 
-def is_known(read_BMI: Tensor) -> Tensor:
-    """(B, M) 1 for candidates with interactions, 0 for cold ones, from the inputs of `FoundationNetwork.read`."""
-    return read_BMI[..., CandidateFeature.IS_KNOWN - len(CANDIDATE_FEATURES)]  # the F features are the last inputs
+def is_known(items_BMF: Tensor) -> Tensor:
+    """(B, M) 1 for candidates with interactions, 0 for cold ones."""
+    return items_BMF[..., CandidateFeature.IS_KNOWN].float()
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Sizes of the network; the sets of relations and features are fixed."""
+    """Sizes of the network, and the features of a candidate that it reads."""
 
     history_items: int = 12  # S
     d_model: int = 32  # D
@@ -183,6 +198,7 @@ class NetworkConfig:
     patterns: int = 2  # G, ways to spread attention over the history for each relation
     hidden: int = 64  # H
     dropout: float = 0.1
+    candidate_features: tuple[str, ...] = CANDIDATE_FEATURES
 
     @property
     def least_parameters(self) -> int:
@@ -203,6 +219,8 @@ class FoundationNetwork(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
+        columns = [CANDIDATE_FEATURES.index(name) for name in config.candidate_features]
+        self.register_buffer("columns_F", torch.tensor(columns), persistent=False)
         n_relations, width, hidden = len(RELATIONS), config.d_model, config.hidden
         self.age = nn.Parameter(0.1 * torch.randn(config.history_items, width))
         self.position_in = nn.Linear(len(HISTORY_FEATURES), width)
@@ -211,7 +229,7 @@ class FoundationNetwork(nn.Module):
         steepness_G = torch.linspace(-0.2, 0.5, config.patterns)
         self.steepness = nn.Parameter(steepness_G.repeat_interleave(n_relations))
         self.case_in = nn.Linear(len(QUERY_FEATURES) + width, hidden)
-        self.item_in = nn.Linear((config.patterns + 1) * n_relations + len(CANDIDATE_FEATURES), hidden)  # I of them
+        self.item_in = nn.Linear((config.patterns + 1) * n_relations + len(config.candidate_features), hidden)  # I of them
         self.modulation = nn.Linear(hidden, hidden)
         self.item_hidden = nn.Linear(hidden, hidden)
         self.item_out = nn.Linear(hidden, 1)
@@ -229,12 +247,13 @@ class FoundationNetwork(nn.Module):
         logits_BM, read_BMI = self.read(evidence)
         if calibration is None:
             return logits_BM
-        return (logits_BM + calibration.shift(read_BMI)).masked_fill(~evidence.allowed_BM, _MASKED)
+        return (logits_BM + calibration.shift(read_BMI, evidence.items_BMF)).masked_fill(~evidence.allowed_BM, _MASKED)
 
     def read(self, evidence: Evidence) -> tuple[Tensor, Tensor]:
         """(B, M) logits before calibration, and (B, M, I) their inputs.
 
-        The inputs, in this order: G x R weighted sums over the history, R maxima over the history, F features.
+        The inputs, in this order: G x R weighted sums over the history, R maxima over the history, and the features in
+        `config.candidate_features`.
         """
         relations_BSMR, positions_BSP, items_BMF, case_BX = (values.float() for values in evidence[:4])
         n_cases, n_items = items_BMF.shape[:2]
@@ -243,7 +262,8 @@ class FoundationNetwork(nn.Module):
         weights_BSGR = self._weights(states_BSD, is_item_BS)
         summed_BMGR = torch.einsum("bsgr,bsmr->bmgr", weights_BSGR, relations_BSMR)
         strongest_BMR = relations_BSMR.amax(1)
-        read_BMI = torch.cat([summed_BMGR.reshape(n_cases, n_items, -1), strongest_BMR, items_BMF], -1)
+        own_BMF = items_BMF[..., self.columns_F]
+        read_BMI = torch.cat([summed_BMGR.reshape(n_cases, n_items, -1), strongest_BMR, own_BMF], -1)
         n_read_B1 = is_item_BS.sum(1, keepdim=True).clamp(min=1)
         history_BD = (states_BSD * is_item_BS[..., None]).sum(1) / n_read_B1
         case_BH = self.case_in(torch.cat([case_BX, history_BD], -1))

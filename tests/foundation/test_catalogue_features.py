@@ -12,7 +12,7 @@ from recgpt.data.dataset import Interactions
 from recgpt.data.ragged import Ragged
 from recgpt.errors import DataError
 from recgpt.features.hybrid_score import HybridFeatures, HybridIndex
-from recgpt.features.interaction_counts import HALF_LIFE
+from recgpt.features.interaction_counts import HALF_LIFE, RECENT
 from recgpt.foundation.catalogue_features import (
     CatalogueFeatures,
     HybridScores,
@@ -21,7 +21,14 @@ from recgpt.foundation.catalogue_features import (
     repeat_share,
     shortlist_candidates,
 )
-from recgpt.foundation.network import CANDIDATE_FEATURES, HISTORY_FEATURES, QUERY_FEATURES, RELATIONS, Evidence
+from recgpt.foundation.network import (
+    CANDIDATE_FEATURES,
+    HISTORY_FEATURES,
+    QUERY_FEATURES,
+    RELATIONS,
+    CandidateFeature,
+    Evidence,
+)
 
 N, E, S = 24, 6, 4
 YEAR = 365 * 86_400
@@ -119,7 +126,8 @@ class Slow:
 
     def item(self, j: int, latest: int, features: list[np.ndarray], score_N: np.ndarray) -> list[float]:
         last = (max(self.met[j]) - self.now) / YEAR if self.met[j] else -20.0
-        recent = sum(0.5 ** ((self.now - t) / HALF_LIFE) for t in self.met[j])
+        recent = self.recent(j, HALF_LIFE)
+        relative = [math.log(1 + self.recent(j, each) / self.mean_recent(each)) for each in RECENT.values()]
         return [
             *(feature_N[j] for feature_N in features),
             (score_N[j] - score_N.mean()) / score_N.std(),
@@ -130,7 +138,15 @@ class Slow:
             self.count[j] > 0,
             np.clip(self.mean_year(j), -8, 0),
             *(self.similar(j, features[f]) for f in (2, 3, 4)),
+            *relative,
+            relative[0] - relative[2],
         ]
+
+    def recent(self, j: int, half_life: float) -> float:
+        return sum(0.5 ** ((self.now - t) / half_life) for t in self.met[j])
+
+    def mean_recent(self, half_life: float) -> float:
+        return sum(self.recent(j, half_life) for j in range(N)) / N or 1.0
 
     def similar(self, j: int, feature_N: np.ndarray) -> float:
         if self.count[j]:
@@ -185,6 +201,22 @@ def test_evidence_is_as_documented(times):
     assert found.case_BX.shape[1] == len(QUERY_FEATURES)
     assert found.allowed_BM.all()
     assert all(values.dtype == torch.float32 for values in found[:4])
+
+
+def test_popularity_in_time_does_not_depend_on_the_origin_and_follows_a_permuted_catalogue():
+    features = evidence_of(read()).items_BMF[..., CandidateFeature.POPULARITY_WEEK :]
+    assert all(features[..., f].std() > 0 for f in range(4))
+    moved = [[-1 if t < 0 else t + 7 * YEAR for t in times] for times in TIMES]
+    later = CatalogueFeatures.from_sequences(EMBEDDINGS_NE, Ragged.from_lists(PAST), flat(moved), TEXTS)
+    found = evidence_of(later).items_BMF[..., CandidateFeature.POPULARITY_WEEK :]
+    torch.testing.assert_close(found, features, rtol=1e-4, atol=1e-5)
+    place_N = RNG.permutation(N)  # item i moves to row place_N[i]
+    rows = np.argsort(place_N)
+    permuted = CatalogueFeatures.from_sequences(
+        EMBEDDINGS_NE[rows], Ragged.from_lists([place_N[s].tolist() for s in PAST]), flat(TIMES), [TEXTS[i] for i in rows]
+    )
+    found = evidence_of(permuted, [place_N[s].tolist() for s in HISTORIES], place_N[CANDIDATES_BM]).items_BMF
+    torch.testing.assert_close(found[..., CandidateFeature.POPULARITY_WEEK :], features, rtol=1e-4, atol=1e-5)
 
 
 def test_hybrid_score_is_the_weighted_sum_of_its_features():

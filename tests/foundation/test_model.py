@@ -18,7 +18,7 @@ from recgpt.foundation import model as module
 from recgpt.foundation.catalogue import FoundationCatalogue
 from recgpt.foundation.catalogue_features import shortlist_candidates
 from recgpt.foundation.model import MODEL_TYPE, FoundationConfig, FoundationModel, shipped
-from recgpt.foundation.network import NetworkConfig
+from recgpt.foundation.network import FIRST_CANDIDATE_FEATURES, NetworkConfig
 
 N, E = 40, 8
 NETWORK = NetworkConfig(history_items=4, d_model=8, n_heads=2, hidden=16)
@@ -464,6 +464,22 @@ def test_a_saved_model_ranks_the_same(tmp_path):
     np.testing.assert_array_equal(first.ids, second.ids)
     np.testing.assert_array_equal(first.scores, second.scores)
     assert json.loads((tmp_path / "model" / "config.json").read_text())["model_type"] == MODEL_TYPE
+
+
+def test_configuration_of_an_earlier_version_reads_the_features_it_was_trained_with(tmp_path):
+    early = FoundationModel(FoundationConfig(dataclasses.replace(NETWORK, candidate_features=FIRST_CANDIDATE_FEATURES)))
+    early.save_pretrained(tmp_path / "model")
+    path = tmp_path / "model" / "config.json"
+    settings = json.loads(path.read_text())
+    del settings["network"]["candidate_features"]
+    path.write_text(json.dumps(settings))
+    loaded = FoundationModel.from_pretrained(tmp_path / "model")
+    assert loaded.config == early.config
+    assert_same(index(loaded).recommend(HISTORIES, N), index(early).recommend(HISTORIES, N))
+    settings["network"]["candidate_features"] = ["colour"]
+    path.write_text(json.dumps(settings))
+    with pytest.raises(CheckpointError, match="'colour', which this version lacks"):
+        FoundationModel.from_pretrained(tmp_path / "model")
 
 
 def saved(tmp_path):
