@@ -12,6 +12,7 @@ from scipy import sparse
 from recgpt.data.dataset import Interactions
 from recgpt.data.ragged import Ragged, offsets_from_lengths
 from recgpt.features.co_visitation import LONG_ITEMS, NEAR, UNITS, near_pairs, together
+from recgpt.features.repeats import RepeatCounts
 
 _DAY = 86_400
 HALF_LIFE = 0.25 * 365.25 * _DAY  # seconds in which an interaction loses half its weight in the recent count
@@ -138,6 +139,8 @@ class InteractionCounts:
         self._recent: dict[int, list[int]] = {}
         self._appended: list[Interactions] = []
         self._n_appended = 0
+        self._repeats: RepeatCounts | None = None
+        self._n_in_repeats = 0  # number of `_appended` that are counted in `_repeats`
         self.count_N = np.bincount(sequences.values, minlength=self.n_items)
         user = np.repeat(np.arange(len(sequences)), sequences.lengths)
         item = np.asarray(sequences.values, dtype=np.int32)  # half the size, so that the counts are read faster
@@ -168,6 +171,32 @@ class InteractionCounts:
         """All counted events, one sequence a user."""
         sequences, _ = self._merged()
         return sequences
+
+    @property
+    def repeats(self) -> RepeatCounts:
+        """Repeats within all sequences; counted when they are first read, then only for users with new events."""
+        if self._repeats is None:
+            self._repeats = RepeatCounts.from_sequences(self.n_items, self.sequences)
+        elif self._n_in_repeats < len(self._appended):
+            users = np.unique(np.concatenate([each.user for each in self._appended[self._n_in_repeats :]]))
+            old, new = (self._sequences_of(users, n) for n in (self._n_in_repeats, len(self._appended)))
+            self._repeats = self._repeats.changed(
+                without=RepeatCounts.from_sequences(self.n_items, old),
+                and_with=RepeatCounts.from_sequences(self.n_items, new),
+            )
+        self._n_in_repeats = len(self._appended)
+        return self._repeats
+
+    def _sequences_of(self, users: np.ndarray, n_appended: int) -> Ragged:
+        """Sequences of `users`, ascending, with the first `n_appended` calls of `append`."""
+        known = self._sequences[users[users < len(self._sequences)]]
+        added = self._appended[:n_appended]
+        user = np.concatenate([np.repeat(users[: len(known)], known.lengths), *(each.user for each in added)])
+        item = np.concatenate([known.values, *(each.item for each in added)])
+        wanted = np.flatnonzero(np.isin(user, users))
+        order = wanted[np.argsort(user[wanted], kind="stable")]
+        lengths = np.bincount(np.searchsorted(users, user[order]), minlength=len(users))
+        return Ragged(item[order], offsets_from_lengths(lengths))
 
     @property
     def times(self) -> np.ndarray | None:
@@ -247,13 +276,7 @@ class InteractionCounts:
             np.add.at(self._recent_HN[row], items, weights)
             self._recent_sum_H[row] += weights.sum()
 
-    @property
-    def recent_count_N(self) -> np.ndarray:
-        """(N,) float64 sum of 2^-(age / 3 months), age counted from the latest known time; 0 without times."""
-        return self.recent_counts(np.arange(self.n_items))[-1]
-
-    @property
-    def recent_mean_H(self) -> np.ndarray:
+    def recent_means(self) -> np.ndarray:
         """(H,) float64 mean over the catalogue of `recent_counts`."""
         return self._recent_sum_H / max(self.n_items, 1) * self._since_reference()
 

@@ -37,7 +37,7 @@ from recgpt.data.dataset import Interactions
 from recgpt.data.held_out import HeldOut, users_with_novel_last_item
 from recgpt.data.ragged import Ragged
 from recgpt.data.splits.base import sample
-from recgpt.foundation.catalogue_features import CatalogueFeatures, repeat_share
+from recgpt.foundation.catalogue_features import CatalogueFeatures
 from recgpt.foundation.episodes import Episode, collected
 from recgpt.foundation.network import CalibrationWeights, FoundationNetwork, is_known
 
@@ -99,7 +99,6 @@ def index_and_calibrate(
     last_times = None if times is None else times[sequences.offsets[1:][held_out.users] - 1]
     features.append(Interactions(held_out.users.astype(np.int32), held_out.targets.astype(np.int32), last_times))
     features.past.merge()
-    features.repeat_share = repeat_share(sequences)
     return features, calibration
 
 

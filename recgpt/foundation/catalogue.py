@@ -7,7 +7,6 @@ by their logits, then the others by their hybrid score. Of given candidates up t
 Shapes: B histories, N items, M candidates, H distinct items of a history.
 """
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +33,7 @@ from recgpt.foundation.catalogue_features import (
     shortlist_candidates,
 )
 from recgpt.foundation.network import CalibrationWeights, FoundationNetwork
+from recgpt.foundation.repeats import RepeatWeights
 from recgpt.ranking import Exclude, Ranking, Request, first_unknown, top_k
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 INDEX_FILE = "index.safetensors"
 BATCH = 64  # histories scored at once
 CANDIDATES_AT_ONCE = 1 << 16  # and their candidates: a history of thousands of items is scored alone
-_WEIGHTS, _OFFSETS = "local_weight_I", "local_offsets"
+_WEIGHTS, _OFFSETS, _REPEATS = "local_weight_I", "local_offsets", "repeat_weights"
 
 
 class FoundationCatalogue:
@@ -54,6 +54,8 @@ class FoundationCatalogue:
         Features of its items, from texts and past interactions.
     calibration
         Weights that calibrate the network's logits to this catalogue; None without calibration.
+    repeats
+        Weights of the scores of history items.
     shortlist
         M, the number of items that come first after each history, as the network scores them.
     deeper
@@ -72,6 +74,7 @@ class FoundationCatalogue:
         network: FoundationNetwork,
         features: CatalogueFeatures,
         calibration: CalibrationWeights | None = None,
+        repeats: RepeatWeights | None = None,
         *,
         shortlist: int,
         ids: CatalogueIds | None = None,
@@ -80,6 +83,7 @@ class FoundationCatalogue:
         self.network = network
         self.features = features
         self.calibration = calibration
+        self.repeats = repeats or RepeatWeights()
         self.shortlist = shortlist
         self.ids = ids or CatalogueIds(len(self))
         self.users = users
@@ -91,7 +95,8 @@ class FoundationCatalogue:
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Arrays for `from_arrays`, which needs no texts and embeddings."""
-        arrays = self.features.to_arrays()
+        weight_W, listed = self.repeats
+        arrays = self.features.to_arrays() | {_REPEATS: np.array([*weight_W, listed])}
         if self.calibration is not None:
             weight_I, *offsets = self.calibration
             arrays |= {_WEIGHTS: weight_I.numpy(), _OFFSETS: np.array(offsets)}
@@ -103,7 +108,11 @@ class FoundationCatalogue:
         calibration = None
         if _WEIGHTS in arrays:
             calibration = CalibrationWeights(torch.from_numpy(arrays[_WEIGHTS]), *arrays[_OFFSETS].tolist())
-        return cls(network, CatalogueFeatures.from_arrays(arrays), calibration, shortlist=shortlist)
+        repeats = None  # in an index of an earlier version
+        if _REPEATS in arrays:
+            *weights, listed = arrays[_REPEATS].tolist()
+            repeats = RepeatWeights(np.array(weights), listed)
+        return cls(network, CatalogueFeatures.from_arrays(arrays), calibration, repeats, shortlist=shortlist)
 
     def save(self, folder: Path) -> None:
         """Write the index as `index.safetensors`, for `FoundationModel.open_index`."""
@@ -158,7 +167,7 @@ class FoundationCatalogue:
             history: the network's logits for items of the shortlist. Below it scores go on from its lowest one: less
             what the logit of a following item lacks of the best such logit, and at last less what the hybrid score of
             an item lacks of the best one. If `exclude` is "nothing", the items of the history
-            together get the probability of a repeat, which is the share of repeats in the past interactions.
+            together get the probability of a repeat, see `recgpt.foundation.repeats`.
 
         Raises
         ------
@@ -209,7 +218,7 @@ class FoundationCatalogue:
         new users.
 
         The next ranking is that of a catalogue indexed with them, except that the weights of the hybrid score, the
-        neighbourhoods and the calibration stay until the catalogue is indexed again.
+        neighbourhoods, the calibration and the four weights of repeats stay until the catalogue is indexed again.
 
         Raises
         ------
@@ -274,12 +283,10 @@ class FoundationCatalogue:
         )
         if may_repeat:
             # Normalised over the whole catalogue, so that restricting the candidates does not reorder them.
-            whole = (logits_BM, in_history_BM)
+            ranked = whole = (candidates_BM, logits_BM, in_history_BM)
             if request.allowed_N is not None:
-                whole = self._rerank(histories, scores, self.shortlist, None, with_history=True)[1:]
-            logits_BM = torch.where(
-                in_history_BM, logits_BM + _repeat_shift(*whole, self.features.repeat_share), logits_BM
-            )
+                whole = self._rerank(histories, scores, self.shortlist, None, with_history=True)
+            logits_BM = self.repeats.scores(self.features.past, histories, ranked, whole)
         first = _best(candidates_BM, logits_BM, request.k)
         if ((candidates_BM >= 0).sum(axis=1) >= request.k).all():
             return first
@@ -408,19 +415,6 @@ def _lowest(scores_BK: np.ndarray, if_none_B1: np.ndarray) -> np.ndarray:
     """(B, 1) lowest finite score of each row."""
     lowest_B1 = np.where(np.isfinite(scores_BK), scores_BK, np.inf).min(axis=1, keepdims=True, initial=np.inf)
     return np.where(np.isfinite(lowest_B1), lowest_B1, if_none_B1)
-
-
-def _repeat_shift(logits_BM: Tensor, in_history_BM: Tensor, repeat_share: float) -> Tensor:
-    """(B, 1) shift of the history items' logits that gives them together the probability p of a repeat.
-
-    The network was trained on targets new to their user, so its logits do not contain p; it is estimated from the past
-    interactions (`repeat_share`). softmax gives the history's items p in all if their logits are shifted by
-    logsumexp(others) - logsumexp(history) + log(p / (1 - p)).
-    """
-    repeats_B1 = logits_BM.masked_fill(~in_history_BM, -torch.inf).logsumexp(1, keepdim=True)
-    others_B1 = logits_BM.masked_fill(in_history_BM, -torch.inf).logsumexp(1, keepdim=True)
-    shift_B1 = others_B1 - repeats_B1 + math.log(repeat_share / (1 - repeat_share))
-    return torch.where(shift_B1.isfinite(), shift_B1, 0.0)
 
 
 def _are_in(candidates_BM: np.ndarray, items_BH: np.ndarray, n_items: int) -> np.ndarray:

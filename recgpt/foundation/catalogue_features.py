@@ -72,7 +72,6 @@ _LEAST_COUNT = 1e-9  # of a mean that is divided by
 _COUNT_FEATURES = ("co_visitation", "cosine_co_visitation", "co_occurrence")
 _INVERSE_TEMPERATURE = 20.0  # of the softmax over the cosines of similar items
 _ROWS = 1024
-_PRIOR_REPEAT_SHARE, _PRIOR_WEIGHT = 0.02, 50  # the share, and the number of interactions that it counts as
 
 
 class HybridScores(NamedTuple):
@@ -156,8 +155,6 @@ class CatalogueFeatures:
         Text neighbours of the items that had no interactions when the catalogue was indexed.
     words_NW
         (N, W) tf-idf vectors, see `recgpt.features.tfidf`; None without texts.
-    repeat_share
-        Share of repeats among the interactions after each user's first.
     """
 
     hybrid_index: HybridIndex
@@ -165,7 +162,6 @@ class CatalogueFeatures:
     neighbourhood_NZ: np.ndarray
     cold_items: ColdItems
     words_NW: np.ndarray | None = None
-    repeat_share: float = 0.0
 
     @classmethod
     def from_sequences(
@@ -198,15 +194,13 @@ class CatalogueFeatures:
         weights_F = tuned_weights(sequences, unit_NE, most_cases=_TUNING_CASES)
         cold_items = ColdItems.from_counts(index.quantized_NE, index.past.count_N)
         words_NW = None if texts is None else word_rows(texts)
-        return cls(index, weights_F, neighbourhood(index.past), cold_items, words_NW, repeat_share(sequences))
+        return cls(index, weights_F, neighbourhood(index.past), cold_items, words_NW)
 
     def with_past(self, sequences: Ragged, times: np.ndarray | None) -> "CatalogueFeatures":
         """Features of the same catalogue with other interactions; the weights of the hybrid score stay."""
         index = HybridIndex.from_sequences(self.hybrid_index.unit_NE, sequences, times)
         cold_items = ColdItems.from_counts(index.quantized_NE, index.past.count_N)
-        return CatalogueFeatures(
-            index, self.weights_F, neighbourhood(index.past), cold_items, self.words_NW, repeat_share(sequences)
-        )
+        return CatalogueFeatures(index, self.weights_F, neighbourhood(index.past), cold_items, self.words_NW)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Arrays for `from_arrays`, which needs no embeddings and texts."""
@@ -219,7 +213,6 @@ class CatalogueFeatures:
             "similar_LK": self.cold_items.similar_LK,
             "weight_LK": self.cold_items.weight_LK,
             "words_NW": np.empty((0, WIDTH), dtype=np.float32) if self.words_NW is None else self.words_NW,
-            "repeat_share": np.array([self.repeat_share]),
             "values": sequences.values,
             "offsets": sequences.offsets,
             "times": np.empty(0, dtype=np.int64) if times is None else times,
@@ -232,8 +225,7 @@ class CatalogueFeatures:
         index = HybridIndex.from_sequences(arrays["unit_NE"], Ragged(arrays["values"], arrays["offsets"]), times)
         cold_items = ColdItems(arrays["place_N"], arrays["similar_LK"], arrays["weight_LK"])
         words_NW = arrays["words_NW"] if len(arrays["words_NW"]) else None
-        share = float(arrays["repeat_share"][0])
-        return cls(index, arrays["weights_F"], arrays["neighbourhood_NZ"], cold_items, words_NW, share)
+        return cls(index, arrays["weights_F"], arrays["neighbourhood_NZ"], cold_items, words_NW)
 
     @property
     def past(self) -> InteractionCounts:
@@ -342,7 +334,7 @@ class CatalogueFeatures:
     ) -> np.ndarray:
         """(B, M, F) float32 features of the candidates."""
         mean_year_N, last_year_N = self.past.years()
-        recent_HBM, mean_H = self.past.recent_counts(candidates_BM), self.past.recent_mean_H
+        recent_HBM, mean_H = self.past.recent_counts(candidates_BM), self.past.recent_means()
         score_BN = scores.score_BN
         # The scale of hybrid scores differs between catalogues: z = (score - mean) / standard deviation over the items.
         mean_B1 = score_BN.mean(axis=1, keepdims=True)
@@ -393,20 +385,6 @@ class CatalogueFeatures:
         }
         columns = [np.broadcast_to(by_name[name], lengths.shape) for name in QUERY_FEATURES]
         return np.stack(columns, axis=1).astype(np.float32)
-
-
-def repeat_share(sequences: Ragged) -> float:
-    """Share of repeats among the interactions after each user's first, shrunk toward a prior of .02.
-
-    (repeats + .02 x 50) / (interactions + 50): the prior counts as 50 interactions.
-    """
-    if not len(sequences.values):
-        return _PRIOR_REPEAT_SHARE
-    user = np.repeat(np.arange(len(sequences)), sequences.lengths)
-    different = len(np.unique(user * (int(sequences.values.max()) + 1) + sequences.values))
-    could_repeat = len(sequences.values) - int((sequences.lengths > 0).sum())
-    repeats = len(sequences.values) - different
-    return (repeats + _PRIOR_REPEAT_SHARE * _PRIOR_WEIGHT) / (could_repeat + _PRIOR_WEIGHT)
 
 
 def neighbourhood(past: InteractionCounts) -> np.ndarray:

@@ -71,6 +71,7 @@ GROUPS = {
         "popularity_quarter",
         "popularity_trend",
     ),
+    "repeat": ("repeat",),
 }
 """Group of evidence -> its relations and candidate features; the hybrid score is divided into its five features."""
 
@@ -84,6 +85,7 @@ _GROUP_TITLES = {
     "bought_after": "taken near items of the history",
     "similar_histories": "taken by users with similar histories",
     "popularity": "popularity and recency",
+    "repeat": "taken before",
 }
 
 
@@ -382,7 +384,12 @@ class _Attribution:
         for more in (by_feature, dict(zip(FEATURES, by_hybrid, strict=True))):
             for name, added in more.items():
                 by_name[name] = by_name.get(name, 0.0) + added
-        if not is_first:  # logits of history items and behind the shortlist are shifted, each kind alike: baseline
+        if item in histories[0]:  # the score: weight of the logit x logit + what is counted of repeats
+            weight = float(catalogue.repeats.weight_W[-1])
+            by_name = {name: weight * added for name, added in by_name.items()}
+            baseline, added_SR = weight * baseline, weight * added_SR
+            by_name["repeat"] = score - baseline - sum(by_name.values())
+        elif not is_first:  # logits behind the shortlist are shifted, all alike: baseline
             baseline = score - sum(by_name.values())
         return cls("network", baseline, by_name, relations_SR, added_SR)
 

@@ -44,6 +44,7 @@ from recgpt.foundation.network import (
     FoundationNetwork,
     NetworkConfig,
 )
+from recgpt.foundation.repeats import fit_repeats
 from recgpt.hub import SHIPPED_MODEL, local_folder, shipped_folder, uploaded
 from recgpt.ranking import first_unknown
 from recgpt.terminal import markdown
@@ -205,7 +206,10 @@ class FoundationModel(nn.Module):
             self.network, embeddings_NE, sequences, times, texts, shortlist=self.config.shortlist, now=now
         )
         shortlist = self.config.shortlist
-        return FoundationCatalogue(self.network, features, calibration, shortlist=shortlist, ids=ids, users=users)
+        repeats = fit_repeats(self.network, calibration, features, shortlist=shortlist)
+        return FoundationCatalogue(
+            self.network, features, calibration, repeats, shortlist=shortlist, ids=ids, users=users
+        )
 
     def open_index(self, folder: Path, embeddings: np.ndarray) -> FoundationCatalogue:
         """Read the index that `FoundationCatalogue.save` wrote; `embeddings` are not needed."""

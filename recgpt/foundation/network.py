@@ -229,7 +229,8 @@ class FoundationNetwork(nn.Module):
         steepness_G = torch.linspace(-0.2, 0.5, config.patterns)
         self.steepness = nn.Parameter(steepness_G.repeat_interleave(n_relations))
         self.case_in = nn.Linear(len(QUERY_FEATURES) + width, hidden)
-        self.item_in = nn.Linear((config.patterns + 1) * n_relations + len(config.candidate_features), hidden)  # I of them
+        n_inputs = (config.patterns + 1) * n_relations + len(config.candidate_features)  # I
+        self.item_in = nn.Linear(n_inputs, hidden)
         self.modulation = nn.Linear(hidden, hidden)
         self.item_hidden = nn.Linear(hidden, hidden)
         self.item_out = nn.Linear(hidden, 1)

@@ -22,6 +22,10 @@ def dense(counts) -> np.ndarray:
     return np.sum([part.toarray() for part in counts.parts], axis=0)
 
 
+def recent(past: InteractionCounts) -> np.ndarray:
+    return past.recent_counts(np.arange(past.n_items))
+
+
 def slow_counts(sequences: list[list[int]]) -> dict[str, np.ndarray]:
     counts = {name: np.zeros((N_ITEMS, N_ITEMS)) for name in COUNTS}
     for sequence in sequences:
@@ -49,7 +53,8 @@ def assert_same(grown: InteractionCounts, whole: InteractionCounts) -> None:
         np.testing.assert_array_equal(getattr(grown, name), getattr(whole, name), err_msg=name)
     for name in ("near", "after", "before"):
         np.testing.assert_array_equal(getattr(grown, f"{name}_sum_N"), dense(getattr(grown, name)).sum(axis=1))
-    np.testing.assert_allclose(grown.recent_count_N, whole.recent_count_N, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(recent(grown), recent(whole), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(grown.recent_means(), recent(whole).mean(axis=1), rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(grown.years(), whole.years(), rtol=0, atol=1e-9)
     assert grown.has_times == whole.has_times
     assert [s.tolist() for s in grown.sequences] == [s.tolist() for s in whole.sequences]
@@ -164,7 +169,8 @@ def test_times_are_as_documented():
     np.testing.assert_allclose(mean_N, expected_mean, rtol=1e-6)
     np.testing.assert_allclose(last_N, expected_last, rtol=1e-6)
     halved = [0.5 ** ((now - t) / HALF_LIFE) for t in (START, START + 40 * day, START + 10 * day)]
-    np.testing.assert_allclose(past.recent_count_N, [halved[0] + halved[1], halved[2], 1, 0, 0])
+    np.testing.assert_allclose(recent(past)[-1], [halved[0] + halved[1], halved[2], 1, 0, 0])
+    assert recent(past)[0, 1] == pytest.approx(0.5 ** (390 / 7))
     assert past.has_times
 
 
@@ -172,7 +178,7 @@ def test_without_any_known_time():
     for times in (None, np.full(3, -1)):
         past = InteractionCounts(4, Ragged.from_lists([[0, 1], [2]]), times)
         assert not past.has_times
-        np.testing.assert_array_equal(past.recent_count_N, np.zeros(4))
+        np.testing.assert_array_equal(recent(past), np.zeros((3, 4)))
         np.testing.assert_array_equal(past.years(), [[0] * 4, [-20] * 4])
 
 

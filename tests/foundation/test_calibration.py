@@ -12,7 +12,7 @@ from recgpt.data.held_out import HeldOut
 from recgpt.data.ragged import Ragged
 from recgpt.foundation import calibration as module
 from recgpt.foundation.calibration import MAX_USERS, MIN_USERS, calibrate, index_and_calibrate
-from recgpt.foundation.catalogue_features import CatalogueFeatures, repeat_share
+from recgpt.foundation.catalogue_features import CatalogueFeatures
 from recgpt.foundation.episodes import Episode
 from recgpt.foundation.explain import explain
 from recgpt.foundation.model import FoundationCatalogue, FoundationConfig, FoundationModel
@@ -264,7 +264,8 @@ def test_what_was_held_out_is_counted_in_the_end(times):
     whole = CatalogueFeatures.from_sequences(EMBEDDINGS_NE, Ragged.from_lists(sequences_of()), times)
     features = index(sequences_of(), times).features
     assert times is None or features.past.times.tolist() == times.tolist()
-    np.testing.assert_allclose(features.past.recent_count_N, whole.past.recent_count_N, rtol=1e-12)
+    recent, expected = (each.past.recent_counts(np.arange(N)) for each in (features, whole))
+    np.testing.assert_allclose(recent, expected, rtol=1e-12)
     assert features.past.sequences.values.tolist() == whole.past.sequences.values.tolist()
     assert features.past.sequences.offsets.tolist() == whole.past.sequences.offsets.tolist()
     for name in ("near", "after", "before", "together"):
@@ -272,7 +273,6 @@ def test_what_was_held_out_is_counted_in_the_end(times):
         assert abs(ours_NN - theirs_NN).max() == 0, name
     for name in ("count_N", "near_sum_N", "after_sum_N", "before_sum_N"):
         np.testing.assert_array_equal(getattr(features.past, name), getattr(whole.past, name))
-    assert features.repeat_share == repeat_share(Ragged.from_lists(sequences_of()))
 
 
 def test_what_is_held_out_is_bounded_and_not_in_the_past_that_is_read(monkeypatch):

@@ -18,7 +18,6 @@ from recgpt.foundation.catalogue_features import (
     HybridScores,
     latest_items,
     neighbourhood,
-    repeat_share,
     shortlist_candidates,
 )
 from recgpt.foundation.network import (
@@ -213,7 +212,10 @@ def test_popularity_in_time_does_not_depend_on_the_origin_and_follows_a_permuted
     place_N = RNG.permutation(N)  # item i moves to row place_N[i]
     rows = np.argsort(place_N)
     permuted = CatalogueFeatures.from_sequences(
-        EMBEDDINGS_NE[rows], Ragged.from_lists([place_N[s].tolist() for s in PAST]), flat(TIMES), [TEXTS[i] for i in rows]
+        EMBEDDINGS_NE[rows],
+        Ragged.from_lists([place_N[s].tolist() for s in PAST]),
+        flat(TIMES),
+        [TEXTS[i] for i in rows],
     )
     found = evidence_of(permuted, [place_N[s].tolist() for s in HISTORIES], place_N[CANDIDATES_BM]).items_BMF
     torch.testing.assert_close(found[..., CandidateFeature.POPULARITY_WEEK :], features, rtol=1e-4, atol=1e-5)
@@ -325,13 +327,6 @@ def test_an_embedding_that_is_no_number_is_named():
     broken_NE[7, 1] = np.nan
     with pytest.raises(DataError, match="item 7 holds NaN"):
         CatalogueFeatures.from_sequences(broken_NE, Ragged.from_lists(PAST))
-
-
-def test_repeats_are_counted_after_the_first_item():
-    assert repeat_share(Ragged.from_lists([])) == 0.02
-    sequences = [[1, 2, 1, 1], [3], [], [5, 5]] * 100
-    assert repeat_share(Ragged.from_lists(sequences)) == pytest.approx((300 + 1) / (400 + 50))
-    assert read().repeat_share > 0.02
 
 
 def test_latest_items_come_first():

@@ -8,6 +8,7 @@ const EVIDENCE_NAMES = {
   bought_after: "Taken near items of the history",
   similar_histories: "Taken by users with similar histories",
   popularity: "Popularity and recency",
+  repeat: "Taken before",
 };
 const SCORED_BY_NOTES = {
   blend: "It is not on the shortlist that the network re-ranks: its score is a weighted sum of text and counts.",
