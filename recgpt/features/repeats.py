@@ -77,7 +77,7 @@ class RepeatCounts:
         (S, L) int64 repeats, and all interactions after each user's first, by the share of repeats among the earlier
         interactions (after the first) and their number.
     retaken_N
-        (N,) int64 interactions with each item that are repeats.
+        (N,) int64 repeats of each item.
     """
 
     taken_KA: np.ndarray

@@ -189,7 +189,7 @@ def is_known(items_BMF: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Sizes of the network, and the features of a candidate that it reads."""
+    """Sizes of the network, and the features of a candidate as its input."""
 
     history_items: int = 12  # S
     d_model: int = 32  # D
@@ -215,6 +215,8 @@ class FoundationNetwork(nn.Module):
 
     At initialisation the logit is 1.5 x the standardised hybrid score, so that training starts from its ranking.
     """
+
+    columns_F: Tensor
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()

@@ -42,7 +42,7 @@ class RepeatWeights(NamedTuple):
     weight_W
         (3,) float64 weights of log hazard, log factor and logit.
     listed
-        Share of new last items that are on the shortlist.
+        Share of new last items on the shortlist.
     """
 
     weight_W: np.ndarray = np.array(PRIOR_WEIGHTS)
@@ -175,7 +175,7 @@ def _examples(
 
 
 def _listed(features: CatalogueFeatures, held_out: HeldOut, cases: np.ndarray, shortlist: int) -> float:
-    """Share of the targets that are on the shortlist, at least .05; 1 without a target."""
+    """Share of the targets on the shortlist, at least .05; 1 without a target."""
     found = 0
     for start in range(0, len(cases), _ROWS):
         rows = cases[start : start + _ROWS]
