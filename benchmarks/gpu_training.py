@@ -270,7 +270,7 @@ class Trainer:
                 loss: Tensor = model(**inputs, loss_normaliser=batch.n_predicted).loss
                 return loss
             structure = self.structure(batch)
-            x_BTD = self._embed(model, inputs["codes_BSK"], inputs["slices_BSKW"], inputs["positions_BS"])
+            x_BTD = self._embed(model, inputs["codes_BSK"], inputs["slices_BSKW"], inputs["positions_BS"], None)
             for block in model.blocks:
                 x_BTD = self._block(block, x_BTD, structure)
             hidden_RD = self._states(model.final_norm, x_BTD, batch.predicting_R)

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 BASELINES = ("copy_last", "popularity", "text_knn", "item_knn", "hybrid_knn")
 """Standard baselines, in every table."""
 
+ON_REQUEST = "recgpt_now"
+"""Recommender of the model that is compared only where it is named."""
+
 
 def names_for(split: Split, names: Sequence[str] = (), *, model: Model | None = None) -> list[str]:
     """Names of a comparison: the baselines, the recommenders in `names`, and the recommenders that use the model.
@@ -123,10 +126,13 @@ def model_embeddings(dataset: Dataset, model: Model | None = None) -> np.ndarray
 
 
 def model_recommenders(model: Model | None) -> tuple[str, ...]:
-    """Names of the recommenders that use a model of this kind without training on the data set."""
+    """Names of the recommenders that use a model of this kind without training on the data set.
+
+    `recgpt_now` is compared where it is named: it is a second index of the same model.
+    """
     if model is None:
         return ()
-    of_kind = {name: each for name, each in REGISTRY.items() if each.model_kind == model.kind}
+    of_kind = {name: each for name, each in REGISTRY.items() if each.model_kind == model.kind and name != ON_REQUEST}
     return tuple(name for name, each in of_kind.items() if each.supervision != "trained")
 
 

@@ -179,7 +179,8 @@ class CalibrationWeights(NamedTuple):
 
     def shift(self, read_BMI: Tensor, items_BMF: Tensor) -> Tensor:
         """(B, M) shift of the logits: x w + bias for candidates with interactions, `new` for cold ones."""
-        return self.new + is_known(items_BMF) * (read_BMI @ self.weight_I + self.bias - self.new)
+        added_BM = (read_BMI.double() @ self.weight_I.double()).float()  # as in `_linear`
+        return self.new + is_known(items_BMF) * (added_BM + self.bias - self.new)
 
 
 def is_known(items_BMF: Tensor) -> Tensor:
@@ -269,15 +270,16 @@ class FoundationNetwork(nn.Module):
         read_BMI = torch.cat([summed_BMGR.reshape(n_cases, n_items, -1), strongest_BMR, own_BMF], -1)
         n_read_B1 = is_item_BS.sum(1, keepdim=True).clamp(min=1)
         history_BD = (states_BSD * is_item_BS[..., None]).sum(1) / n_read_B1
-        case_BH = self.case_in(torch.cat([case_BX, history_BD], -1))
-        hidden_BMH = self.drop(F.gelu(self.item_in(read_BMI) + case_BH[:, None]))
-        scale_BH = 1 + self.modulation(F.gelu(case_BH))
-        hidden_BMH = F.gelu(self.item_hidden(hidden_BMH) * scale_BH[:, None])
-        logits_BM = self.item_out(hidden_BMH)[..., 0] + self.blend_scale * items_BMF[..., CandidateFeature.HYBRID_SCORE]
+        case_BH = _linear(self.case_in, torch.cat([case_BX, history_BD], -1))
+        hidden_BMH = self.drop(F.gelu(_linear(self.item_in, read_BMI) + case_BH[:, None]))
+        scale_BH = 1 + _linear(self.modulation, F.gelu(case_BH))
+        hidden_BMH = F.gelu(_linear(self.item_hidden, hidden_BMH) * scale_BH[:, None])
+        added_BM = _linear(self.item_out, hidden_BMH)[..., 0]
+        logits_BM = added_BM + self.blend_scale * items_BMF[..., CandidateFeature.HYBRID_SCORE]
         return logits_BM.masked_fill(~evidence.allowed_BM, _MASKED), read_BMI
 
     def _read_history(self, positions_BSP: Tensor, is_item_BS: Tensor) -> Tensor:
-        states_BSD = self.position_in(positions_BSP) + self.age
+        states_BSD = _linear(self.position_in, positions_BSP) + self.age
         # Softmax over no item is NaN: an empty history attends to its first, padded place, which the sums leave out.
         seen_BS = is_item_BS.clone()
         seen_BS[:, 0] = True
@@ -289,8 +291,19 @@ class FoundationNetwork(nn.Module):
         """(B, S, G, R): weight of history item s, softplus(attention) x exp(-age x softplus(steepness))."""
         age_S1 = torch.arange(is_item_BS.shape[1], device=states_BSD.device)[:, None]
         fading_SC = torch.exp(-age_S1 * F.softplus(self.steepness))
-        weights_BSC = F.softplus(self.attention(states_BSD)) * fading_SC * is_item_BS[..., None]
+        weights_BSC = F.softplus(_linear(self.attention, states_BSD)) * fading_SC * is_item_BS[..., None]
         return weights_BSC.unflatten(-1, (self.config.patterns, len(RELATIONS)))
+
+
+def _linear(layer: nn.Linear, x: Tensor) -> Tensor:
+    """Linear layer; outside training in float64, then rounded.
+
+    The order in which a matrix product is summed depends on the number of its rows. In float32 the logits of a history
+    would depend on the others of its batch, and so would the order of items with almost equal logits.
+    """
+    if layer.training:
+        return layer(x)  # type: ignore[no-any-return]
+    return F.linear(x.double(), layer.weight.double(), layer.bias.double()).float()
 
 
 class Block(nn.Module):
@@ -310,9 +323,9 @@ class Block(nn.Module):
     def forward(self, x_BSD: Tensor, seen_BS: Tensor) -> Tensor:
         """(B, S, D) -> (B, S, D); places with `seen_BS` false are masked."""
         n_cases, length, width = x_BSD.shape
-        qkv = self.qkv(self.attention_norm(x_BSD)).view(n_cases, length, 3, self.n_heads, -1)
-        query, key, value = qkv.permute(2, 0, 3, 1, 4)
-        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=seen_BS[:, None, None])
+        qkv = _linear(self.qkv, self.attention_norm(x_BSD)).view(n_cases, length, 3, self.n_heads, -1)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4).to(torch.float32 if self.training else torch.float64)
+        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=seen_BS[:, None, None]).float()
         attended = attended.transpose(1, 2).reshape(n_cases, length, width)
-        x_BSD = x_BSD + self.drop(self.attention_out(attended))
-        return x_BSD + self.drop(self.mlp_out(F.gelu(self.mlp_in(self.mlp_norm(x_BSD)))))
+        x_BSD = x_BSD + self.drop(_linear(self.attention_out, attended))
+        return x_BSD + self.drop(_linear(self.mlp_out, F.gelu(_linear(self.mlp_in, self.mlp_norm(x_BSD)))))

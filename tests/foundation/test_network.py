@@ -8,6 +8,7 @@ from recgpt.foundation.network import (
     HISTORY_FEATURES,
     QUERY_FEATURES,
     RELATIONS,
+    CalibrationWeights,
     CandidateFeature,
     Evidence,
     FoundationNetwork,
@@ -24,7 +25,7 @@ def evidence() -> Evidence:
     generator = torch.Generator().manual_seed(0)
 
     def normal(*shape: int) -> torch.Tensor:
-        return torch.randn(*shape, generator=generator)
+        return torch.randn(shape, generator=generator)
 
     is_item_BS = torch.arange(S) < torch.tensor(LENGTHS)[:, None]
     positions_BSP = normal(B, S, len(HISTORY_FEATURES))
@@ -98,6 +99,33 @@ def test_a_case_does_not_depend_on_the_batch(network):
 
 
 @torch.inference_mode()
+def test_logits_of_the_shipped_size_are_the_same_bits_in_any_batch():
+    generator = torch.Generator().manual_seed(2)
+
+    def normal(*shape: int) -> torch.Tensor:
+        return torch.randn(shape, generator=generator)
+
+    config = NetworkConfig()
+    network = FoundationNetwork(config).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.copy_(0.3 * normal(*parameter.shape))
+    n_cases, n_candidates = 16, 200
+    many = Evidence(
+        normal(n_cases, config.history_items, n_candidates, len(RELATIONS)),
+        normal(n_cases, config.history_items, len(HISTORY_FEATURES)).abs(),
+        normal(n_cases, n_candidates, len(CANDIDATE_FEATURES)),
+        normal(n_cases, len(QUERY_FEATURES)),
+        torch.ones(n_cases, n_candidates, dtype=torch.bool),
+    )
+    n_inputs = (config.patterns + 1) * len(RELATIONS) + len(CANDIDATE_FEATURES)
+    calibration = CalibrationWeights(normal(n_inputs), 0.1, 0.2)
+    with torch.inference_mode():
+        together = network(many, calibration)
+        for row in range(n_cases):
+            assert torch.equal(network(many.rows(slice(row, row + 1)), calibration)[0], together[row])
+
+
 def test_what_stands_beyond_the_history_does_not_matter(network):
     given = evidence()
     positions_BSP = given.positions_BSP.clone()
