@@ -4,7 +4,7 @@
     logits_BM = network(evidence, calibration)
 
 The best weight of a feature differs between catalogues more than the network can infer from its inputs. The last items
-of up to 3,000 users are held out, the other interactions are indexed, and the network scores the candidates. With
+of up to 3,000 users are held out, the other interactions are counted, and the network scores the candidates. With
 logits l + x w, x the inputs of a candidate, the log-likelihood of the held-out items has at w = 0 the gradient
 g = sum(x_target - E[x]) and the Fisher information F = sum(Cov[x]), both under softmax(l). One Newton step with a ridge
 penalty p, w = (F + p I)^-1 g, is one linear system: no weight of the network changes, and nothing is iterated. (A
@@ -18,7 +18,8 @@ the one system; without enough queries of the second kind, a catalogue with time
 queries that all come now, as in use, is calibrated on the second kind alone.
 
 The penalty is chosen by five-fold cross-validation. w is kept only if it lowers the loss of the validation folds by two
-standard errors, and that of no set of queries rises. Then the held-out interactions are counted like all others.
+standard errors, and that of no set of queries rises. The weights of the hybrid score are those of the whole past:
+searched without the held-out items, they cost 1 to 3 % of NDCG@10 where the calibration is not kept.
 
 Shapes: C queries, M candidates, I inputs of a candidate (`FoundationNetwork.read`), K folds, X (query, candidate)
 pairs.
@@ -33,7 +34,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from recgpt.data.dataset import Interactions
 from recgpt.data.held_out import HeldOut, users_with_novel_last_item
 from recgpt.data.ragged import Ragged
 from recgpt.data.splits.base import sample
@@ -79,27 +79,20 @@ def index_and_calibrate(
     DataError
         See `CatalogueFeatures.from_sequences`.
     """
+    features = CatalogueFeatures.from_sequences(embeddings_NE, sequences, times, texts)
     users = users_with_novel_last_item(sequences)
     latest = None
     if times is not None and bool((times >= 0).any()):
         latest = HeldOut.from_latest_time(sequences, times, MAX_USERS if now else MAX_LATEST)
     if len(users) < MIN_USERS or (latest is not None and len(latest.users) < MIN_USERS):
-        return CatalogueFeatures.from_sequences(embeddings_NE, sequences, times, texts), None
-    if now and latest is not None:
-        features = CatalogueFeatures.from_sequences(embeddings_NE, sequences, times, texts)
-        episode = _episode(features.with_past(latest.known, latest.times), latest, network, shortlist)
-        return features, None if episode is None else calibrate(network, [episode])
-    held_out = HeldOut.from_last_items(sequences, sample(users, MAX_USERS if latest is None else MAX_TIMED, 0), times)
-    features = CatalogueFeatures.from_sequences(embeddings_NE, held_out.known, held_out.times, texts)
-    found = [_episode(features, held_out, network, shortlist)]
-    if latest is not None:
-        found.append(_episode(features.with_past(latest.known, latest.times), latest, network, shortlist))
+        return features, None
+    kinds = [] if latest is None else [latest]
+    if latest is None or not now:
+        users = sample(users, MAX_USERS if latest is None else MAX_TIMED, 0)
+        kinds.insert(0, HeldOut.from_last_items(sequences, users, times))
+    found = [_episode(features.with_past(each.known, each.times), each, network, shortlist) for each in kinds]
     episodes = [each for each in found if each is not None]
-    calibration = calibrate(network, episodes) if len(episodes) == len(found) else None
-    last_times = None if times is None else times[sequences.offsets[1:][held_out.users] - 1]
-    features.append(Interactions(held_out.users.astype(np.int32), held_out.targets.astype(np.int32), last_times))
-    features.past.merge()
-    return features, calibration
+    return features, calibrate(network, episodes) if len(episodes) == len(found) else None
 
 
 def _episode(
