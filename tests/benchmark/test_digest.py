@@ -57,7 +57,10 @@ def recommenders(dataset: dict) -> list[str]:
 
 def test_rows_of_an_earlier_run_stand_in_where_the_queries_are_the_same(stored):
     earlier = copy.deepcopy(stored)
-    now = copy.deepcopy(stored)
+    for dataset in earlier["parts"][0]["datasets"]:
+        for row in dataset["rows"]:
+            row.pop("made", None)  # the stored run has rows of an earlier one itself
+    now = copy.deepcopy(earlier)
     part = {**now["parts"][0], "datasets": now["parts"][0]["datasets"][:3]}
     now["parts"] = [part]
     for dataset in part["datasets"]:
