@@ -201,7 +201,7 @@ def benchmark_accuracy(
         Path | None,
         typer.Option(
             help="JSON that an earlier run of the suite wrote: its rows stand in for recommenders left out, where data"
-            " and queries are the same, except for those that use a model",
+            " and queries are the same; rows of a model are never taken",
             dir_okay=False,
         ),
     ] = None,

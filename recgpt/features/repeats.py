@@ -1,4 +1,4 @@
-"""Repeats: how likely the next interaction of a user is a repeat, and of which earlier item; counted, not learned.
+"""Repeats: probability that the next interaction of a user is a repeat, and hazard of each earlier item, by counting.
 
     counts = RepeatCounts.from_sequences(n_items, sequences)
     own = OwnItems.from_histories(histories, n_items)

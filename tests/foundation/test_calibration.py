@@ -253,7 +253,7 @@ def few_cases(episode: Episode, n_cases: int) -> Episode:
 
 def test_with_times_of_another_kind_or_few_users_nothing_is_solved_for():
     walks = sequences_of()
-    assert index(walks, times_of(walks, at_once=False)).calibration is None, "nobody goes on after the 90 % quantile"
+    assert index(walks, times_of(walks, at_once=False)).calibration is None, "no user goes on after the 90 % quantile"
     assert index(sequences_of(MIN_USERS - 1)).calibration is None
     assert index([[3, 3]] * USERS).calibration is None, "users who only repeat have nothing to tell"
 

@@ -19,7 +19,7 @@ def town(client):
 
 
 def zipped(client, path):
-    """Content of an answer that is compressed whatever was asked."""
+    """Unpacked content of an answer that is always gzipped."""
     connection = http.client.HTTPConnection(HOST, client.port, timeout=60)
     connection.request("GET", path)
     answer = connection.getresponse()

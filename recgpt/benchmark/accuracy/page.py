@@ -39,7 +39,7 @@ LEVELS = (RecGPTText.name, RecGPTContext.name, RecGPTFineTuned.name)
 
 PUBLISHED = Path(__file__).with_name("published.json")
 PUBLISHED_PROTOCOLS = ("leave_one_out", "windows")
-"""Protocols beside which published figures stand, except those that name another `split`; each says its own."""
+"""Protocols whose tables show the published figures; a figure with a `split` is shown with that protocol alone."""
 
 
 def summarize(suite: Suite, found: Sequence[Sequence[DatasetCells]]) -> dict[str, Any]:
