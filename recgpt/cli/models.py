@@ -256,7 +256,7 @@ def pretrain_pool(
     d_model: Annotated[int, typer.Option(min=1, help="width of the transformer")] = 192,
     heads: Annotated[int, typer.Option(min=1, help="attention heads")] = 6,
     max_items: Annotated[int, typer.Option(min=2, help="maximum number of history items the model reads")] = 32,
-    lr: Annotated[float, typer.Option(help="peak learning rate")] = 1e-3,
+    lr: Annotated[float, typer.Option(help="peak learning rate")] = 3e-4,
     seed: Seed = 0,
     config: ConfigFile = None,
     overrides: Overrides = None,

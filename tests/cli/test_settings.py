@@ -9,6 +9,7 @@ from recgpt.cli import evaluate, models, simulate
 from recgpt.evaluate.config import EvaluationConfig
 from recgpt.foundation.finetune import FinetuneConfig
 from recgpt.foundation.pretrain import PretrainConfig as FoundationConfig
+from recgpt.generative.pool import PoolConfig
 from recgpt.generative.pretrain import PretrainConfig as GenerativeConfig
 from recgpt.simulate.worlds.feed.config import FeedConfig
 
@@ -29,11 +30,12 @@ def default_at(settings, key: str) -> object:
             {"d_model": "network.d_model", "hidden": "network.hidden", "layers": "network.n_layers"},
         ),
         (models.pretrain_generative, GenerativeConfig(data="x"), {"layers": "n_layers", "heads": "n_heads"}),
+        (models.pretrain_pool, PoolConfig(tokenizer="x"), {"layers": "n_layers", "heads": "n_heads"}),
         (models.finetune, FinetuneConfig(), {}),
         (evaluate.evaluate, EvaluationConfig(), {}),
         (simulate.feed, FeedConfig(dataset="x"), simulate.FEED_FLAGS),
     ],
-    ids=["pretrain foundation", "pretrain generative", "finetune", "evaluate", "simulate feed"],
+    ids=["pretrain foundation", "pretrain generative", "pretrain pool", "finetune", "evaluate", "simulate feed"],
 )
 def test_defaults_of_a_command_are_those_of_its_settings(command, settings, renamed):
     compared = 0
