@@ -66,6 +66,10 @@ class HybridIndex:
         """Count `sequences`, one a user, over the catalogue with the whitened text `unit_NE`."""
         return cls(unit_NE, quantize_rows(unit_NE), InteractionCounts(len(unit_NE), sequences, times))
 
+    def with_past(self, sequences: Ragged, times: np.ndarray | None) -> "HybridIndex":
+        """Index of the same catalogue with other interactions."""
+        return HybridIndex(self.unit_NE, self.quantized_NE, InteractionCounts(self.n_items, sequences, times))
+
     @property
     def n_items(self) -> int:
         """N, the size of the catalogue."""

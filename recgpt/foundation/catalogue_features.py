@@ -198,7 +198,7 @@ class CatalogueFeatures:
 
     def with_past(self, sequences: Ragged, times: np.ndarray | None) -> "CatalogueFeatures":
         """Features of the same catalogue with other interactions; the weights of the hybrid score stay."""
-        index = HybridIndex.from_sequences(self.hybrid_index.unit_NE, sequences, times)
+        index = self.hybrid_index.with_past(sequences, times)
         cold_items = ColdItems.from_counts(index.quantized_NE, index.past.count_N)
         return CatalogueFeatures(index, self.weights_F, neighbourhood(index.past), cold_items, self.words_NW)
 

@@ -27,6 +27,7 @@ from recgpt.config import MAX_SEED, Config
 from recgpt.data.dataset import Dataset
 from recgpt.data.fingerprint import array_identity, load_array, save_array
 from recgpt.data.identity import code_version, dataset_identity, json_sha256
+from recgpt.data.pool import load_pool
 from recgpt.data.provenance import training_past
 from recgpt.encode import DEFAULT, embeddings_for, find_encoder
 from recgpt.errors import DataError
@@ -105,18 +106,9 @@ def pretrain(
     CheckpointError
         `config.out` holds a run with other settings or data.
     """
-    names = [path.name for path in (*domains, *valid)]
-    if not domains or not valid:
-        raise DataError("name at least one data set to train on and one to validate on (--valid)")
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise DataError(f"{', '.join(twice)} is named twice: validate on other data sets than you train on")
     require_writable(config.out)
+    datasets = load_pool(domains, valid)
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
-    datasets = {path: Dataset.load(path, repeats="drop") for path in (*domains, *valid)}
-    catalogues = {path: dataset.items_sha256 for path, dataset in datasets.items()}
-    if len(set(catalogues.values())) < len(catalogues):
-        raise DataError("two of the folders hold the same catalogue: validate on other data sets than you train on")
     with only_writer(config.out / "checkpoints") if accelerator.is_main_process else nullcontext():
         return _pretrain(config, domains, valid, datasets, accelerator, overwrite=overwrite)
 
@@ -310,11 +302,7 @@ class PretrainLoop(TrainingLoop):
             )
             episode_loss = case_loss(self.model, episode, rows, self.accelerator.device, evidence)
             loss = loss + episode_loss / config.episodes_per_step
-        self.accelerator.backward(loss)
-        self.accelerator.clip_grad_norm_(self.model.parameters(), config.clip)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        return loss.detach() / self.accelerator.num_processes
+        return self._update(loss, config.clip)
 
     def _measure(self) -> dict[str, float]:
         """NDCG@10 on each validation data set, and the mean gain over the hybrid score."""

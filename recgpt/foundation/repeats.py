@@ -19,7 +19,6 @@ from torch import Tensor
 from recgpt.data.held_out import HeldOut, users_with_novel_last_item
 from recgpt.data.ragged import Ragged
 from recgpt.data.splits.base import sample
-from recgpt.features.hybrid_score import HybridIndex
 from recgpt.features.interaction_counts import InteractionCounts
 from recgpt.features.repeats import OwnItems
 from recgpt.foundation.catalogue_features import CatalogueFeatures, shortlist_candidates
@@ -108,12 +107,7 @@ def fit_repeats(
         return RepeatWeights()
     users = np.sort(np.concatenate([sample(each, MAX_USERS, 0) for each in (again, new)]))
     held_out = HeldOut.from_last_items(sequences, users, times)
-    unit_NE = features.hybrid_index.unit_NE
-    known = HybridIndex(
-        unit_NE,
-        features.hybrid_index.quantized_NE,
-        InteractionCounts(len(unit_NE), held_out.known, held_out.times),
-    )
+    known = features.hybrid_index.with_past(held_out.known, held_out.times)
     before = CatalogueFeatures(
         known, features.weights_F, features.neighbourhood_NZ, features.cold_items, features.words_NW
     )

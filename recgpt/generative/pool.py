@@ -32,6 +32,7 @@ from torch.nn import functional as F
 from recgpt.config import MAX_SEED, Config
 from recgpt.data.dataset import Dataset
 from recgpt.data.identity import dataset_identity
+from recgpt.data.pool import load_pool
 from recgpt.data.provenance import training_past
 from recgpt.data.ragged import Ragged
 from recgpt.data.splits import leave_one_out
@@ -52,7 +53,7 @@ from recgpt.training.loop import TrainingLoop, learning_rate, parameter_groups, 
 
 TEMPLATE = "fields"
 SMALL_CATALOGUE = 1_000  # items; smaller catalogues are drawn proportionally less often
-SIMILAR = 8  # batches of sequences of like length, out of which a batch is drawn
+SIMILAR = 8  # a batch is drawn from this many batches of neighbours in the order of length, to save padding
 
 WEIGHTS = {"query_weight": (0.0, 0.1, 0.2, 0.4, 1.0), "code_weight": (0.0, 0.05, 0.1, 0.2)}
 
@@ -144,19 +145,14 @@ def pretrain_pool(
     Raises
     ------
     DataError
-        A data set is named twice, has no sequence to learn from, or does not fit the tokenizer.
+        See `load_pool`; or no sequence to learn from, or a data set that does not fit the tokenizer.
     CheckpointError
         `config.out` holds a run of other settings or data.
     """
-    if not domains or not valid:
-        raise DataError("no data set to train on, or none to validate on: name at least one of each")
-    names = [path.name for path in (*domains, *valid)]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise DataError(f"{', '.join(twice)} is named twice: validate on other data sets than you train on")
     require_writable(config.out)
     tokenizer = FSQTokenizer.from_pretrained(config.tokenizer)
-    datasets = [Dataset.load(path, repeats="drop") for path in domains]
-    watched = [Dataset.load(path, repeats="drop") for path in valid]
+    loaded = load_pool(domains, valid)
+    datasets, watched = [loaded[path] for path in domains], [loaded[path] for path in valid]
     torch.manual_seed(config.seed)
     model = _new_model(config, tokenizer, datasets, watched)
     pool = [load_domain(dataset, config.encoder, tokenizer) for dataset in datasets]
@@ -208,7 +204,7 @@ def _new_model(
 
 
 def draw_sequences(domain: Domain, n: int, max_items: int, rng: np.random.Generator) -> np.ndarray:
-    """(B, S) items of `n` sequences of like length, padded with -1: a window at a random place of each longer one."""
+    """(B, S) items of `n` sequences of similar length, padded with -1; of longer ones a window at a random place."""
     first = int(rng.integers(max(1, len(domain.sequences) - SIMILAR * n + 1)))
     span = min(SIMILAR * n, len(domain.sequences) - first)
     rows = np.sort(first + rng.choice(span, min(n, span), replace=False))
@@ -416,11 +412,7 @@ class PoolLoop(TrainingLoop):
         batch = batch_tensors(domain, config, self.bare.config.codebook_size, rng)
         self.model.train()
         loss = self.model(**{name: value.to(self.accelerator.device) for name, value in batch.items()})
-        self.accelerator.backward(loss)
-        self.accelerator.clip_grad_norm_(self.model.parameters(), config.clip)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        return loss.detach() / self.accelerator.num_processes
+        return self._update(loss, config.clip)
 
     def _measure(self) -> dict[str, float]:
         """NDCG@10 on each validation data set, and their geometric mean as `ndcg@10`."""

@@ -188,8 +188,7 @@ class FSQTokenizer(
 
     def catalogue_rows(self, embeddings_NE: np.ndarray) -> np.ndarray:
         """(N, E) rows of a whole catalogue that are quantised: its embeddings, or whitened ones of unit length."""
-        check_width(embeddings_NE.shape[-1], self.config)
-        return whitened_unit_rows(embeddings_NE) if self.config.whitened else embeddings_NE
+        return _catalogue_rows(embeddings_NE, self.config)
 
     @torch.inference_mode()
     def encode(self, embeddings_NE: np.ndarray | Tensor, *, progress: bool = False) -> np.ndarray:
@@ -411,6 +410,11 @@ def report_on(tokenizer: FSQTokenizer, embeddings_NE: np.ndarray, loss_curve: Se
     return TokenizerReport(len(codes_NK), use, perplexity, cosine / len(codes_NK), collisions, list(loss_curve))
 
 
+def _catalogue_rows(embeddings_NE: np.ndarray, config: FSQTokenizerConfig) -> np.ndarray:
+    check_width(embeddings_NE.shape[-1], config)
+    return whitened_unit_rows(embeddings_NE) if config.whitened else embeddings_NE
+
+
 def rows_of_catalogues(
     catalogues: Sequence[np.ndarray], config: FSQTokenizerConfig, *, most_items: int | None = None, seed: int = 0
 ) -> np.ndarray:
@@ -426,8 +430,7 @@ def rows_of_catalogues(
     rng = np.random.default_rng(seed)
     parts = []
     for embeddings_NE in catalogues:
-        check_width(embeddings_NE.shape[-1], config)
-        rows_NE = whitened_unit_rows(embeddings_NE) if config.whitened else embeddings_NE
+        rows_NE = _catalogue_rows(embeddings_NE, config)
         drawn = np.sort(rng.permutation(len(rows_NE))[:most_items])
         parts.append(rows_NE if most_items is None else rows_NE[drawn])
     return parts[0] if len(parts) == 1 else np.concatenate(parts)

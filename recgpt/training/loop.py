@@ -320,6 +320,14 @@ class TrainingLoop(ABC):
         self.accelerator.end_training()
         self._lock.close()
 
+    def _update(self, loss: Tensor, clip: float) -> Tensor:
+        """One optimizer step down the gradient of a loss, its norm at most `clip`; returns what `_step` returns."""
+        self.accelerator.backward(loss)
+        self.accelerator.clip_grad_norm_(self.model.parameters(), clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return loss.detach() / self.accelerator.num_processes
+
     def _set_learning_rate(self, value: float) -> None:
         for group in self.optimizer.param_groups:
             group["lr"] = value
