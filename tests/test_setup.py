@@ -2,8 +2,13 @@
 
 import subprocess
 import sys
+from importlib import metadata
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+DEBIAN_PYTHON = "3.11.2"
 
 
 @pytest.fixture
@@ -72,3 +77,16 @@ def test_a_browser_is_installed_where_root_may_and_a_failure_is_no_failure_of_se
     assert log.exists() == (user == 0)
     if user == 0 and works:
         assert log.read_text() == "update\ninstall -y --no-install-recommends chromium\n"
+
+
+def test_pinned_packages_install_on_the_python_of_debian(repo):
+    pins = [Requirement(line) for line in (repo / "constraints.txt").read_text().splitlines() if line[:1].isalnum()]
+    installed = {each.metadata["Name"].lower().replace("_", "-"): each for each in metadata.distributions()}
+    checked = 0
+    for pin in pins:
+        found = installed.get(pin.name.lower().replace("_", "-"))
+        if found is not None and found.version in pin.specifier:
+            needs = found.metadata["Requires-Python"] or ""
+            assert DEBIAN_PYTHON in SpecifierSet(needs), f"{pin} needs Python {needs}: pin an earlier version"
+            checked += 1
+    assert checked > 10
