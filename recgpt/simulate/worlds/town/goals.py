@@ -36,7 +36,8 @@ def goal_of(scene: Scene, act: Act) -> int:
 def is_free(scene: Scene) -> bool:
     """Whether the place of the activity has room for the resident, which stands there now, and is open.
 
-    Residents that were there before count, and of those that arrive in the same tick the lower numbers.
+    Residents that were there before count, and of those that arrive in the same tick the lower numbers. A gathering
+    keeps its place open to its guests.
     """
     life, town_map = scene.life, scene.setting.map
     if life.action.place < 0:
@@ -44,7 +45,8 @@ def is_free(scene: Scene) -> bool:
     place = town_map.places[life.action.place]
     sector = town_map.places[town_map.sector_of(place.number)]
     works_here = scene.resident.work == sector.number
-    if not works_here and not (place.is_open(scene.minute) and sector.is_open(scene.minute)):
+    is_open = place.is_open(scene.minute) and sector.is_open(scene.minute)
+    if not (is_open or works_here or life.action.activity == a.GATHERING):
         return False
     if place.level != "object":
         return True

@@ -6,6 +6,7 @@ import pytest
 from days_played import PlayedDays, default_setting, with_people
 
 from recgpt.simulate.worlds.town import activities as a
+from recgpt.simulate.worlds.town import goals
 from recgpt.simulate.worlds.town.life import Action, PlanBlock
 from recgpt.simulate.worlds.town.minds.base import Notes
 from recgpt.simulate.worlds.town.minds.routines import MORNING, filled, stretched
@@ -59,6 +60,34 @@ def test_an_accepted_gathering_is_attended_even_by_who_had_other_plans(town):
     town.lives[LEILA].appointments[number] = False
     act = act_at(town, LEILA, fact.starts / 60, *plan_of(a.RESTING, careful.home, start=60, minutes=1300))
     assert act.activity not in (a.GATHERING, a.UNDERWAY) or town.map.sector_of(act.place) != fact.place
+
+
+def guest_at(town, spot, hour):
+    """Edda, at a gathering that she agreed to, standing at an object since a quarter of an hour."""
+    life, tick = town.lives[EDDA], round(hour * 360)
+    life.appointments[gathering(town)] = True
+    life.action = Action("attending the reading", a.GATHERING, spot, tick - 90, tick)
+    life.path, life.left_at = (town.map.places[spot].tiles[0],), 0
+    return tick
+
+
+def test_a_gathering_keeps_its_place_open_to_its_guests(town):
+    books = place(town, "Papermill Books")
+    seat = Venues(town.setting).spots(a.GATHERING, books)[0]
+    assert not town.map.places[books].is_open(19 * 60 + 5)
+    tick = guest_at(town, seat, 19 + 5 / 60)
+    assert goals.is_free(town.scene(EDDA, tick))
+    town.lives[EDDA].action = replace(town.lives[EDDA].action, activity=a.BOOKSHOP)
+    assert not goals.is_free(town.scene(EDDA, tick))
+
+
+def test_a_guest_keeps_its_seat(town):
+    books = place(town, "Papermill Books")
+    plan = plan_of(a.RESTING, town.setting.people.residents[EDDA].home, start=60, minutes=1300)
+    for spot in Venues(town.setting).for_guests(Venues(town.setting).spots(a.GATHERING, books)):
+        guest_at(town, spot, 18.75)
+        assert act_at(town, EDDA, 18.75, *plan).place == spot
+    assert act_at(town, EDDA, 18.75, *plan, taken=spot).place not in (spot, -1)
 
 
 def test_gatherings_are_in_the_plan_of_their_host(town):

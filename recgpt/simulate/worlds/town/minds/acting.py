@@ -287,7 +287,10 @@ class Acting:
         return self._venues.room(sector) if room == scene.taken else room
 
     def _spot(self, scene: Scene, words: tuple[str, ...], sector: int, due: _Due) -> int:
-        """A free object for the words, -1 for none: of the best word, spread over residents and blocks."""
+        """A free object for the words, -1 for none: of the best word, spread over residents and blocks.
+
+        A guest of a gathering keeps the one that it has.
+        """
         known = self._venues.spots_for(words, sector)
         if sector not in (scene.resident.home, workplace(self._venues, scene.resident)):
             known = self._venues.for_guests(known)
@@ -300,12 +303,17 @@ class Acting:
         first = self._first_spot(scene, sector, due) % len(spots)
         used = Counter(scene.lives[each].action.place for each in scene.near)
         rooms = Counter(self._venues.map.places[each].parent for each in used.elements() if each >= 0)
-        for group in ((*spots[first:], *spots[:first]), known):
+        kept = self._here(scene, known) if due.block.activity == a.GATHERING else ()
+        for group in (kept, (*spots[first:], *spots[:first]), known):
             for each in group:
                 is_own = not self._is_bed(each) or each == scene.resident.bed
                 if is_own and each != scene.taken and self._has_room(each, used, rooms):
                     return each
         return -1
+
+    def _here(self, scene: Scene, spots: tuple[int, ...]) -> tuple[int, ...]:
+        """Those of the objects where the resident stands."""
+        return tuple(each for each in spots if scene.tile in self._venues.map.places[each].tiles)
 
     def _has_room(self, spot: int, used: Counter[int], rooms: Counter[int]) -> bool:
         """Whether an object and its room can take one more, as far as is seen from here."""
