@@ -1,6 +1,7 @@
 """Runs from published simulations: replayed as they were, exported as the same files."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from recgpt.simulate.worlds.town.published.importing import import_run
 from recgpt.simulate.worlds.town.published.simulation import Simulation, read_simulation, write_simulation
 from recgpt.simulate.worlds.town.published.sources import read_source
 from recgpt.simulate.worlds.town.published_map import write_published_map
+from recgpt.simulate.worlds.town.who_knows import who_knows
 from tests.simulate.worlds.town.published_town import made_up_simulation, two_homes
 
 NAMES = (
@@ -91,6 +93,40 @@ def test_a_made_up_run_replays_and_imports_again(made_up: Path, tmp_path: Path) 
         assert run.hash == wanted
         _same(simulation_of(run, 7), source)
     assert read_demo(tmp_path / "compressed" / "demo").movement == source.movement
+
+
+def test_the_party_of_the_shipped_demo_is_told_in_its_talks(shared: Path) -> None:
+    folder = shared / "data" / "simulate" / "smallville"
+    with import_run(folder / NAMES[4], "demo", map_folder=folder / "the_ville" / "matrix") as run:
+        tree = who_knows(run, 0)
+        lives = States(run).at(run.n_steps).lives  # type: ignore[attr-defined]
+    assert tree["text"] == ("Isabella Rodriguez is having a Valentine's Day party at Hobbs Cafe on February 14 at 5pm")
+    (isabella,) = tree["roots"]
+    heard = [(node["name"], timedelta(seconds=node["second"])) for node in isabella["told"]]
+    assert heard == [
+        ("Klaus Mueller", timedelta(hours=11, minutes=22, seconds=30)),
+        ("Maria Lopez", timedelta(hours=15, minutes=19, seconds=10)),
+    ]
+    assert [list(life.facts) for life in lives] == [[0], [0], [0]]
+
+
+def test_facts_told_in_talks_are_no_memories_of_an_export(made_up: Path, tmp_path: Path) -> None:
+    scratch = made_up / "personas" / "Bo Ray" / "bootstrap_memory" / "scratch.json"
+    party = "Bo Ray is planning on having a tea party at Cup cafe with all on February 14th, 2023 at 5pm."
+    scratch.write_text(json.dumps({**json.loads(scratch.read_text()), "currently": party}))
+    for step in range(4, 7):
+        path = made_up / "movement" / f"{step}.json"
+        path.write_text(path.read_text().replace('"Hi"', '"Hi, I give a Tea Party"'))
+    source = read_simulation(made_up)
+    with import_run(made_up, "first") as run:
+        assert run.events(kind="told").select("agent", "other", "item").rows() == [(1, 0, 0)]
+        assert "Bo Ray told me" in States(run).at(1).memory.of(0)[-1].text  # type: ignore[attr-defined]
+        _same(simulation_of(run, 7), source)
+        wanted = run.hash
+        play_to(run, 100)
+        write_simulation(simulation_of(run, 7), tmp_path / "storage" / "again")
+    with import_run(tmp_path / "storage" / "again", "again") as run:
+        assert run.hash == wanted
 
 
 def test_a_run_that_went_on_is_exported_and_imported_with_the_same_files(made_up: Path, tmp_path: Path) -> None:

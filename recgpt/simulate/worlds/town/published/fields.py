@@ -18,6 +18,7 @@ DAY = "%B %d, %Y"
 CREATED = "%Y-%m-%d %H:%M:%S"
 """Format of the times of memories."""
 MAX_TEXT, MAX_SIDE = 100_000, 10_000
+_HOUR = re.compile(r"(midnight|noon|(\d\d?)(?::(\d\d))? *(am|pm))")
 _NAME = re.compile(r"[^\W_][^\x00-\x1f\x7f/\\:<>\"|?*]{0,79}")
 
 _UNSTORABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -125,3 +126,16 @@ def _is_pair(value: object) -> bool:
 def _short(value: object) -> str:
     shown = repr(value)
     return shown if len(shown) <= 60 else f"{shown[:57]}..."
+
+
+def minute_of(text: str, default: int) -> int:
+    """Minute of the day of the first time in a text."""
+    found = _HOUR.search(text)
+    if found is None:
+        return default
+    if found[1] in ("midnight", "noon"):
+        return 0 if found[1] == "midnight" else 720
+    hour, minute = int(found[2]), int(found[3] or 0)
+    if hour > 12 or minute > 59:  # such as 17:30pm
+        return (hour % 24) * 60 + minute % 60
+    return (hour % 12 + (12 if found[4] == "pm" else 0)) * 60 + minute

@@ -129,7 +129,8 @@ def _fill(run: Run, simulation: Simulation) -> None:
     run.put_artifact(KEPT, content)
     if vectors is not None:
         run.put_artifact(VECTORS, vectors)
-    events = Replay(simulation, setting.map, [len(texts) for texts in setting.people.histories]).events()
+    people = setting.people
+    events = Replay(simulation, setting.map, [len(texts) for texts in people.histories], people.facts).events()
     per_block = TownConfig(**run.manifest.config).ticks_per_block
     blocks: dict[int, list[Event]] = defaultdict(list)
     for event in events:

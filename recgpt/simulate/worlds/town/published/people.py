@@ -3,8 +3,8 @@
     people = people_of(cast, town_map, history=[("Maria Lopez", "You and Klaus Mueller are close friends")])
     people.residents[0].wakes                  # 360, from "awakes up around 6am"
 
-The published profiles are texts; hours of sleep, place of work, traits, ties and the two facts of the paper (a
-candidacy and a party) are read from them by the rules of this file.
+The published profiles are texts; hours of sleep, place of work, traits and ties are read from them by the rules of
+this file, facts by those of `news`.
 
 Shapes: A residents.
 """
@@ -16,11 +16,11 @@ from datetime import datetime
 
 from recgpt.errors import DataError
 from recgpt.simulate.worlds.town.places import TownMap
-from recgpt.simulate.worlds.town.published.fields import Fields
+from recgpt.simulate.worlds.town.published.fields import Fields, minute_of
+from recgpt.simulate.worlds.town.published.news import facts_of
 from recgpt.simulate.worlds.town.published.personas import Persona
-from recgpt.simulate.worlds.town.residents import Fact, People, Resident, TieOfResidents
+from recgpt.simulate.worlds.town.residents import People, Resident, TieOfResidents
 
-_HOUR = re.compile(r"(midnight|noon|(\d\d?)(?::(\d\d))? *(am|pm))")
 _TRAITS: dict[str, dict[str, float]] = {
     "extroversion": dict.fromkeys(("friendly", "outgoing", "enthusiastic", "hospitable", "cheerful", "loud"), 0.8)
     | dict.fromkeys(("shy", "quiet", "reserved", "reflective", "introverted"), 0.25),
@@ -50,12 +50,6 @@ _LABELS: tuple[tuple[str, float, float], ...] = (
 )
 """Words of a history: label of the tie, its familiarity and affinity."""
 _DISLIKES = re.compile(r"don't (really )?(like|find)|do not like|rather not|annoying|coward|rude|strained|aggressive")
-_CANDIDACY = re.compile(r"\b(?:running|run) for (local mayor|mayor)\b")
-_PARTY = re.compile(
-    r"having (an? [^.]{0,80}?party) at (?P<place>[^.]{1,80}?) with .{0,120}? on (?P<day>\w{3,9} \d\d?)\w*,"
-    r" (?P<year>\d{4}) at (?P<hour>[^. ]{1,8})"
-)
-_PARTY_MINUTES, _LONGEST = 120, 2000
 
 
 def people_of(
@@ -87,7 +81,12 @@ def people_of(
         bed = _bed(room, town_map, taken)
         residents.append(_resident(persona, town_map, home, bed, households[home], sentences))
     ties = tuple(tie for agent, sentences in enumerate(told) for text in sentences for tie in _ties(agent, text, names))
-    return People(tuple(residents), _strongest(ties), _facts(residents, told, town_map, start), tuple(told))
+    return People(
+        tuple(residents),
+        _strongest(ties),
+        facts_of(residents, tuple(cast.values()), town_map, start, told),
+        tuple(told),
+    )
 
 
 def _home(persona: Persona, town_map: TownMap) -> tuple[int, int]:
@@ -131,8 +130,8 @@ def _resident(
         home=home,
         bed=bed,
         work=_work((learned, duty), town_map, home),
-        wakes=_minute(wakes, 360),
-        sleeps=_minute(sleeps, 1380),
+        wakes=minute_of(wakes, 360),
+        sleeps=minute_of(sleeps, 1380),
         extroversion=_trait("extroversion", innate),
         agreeableness=_trait("agreeableness", innate),
         conscientiousness=_trait("conscientiousness", innate),
@@ -142,19 +141,6 @@ def _resident(
         att_bandwidth=fields.whole("att_bandwidth", 0, 1000),
         retention=fields.whole("retention", 0, 1000),
     )
-
-
-def _minute(text: str, default: int) -> int:
-    """Minute of the day of the first time in a text."""
-    found = _HOUR.search(text)
-    if found is None:
-        return default
-    if found[1] in ("midnight", "noon"):
-        return 0 if found[1] == "midnight" else 720
-    hour, minute = int(found[2]), int(found[3] or 0)
-    if hour > 12 or minute > 59:  # such as 17:30pm
-        return (hour % 24) * 60 + minute % 60
-    return (hour % 12 + (12 if found[4] == "pm" else 0)) * 60 + minute
 
 
 def _trait(trait: str, innate: str) -> float:
@@ -200,39 +186,3 @@ def _strongest(ties: Sequence[TieOfResidents]) -> tuple[TieOfResidents, ...]:
         worst = min(known.affinity, tie.affinity)
         found[tie.agent, tie.other] = replace(best, affinity=worst if worst < 0 else best.affinity)
     return tuple(found[pair] for pair in sorted(found))
-
-
-def _facts(
-    residents: Sequence[Resident], told: Sequence[Sequence[str]], town_map: TownMap, start: datetime
-) -> tuple[Fact, ...]:
-    """The candidacy and the party, where a profile has one."""
-    facts = []
-    for agent, resident in enumerate(residents):
-        first = f"{resident.first_name} is planning on running"
-        if first in resident.currently and (found := _CANDIDACY.search(resident.currently)):
-            text = f"{resident.name} is running for {found[1]}"
-            known = {agent} | {
-                other
-                for other, own in enumerate(told)
-                if any(resident.name in each and "running" in each for each in own)
-            }
-            facts.append(Fact("candidacy", agent, tuple(sorted(known)), text, "politics", 7.0))
-        if (party := _PARTY.search(resident.currently[:_LONGEST])) is not None:
-            facts += _party(agent, resident, party, town_map, start)
-    return tuple(facts)
-
-
-def _party(agent: int, resident: Resident, found: re.Match[str], town_map: TownMap, start: datetime) -> list[Fact]:
-    place = next(
-        (each.number for each in town_map.places if each.level == "sector" and each.name == found["place"]), -1
-    )
-    try:
-        day = datetime.strptime(f"{found['day']} {found['year']}", "%B %d %Y")
-    except ValueError:
-        return []
-    starts = int((day - start).total_seconds()) // 60 + _minute(found["hour"], 1020)
-    if place < 0 or starts < 0:
-        return []
-    text = f"{resident.name} is having {found[1]} at {found['place']} on {found['day']} at {found['hour']}"
-    minutes = _PARTY_MINUTES
-    return [Fact("gathering", agent, (agent,), text, "party", 8.0, place, starts, minutes)]

@@ -6,6 +6,7 @@
 A movement file becomes rows where it differs from the one before: `moved` to the tile that is gone to, `acted` where
 the description changes, `showed` where the emojis do, `talked` and `said` where a talk begins. Memories become
 `perceived` and `thought` rows at the time of their creation, talks before the first movement file rows of their own.
+A line that names a fact of the town becomes a `told` row, see `news`.
 
 Shapes: A residents.
 """
@@ -21,13 +22,16 @@ from recgpt.simulate.worlds.town.config import BLOCK_SECONDS
 from recgpt.simulate.worlds.town.events import Event
 from recgpt.simulate.worlds.town.places import TownMap
 from recgpt.simulate.worlds.town.published.fields import Fields, Tile
+from recgpt.simulate.worlds.town.published.news import Tellings
 from recgpt.simulate.worlds.town.published.personas import Node, Persona, check_schedule
 from recgpt.simulate.worlds.town.published.simulation import Shown, Simulation
+from recgpt.simulate.worlds.town.residents import Fact
 from recgpt.simulate.worlds.town.rules.schedules import filled
 from recgpt.simulate.worlds.town.rules.talks import minutes_of_talk
 
 PERSON, RANDOM = "<persona> ", ":<random>"
-_ORDER = ("moved", "planned", "talked", "said", "acted", "showed", "perceived", "thought", "cited")
+_ORDER = ("moved", "planned", "talked", "said", "told", "acted", "showed", "perceived", "thought", "cited")
+_TRUST = 1.0  # in what was told: the files do not say
 _Lines = tuple[tuple[str, str], ...]
 
 
@@ -60,15 +64,24 @@ class Replay:
         Its map.
     n_histories
         Memories of each resident before the first tick; memories are numbered from there.
+    facts
+        Facts of the town.
     """
 
-    def __init__(self, simulation: Simulation, town_map: TownMap, n_histories: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        simulation: Simulation,
+        town_map: TownMap,
+        n_histories: Sequence[int] = (),
+        facts: Sequence[Fact] = (),
+    ) -> None:
         self._simulation = simulation
         self._map = town_map
         self._meta = simulation.meta
         self._names = simulation.meta.names
         self._places = {town_map.address(place.number): place.number for place in town_map.places}
         self._numbers = {name: number for number, name in enumerate(self._names)}
+        self._facts = facts
         self._n_memories = list(n_histories) or [0] * len(self._names)
 
     def events(self) -> list[Event]:
@@ -76,7 +89,7 @@ class Replay:
         if not self._meta.step:
             return []
         items = [item for agent in range(len(self._names)) for item in self._of(agent)]
-        items += [_Item(event) for talk in self._talks() for event in _events_of(talk)]
+        items += [_Item(event) for event in self._said()]
         order = {kind: place for place, kind in enumerate(_ORDER)}
         items.sort(key=lambda item: (item.event.tick, item.event.agent, order[item.event.kind]))  # stable
         return list(self._with_evidence(items))
@@ -216,6 +229,8 @@ class Replay:
             if event.kind == "talked":
                 self._n_memories[event.agent] += 1
                 self._n_memories[event.other or 0] += 1
+            elif event.kind == "told":
+                self._n_memories[event.other or 0] += 1
             if node is None:
                 continue
             for number in node.evidence[:MAX_EVIDENCE] if node.kind == "thought" else ():
@@ -226,6 +241,16 @@ class Replay:
             self._n_memories[event.agent] += 1
 
     # --- talks ---
+
+    def _said(self) -> Iterator[Event]:
+        """Events of all talks, in the order of time: facts pass on from one to the next."""
+        tellings = Tellings(self._facts, self._names)
+        for talk in sorted(self._talks(), key=lambda talk: talk.tick):
+            events = list(_events_of(talk))
+            yield from events
+            lines = [(event.agent, event.other or 0, event.text or "") for event in events if event.kind == "said"]
+            for teller, listener, fact in tellings.of_talk(lines):
+                yield Event(talk.tick, teller, "told", other=listener, item=fact, value=_TRUST)
 
     def _talks(self) -> Iterator[_Talk]:
         """Talks of the movement files, and those before the first file that a side remembers; each once."""
