@@ -15,6 +15,7 @@ export function buildHeader({ title, parts = [], buttons = [], onHelp = null, li
 /** State of the run in a few words, and its class. */
 export function stateOf(model) {
   const { run, about, following, connected, reading, step, source } = model;
+  if (connected === null) return ["Connecting", "reading"]; // its stream waits for a place, see `streamPlace`
   if (!connected) return ["Connection lost, trying again", "lost"];
   if (reading) return [`Reading ${numberText(reading.done)} of ${numberText(reading.total)}`, "reading"];
   if (!following) return [`Replay · ${about.step_name} ${numberText(step)}`, "replay"];

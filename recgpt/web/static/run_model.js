@@ -26,7 +26,7 @@ export class RunModel {
     this.frames = new RecentValues(KEPT_FRAMES);
     this.moments = new RecentValues(KEPT_MOMENTS);
     Object.assign(this, { step: 0, following: true, agent: null, tab: null, hover: null });
-    Object.assign(this, { frame: null, moment: null, card: null, connected: false, reading: null, prompt: null, follower: null });
+    Object.assign(this, { frame: null, moment: null, card: null, connected: null, reading: null, prompt: null, follower: null });
     this.hasCards = true;
     this.names = new Map();
     this.listeners = new Map();

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from tests.web.browser.conftest import wait_until
+from tests.web.browser.films import save_films
 
 pytestmark = pytest.mark.slow
 TITLE = "<img src=x onerror=alert(1)> & \"'</script><script>alert(2)</script>"
@@ -20,33 +21,12 @@ ADDRESSES = {
 @pytest.fixture(scope="module")
 def address(served, tmp_path_factory):
     """The server over a society and over a feed whose items all have a hostile title."""
-    import numpy as np
-    import polars as pl
-
-    from recgpt.data.dataset import Dataset
-    from recgpt.data.fingerprint import save_array
     from recgpt.simulate import runner
     from recgpt.simulate.worlds.feed.config import FeedConfig
     from recgpt.simulate.worlds.society.config import SocietyConfig
 
-    rng = np.random.default_rng(0)
-    items = {
-        "item_id": np.arange(40),
-        "title": [f"{TITLE} {number}" for number in range(40)],
-        "categories": ["<b>x"] * 40,
-    }
-    events = {
-        "user_id": np.repeat(np.arange(10), 10),
-        "item_id": np.concatenate([rng.choice(40, 10, replace=False) for _ in range(10)]),
-        "position": np.tile(np.arange(10), 10),
-        "timestamp": np.arange(100),
-        "rating": rng.integers(1, 6, 100).astype(np.float32),
-    }
     folder = tmp_path_factory.mktemp("hostile") / "films"
-    Dataset.from_frames("films", pl.DataFrame(events), pl.DataFrame(items)).save(folder)
-    encoder = {"encoder": "films-encoder", "requested": "films-encoder", "template": "fields", "dim": 8}
-    made_of = {**encoder, "items_sha256": Dataset.load(folder).items_sha256}
-    save_array(folder / "embeddings.npy", rng.standard_normal((40, 8)).astype(np.float16), made_of)
+    save_films(folder, TITLE, "<b>x")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RECGPT_RUNS", str(served.runs))
         runner.start("society", "people", SocietyConfig(agents=20, rounds=4, recommender="popularity")).close()
