@@ -40,6 +40,7 @@ from recgpt.foundation.calibration import index_and_calibrate
 from recgpt.foundation.catalogue import FoundationCatalogue
 from recgpt.foundation.network import (
     CANDIDATE_FEATURES,
+    COSINES,
     FIRST_CANDIDATE_FEATURES,
     FoundationNetwork,
     NetworkConfig,
@@ -108,12 +109,13 @@ class FoundationConfig:
 
 
 def _network_config(found: Mapping[str, Any]) -> NetworkConfig:
-    """Configuration from JSON; one of an earlier version does not name the features of candidates."""
+    """Configuration from JSON; one of an earlier version names neither features of candidates nor soft maxima."""
     features = tuple(found.get("candidate_features", FIRST_CANDIDATE_FEATURES))
-    for name in features:
-        if name not in CANDIDATE_FEATURES:
+    soft_maxima = tuple(found.get("soft_maxima", ()))
+    for name in (*features, *soft_maxima):
+        if name not in (*CANDIDATE_FEATURES, *COSINES):
             raise CheckpointError(f"the model reads a feature {name!r}, which this version lacks: install a later one")
-    return NetworkConfig(**{**found, "candidate_features": features})
+    return NetworkConfig(**{**found, "candidate_features": features, "soft_maxima": soft_maxima})
 
 
 class FoundationModel(nn.Module):

@@ -6,8 +6,9 @@ to any catalogue.
 
 1. A transformer encodes the last S history items: their age, count and similarity to the latest item.
 2. It gives each history item a weight for each kind of relation; a candidate's relations are summed with these weights.
-3. The sums, the maximum over the history of each relation, and the candidate's own features go through an MLP that is
-   modulated by features of the query. The logit is its output plus the scaled hybrid score.
+3. The sums, the maximum over the history of each relation, a soft maximum of each cosine, and the candidate's own
+   features go through an MLP that is modulated by features of the query. The logit is its output plus the scaled hybrid
+   score.
 4. If the catalogue was calibrated on its own users (`recgpt.foundation.calibration`), a linear function of the same
    sums and features is added.
 
@@ -96,6 +97,8 @@ RELATIONS = _names(Relation)
 HISTORY_FEATURES = _names(HistoryFeature)
 CANDIDATE_FEATURES = _names(CandidateFeature)
 QUERY_FEATURES = _names(QueryFeature)
+COSINES = ("text", "words", "neighbourhood")
+"""Relations that are cosines of two items."""
 FIRST_CANDIDATE_FEATURES = CANDIDATE_FEATURES[: CandidateFeature.POPULARITY_WEEK]
 """Features of checkpoints whose configuration does not name them."""
 TIME_FEATURES = (
@@ -110,6 +113,8 @@ TIME_FEATURES = (
 )
 """Features of a candidate that are 0 where interactions have no times."""
 _MASKED = -1e9
+_SHARPNESS = 10.0  # of a soft maximum, at initialisation
+_FADING = 0.36  # of its weights, -log .7: a history item counts .7 of the next one
 
 
 class Evidence(NamedTuple):
@@ -190,7 +195,7 @@ def is_known(items_BMF: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Sizes of the network, and the features of a candidate as its input."""
+    """Sizes of the network, and what it reads: features of a candidate, and relations with a soft maximum."""
 
     history_items: int = 12  # S
     d_model: int = 32  # D
@@ -200,6 +205,7 @@ class NetworkConfig:
     hidden: int = 64  # H
     dropout: float = 0.1
     candidate_features: tuple[str, ...] = CANDIDATE_FEATURES
+    soft_maxima: tuple[str, ...] = COSINES  # Q of the relations
 
     @property
     def least_parameters(self) -> int:
@@ -218,12 +224,15 @@ class FoundationNetwork(nn.Module):
     """
 
     columns_F: Tensor
+    cosines_Q: Tensor
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
         columns = [CANDIDATE_FEATURES.index(name) for name in config.candidate_features]
         self.register_buffer("columns_F", torch.tensor(columns), persistent=False)
+        cosines = [RELATIONS.index(name) for name in config.soft_maxima]
+        self.register_buffer("cosines_Q", torch.tensor(cosines, dtype=torch.int64), persistent=False)
         n_relations, width, hidden = len(RELATIONS), config.d_model, config.hidden
         self.age = nn.Parameter(0.1 * torch.randn(config.history_items, width))
         self.position_in = nn.Linear(len(HISTORY_FEATURES), width)
@@ -231,8 +240,11 @@ class FoundationNetwork(nn.Module):
         self.attention = nn.Linear(width, config.patterns * n_relations)
         steepness_G = torch.linspace(-0.2, 0.5, config.patterns)
         self.steepness = nn.Parameter(steepness_G.repeat_interleave(n_relations))
+        if cosines:
+            self.sharpness = nn.Parameter(torch.full((len(cosines),), _SHARPNESS).log())
+            self.fading = nn.Parameter(torch.full((len(cosines),), _FADING).log())
         self.case_in = nn.Linear(len(QUERY_FEATURES) + width, hidden)
-        n_inputs = (config.patterns + 1) * n_relations + len(config.candidate_features)  # I
+        n_inputs = (config.patterns + 1) * n_relations + len(config.candidate_features) + len(cosines)  # I
         self.item_in = nn.Linear(n_inputs, hidden)
         self.modulation = nn.Linear(hidden, hidden)
         self.item_hidden = nn.Linear(hidden, hidden)
@@ -256,8 +268,8 @@ class FoundationNetwork(nn.Module):
     def read(self, evidence: Evidence) -> tuple[Tensor, Tensor]:
         """(B, M) logits before calibration, and (B, M, I) their inputs.
 
-        The inputs, in this order: G x R weighted sums over the history, R maxima over the history, and the features in
-        `config.candidate_features`.
+        The inputs, in this order: G x R weighted sums over the history, R maxima over the history, the features in
+        `config.candidate_features`, and the soft maxima of the relations in `config.soft_maxima`.
         """
         relations_BSMR, positions_BSP, items_BMF, case_BX = (values.float() for values in evidence[:4])
         n_cases, n_items = items_BMF.shape[:2]
@@ -267,7 +279,10 @@ class FoundationNetwork(nn.Module):
         summed_BMGR = torch.einsum("bsgr,bsmr->bmgr", weights_BSGR, relations_BSMR)
         strongest_BMR = relations_BSMR.amax(1)
         own_BMF = items_BMF[..., self.columns_F]
-        read_BMI = torch.cat([summed_BMGR.reshape(n_cases, n_items, -1), strongest_BMR, own_BMF], -1)
+        read = [summed_BMGR.reshape(n_cases, n_items, -1), strongest_BMR, own_BMF]
+        if self.config.soft_maxima:
+            read.append(self._soft_maxima(relations_BSMR[..., self.cosines_Q], is_item_BS))
+        read_BMI = torch.cat(read, -1)
         n_read_B1 = is_item_BS.sum(1, keepdim=True).clamp(min=1)
         history_BD = (states_BSD * is_item_BS[..., None]).sum(1) / n_read_B1
         case_BH = _linear(self.case_in, torch.cat([case_BX, history_BD], -1))
@@ -293,6 +308,14 @@ class FoundationNetwork(nn.Module):
         fading_SC = torch.exp(-age_S1 * F.softplus(self.steepness))
         weights_BSC = F.softplus(_linear(self.attention, states_BSD)) * fading_SC * is_item_BS[..., None]
         return weights_BSC.unflatten(-1, (self.config.patterns, len(RELATIONS)))
+
+    def _soft_maxima(self, cosines_BSMQ: Tensor, is_item_BS: Tensor) -> Tensor:
+        """(B, M, Q) soft maxima over the history: log(1 + sum over s of w_s exp(c x cosine)) / c, w fading by age."""
+        age_S1 = torch.arange(is_item_BS.shape[1], device=is_item_BS.device)[:, None]
+        sharpness_Q = self.sharpness.exp()
+        weights_BSQ = torch.exp(-age_S1 * self.fading.exp()) * is_item_BS[..., None]
+        sums_BMQ = (weights_BSQ[:, :, None] * torch.exp(sharpness_Q * cosines_BSMQ)).sum(1)
+        return torch.log1p(sums_BMQ) / sharpness_Q
 
 
 def _linear(layer: nn.Linear, x: Tensor) -> Tensor:

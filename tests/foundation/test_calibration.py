@@ -18,6 +18,7 @@ from recgpt.foundation.explain import explain
 from recgpt.foundation.model import FoundationCatalogue, FoundationConfig, FoundationModel
 from recgpt.foundation.network import (
     CANDIDATE_FEATURES,
+    COSINES,
     HISTORY_FEATURES,
     QUERY_FEATURES,
     RELATIONS,
@@ -30,7 +31,8 @@ from recgpt.foundation.network import (
 
 S, M = 4, 20
 NETWORK = NetworkConfig(history_items=S, d_model=8, n_heads=2, hidden=16, dropout=0.0)
-WIDTH = (NETWORK.patterns + 1) * len(RELATIONS) + len(CANDIDATE_FEATURES)
+FIRST_FEATURE = (NETWORK.patterns + 1) * len(RELATIONS)  # place of the candidate's features among the inputs
+WIDTH = FIRST_FEATURE + len(CANDIDATE_FEATURES) + len(COSINES)
 N, USERS, E = 90, 400, 12
 
 
@@ -69,7 +71,7 @@ def episode_of(network: FoundationNetwork, n_cases: int, weight_I: torch.Tensor,
 
 def true_weights() -> torch.Tensor:
     weight_I = torch.zeros(WIDTH)
-    weight_I[[5, WIDTH - len(CANDIDATE_FEATURES) + 1]] = torch.tensor([0.15, -0.8])
+    weight_I[[5, FIRST_FEATURE + 1]] = torch.tensor([0.15, -0.8])
     return weight_I
 
 
@@ -97,15 +99,16 @@ def test_nothing_is_added_where_the_network_is_right_or_cases_are_few():
 def test_the_solution_is_one_newton_step_of_the_penalised_loss(monkeypatch):
     """Against automatic differentiation, twice."""
     monkeypatch.setattr(module, "PENALTIES", (25.0,))
+    monkeypatch.setattr(module, "_certainty", lambda gain_C: 1.0)
     network = network_of()
     episode = episode_of(network, 300, true_weights())
     local = calibrate(network, [episode])
     with torch.no_grad():
         logits_BM, read_BMI = network.read(episode.evidence)
-    usable_BM = episode.evidence.allowed_BM & (read_BMI[..., CandidateFeature.IS_KNOWN - len(CANDIDATE_FEATURES)] > 0)
+    usable_BM = episode.evidence.allowed_BM & (read_BMI[..., FIRST_FEATURE + CandidateFeature.IS_KNOWN] > 0)
     mean_I, spread_I = read_BMI[usable_BM].mean(0), read_BMI[usable_BM].std(0)
     varies_I = spread_I > 1e-3
-    assert not varies_I[CandidateFeature.IS_KNOWN - len(CANDIDATE_FEATURES)]
+    assert not varies_I[FIRST_FEATURE + CandidateFeature.IS_KNOWN]
     figures_BMI = ((read_BMI - mean_I) / spread_I)[..., varies_I].double()
     logits_BM = logits_BM.double().masked_fill(~usable_BM, -1e9)
 
@@ -127,7 +130,7 @@ def test_new_items_keep_their_odds():
     with torch.no_grad():
         logits_BM, read_BMI = network.read(episode.evidence)
         shift_BM = local.shift(read_BMI, episode.evidence.items_BMF)
-    is_new_BM = read_BMI[..., CandidateFeature.IS_KNOWN - len(CANDIDATE_FEATURES)] == 0
+    is_new_BM = read_BMI[..., FIRST_FEATURE + CandidateFeature.IS_KNOWN] == 0
     assert (shift_BM[is_new_BM] == local.new).all()
     known_BM = logits_BM.masked_fill(is_new_BM | ~episode.evidence.allowed_BM, -torch.inf)
     log_odds = (torch.logsumexp(known_BM + shift_BM, 1) - torch.logsumexp(known_BM, 1)).mean()

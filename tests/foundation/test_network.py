@@ -5,6 +5,7 @@ import torch
 
 from recgpt.foundation.network import (
     CANDIDATE_FEATURES,
+    COSINES,
     HISTORY_FEATURES,
     QUERY_FEATURES,
     RELATIONS,
@@ -118,7 +119,7 @@ def test_logits_of_the_shipped_size_are_the_same_bits_in_any_batch():
         normal(n_cases, len(QUERY_FEATURES)),
         torch.ones(n_cases, n_candidates, dtype=torch.bool),
     )
-    n_inputs = (config.patterns + 1) * len(RELATIONS) + len(CANDIDATE_FEATURES)
+    n_inputs = (config.patterns + 1) * len(RELATIONS) + len(CANDIDATE_FEATURES) + len(COSINES)
     calibration = CalibrationWeights(normal(n_inputs), 0.1, 0.2)
     with torch.inference_mode():
         together = network(many, calibration)
