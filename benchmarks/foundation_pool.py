@@ -100,6 +100,7 @@ ROWS = (
     Row("all, by kind", by_kind=True),
     Row("all, simulated", simulated=0.3),
     Row("all, mean of three networks", seeds=(0, 1, 2)),
+    Row("all, hidden 128, width 64", network=NetworkConfig(d_model=64, hidden=128)),
     Row("8 domains", domains=EIGHT),
     Row("8 domains, simulated", domains=EIGHT, simulated=0.3),
     Row("16 domains", domains=SIXTEEN),
