@@ -157,17 +157,17 @@ class FoundationCatalogue:
         batch_size
             Histories scored at once; the ranking does not depend on it.
         ids
-            "rows" or "outside", what `histories` and `candidates` hold; None takes texts for outside ids, whole numbers
-            for rows, and refuses numbers that could be both.
+            "rows" or "outside", the kind of ids in `histories` and `candidates`; None takes texts for outside ids,
+            whole numbers for rows, and refuses numbers that could be both.
 
         Returns
         -------
         Ranking
             ids and scores (B, k), padded with id -1 where fewer items can be ranked. Scores order the items of one
             history: the network's logits for items of the shortlist. Below it scores go on from its lowest one: less
-            what the logit of a following item lacks of the best such logit, and at last less what the hybrid score of
-            an item lacks of the best one. If `exclude` is "nothing", the items of the history
-            together get the probability of a repeat, see `recgpt.foundation.repeats`.
+            the distance of a following logit from the best such one, and at last less the distance of a hybrid score
+            from the best one. If `exclude` is "nothing", the items of the history together get the probability of a
+            repeat, see `recgpt.foundation.repeats`.
 
         Raises
         ------
@@ -395,8 +395,8 @@ def _one_after_the_other(
 ) -> Ranking:
     """Join the shortlist, the items that the network scored behind it, and the rest by the hybrid score.
 
-    Scores go on from the lowest one so far: less what a following item's logit lacks of the best following one, and
-    what an item of the rest lacks of the best hybrid score of all.
+    Scores go on from the lowest one so far: less the distance of a following logit from the best following one, and
+    of a hybrid score among the rest from the best of all.
     """
     scores = [first.scores.astype(np.float64)]
     lowest_B1 = _lowest(scores[0], np.zeros((len(first.ids), 1)))  # no shortlist: all of its items are excluded

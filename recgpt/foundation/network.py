@@ -195,7 +195,7 @@ def is_known(items_BMF: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Sizes of the network, and what it reads: features of a candidate, and relations with a soft maximum."""
+    """Sizes of the network, and its inputs: features of a candidate, and relations with a soft maximum."""
 
     history_items: int = 12  # S
     d_model: int = 32  # D

@@ -1,4 +1,4 @@
-"""Reward shaping: what an agent is rewarded with, and whether the user leaves.
+"""Reward shaping: the reward of an agent, and whether the user leaves.
 
     reward_E = exp_decay_time(rating_E, times_met_E, gap_E, scale)
     satisfaction = satisfaction.after(rating_E, alpha=0.2, threshold=4.0)

@@ -1,4 +1,4 @@
-"""Sight: where residents stand at a tick, and what is new to those that look.
+"""Sight: where residents stand at a tick, and the news in sight.
 
     sight = Sight(state)
     sight.move(tick)                          # everybody to the start of a tick
@@ -163,7 +163,7 @@ class Sight:
         return [seen for seen in attended if seen.text not in life.recent]
 
     def _shown_by(self, other: int, tick: int) -> Iterable[tuple[str, int]]:
-        """Texts of what a resident shows to others, and the object of each: its activity, and the object it uses."""
+        """Texts that others see of a resident, and the object of each: its activity, and the object it uses."""
         life = self._state.lives[other]
         action = life.action
         yield f"{self._names[other]} is {action.text}", -1
