@@ -83,3 +83,21 @@ def test_long_words_are_cut_into_lines_of_a_bubble():
     [short, long] = values_of("town_figures.js", "wrapped", "wrapped('Good morning')", f"wrapped('{'x' * 500}')")
     assert short == ["Good morning"]
     assert len(long) == 4 and all(len(line) <= 30 for line in long)
+
+
+def test_a_name_is_left_out_where_it_would_lie_on_one_of_a_house_or_a_resident():
+    script = """(() => {
+        const shown = [];
+        const scene = Object.assign(Object.create(TownScene.prototype), {
+            map: { residents: ["Ann Lee", "Bo Ray", "Cy Orr"] }, ratio: 1, selected: 2,
+            figures: { textOf: (text) => ({ width: 40, text }) }, put: (pen, picture) => shown.push(picture.text),
+        });
+        Object.defineProperty(scene, "colors", { value: {} });
+        const taken = [{ x: 90, y: 121, width: 60 }];
+        scene.drawName(null, { agent: 0, x: 100, y: 100 }, taken);
+        scene.drawName(null, { agent: 1, x: 300, y: 100 }, taken);
+        scene.drawName(null, { agent: 0, x: 310, y: 105 }, taken);
+        scene.drawName(null, { agent: 2, x: 120, y: 100 }, taken);
+        return shown;
+    })()"""
+    assert values_of("town_scene.js", "TownScene", script) == [["Bo", "Cy"]]

@@ -29,6 +29,7 @@ export class TownGround {
     this.map = map;
     this.pieces = new RecentValues(KEPT_PIECES);
     this.symbols = new Map();
+    this.names = []; // boxes of the written names, as of `isCovered`
   }
 
   /** Forget what is drawn: colours have changed. */
@@ -150,6 +151,7 @@ export class TownGround {
     pen.textAlign = "center";
     pen.textBaseline = "middle";
     pen.lineJoin = "round";
+    this.names = [];
     if (camera.zoom >= ROOMS_FROM) for (const arena of this.map.arenas) this.drawName(pen, camera, arena, width, height, 10.5, false);
     else for (const sector of this.map.sectors) this.drawName(pen, camera, sector, width, height, this.map.kindOf(sector) === "home" ? 10.5 : 12, true);
   }
@@ -163,6 +165,8 @@ export class TownGround {
     if (wide < NAMES_FROM_WIDTH || x < -wide || x > width + wide || y < -40 || y > height + 40) return;
     pen.font = `${isHouse ? 600 : 500} ${size}px system-ui, sans-serif`;
     const text = fitted(pen, this.map.places[place].name, wide + 14);
+    const length = pen.measureText(text).width;
+    this.names.push({ x: x - length / 2, y: y + 8, width: length });
     pen.strokeStyle = cssColor("--town-halo");
     pen.lineWidth = 3.5;
     pen.strokeText(text, x, y);

@@ -155,7 +155,7 @@ export class TownScene {
     const others = this.shown.filter(({ agent }) => agent !== this.selected).sort((one, other) => one.agent - other.agent);
     const emojis = [];
     if (withEmojis) for (const place of [...first, ...others]) if (!talks.speakers.has(place.agent)) this.drawEmoji(pen, place, size, emojis);
-    const names = [];
+    const names = [...this.ground.names];
     for (const place of named ? [...first, ...others] : first) this.drawName(pen, place, names);
     for (const [place, text] of talks.lines) this.drawSaid(pen, place, text, size);
     this.drawStates(pen, camera, block, tick);
@@ -194,11 +194,12 @@ export class TownScene {
     this.put(pen, this.figures.textOf(emoji, "emoji", this.colors), x, y, 0.2);
   }
 
-  /** First name under a figure, unless it would lie on another name. */
+  /** First name under a figure, unless it would lie on another name, also of a house; that of the selected one always. */
   drawName(pen, place, taken) {
     const picture = this.figures.textOf(this.map.residents[place.agent].split(" ")[0], "name", this.colors);
     const width = picture.width / this.ratio;
-    if (!isCovered(taken, place.x - width / 2, place.y + 19, width - 6, 11)) this.put(pen, picture, place.x, place.y + 19, 0.5);
+    const isFree = !isCovered(taken, place.x - width / 2, place.y + 19, width - 6, 11);
+    if (isFree || place.agent === this.selected) this.put(pen, picture, place.x, place.y + 19, 0.5);
   }
 
   drawSaid(pen, place, text, size) {
@@ -235,7 +236,7 @@ export class TownScene {
   }
 }
 
-/** Whether a box of a size at a point touches one of those taken; else it is taken too. */
+/** Whether a box of a size, its left end and its foot at a point, touches one of those taken; else it is taken too. */
 function isCovered(taken, x, y, width, height) {
   if (taken.some((box) => x < box.x + box.width && box.x < x + width && Math.abs(box.y - y) < height)) return true;
   taken.push({ x, y, width });
