@@ -8,11 +8,16 @@ Plays a society, a feed on the data set, a gym, a town, and forks of two of them
 
 import argparse
 import io
+import json
 import os
 import shutil
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 from page import CHROMIUM, server
 from PIL import Image
@@ -24,6 +29,7 @@ OUT = Path(__file__).parents[2] / "docs" / "images" / "web"
 MOST_BYTES, COLORS = 150_000, (256, 128, 64, 32)
 SIZES = {1280: 800, 390: 844}
 SETTLED_MS = 6000  # the layout of the graph, without motion
+MOST_READING_S = 600
 VIEWS = {
     "society": "/runs/people#agent=12",
     "feed": "/runs/films#agent=3",
@@ -81,6 +87,19 @@ def compressed(png: bytes) -> bytes:
     raise RecGPTError(f"a picture has {small.tell():,} bytes with {COLORS[-1]} colours: the limit is {MOST_BYTES:,}")
 
 
+def read(address: str) -> None:
+    """Wait until the server has read all runs to their ends."""
+    end = time.monotonic() + MOST_READING_S
+    with urlopen(f"{address}/api/runs") as answer:  # noqa: S310  # an address of our own
+        left = {each["run"]: each["n_steps"] for each in json.load(answer)}
+    while left:
+        run_id, last = next(iter(left.items()))
+        with suppress(HTTPError), urlopen(f"{address}/api/runs/{run_id}/frames/{last}"):  # noqa: S310
+            del left[run_id]
+        if left and time.monotonic() > end:
+            raise RecGPTError(f"run {run_id} is not read within {MOST_READING_S} s")
+
+
 def take(browser: Any, address: str, name: str, width: int, theme: str) -> None:
     """Picture of a view."""
     size = {"width": width, "height": SIZES[width]}
@@ -107,6 +126,7 @@ def main() -> None:
         os.environ["RECGPT_RUNS"] = folder
         play(dataset)
         with sync_playwright() as playwright, server() as (address, _):
+            read(address)
             browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
             for name, width, theme in SHOWN:
                 take(browser, address, name, width, theme)
