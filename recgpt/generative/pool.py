@@ -290,8 +290,12 @@ class PoolObjective(nn.Module):
         predicts_BS = F.pad(real_BS[:, 1:], (0, 1), value=False)
         hidden_QKD = hidden_BSKD[predicts_BS]
         dense = cast(DenseHead, self.decoder.dense)
-        queries_QE = dense.queries(hidden_QKD, pools_of_prefixes(rows_BSE)[predicts_BS], positions_BS[predicts_BS] + 1)
-        scores_QC = (queries_QE @ dense.items(candidate_rows_CE).T).float()
+        pools_QPE = pools_of_prefixes(rows_BSE)[predicts_BS]
+        weights_QP, nearest_Q = dense.gates(pools_QPE, positions_BS[predicts_BS] + 1)
+        queries_QE = dense.queries(hidden_QKD, pools_QPE, weights_QP)
+        items_CE = dense.items(candidate_rows_CE)
+        nearest_QC = dense.nearest(rows_BSE, items_CE, real_BS)[predicts_BS]
+        scores_QC = (queries_QE @ items_CE.T).float() + nearest_Q[:, None] * nearest_QC
         scores_QC = scores_QC + log_weights_C
         targets_Q = columns_BS[:, 1:][predicts_BS[:, :-1]]
         scores_QC = scores_QC.masked_fill(_in_history(columns_BS, predicts_BS, scores_QC.shape[1]), -torch.inf)

@@ -17,7 +17,14 @@ from recgpt.features.co_visitation import decayed
 from recgpt.features.text_similarity import cosines, unit_rows, whitened_unit_rows
 from recgpt.generative import pool
 from recgpt.generative.decoder_config import RecGPTConfig
-from recgpt.generative.dense import DECAYS, pools_of_prefixes
+from recgpt.generative.dense import (
+    DECAYS,
+    START_FADING,
+    START_NEAREST,
+    START_SCALE,
+    START_SHARPNESS,
+    pools_of_prefixes,
+)
 from recgpt.generative.model import GenerativeModel
 from recgpt.generative.pool import (
     Domain,
@@ -72,11 +79,19 @@ def pools_of(histories: Ragged, rows_NE: np.ndarray) -> np.ndarray:
     return np.stack([unit_rows(decayed(histories, decay, 99, N) @ rows_NE) for decay in DECAYS], axis=1)
 
 
-def test_an_untrained_head_ranks_by_the_mean_of_the_pools(tokenizer):
+def soft_maxima_of(histories, rows_NE):
+    """(B, N) log(sum of fading^age exp(sharpness x cosine)) / sharpness."""
+    logits = [START_SHARPNESS * cosines(rows_NE[history], rows_NE) for history in histories]
+    ages = [np.arange(len(history))[::-1, None] * np.log(START_FADING) for history in histories]
+    return np.stack([np.logaddexp.reduce(a + b, axis=0) for a, b in zip(logits, ages, strict=True)]) / START_SHARPNESS
+
+
+def test_an_untrained_head_ranks_by_the_mean_of_the_pools_and_the_soft_maximum(tokenizer):
     model = model_of(tokenizer)
     torch.nn.init.zeros_(model.head.weight)
     rows_NE = whitened_unit_rows(embeddings(3))
     expected_BN = cosines(unit_rows(pools_of(Ragged.from_lists(HISTORIES), rows_NE).mean(1)), rows_NE)
+    expected_BN = START_SCALE * expected_BN + START_NEAREST * soft_maxima_of(HISTORIES, rows_NE)
     for row, history in enumerate(HISTORIES):
         expected_BN[row, history] = -np.inf
     ranking = model.index(embeddings(3)).recommend(HISTORIES, 10)
