@@ -226,6 +226,7 @@ def main() -> None:
     rows = {each["row"]: each for each in stored}
     wanted = args.rows.split(";")
     first: dict[str, dict[str, np.ndarray]] | None = None
+    first_row = ""
     for row in (row for row in ROWS if any(part in row.name for part in wanted)):
         pool = [
             each
@@ -241,7 +242,8 @@ def main() -> None:
         ranked = {
             title: {domain: ndcg(networks, each) for domain, each in found.items()} for title, found in asked.items()
         }
-        first = first or ranked
+        if first is None:
+            first, first_row = ranked, row.name
         found = {title: gains(ranked[title], hybrid[title], first[title], args.seed) for title in asked if asked[title]}
         domains = sorted({each.domain for each in pool})
         figures = {
@@ -250,7 +252,7 @@ def main() -> None:
             }
             for title, by in ranked.items()
         }
-        rows[row.name] = {"row": row.name, "n_domains": len(domains), **found, "ndcg": figures}
+        rows[row.name] = {"row": row.name, "n_domains": len(domains), "first": first_row, **found, "ndcg": figures}
         for title, each in found.items():
             print(
                 f"{row.name} ({len(domains)}), {title}: "
