@@ -2,10 +2,13 @@
 
 import importlib.util
 import json
+import sys
 from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
+import polars as pl
 import pytest
 
 from recgpt.data.dataset import Dataset
@@ -50,10 +53,45 @@ def test_text_metrics_are_measured_in_small(run_script, tiny_minilm, tmp_path):
     assert all(0 <= value <= 1 for value in found["ndcg@10"].values())
 
 
+def script(name: str) -> ModuleType:
+    """A script of `benchmarks` as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"benchmarks/{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_simulated_users_take_an_item_once_after_its_release_and_alike_with_the_same_seed():
+    made = script("synthetic_domains")
+    unit_NE = np.random.default_rng(0).normal(size=(300, 8)).astype(np.float32)
+    unit_NE /= np.linalg.norm(unit_NE, axis=1, keepdims=True)
+
+    def events(seed: int) -> pl.DataFrame:
+        rng = np.random.default_rng(seed)
+        return made.simulated(unit_NE, made.World.drawn(300, rng), 200, rng)
+
+    found = events(1)
+    assert found.equals(events(1)) and not found.equals(events(2))
+    assert not found.select("user_id", "item_id").is_duplicated().any()
+    assert found["item_id"].is_between(0, 299).all()
+    assert found.group_by("user_id").len()["len"].min() >= 3
+    by_user = found.sort("user_id", "position").group_by("user_id", maintain_order=True)
+    assert all(times["timestamp"].is_sorted() for _, times in by_user)
+
+
+def test_episodes_of_a_pool_are_drawn_by_weight_kind_and_share_of_simulated_ones():
+    pool_of = script("foundation_pool")
+    names = ["amazon_books", "amazon_phones", "boardgames", "simulated_boardgames_0"]
+    pool = [pool_of.Learned(name, weight, None) for name, weight in zip(names, (1.0, 1.0, 2.0, 5.0), strict=True)]
+    plain = pool_of.drawn_weights(pool_of.Row("plain", simulated=0.3), pool)
+    np.testing.assert_allclose(plain, [0.175, 0.175, 0.35, 0.3])
+    by_kind = pool_of.drawn_weights(pool_of.Row("kinds", by_kind=True), pool[:3])
+    np.testing.assert_allclose(by_kind, np.array([1, 1, 2 * 2**0.5]) / (2 + 2 * 2**0.5))
+
+
 def test_difference_covariance_is_the_mean_over_successive_items():
-    spec = importlib.util.spec_from_file_location("text_metric", ROOT / "benchmarks/text_metric.py")
-    text_metric = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(text_metric)
+    text_metric = script("text_metric")
     unit_NE = np.random.default_rng(0).normal(size=(9, 4))
     sequences = [[0, 3, 3, 1], [], [5, 0], [2], [3, 0, 8]]
     differences = [unit_NE[a] - unit_NE[b] for each in sequences for a, b in pairwise(each) if a != b]
