@@ -212,7 +212,7 @@ def test_the_shipped_model_was_trained_on_its_own_catalogues_and_not_on_this(sho
     model = shipped()
     found = targets_seen(split_of(shop, "leave_one_out"), model.training_record)
     assert found.status == "not trained on"
-    assert "pre-training on amazon_books, " in trained_on(model)
+    assert "amazon_books (all interactions); " in trained_on(model)
     assert model.source == "ckpt/recgpt-minilm"
 
 
