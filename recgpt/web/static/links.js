@@ -1,5 +1,9 @@
 // Addresses of the page: which run, and in the part after # which step, agent and tab.
 
+// The part after # that the page has read. Setting it tells the page in a later task: until then it is not written over.
+let read = typeof location === "undefined" ? "" : location.hash;
+if (typeof window !== "undefined") window.addEventListener("hashchange", () => (read = location.hash));
+
 /** Address of a run. */
 export function runAddress(run, { step = null, tick = null, agent = null, tab = null } = {}) {
   const hash = hashText({ step, tick, agent, tab });
@@ -26,7 +30,9 @@ export function placeOfAddress() {
 
 /** Keep the address in line with what is shown, without new entries in the browser's history. */
 export function writePlace(place) {
+  if (location.hash !== read) return;
   const hash = hashText(place);
   const address = `${location.pathname}${location.search}${hash ? `#${hash}` : ""}`;
   if (address !== location.pathname + location.search + location.hash) history.replaceState(null, "", address);
+  read = location.hash;
 }

@@ -51,6 +51,22 @@ def test_time_plays_steps_and_is_in_the_address(open_tab, town):
     wait_until(page, "document.querySelector('[aria-label=\"Play time (space)\"]')")
 
 
+def test_an_address_entered_while_the_last_one_is_written_is_followed(open_tab, town):
+    """The page writes its place a quarter of a second after a step; it must not replace an address not read yet."""
+    page = open_town(open_tab, f"{town}#tick=100")
+    page.evaluate(
+        """() => {
+            document.dispatchEvent(new KeyboardEvent('keydown', { key: '.', bubbles: true }));
+            const { port1, port2 } = new MessageChannel();
+            port1.onmessage = () => (location.hash = 'tick=300');  // the next task, before the write that is due by then
+            port2.postMessage(null);
+            const until = performance.now() + 400;
+            while (performance.now() < until);
+        }"""
+    )
+    wait_until(page, "document.querySelector('.town-clock').title.startsWith('tick 300 ')")
+
+
 def test_a_resident_with_a_hostile_name_is_shown_as_text(open_tab, town):
     page = open_town(open_tab, f"{town}#tick=300&agent=0")
     page.locator(".town-person h2").wait_for()
