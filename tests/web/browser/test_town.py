@@ -58,7 +58,7 @@ def test_an_address_entered_while_the_last_one_is_written_is_followed(open_tab, 
         """() => {
             document.dispatchEvent(new KeyboardEvent('keydown', { key: '.', bubbles: true }));
             const { port1, port2 } = new MessageChannel();
-            port1.onmessage = () => (location.hash = 'tick=300');  // the next task, before the write that is due by then
+            port1.onmessage = () => (location.hash = 'tick=300');  // the next task; the write is due by then
             port2.postMessage(null);
             const until = performance.now() + 400;
             while (performance.now() < until);
