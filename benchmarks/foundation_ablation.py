@@ -33,13 +33,12 @@ from recgpt.foundation.network import (
     FoundationNetwork,
     NetworkConfig,
 )
-from recgpt.foundation.pretrain import PretrainConfig, ranked_ndcg
+from recgpt.foundation.pretrain import PretrainConfig, draw_queries, ranked_ndcg
 from recgpt.program import run
 from recgpt.progress import Meter
 from recgpt.training.loop import learning_rate
 
 LEFT_OUT = ("amazon_health", "goodreads", "grocery", "movielens_1m")
-BATCH_EPISODES, BATCH_CASES = 4, 16
 
 
 @dataclass(frozen=True)
@@ -132,16 +131,12 @@ def trained(row: Row, episodes: Sequence[Episode], weights: np.ndarray, steps: i
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, steps, peak=config.lr, warmup=config.warmup, decay_from="start")
             loss = torch.zeros(())
-            for place in rng.choice(len(episodes), BATCH_EPISODES, p=weights / weights.sum()):
+            for place in rng.choice(len(episodes), config.episodes_per_step, p=weights / weights.sum()):
                 episode = episodes[place]
-                rows = torch.from_numpy(rng.integers(0, len(episode), BATCH_CASES))
-                evidence = episode.evidence.rows(rows).without(
-                    times_B=torch.from_numpy(rng.random(BATCH_CASES) < config.without_times),
-                    words_B=torch.from_numpy(rng.random(BATCH_CASES) < config.without_words),
-                )
+                rows, evidence = draw_queries(episode, config, rng)
                 logits_BM = network(lacking(evidence, row))
                 logits_BM = logits_BM + episode.correction_CM[rows].float()
-                loss = loss + F.cross_entropy(logits_BM, episode.target_C[rows]) / BATCH_EPISODES
+                loss = loss + F.cross_entropy(logits_BM, episode.target_C[rows]) / config.episodes_per_step
             loss.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), config.clip)
             optimizer.step()

@@ -26,7 +26,7 @@ import torch
 from recgpt.device import hardware
 from recgpt.foundation.episodes import EPISODE_WEIGHTS, Episode, blend_logits, ndcg_at_10
 from recgpt.foundation.network import FIRST_CANDIDATE_FEATURES, FoundationNetwork, NetworkConfig
-from recgpt.foundation.pretrain import PretrainConfig, case_loss
+from recgpt.foundation.pretrain import PretrainConfig, case_loss, draw_queries
 from recgpt.program import run
 from recgpt.progress import Meter
 from recgpt.training.loop import learning_rate
@@ -150,11 +150,7 @@ def trained(row: Row, pool: Sequence[Learned], steps: int, seed: int) -> Foundat
                 group["lr"] = learning_rate(step, steps, peak=config.lr, warmup=config.warmup, decay_from="start")
             for place in rng.choice(len(pool), config.episodes_per_step, p=weights):
                 episode = pool[place].episode
-                rows = torch.from_numpy(rng.integers(0, len(episode), config.cases_per_episode))
-                evidence = episode.evidence.rows(rows).without(
-                    times_B=torch.from_numpy(rng.random(len(rows)) < config.without_times),
-                    words_B=torch.from_numpy(rng.random(len(rows)) < config.without_words),
-                )
+                rows, evidence = draw_queries(episode, config, rng)
                 (case_loss(network, episode, rows, device, evidence) / config.episodes_per_step).backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), config.clip)
             optimizer.step()

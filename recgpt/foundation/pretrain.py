@@ -295,11 +295,7 @@ class PretrainLoop(TrainingLoop):
         self.model.train()
         loss = torch.zeros((), device=self.accelerator.device)
         for episode in (self.episodes[place] for place in drawn):
-            rows = torch.from_numpy(rng.integers(0, len(episode), config.cases_per_episode))
-            evidence = episode.evidence.rows(rows).without(
-                times_B=torch.from_numpy(rng.random(len(rows)) < config.without_times),
-                words_B=torch.from_numpy(rng.random(len(rows)) < config.without_words),
-            )
+            rows, evidence = draw_queries(episode, config, rng)
             episode_loss = case_loss(self.model, episode, rows, self.accelerator.device, evidence)
             loss = loss + episode_loss / config.episodes_per_step
         return self._update(loss, config.clip)
@@ -317,6 +313,16 @@ class PretrainLoop(TrainingLoop):
 
     def _draw(self, progress: dict[str, Any], path: Path) -> None:
         pretraining_curve(progress, path)
+
+
+def draw_queries(episode: Episode, config: PretrainConfig, rng: np.random.Generator) -> tuple[Tensor, Evidence]:
+    """Draw `cases_per_episode` queries of an episode for one step: their rows, and their features, some hidden."""
+    rows = torch.from_numpy(rng.integers(0, len(episode), config.cases_per_episode))
+    evidence = episode.evidence.rows(rows).without(
+        times_B=torch.from_numpy(rng.random(len(rows)) < config.without_times),
+        words_B=torch.from_numpy(rng.random(len(rows)) < config.without_words),
+    )
+    return rows, evidence
 
 
 def case_loss(
