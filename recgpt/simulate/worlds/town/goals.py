@@ -36,8 +36,8 @@ def goal_of(scene: Scene, act: Act) -> int:
 def is_free(scene: Scene) -> bool:
     """Whether the place of the activity has room for the resident, which stands there now, and is open.
 
-    Residents that were there before count, and of those that arrive in the same tick the lower numbers. A gathering
-    keeps its place open to its guests.
+    Others take up room if they were there before the resident, or arrive in the same tick and have a lower number. A
+    gathering keeps its place open to its guests.
     """
     life, town_map = scene.life, scene.setting.map
     if life.action.place < 0:

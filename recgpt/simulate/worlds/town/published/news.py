@@ -85,7 +85,7 @@ class Tellings:
     Parameters
     ----------
     facts
-        Facts of the town, with those that know them from the start.
+        Facts of the town; `known_by` are the residents that know a fact from the start.
     names
         Names of the residents.
     """
