@@ -47,6 +47,7 @@ ROOMS = (
     "recgpt.splitmix",
     "recgpt.hub",
     "recgpt.device",
+    "recgpt.parallel",
     "recgpt.plotting",
     "recgpt.plugins",
     "recgpt.progress",

@@ -217,6 +217,13 @@ class InteractionCounts:
         self._appended.append(events)
         self._n_appended += len(events)
 
+    def count_appended(self, *, repeats: bool) -> None:
+        """Count appended events now instead of at the next reading, so that several threads may read the counts."""
+        for counts in (self.near, self.after, self.before, self.together):
+            _ = counts.parts
+        if repeats:
+            _ = self.repeats
+
     def merge(self) -> None:
         """Merge the appended counts into the main matrices; rankings are then as fast as after a full count."""
         for counts in (self.near, self.after, self.before, self.together):

@@ -29,6 +29,7 @@ pairs.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -42,6 +43,7 @@ from recgpt.data.splits.base import sample
 from recgpt.foundation.catalogue_features import CatalogueFeatures
 from recgpt.foundation.episodes import Episode, collected
 from recgpt.foundation.network import CalibrationWeights, FoundationNetwork, is_known
+from recgpt.parallel import on_threads
 
 MAX_USERS = 3_000
 MAX_TIMED, MAX_LATEST = 1_500, 1_000  # users of the two sets of a catalogue with times
@@ -93,17 +95,17 @@ def index_and_calibrate(
     if latest is None or not now:
         users = sample(users, MAX_USERS if latest is None else MAX_TIMED, 0)
         kinds.insert(0, HeldOut.from_last_items(sequences, users, times))
-    found = [_episode(features.with_past(each.known, each.times), each, network, shortlist) for each in kinds]
+    found = on_threads(partial(_episode, features, network, shortlist), kinds)
     episodes = [each for each in found if each is not None]
     return features, calibrate(network, episodes) if len(episodes) == len(found) else None
 
 
 def _episode(
-    features: CatalogueFeatures, held_out: HeldOut, network: FoundationNetwork, shortlist: int
+    features: CatalogueFeatures, network: FoundationNetwork, shortlist: int, held_out: HeldOut
 ) -> Episode | None:
-    """Queries of the held-out items; None if no target is on its shortlist."""
+    """Queries of the held-out items after the other interactions; None if no target is on its shortlist."""
     return collected(
-        features,
+        features.with_past(held_out.known, held_out.times),
         held_out.histories,
         held_out.targets,
         n_positions=network.config.history_items,

@@ -7,8 +7,9 @@ by their logits, then the others by their hybrid score. Of given candidates up t
 Shapes: B histories, N items, M candidates, H distinct items of a history.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -34,13 +35,16 @@ from recgpt.foundation.catalogue_features import (
 )
 from recgpt.foundation.network import CalibrationWeights, FoundationNetwork
 from recgpt.foundation.repeats import RepeatWeights
+from recgpt.parallel import on_threads
 from recgpt.ranking import Exclude, Ranking, Request, first_unknown, top_k
 
 if TYPE_CHECKING:
     from recgpt.foundation.explain import FoundationExplanation
 
 INDEX_FILE = "index.safetensors"
-BATCH = 64  # histories scored at once
+BATCH = 64  # histories scored at once on a thread
+LEAST_ON_A_THREAD = 16
+CELLS_AT_ONCE = 1 << 28  # histories x items of the batches on all threads; their features take about 24 bytes each
 CANDIDATES_AT_ONCE = 1 << 16  # and their candidates: a history of thousands of items is scored alone
 _WEIGHTS, _OFFSETS, _REPEATS = "local_weight_I", "local_offsets", "repeat_weights"
 
@@ -180,8 +184,10 @@ class FoundationCatalogue:
         ranking = replace(request.unranked(), catalogue_ids=self.ids)
         has_history = request.histories.lengths > 0
         with_history = np.flatnonzero(has_history)
-        for rows in self._batches(request, with_history, batch_size):
-            part = self._ranked(request, rows)
+        batches, most = self._batches(request, with_history, batch_size)
+        self.features.past.count_appended(repeats=exclude == "nothing")
+        parts = on_threads(partial(self._ranked, request), batches, most)
+        for rows, part in zip(batches, parts, strict=True):
             ranking.ids[rows], ranking.scores[rows] = part.ids, part.scores
         count_N = self.features.past.count_N
         if count_N.any() and not has_history.all():
@@ -235,18 +241,26 @@ class FoundationCatalogue:
             )
         self.features.append(events)
 
-    def _batches(self, request: Request, rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
-        """Consecutive histories to score at once: fewer of long ones whose items are candidates too."""
+    def _batches(self, request: Request, rows: np.ndarray, batch_size: int) -> tuple[list[np.ndarray], int]:
+        """Consecutive histories to score at once, and the threads for them.
+
+        Batches are smaller where every thread then gets one, and where histories are long whose items are candidates
+        too; there are fewer threads where the catalogue is large.
+        """
+        most = max(1, min(CELLS_AT_ONCE // (batch_size * len(self)), len(rows) // LEAST_ON_A_THREAD))
+        n_threads = min(torch.get_num_threads(), most)
+        batch_size = min(batch_size, -(-len(rows) // n_threads))
         width = self._n_first(request.allowed_N) + COLD_CANDIDATES
         width_B = np.full(len(rows), width + (self.deeper if request.k > self.shortlist else 0))
         if request.exclude == "nothing":
             width_B += np.minimum(request.histories.lengths[rows], len(self))
-        start = 0
+        batches, start = [], 0
         while start < len(rows):
             widest_B = np.maximum.accumulate(width_B[start : start + batch_size])
             fits = int((widest_B * np.arange(1, len(widest_B) + 1) <= CANDIDATES_AT_ONCE).sum())
-            yield rows[start : start + max(1, fits)]
+            batches.append(rows[start : start + max(1, fits)])
             start += max(1, fits)
+        return batches, most
 
     def _with_dense_ids(self, source: PastSource) -> Interactions:
         """Events with outside ids as dense ones; new users get the next numbers."""

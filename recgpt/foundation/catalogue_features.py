@@ -24,9 +24,10 @@ Shapes: as `recgpt.foundation` defines them; besides, Z singular directions, L c
 W tf-idf dimensions.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from functools import partial
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -58,6 +59,7 @@ from recgpt.foundation.network import (
     HistoryFeature,
     Relation,
 )
+from recgpt.parallel import on_threads
 from recgpt.ranking import top_k
 
 NEIGHBOURHOOD_WIDTH = 64
@@ -191,10 +193,14 @@ class CatalogueFeatures:
         """
         unit_NE = whitened_unit_rows(embeddings_NE)
         index = HybridIndex.from_sequences(unit_NE, sequences, times)
-        weights_F = tuned_weights(sequences, unit_NE, most_cases=_TUNING_CASES)
         cold_items = ColdItems.from_counts(index.quantized_NE, index.past.count_N)
-        words_NW = None if texts is None else word_rows(texts)
-        return cls(index, weights_F, neighbourhood(index.past), cold_items, words_NW)
+        tasks: list[Callable[[], Any]] = [  # the longest first
+            partial(tuned_weights, sequences, unit_NE, most_cases=_TUNING_CASES),
+            lambda: None if texts is None else word_rows(texts),
+            partial(neighbourhood, index.past),
+        ]
+        weights_F, words_NW, neighbourhood_NZ = on_threads(lambda task: task(), tasks)
+        return cls(index, weights_F, neighbourhood_NZ, cold_items, words_NW)
 
     def with_past(self, sequences: Ragged, times: np.ndarray | None) -> "CatalogueFeatures":
         """Features of the same catalogue with other interactions; the weights of the hybrid score stay."""

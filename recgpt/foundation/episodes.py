@@ -12,10 +12,11 @@ Shapes: C queries, M candidates, others as in `recgpt.foundation.network`.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -29,8 +30,9 @@ from recgpt.data.splits import Split, make_split
 from recgpt.data.splits.base import draw, sample
 from recgpt.errors import CheckpointError
 from recgpt.files import new_file
-from recgpt.foundation.catalogue_features import CatalogueFeatures, shortlist_candidates
+from recgpt.foundation.catalogue_features import CatalogueFeatures, HybridScores, shortlist_candidates
 from recgpt.foundation.network import CandidateFeature, Evidence
+from recgpt.parallel import on_threads
 
 SHARES = (1.0, 0.3, 0.1, 0.01, 0.0)
 """Shares of the users whose interactions are in the past."""
@@ -240,7 +242,14 @@ def collected(
     rng
         Samples candidates for training, see `make_episode`; None keeps all queries and the whole shortlist.
     """
-    parts = list(_read(features, histories, targets, n_positions, shortlist, rng))
+    starts = list(range(0, len(histories), _BATCH))
+    n_at_once = torch.get_num_threads()  # batches: their features are large, and candidates are drawn in order
+    parts = []
+    for first in range(0, len(starts), n_at_once):
+        rows = [np.arange(start, min(start + _BATCH, len(histories))) for start in starts[first : first + n_at_once]]
+        found = on_threads(partial(_shortlisted, features, histories, shortlist), rows)
+        drawn = [each if rng is None else each.sampled(targets, rng) for each in found]
+        parts += on_threads(partial(_read, features, histories, targets, n_positions), [each for each in drawn if each])
     if not parts:
         return None
     evidence = Evidence(*(torch.cat(values) for values in zip(*(part.evidence for part in parts), strict=True)))
@@ -251,30 +260,38 @@ def collected(
     )
 
 
+class _Shortlisted(NamedTuple):
+    """Queries of one batch: their rows, the hybrid scores, the candidates and the log of their sampling rates."""
+
+    rows_B: np.ndarray
+    scores: HybridScores
+    candidates_BM: np.ndarray
+    correction_BM: np.ndarray
+
+    def sampled(self, targets: np.ndarray, rng: np.random.Generator) -> "_Shortlisted | None":
+        """The queries with the target on the shortlist and some of their candidates, see `_sampled`; None without."""
+        place_B = _places(self.candidates_BM, targets[self.rows_B])
+        on_list = np.flatnonzero(place_B >= 0)
+        if not len(on_list):
+            return None
+        candidates = _sampled(self.candidates_BM[on_list], place_B[on_list], rng)
+        return _Shortlisted(self.rows_B[on_list], self.scores.rows(on_list), *candidates)
+
+
+def _shortlisted(features: CatalogueFeatures, histories: Ragged, shortlist: int, rows_B: np.ndarray) -> _Shortlisted:
+    scores = features.hybrid_scores(histories[rows_B])
+    candidates_BM = shortlist_candidates(histories[rows_B], scores, shortlist, features.past.count_N)
+    return _Shortlisted(rows_B, scores, candidates_BM, np.zeros(candidates_BM.shape, dtype=np.float32))
+
+
 def _read(
-    features: CatalogueFeatures,
-    histories: Ragged,
-    targets: np.ndarray,
-    n_positions: int,
-    shortlist: int,
-    rng: np.random.Generator | None,
-) -> Iterator[Episode]:
-    for start in range(0, len(histories), _BATCH):
-        rows = np.arange(start, min(start + _BATCH, len(histories)))
-        scores = features.hybrid_scores(histories[rows])
-        candidates_BM = shortlist_candidates(histories[rows], scores, shortlist, features.past.count_N)
-        place_B = _places(candidates_BM, targets[rows])
-        correction_BM = np.zeros(candidates_BM.shape, dtype=np.float32)
-        if rng is not None:
-            on_list = np.flatnonzero(place_B >= 0)
-            if not len(on_list):
-                continue
-            rows, scores = rows[on_list], scores.rows(on_list)
-            candidates_BM, correction_BM = _sampled(candidates_BM[on_list], place_B[on_list], rng)
-            place_B = _places(candidates_BM, targets[rows])
-        evidence = features.evidence(histories[rows], candidates_BM, scores, n_positions)
-        halves = Evidence(*(v.half() if v.is_floating_point() else v for v in evidence))
-        yield Episode(halves, torch.from_numpy(place_B), torch.from_numpy(correction_BM).half())
+    features: CatalogueFeatures, histories: Ragged, targets: np.ndarray, n_positions: int, queries: _Shortlisted
+) -> Episode:
+    rows_B, scores, candidates_BM, correction_BM = queries
+    evidence = features.evidence(histories[rows_B], candidates_BM, scores, n_positions)
+    halves = Evidence(*(v.half() if v.is_floating_point() else v for v in evidence))
+    place_B = _places(candidates_BM, targets[rows_B])
+    return Episode(halves, torch.from_numpy(place_B), torch.from_numpy(correction_BM).half())
 
 
 def _places(candidates_BM: np.ndarray, target_B: np.ndarray) -> np.ndarray:

@@ -127,6 +127,24 @@ def test_a_ranking_does_not_depend_on_the_batch(shortlist):
         np.testing.assert_array_equal(alone.scores[0], together.scores[row])
 
 
+@pytest.mark.parametrize("exclude", ["history", "nothing"])
+def test_a_ranking_and_an_index_do_not_depend_on_the_threads(exclude):
+    rng = np.random.default_rng(4)
+    past = [rng.permutation(N)[: rng.integers(3, 12)].tolist() for _ in range(300)]
+    asked = [rng.integers(0, N, rng.integers(0, 9)).tolist() for _ in range(130)]
+    before, rankings = torch.get_num_threads(), []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            catalogue = index(model_of(), past)
+            catalogue.observe(Interactions(np.array([0, 400]), np.array([5, 6])))  # counted before threads read
+            rankings.append(catalogue.recommend(asked, 20, exclude=exclude))
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_array_equal(rankings[0].ids, rankings[1].ids)
+    np.testing.assert_array_equal(rankings[0].scores, rankings[1].scores)
+
+
 def test_a_shorter_list_is_the_beginning_of_a_longer():
     catalogue = index(model_of())
     np.testing.assert_array_equal(catalogue.recommend(HISTORIES, 3).ids, catalogue.recommend(HISTORIES, N).ids[:, :3])

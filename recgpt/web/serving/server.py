@@ -6,6 +6,7 @@
 """
 
 import asyncio
+import gc
 import socket
 import sys
 from importlib.util import find_spec
@@ -56,7 +57,10 @@ def run(service: Service, listener: socket.socket, host: str) -> None:
     server = server_of(service, Access(host, port, token))
     listener.listen(BACKLOG)
     sys.setswitchinterval(SWITCH_S)
-    torch.set_num_threads(max(1, torch.get_num_threads() - 1))  # a core is left for HTTP
+    threads = torch.get_num_threads()
+    torch.set_num_threads(max(min(threads, 2), threads - 1))  # of more than two cores one is left for HTTP
+    gc.collect()
+    gc.freeze()  # else each full collection reads the whole catalogue, and all threads wait 0.2 s for it
     say(f"{len(service):,} items are served at {address_of(host, port)} until Ctrl-C")
     if is_new:
         say(f"token, for the login page or `Authorization: Bearer`: {token} (set {TOKEN_ENV} to choose it)")
