@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse, Response
 
 from recgpt.simulate.watch import LogLine
 from recgpt.web.access import RefusedError
-from recgpt.web.followers import Reading
+from recgpt.web.followers import Reading, to_json
 from recgpt.web.limits import network_of
 from recgpt.web.pages import client_of
 from recgpt.web.runs import listed_runs, status_of
@@ -25,6 +25,7 @@ router = APIRouter(prefix="/api")
 Lines = Annotated[int, Query(ge=1, le=MOST_LINES)]
 Text = Annotated[str, Query(max_length=MOST_CHARS)]
 Step = Annotated[int, Query(ge=0)]
+Live = Annotated[bool, Query(description="after the latest step that was read: its state is there, an earlier is not")]
 
 
 async def asked(request: Request, reading: Reading, question: Callable[[], T]) -> T:
@@ -36,6 +37,11 @@ async def asked(request: Request, reading: Reading, question: Callable[[], T]) -
 
     async with service_of(request).work:
         return await asyncio.to_thread(answer)
+
+
+async def answered(request: Request, reading: Reading, question: Callable[[], Any]) -> Response:
+    """Answer of a watch as JSON, which is made beside the server's loop."""
+    return Response(await asked(request, reading, lambda: to_json(question())), media_type="application/json")
 
 
 @router.get("/runs")
@@ -73,27 +79,27 @@ async def frame(request: Request, run: str, step: int) -> Response:
 
 
 @router.get("/runs/{run}/steps/{step}")
-async def moment(request: Request, run: str, step: int) -> Any:
+async def moment(request: Request, run: str, step: int, live: Live = False) -> Any:
     """Panels as they were after a step."""
     reading = await service_of(request).reading(run, step)
-    return JSONResponse(await asked(request, reading, lambda: reading.watch.moment(step)))
+    return await answered(request, reading, lambda: reading.watch.moment(reading.last if live else step))
 
 
 @router.get("/runs/{run}/steps/{step}/graph")
-async def graph(request: Request, run: str, step: int, ego: int | None = None) -> Any:
+async def graph(request: Request, run: str, step: int, ego: int | None = None, live: Live = False) -> Any:
     """Social graph as it was after a step, or of one agent and its friends; null without one."""
     reading = await service_of(request).reading(run, step)
     if ego is not None:
         _check_agent(reading, run, ego)
-    return JSONResponse(await asked(request, reading, lambda: reading.watch.graph(step, ego)))
+    return await answered(request, reading, lambda: reading.watch.graph(reading.last if live else step, ego))
 
 
 @router.get("/runs/{run}/steps/{step}/agents/{agent}")
-async def agent(request: Request, run: str, step: int, agent: int) -> Any:
+async def agent(request: Request, run: str, step: int, agent: int, live: Live = False) -> Any:
     """Card of an agent as it was after a step."""
     reading = await service_of(request).reading(run, step)
     _check_agent(reading, run, agent)
-    return JSONResponse(await asked(request, reading, lambda: reading.watch.agent(step, agent)))
+    return await answered(request, reading, lambda: reading.watch.agent(reading.last if live else step, agent))
 
 
 def _check_agent(reading: Reading, run: str, agent: int) -> None:
@@ -107,7 +113,7 @@ async def agents(
 ) -> Any:
     """Agents by name or number."""
     reading = await service_of(request).reading(run)
-    return JSONResponse(await asked(request, reading, lambda: reading.watch.find(query, limit)))
+    return await answered(request, reading, lambda: reading.watch.find(query, limit))
 
 
 @router.get("/runs/{run}/log")

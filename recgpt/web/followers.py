@@ -94,11 +94,10 @@ class Reading:
         """Read the next step."""
         rows = self.run.events(self.last + 1)
         with self.turns.last():
-            frame = self.watch.add(rows)
-        self._keep(frame)
+            self._keep(self.watch.add(rows))
 
     def _keep(self, frame: Frame) -> None:
-        kept = Kept(_as_json(frame), frame["values"], frame["marks"])
+        kept = Kept(to_json(frame), frame["values"], frame["marks"])
         self._frames.append(kept)
         self._n_whole += 1
         self._whole_bytes += len(kept.text)
@@ -108,7 +107,7 @@ class Reading:
             self._n_whole -= 1
             self._whole_bytes -= len(oldest.text)
             small = {**json.loads(oldest.text), "activity": None, "log": []}
-            self._frames[place] = oldest._replace(text=_as_json(small))
+            self._frames[place] = oldest._replace(text=to_json(small))
 
     def series(self) -> dict[str, Any]:
         """Values of all figures and all marks."""
@@ -127,7 +126,8 @@ def manifest_of(run: Run) -> dict[str, Any]:
     return found
 
 
-def _as_json(value: Any) -> bytes:
+def to_json(value: Any) -> bytes:
+    """Compact JSON of a value without NaN."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 

@@ -7,12 +7,12 @@ import asyncio
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from pydantic import Field
 
 from recgpt.errors import SimulationError
 from recgpt.simulate.store import Run
-from recgpt.web.api import asked
+from recgpt.web.api import answered
 from recgpt.web.controls import Body, scheduled
 from recgpt.web.followers import Reading
 from recgpt.web.service import MissingError, service_of
@@ -72,7 +72,7 @@ async def resident(request: Request, run: str, tick: int, agent: int) -> Any:
     watch = _watch(reading)
     if not 0 <= agent < reading.about["n_agents"]:
         raise MissingError(f"run {run} has no agent {agent}: choose one from 0 to {reading.about['n_agents'] - 1}")
-    return JSONResponse(await asked(request, reading, lambda: watch.person(tick, agent)))
+    return await answered(request, reading, lambda: watch.person(tick, agent))
 
 
 @router.get("/ticks/{tick}/facts")
@@ -80,7 +80,7 @@ async def facts(request: Request, run: str, tick: int) -> Any:
     """Facts and the residents that know them at a tick, each with its source."""
     reading = await _read_to(request, run, tick)
     watch = _watch(reading)
-    return JSONResponse(await asked(request, reading, lambda: watch.facts(tick)))
+    return await answered(request, reading, lambda: watch.facts(tick))
 
 
 @router.get("/heat")
@@ -88,7 +88,7 @@ async def heat(request: Request, run: str, first: Number = 1, last: Number = 1) 
     """Tiles on which residents stood from one block to another."""
     reading = await service_of(request).reading(run, last)
     watch = _watch(reading)
-    return JSONResponse(await asked(request, reading, lambda: watch.heat(first, last)))
+    return await answered(request, reading, lambda: watch.heat(first, last))
 
 
 class TownEdit(Body):

@@ -33,8 +33,8 @@ export class RunModel {
     this.dirty = new Set();
     this.flush = () => this.tell();
     this.frameRequest = new NewestRequest((step, signal) => source.frame(step, signal), (step, frame, error) => this.takeFrame(step, frame, error));
-    this.momentRequest = new NewestRequest((step, signal) => source.moment(step, signal), (step, moment, error) => this.takeMoment(step, moment, error), MOMENT_PAUSE_MS);
-    this.cardRequest = new NewestRequest(([step, agent], signal) => source.agent(step, agent, signal), (key, card, error) => this.takeCard(key, card, error), CARD_PAUSE_MS);
+    this.momentRequest = new NewestRequest((step, signal) => source.moment(step, this.following, signal), (step, moment, error) => this.takeMoment(step, moment, error), MOMENT_PAUSE_MS);
+    this.cardRequest = new NewestRequest(([step, agent], signal) => source.agent(step, agent, this.following, signal), (key, card, error) => this.takeCard(key, card, error), CARD_PAUSE_MS);
     this.seriesRequest = new NewestRequest((key, signal) => source.series(signal), (key, series, error) => this.takeSeries(series, error), SERIES_PAUSE_MS);
   }
 
@@ -220,7 +220,7 @@ export class RunModel {
 
   takeMoment(step, moment, error) {
     if (error) return this.loadAgain();
-    this.moments.set(step, moment);
+    this.moments.set(moment && moment.step > step ? moment.step : step, moment);
     if (step === this.step || this.following) this.set("moment", { moment });
   }
 

@@ -38,6 +38,11 @@ function queryOf(values) {
   return query.toString();
 }
 
+function withQuery(path, values) {
+  const query = queryOf(values);
+  return query ? `${path}?${query}` : path;
+}
+
 /** A run of the server. */
 export class HttpSource {
   constructor(run) {
@@ -58,25 +63,26 @@ export class HttpSource {
     return getJson(`${this.base}/frames/${step}`, signal);
   }
 
-  moment(step, signal) {
-    return getJson(`${this.base}/steps/${step}`, signal);
+  /** Panels after a step; with `live` after the latest, which is no earlier. */
+  moment(step, live, signal) {
+    return getJson(withQuery(`${this.base}/steps/${step}`, { live: live || null }), signal);
   }
 
   /** Social graph, or of the agent `ego` and its friends. */
-  graph(step, ego, signal) {
-    return getJson(`${this.base}/steps/${step}/graph?${queryOf({ ego })}`, signal);
+  graph(step, ego, live, signal) {
+    return getJson(withQuery(`${this.base}/steps/${step}/graph`, { ego, live: live || null }), signal);
   }
 
-  agent(step, agent, signal) {
-    return getJson(`${this.base}/steps/${step}/agents/${agent}`, signal);
+  agent(step, agent, live, signal) {
+    return getJson(withQuery(`${this.base}/steps/${step}/agents/${agent}`, { live: live || null }), signal);
   }
 
   find(query, limit, signal) {
-    return getJson(`${this.base}/agents?${queryOf({ query, limit })}`, signal);
+    return getJson(withQuery(`${this.base}/agents`, { query, limit }), signal);
   }
 
   log(step, filters, limit, signal) {
-    return getJson(`${this.base}/log?${queryOf({ step, ...filters, limit })}`, signal);
+    return getJson(withQuery(`${this.base}/log`, { step, ...filters, limit }), signal);
   }
 
   /** Static map of a town. */
@@ -98,7 +104,7 @@ export class HttpSource {
   }
 
   townHeat(first, last, signal) {
-    return getJson(`${this.base}/town/heat?${queryOf({ first, last })}`, signal);
+    return getJson(withQuery(`${this.base}/town/heat`, { first, last }), signal);
   }
 
   /** POST an action of the run: control, fork, edit, take, give, answer, interview. */

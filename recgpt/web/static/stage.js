@@ -89,10 +89,10 @@ export class Stage {
 
   /** Graph of a step; a selected agent that a large graph leaves out comes with its friends. */
   async loadGraph([step, agent], signal) {
-    const { source } = this.model;
-    const graph = await source.graph(step, null, signal);
+    const { source, following } = this.model;
+    const graph = await source.graph(step, null, following, signal);
     if (!graph || agent === null || !leavesOut(graph, agent)) return graph;
-    return withEgo(graph, await source.graph(step, agent, signal), agent);
+    return withEgo(graph, await source.graph(step, agent, following, signal), agent);
   }
 
   countActivities({ activity }) {

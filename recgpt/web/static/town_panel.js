@@ -110,7 +110,7 @@ class GraphPart {
     this.canvas = el("canvas", { class: "graph", tabindex: 0, role: "img", "aria-label": "Graph of acquaintances" });
     this.box = el("div", { class: "graph-box town-graph" }, this.canvas);
     this.node = el("section", { "aria-label": "Acquaintances", hidden: true }, el("h3", {}, "Acquaintances"), this.note, this.box);
-    this.request = new NewestRequest((step, signal) => model.source.graph(step, null, signal), (step, graph, error) => this.take(graph, error), 2 * TOWN_PAUSE_MS);
+    this.request = new NewestRequest((step, signal) => model.source.graph(step, null, model.following, signal), (step, graph, error) => this.take(graph, error), 2 * TOWN_PAUSE_MS);
     model.on("agent", () => this.graph && this.graph.select(model.agent));
     new ResizeObserver(() => this.graph && this.graph.resize()).observe(this.box);
   }

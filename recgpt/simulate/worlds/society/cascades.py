@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from recgpt.simulate.worlds.society.provenance import Provenance
-from recgpt.simulate.worlds.society.ties import are_among
+from recgpt.simulate.worlds.society.ties import places_among
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,16 @@ class Forest:
         """The forest of a run, up to a step."""
         nodes = provenance.first_active(step)
         agent_V, item_V = nodes["agent"].to_numpy(), nodes["item"].to_numpy()
-        other_V, heard_V = provenance.first_heard(agent_V, item_V)
-        is_informed_V = (other_V >= 0) & (heard_V < nodes["order"].to_numpy())
         key_V = agent_V * provenance.n_items + item_V
         by_key = np.argsort(key_V)
-        above_V = np.where(is_informed_V, other_V * provenance.n_items + item_V, -1)
-        is_node_V = are_among(above_V, key_V[by_key])
+        other_V, heard_V = np.empty_like(key_V), np.empty_like(key_V)
+        other_V[by_key], heard_V[by_key] = provenance.first_heard(agent_V[by_key], item_V[by_key])
+        is_informed_V = (other_V >= 0) & (heard_V < nodes["order"].to_numpy())
+        place_V, is_node_V = places_among(
+            np.where(is_informed_V, other_V * provenance.n_items + item_V, -1), key_V[by_key]
+        )
         parent_V = np.full(len(nodes), -1, dtype=np.int64)
-        parent_V[is_node_V] = by_key[np.searchsorted(key_V[by_key], above_V[is_node_V])]
+        parent_V[is_node_V] = by_key[place_V[is_node_V]]
         return cls(parent_V, item_V, agent_V, nodes["step"].to_numpy(), nodes["watched"].to_numpy())
 
     def table(self, most: int | None = None) -> pl.DataFrame:

@@ -23,7 +23,7 @@ from recgpt.simulate.worlds.society.people import People
 from recgpt.simulate.worlds.society.profiles import Profiles
 from recgpt.simulate.worlds.society.social import SocialState
 from recgpt.simulate.worlds.society.sources import Source
-from recgpt.simulate.worlds.society.ties import are_among
+from recgpt.simulate.worlds.society.ties import are_among, places_among
 
 if TYPE_CHECKING:
     from recgpt.simulate.worlds.society.config import SocietyRules
@@ -235,8 +235,7 @@ class _Known:
         return self._found(key_R, self._last)
 
     def _found(self, key_R: np.ndarray, columns: list[np.ndarray]) -> _Found:
-        place_R = np.minimum(np.searchsorted(self._key_K, key_R), max(len(self._key_K) - 1, 0))
-        is_known_R = are_among(key_R, self._key_K)
+        place_R, is_known_R = places_among(key_R, self._key_K)
         return _Found(is_known_R, *(_taken(column, place_R) for column in columns))
 
 
