@@ -98,6 +98,14 @@ def test_the_graph_around_an_agent_holds_the_agent_and_its_friends(client):
     assert (missing.status, missing.json["error"].count("no agent")) == (404, 1)
 
 
+def test_what_is_watched_live_is_answered_from_the_latest_state(client):
+    last = client.json("/api/runs/town")["n_steps"]
+    for path in ("steps/{}", "steps/{}/graph", "steps/{}/agents/3"):
+        latest = client.json(f"/api/runs/town/{path.format(last)}")
+        assert client.json(f"/api/runs/town/{path.format(1)}?live=1") == latest, path
+        assert client.json(f"/api/runs/town/{path.format(1)}") != latest, path
+
+
 def test_the_form_offers_names_and_a_fork_knows_its_settings(client):
     schemas = {world["name"]: world["schema"]["properties"] for world in client.json("/api/worlds")}
     for world in ("feed", "society"):

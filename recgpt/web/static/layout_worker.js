@@ -8,6 +8,7 @@
 
 const LAYOUT_TICKS = 300;
 const COLDEST = 0.001;
+const RESTS = 3; // rest after a turn, in turns
 const THETA_SQUARED = 0.81; // a cell looks like one point from further off than its width / 0.9
 const DEEPEST = 28; // closer points than the root's width / 2^28 share a leaf
 
@@ -228,14 +229,19 @@ export class ForceLayout {
   }
 }
 
-/** Ticks in turns of `everyMs`, each followed by `report(done)`, until cool or until the returned function is called. */
+/**
+ * Ticks in turns of `everyMs`, each followed by `report(done)`, until cool or until the returned function is called.
+ * A layout that begins warm, after a change of a graph that was laid out, rests between its turns: in a live run there
+ * is always one, and it would take a core from the rest of the page.
+ */
 export function layoutInTurns(layout, everyMs, report) {
+  const restMs = layout.heat < 1 ? RESTS * everyMs : 0;
   let timer = null;
   const turn = () => {
     const until = performance.now() + everyMs;
     let goesOn = true;
     while (goesOn && performance.now() < until) goesOn = layout.tick();
-    timer = goesOn ? setTimeout(turn, 0) : null;
+    timer = goesOn ? setTimeout(turn, restMs) : null;
     report(!goesOn);
   };
   timer = setTimeout(turn, 0);

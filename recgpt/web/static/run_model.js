@@ -13,6 +13,7 @@ const CARD_PAUSE_MS = 800;
 const SERIES_PAUSE_MS = 1000;
 const START_PAUSE_MS = 300;
 const AGAIN_PAUSE_MS = 1000;
+const GROWTH_PAUSE_MS = 200;
 
 /** One run as one tab sees it. */
 export class RunModel {
@@ -28,6 +29,8 @@ export class RunModel {
     Object.assign(this, { step: 0, following: true, agent: null, tab: null, hover: null });
     Object.assign(this, { frame: null, moment: null, card: null, connected: null, reading: null, prompt: null, follower: null });
     this.hasCards = true;
+    this.growth = 0; // timer
+    this.grownAt = -Infinity;
     this.names = new Map();
     this.listeners = new Map();
     this.dirty = new Set();
@@ -85,6 +88,7 @@ export class RunModel {
 
   close() {
     clearTimeout(this.again);
+    clearTimeout(this.growth);
     if (this.follower) this.follower.close();
     for (const request of [this.frameRequest, this.momentRequest, this.cardRequest, this.seriesRequest]) request.cancel();
   }
@@ -171,8 +175,16 @@ export class RunModel {
     if (frame.step > this.known + 1) this.seriesRequest.ask(0, true);
     else this.appendValues(frame);
     this.keepFrame(frame);
-    if (this.following && frame.step >= this.step) this.goTo(frame.step, true);
-    else if (frame.step === this.step && !this.frame) this.set("frame", { frame });
+    if (frame.step === this.step && !this.frame) this.set("frame", { frame });
+    if (!this.growth) this.growth = setTimeout(() => this.showGrowth(), Math.max(0, this.grownAt + GROWTH_PAUSE_MS - performance.now()));
+  }
+
+  /** Show what was added: a fast run a few times a second, so that everything else on the page stays smooth. */
+  showGrowth() {
+    this.growth = 0;
+    this.grownAt = performance.now();
+    this.changed("series");
+    if (this.following && this.known >= this.step) this.goTo(this.known, true);
   }
 
   appendValues(frame) {
@@ -182,7 +194,6 @@ export class RunModel {
     }
     if (frame.step > this.known) this.marks.push(...frame.marks);
     this.known = Math.max(this.known, frame.step);
-    this.changed("series");
   }
 
   /** Show a step; with `following` the newest as they come. */
