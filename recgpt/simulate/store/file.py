@@ -86,7 +86,9 @@ def readable_errors(path: Path) -> Iterator[None]:
     """Turn errors of SQLite and the system about the file at `path` into a `StoreError` with a remedy."""
     try:
         yield
-    except (sqlite3.ProgrammingError, sqlite3.InterfaceError):
+    except (sqlite3.ProgrammingError, sqlite3.InterfaceError) as error:
+        if "closed database" in str(error):  # by another thread, for example when a server ends beneath a request
+            raise StoreError(f"{path} was closed meanwhile: open it again") from error
         raise  # a bug in the caller, no problem of the file
     except sqlite3.Error as error:
         code = (

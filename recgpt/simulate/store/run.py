@@ -147,8 +147,9 @@ class Run:
             raise
 
     def close(self) -> None:
-        """Close the file; all completed writes are already durable."""
-        self._connection.close()
+        """Close the file; all completed writes are already durable, and another thread ends its reading before."""
+        with self._turn:
+            self._connection.close()
         if self._lock is not None:
             self._lock.close()
 

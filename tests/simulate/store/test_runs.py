@@ -193,6 +193,14 @@ def test_threads_share_a_run(run: Run) -> None:
     run.check()
 
 
+def test_a_run_that_another_thread_closed_is_one_line(run: Run) -> None:
+    run.append(step_rows(1))
+    run.close()
+    for read in (lambda: run.events(1), lambda: run.hash, lambda: run.n_steps):
+        with pytest.raises(StoreError, match="closed meanwhile: open it again"):
+            read()
+
+
 def test_calls_are_counted_by_the_step_that_was_played(run: Run) -> None:
     run.record_call(a_call("k1", failure="timeout", reply=None))
     run.append(step_rows(1))
