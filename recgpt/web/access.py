@@ -280,15 +280,16 @@ async def _bounded(scope: Scope, receive: Receive) -> Receive:
                     break
     except TimeoutError as error:
         raise RefusedError(408, "the body did not arrive in time", {"connection": "close"}) from error
-    return _replayed(bytes(body), receive)
+    return replayed({"type": "http.request", "body": bytes(body), "more_body": False}, receive)
 
 
 def _too_large() -> RefusedError:
     return RefusedError(413, f"the body is larger than {MAX_BODY_BYTES:,} bytes", {"connection": "close"})
 
 
-def _replayed(body: bytes, receive: Receive) -> Receive:
-    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+def replayed(message: Message, receive: Receive) -> Receive:
+    """`receive` with a message before it."""
+    messages = [message]
 
     async def replay() -> Message:
         return messages.pop() if messages else await receive()

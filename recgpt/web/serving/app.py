@@ -15,14 +15,14 @@ from typing import Annotated, Any
 from fastapi import FastAPI, HTTPException, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from pydantic_core import to_json
+from pydantic_core import ValidationError, to_json
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from recgpt.errors import RecGPTError, StorageError
 from recgpt.terminal import plain
 from recgpt.version import __version__
-from recgpt.web.access import Access, Guard, RefusedError
+from recgpt.web.access import Access, Guard, RefusedError, replayed
 from recgpt.web.app import add_login
 from recgpt.web.limits import Buckets
 from recgpt.web.pages import login_page
@@ -92,6 +92,7 @@ def create_app(service: Service, access: Access, waiting: WaitingLine | None = N
     _add_calls(app, service, line, metrics)
     pages.add_pages(app)
     _add_errors(app)
+    app.add_middleware(DirectRecommend, service=service, line=line)
     guard = Guard(
         Counted(app, metrics),
         access,
@@ -108,8 +109,7 @@ def _add_calls(app: FastAPI, service: Service, line: WaitingLine, metrics: Metri
     @app.post("/recommend", response_model=Recommendations)
     async def recommend(body: RecommendBody) -> Response:
         """Recommend items after a history or for a known user."""
-        request = RankRequest(body.history, body.user, body.k, body.exclude)
-        return _json({"recommendations": await line.call(service.rank, request)})
+        return await _recommended(service, line, body)
 
     @app.post("/explain", response_model=Explanation)
     async def explain(body: ExplainBody) -> Response:
@@ -153,6 +153,11 @@ def _add_calls(app: FastAPI, service: Service, line: WaitingLine, metrics: Metri
         return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
+async def _recommended(service: Service, line: WaitingLine, body: RecommendBody) -> Response:
+    request = RankRequest(body.history, body.user, body.k, body.exclude)
+    return _json({"recommendations": await line.call(service.rank, request)})
+
+
 def _json(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return Response(to_json(content), status, headers, media_type="application/json")
 
@@ -172,6 +177,35 @@ def _add_errors(app: FastAPI) -> None:
     }
     for kind, answer in answers.items():
         app.add_exception_handler(kind, answer)
+
+
+class DirectRecommend:
+    """Middleware that answers `POST /recommend` itself: the layers below cost more than all the rest of such a request.
+
+    The answers are the same. Other calls go on, and bodies that are not valid, which are described there.
+    """
+
+    def __init__(self, app: ASGIApp, service: Service, line: WaitingLine) -> None:
+        self._app, self._service, self._line = app, service, line
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or let it go on."""
+        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] != "/recommend":
+            await self._app(scope, receive, send)
+            return
+        message = await receive()  # the guard has read the whole body
+        try:
+            body = RecommendBody.model_validate_json(message.get("body", b""))
+        except ValidationError:
+            await self._app(scope, replayed(message, receive), send)
+            return
+        try:
+            response = await _recommended(self._service, self._line, body)
+        except BusyError as error:
+            response = await _busy(Request(scope), error)
+        except RecGPTError as error:
+            response = await _refused(Request(scope), error)
+        await response(scope, receive, send)
 
 
 def problem(text: str, status: int, headers: dict[str, str] | None = None) -> Response:

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from recgpt.web.access import MAX_BODY_BYTES
+from recgpt.web.serving.app import DirectRecommend
 from recgpt.web.serving.schemas import MOST_EVENTS, MOST_K
 
 TOKEN = "a-token-of-twenty-four-c"  # noqa: S105
@@ -214,3 +215,40 @@ def test_the_description_of_the_calls_is_complete(client):
     for calls in content["paths"].values():
         for call in calls.values():
             assert call["description"]
+
+
+BODIES = (
+    {"history": ["sku-03", "sku-09"], "k": 4},
+    {"user": "u3"},
+    {"history": [], "k": 2},
+    {"history": ["sku-03"], "exclude": "nothing"},
+    {"history": ["of no item"]},
+    {"user": "of nobody"},
+    {"history": ["sku-03"], "user": "u3"},
+    {"history": ["sku-03"], "k": 0},
+    {"history": ["sku-03"], "k": 2.0},
+    {"history": ["sku-03"], "k": "2"},
+    {"history": [True]},
+    {"history": [2**70]},
+    {"history": "sku-03"},
+    {"histories": ["sku-03"]},
+    [],
+    b"",
+    b"{",
+    b'{"history": [NaN]}',
+    b'{"history": ["sku-03", "\\ud800"]}',
+    b'{"history": ["sku-03"], "k": 2, "k": 3}',
+    b"\xff",
+)
+
+
+def test_what_is_answered_before_the_layers_is_their_answer(shop, serve, monkeypatch):
+    with serve(shop.service()) as client:
+        direct = [client("/recommend", body) for body in BODIES]
+    monkeypatch.setattr(DirectRecommend, "__call__", lambda self, *message: self._app(*message))
+    with serve(shop.service()) as client:
+        through = [client("/recommend", body) for body in BODIES]
+    for body, one, other in zip(BODIES, direct, through, strict=True):
+        assert (one.status, one.text) == (other.status, other.text), body
+        assert set(one.headers) == set(other.headers), body
+    assert {one.status for one in direct} == {200, 400, 422}
