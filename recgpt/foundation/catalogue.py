@@ -31,6 +31,7 @@ from recgpt.foundation.catalogue_features import (
     COLD_CANDIDATES,
     CatalogueFeatures,
     HybridScores,
+    batches_at_once,
     shortlist_candidates,
 )
 from recgpt.foundation.network import CalibrationWeights, FoundationNetwork
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
 INDEX_FILE = "index.safetensors"
 BATCH = 64  # histories scored at once on a thread
 LEAST_ON_A_THREAD = 16
-CELLS_AT_ONCE = 1 << 28  # histories x items of the batches on all threads; their features take about 24 bytes each
 CANDIDATES_AT_ONCE = 1 << 16  # and their candidates: a history of thousands of items is scored alone
 _WEIGHTS, _OFFSETS, _REPEATS = "local_weight_I", "local_offsets", "repeat_weights"
 
@@ -247,7 +247,7 @@ class FoundationCatalogue:
         Batches are smaller where every thread then gets one, and where histories are long whose items are candidates
         too; there are fewer threads where the catalogue is large.
         """
-        most = max(1, min(CELLS_AT_ONCE // (batch_size * len(self)), len(rows) // LEAST_ON_A_THREAD))
+        most = max(1, min(batches_at_once(batch_size, len(self)), len(rows) // LEAST_ON_A_THREAD))
         n_threads = min(torch.get_num_threads(), most)
         batch_size = min(batch_size, -(-len(rows) // n_threads))
         width = self._n_first(request.allowed_N) + COLD_CANDIDATES

@@ -65,6 +65,7 @@ from recgpt.ranking import top_k
 NEIGHBOURHOOD_WIDTH = 64
 SIMILAR_ITEMS = 10
 COLD_CANDIDATES = 64  # cold items of most similar text, added to the shortlist
+CELLS_AT_ONCE = 1 << 28  # histories x items of the batches on all threads; their features take about 24 bytes each
 _TUNING_CASES = 1_500  # half as many as hybrid_knn: the network corrects the rest of the error
 _MAX_YEARS = 8  # differences in age are clipped to +-8 years
 _OTHER_DIRECTION = 1.5  # `near` counts both directions, 1 + 1/2: `after` alone gets 1 / 1.5 of its scale
@@ -411,6 +412,11 @@ def neighbourhood(past: InteractionCounts) -> np.ndarray:
     rows_NZ = left_NZ * np.sqrt(strength_Z)
     length_N1 = np.linalg.norm(rows_NZ, axis=1, keepdims=True)
     return np.where(length_N1 > _MIN_NORM, rows_NZ / np.maximum(length_N1, _MIN_NORM), 0).astype(np.float32)
+
+
+def batches_at_once(batch_size: int, n_items: int) -> int:
+    """Number of batches of histories, at least 1, whose hybrid scores may be in memory together."""
+    return max(1, CELLS_AT_ONCE // (batch_size * n_items))
 
 
 def shortlist_candidates(

@@ -30,7 +30,12 @@ from recgpt.data.splits import Split, make_split
 from recgpt.data.splits.base import draw, sample
 from recgpt.errors import CheckpointError
 from recgpt.files import new_file
-from recgpt.foundation.catalogue_features import CatalogueFeatures, HybridScores, shortlist_candidates
+from recgpt.foundation.catalogue_features import (
+    CatalogueFeatures,
+    HybridScores,
+    batches_at_once,
+    shortlist_candidates,
+)
 from recgpt.foundation.network import CandidateFeature, Evidence
 from recgpt.parallel import on_threads
 
@@ -243,7 +248,8 @@ def collected(
         Samples candidates for training, see `make_episode`; None keeps all queries and the whole shortlist.
     """
     starts = list(range(0, len(histories), _BATCH))
-    n_at_once = torch.get_num_threads()  # batches: their features are large, and candidates are drawn in order
+    # A few batches at a time: their scores are large, and candidates are drawn in their order.
+    n_at_once = min(torch.get_num_threads(), batches_at_once(_BATCH, features.past.n_items))
     parts = []
     for first in range(0, len(starts), n_at_once):
         rows = [np.arange(start, min(start + _BATCH, len(histories))) for start in starts[first : first + n_at_once]]

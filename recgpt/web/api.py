@@ -25,7 +25,7 @@ router = APIRouter(prefix="/api")
 Lines = Annotated[int, Query(ge=1, le=MOST_LINES)]
 Text = Annotated[str, Query(max_length=MOST_CHARS)]
 Step = Annotated[int, Query(ge=0)]
-Live = Annotated[bool, Query(description="after the latest step that was read: its state is there, an earlier is not")]
+Live = Annotated[bool, Query(description="of the latest step that was read instead: its state is at hand")]
 
 
 async def asked(request: Request, reading: Reading, question: Callable[[], T]) -> T:
