@@ -2,11 +2,11 @@
 
     python benchmarks/in_context_head.py --run runs/recgpt-minilm --out benchmarks/results/in_context_head.json
 
-The calibration of `recgpt.foundation.calibration` fits a linear function to held-out queries of a catalogue. Here a head
-is trained over many domains to read such queries by attention, as a prior-fitted network does (Hollmann et al. 2023,
-"TabPFN"): keys are the targets of up to 512 held-out queries of the same episode and as many of their other candidates,
-drawn by the network's probabilities; values are their inputs and labels; queries are the candidates to rank. What it
-returns is added to their logits.
+The calibration of `recgpt.foundation.calibration` fits a linear function to held-out queries of a catalogue. Here a
+head is trained over many domains to read such queries by attention, as a prior-fitted network does (Hollmann et al.
+2023, "TabPFN"): keys are the targets of up to 512 held-out queries of the same episode and as many of their other
+candidates, drawn by the network's probabilities; values are their inputs and labels; queries are the candidates to
+rank. What it returns is added to their logits.
 
 First the network of the row `all` of `benchmarks/foundation_pool.py` is trained, without the domains in LEFT_OUT, then
 the head on the same episodes, for as many steps, with the network fixed or trained further; beside them a network of
@@ -31,7 +31,7 @@ from torch.nn import functional as F
 
 from recgpt.device import hardware
 from recgpt.foundation.calibration import calibrate
-from recgpt.foundation.episodes import EPISODE_WEIGHTS, Episode, blend_logits, ndcg_at_10
+from recgpt.foundation.episodes import EPISODE_WEIGHTS, Episode, blend_logits
 from recgpt.foundation.network import Evidence, FoundationNetwork
 from recgpt.program import run
 from recgpt.progress import Meter

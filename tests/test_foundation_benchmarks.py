@@ -10,6 +10,7 @@ from types import ModuleType
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
 from recgpt.data.dataset import Dataset
 from recgpt.data.ragged import Ragged
@@ -88,6 +89,18 @@ def test_episodes_of_a_pool_are_drawn_by_weight_kind_and_share_of_simulated_ones
     np.testing.assert_allclose(plain, [0.175, 0.175, 0.35, 0.3])
     by_kind = pool_of.drawn_weights(pool_of.Row("kinds", by_kind=True), pool[:3])
     np.testing.assert_allclose(by_kind, np.array([1, 1, 2 * 2**0.5]) / (2 + 2 * 2**0.5))
+
+
+def test_an_in_context_head_changes_nothing_before_it_learns_and_then_reads_labels(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    torch.manual_seed(0)
+    head = script("in_context_head").Head(n_inputs=5, width=8, n_heads=2)
+    asked_XJ, read_YJ, label_Y2 = torch.randn(3, 6), torch.randn(4, 6), torch.eye(2).repeat(2, 1)
+    assert (head(asked_XJ, read_YJ, label_Y2) == 0).all()
+    torch.nn.init.normal_(head.out.weight)
+    assert not torch.allclose(head(asked_XJ, read_YJ, label_Y2), head(asked_XJ, read_YJ, 1 - label_Y2))
+    alone = torch.cat([head(each[None], read_YJ, label_Y2) for each in asked_XJ])
+    torch.testing.assert_close(alone, head(asked_XJ, read_YJ, label_Y2))
 
 
 def test_difference_covariance_is_the_mean_over_successive_items():
