@@ -154,7 +154,7 @@ def ndcg(network: torch.nn.Module, row: Row, episode: Episode) -> np.ndarray:
 
 
 def main() -> None:
-    """Train and rank every row; print a table, write JSON."""
+    """Train and rank every row; print a table, write JSON after each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, required=True, help="folder of a `recgpt pretrain` run")
     parser.add_argument("--steps", type=int, default=2_000)
@@ -208,10 +208,10 @@ def main() -> None:
             f"({interval[0]:+.1%} to {interval[1]:+.1%})",
             flush=True,
         )
-    if args.out:
-        about = {"date": datetime.now(UTC).date().isoformat(), "hardware": hardware(), "seed": args.seed}
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps({**about, "steps": args.steps, "rows": rows}, indent=2) + "\n", "utf-8")
+        if args.out:
+            about = {"date": datetime.now(UTC).date().isoformat(), "hardware": hardware(), "seed": args.seed}
+            args.out.parent.mkdir(parents=True, exist_ok=True)
+            args.out.write_text(json.dumps({**about, "steps": args.steps, "rows": rows}, indent=2) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
