@@ -44,6 +44,7 @@ LEFT_OUT = (
     "goodreads",
     "amazon_health",
 )
+WATCHED = ("mind_news", "amazon_books_2", "wines", "wikispeedia")
 KINDS = {
     "amazon": ("amazon_",),
     "git": ("command_pages", "ocaml_packages", "spack_packages", "cpp_libraries", "gentoo_guru"),
@@ -115,6 +116,27 @@ class Learned(NamedTuple):
     domain: str
     weight: float
     episode: Episode
+
+
+def learned_and_asked(
+    folders: Sequence[Path], watched: Sequence[str]
+) -> tuple[list[Learned], dict[str, dict[str, Episode]]]:
+    """Episodes of runs to train on, and those to rank, by protocol and domain: of the domains left out or watched."""
+    paths = [path for folder in folders for path in sorted((folder / "episodes").glob("*.safetensors"))]
+    names = {path.name.partition("-")[0] for path in paths}
+    parts = Counter(name.partition(".")[0] for name in names if "." in name)
+    learned: list[Learned] = []
+    asked: dict[str, dict[str, Episode]] = {protocol: {} for protocol in PROTOCOLS}
+    for path in paths:
+        name, protocol, share, _ = path.name.split("-", 3)
+        domain, _, part = name.partition(".")
+        for title, asked_for in PROTOCOLS.items():
+            if domain in (*LEFT_OUT, *watched) and not part and asked_for == (protocol, share):
+                asked[title][domain] = Episode.load(path)
+        if domain not in (*LEFT_OUT, *watched):
+            weight = EPISODE_WEIGHTS[protocol, float(share)] / (parts[domain] if part else 1)
+            learned.append(Learned(domain, weight, Episode.load(path)))
+    return learned, asked
 
 
 def kind_of(domain: str) -> str:
@@ -196,27 +218,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, required=True, help="folder of a `recgpt pretrain foundation` run")
     parser.add_argument("--simulated", type=Path, help="run folder with episodes of simulated domains")
-    parser.add_argument("--watched", nargs="*", default=["mind_news", "amazon_books_2", "wines", "wikispeedia"])
+    parser.add_argument("--watched", nargs="*", default=WATCHED)
     parser.add_argument("--steps", type=int, default=3_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rows", default="", help="only rows whose names hold one of these, separated by semicolons")
     parser.add_argument("--out", type=Path, help="write JSON here; rows that it holds are kept")
     args = parser.parse_args()
     folders = [args.run] + ([args.simulated] if args.simulated else [])
-    paths = [path for folder in folders for path in sorted((folder / "episodes").glob("*.safetensors"))]
-    names = {path.name.partition("-")[0] for path in paths}
-    parts = Counter(name.partition(".")[0] for name in names if "." in name)
-    learned: list[Learned] = []
-    asked: dict[str, dict[str, Episode]] = {protocol: {} for protocol in PROTOCOLS}
-    for path in paths:
-        name, protocol, share, _ = path.name.split("-", 3)
-        domain, _, part = name.partition(".")
-        for title, asked_for in PROTOCOLS.items():
-            if domain in (*LEFT_OUT, *args.watched) and not part and asked_for == (protocol, share):
-                asked[title][domain] = Episode.load(path)
-        if domain not in (*LEFT_OUT, *args.watched):
-            weight = EPISODE_WEIGHTS[protocol, float(share)] / (parts[domain] if part else 1)
-            learned.append(Learned(domain, weight, Episode.load(path)))
+    learned, asked = learned_and_asked(folders, args.watched)
     hybrid = {title: {domain: ndcg([], each) for domain, each in found.items()} for title, found in asked.items()}
     stored = json.loads(args.out.read_text("utf-8"))["rows"] if args.out and args.out.is_file() else []
     rows = {each["row"]: each for each in stored}

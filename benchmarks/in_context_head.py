@@ -10,34 +10,32 @@ rank. What it returns is added to their logits.
 
 First the network of the row `all` of `benchmarks/foundation_pool.py` is trained, without the domains in LEFT_OUT, then
 the head on the same episodes, for as many steps, with the network fixed or trained further; beside them a network of
-twice the steps. On the domains left out and the validation
-data sets, half of the queries (whole past) are held out to be read, the others are ranked. Figures are gains of NDCG@10
-over the hybrid score, the mean over domains of the log ratio, with 95 % intervals over resampled queries.
+twice the steps. On the domains left out and the validation data sets, half of the queries (whole past) are held out to
+be read, the others are ranked. Figures are gains of NDCG@10 over the hybrid score, the mean over domains of the log
+ratio, with 95 % intervals over resampled queries.
 """
 
 import argparse
 import copy
 import json
-from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from foundation_pool import LEFT_OUT, ROWS, Learned, drawn_weights, gains, trained
+from foundation_pool import ROWS, WATCHED, Learned, drawn_weights, gains, learned_and_asked, trained
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recgpt.device import hardware
 from recgpt.foundation.calibration import calibrate
-from recgpt.foundation.episodes import EPISODE_WEIGHTS, Episode, blend_logits
+from recgpt.foundation.episodes import Episode, blend_logits
 from recgpt.foundation.network import Evidence, FoundationNetwork
 from recgpt.program import run
 from recgpt.progress import Meter
 from recgpt.training.loop import learning_rate
 
-WATCHED = ("mind_news", "amazon_books_2", "wines", "wikispeedia")
 HELD_OUT = 512  # queries that the head reads
 LEAST = 100  # queries that it reads at least
 DRAWN, EPISODES = 16, 4  # queries ranked in a step, of each of its episodes
@@ -154,22 +152,6 @@ class Corrected(nn.Module):
         return (logits_BM + added_X.unflatten(0, logits_BM.shape)).masked_fill(~evidence.allowed_BM, -1e9)
 
 
-def learned_and_asked(run_folder: Path) -> tuple[list[Learned], dict[str, Episode]]:
-    """Episodes to train on, and those to rank: the whole past of the domains left out."""
-    paths = sorted((run_folder / "episodes").glob("*.safetensors"))
-    parts = Counter(name.partition(".")[0] for name in {path.name.partition("-")[0] for path in paths} if "." in name)
-    learned, asked = [], {}
-    for path in paths:
-        name, protocol, share, _ = path.name.split("-", 3)
-        domain, _, part = name.partition(".")
-        if domain not in (*LEFT_OUT, *WATCHED):
-            weight = EPISODE_WEIGHTS[protocol, float(share)] / (parts[domain] if part else 1)
-            learned.append(Learned(domain, weight, Episode.load(path)))
-        elif not part and (protocol, share) == ("leave_one_out", "1"):
-            asked[domain] = on_the_list(Episode.load(path))
-    return learned, {name: each for name, each in asked.items() if len(each) >= 2 * LEAST}
-
-
 def on_the_list(episode: Episode) -> Episode:
     """The queries whose target is a candidate."""
     return rows_of(episode, torch.nonzero(episode.target_C >= 0)[:, 0])
@@ -216,7 +198,7 @@ def train_head(
 
 
 def ndcg(logits_CM: Tensor, episode: Episode) -> np.ndarray:
-    """(C,) NDCG@10 of the targets; a sampled candidate counts for those that it stands for."""
+    """(C,) NDCG@10 of the targets; a sampled candidate counts as often as the inverse of its sampling rate."""
     own_C1 = logits_CM.gather(1, episode.target_C[:, None])
     stands_for_CM = episode.correction_CM.float().exp()
     ahead_C = ((logits_CM > own_C1) * stands_for_CM).sum(1)
@@ -230,13 +212,13 @@ def logits_by(model: Corrected | FoundationNetwork | None, calibrated: bool, rea
         return blend_logits(ranked.evidence)
     network = model.network if isinstance(model, Corrected) else model
     calibration = calibrate(network, [read]) if calibrated else None
-    reads = shown(network, read, seed=0).rows(slice(HELD_OUT))
+    reads = shown(network, read, seed=0).rows(slice(HELD_OUT)) if isinstance(model, Corrected) else None
     found = []
     for start in range(0, len(ranked), 64):
         rows = slice(start, start + 64)
         evidence = ranked.evidence.rows(rows)
         logits_BM = network(evidence, calibration)
-        if isinstance(model, Corrected):
+        if isinstance(model, Corrected) and reads is not None:
             corrected_BM = model.ranked(evidence, ranked.correction_CM[rows].float(), reads)
             logits_BM = logits_BM + corrected_BM - network(evidence)
         found.append(logits_BM)
@@ -251,7 +233,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    learned, asked = learned_and_asked(args.run)
+    learned, by_protocol = learned_and_asked([args.run], WATCHED)
+    asked = {domain: on_the_list(each) for domain, each in by_protocol["whole past"].items()}
+    asked = {domain: each for domain, each in asked.items() if len(each) >= 2 * LEAST}
     network = trained(ROWS[0], learned, args.steps, args.seed)
     pool = [each for each in learned if len(each.episode) >= 2 * LEAST]
     with Meter("held-out queries", len(pool)) as meter:
